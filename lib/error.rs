@@ -1,0 +1,142 @@
+//! The one error type of the library: what went wrong by meaning, with its place, and the exit
+//! code that follows from it. It prints nothing and ends nothing; that is `cli`'s.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+/// What went wrong, by meaning. Each kind has one exit code (`mycloud(7)`, EXIT STATUS).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A command that the user gave failed: it exited badly or was killed.
+    Command,
+    /// The call itself is wrong: options, names, configuration, something that cannot be opened.
+    Usage,
+    /// The input is not what it claims to be.
+    BadInput,
+    /// Something is missing, or does not add up: an upstream failed, a count differs.
+    Incomplete,
+    /// Hosts cannot be reached.
+    Hosts,
+    /// Out of disk or memory, or the storage failed.
+    Storage,
+    /// A command ran longer than it may.
+    Timeout,
+    /// Stopped by this signal.
+    Signal(i32),
+    /// Nobody reads our standard output any more.
+    StdoutClosed,
+}
+
+impl Kind {
+    /// The exit status of a tool that ends with this kind.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Kind::Command => 1,
+            Kind::Usage => 2,
+            Kind::BadInput => 3,
+            Kind::Incomplete => 4,
+            Kind::Hosts => 5,
+            Kind::Storage => 6,
+            Kind::Timeout => 124,
+            Kind::Signal(signal) => 128u8.saturating_add(signal as u8),
+            Kind::StdoutClosed => 141,
+        }
+    }
+}
+
+/// An error: its kind and one line for a person, which names the place (file, host, record), the
+/// reason and, where there is one, what to do.
+///
+/// There is no conversion from [`io::Error`]: an error without its place helps nobody.
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: Kind,
+    text: String,
+}
+
+/// The result of everything here that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An error of `kind` that says `text`.
+    pub fn new(kind: Kind, text: impl Into<String>) -> Error {
+        Error(Box::new(Inner { kind, text: text.into() }))
+    }
+
+    /// The call is wrong (exit 2).
+    pub fn usage(text: impl Into<String>) -> Error {
+        Error::new(Kind::Usage, text)
+    }
+
+    /// The input is wrong (exit 3).
+    pub fn input(text: impl Into<String>) -> Error {
+        Error::new(Kind::BadInput, text)
+    }
+
+    /// Something is missing or does not add up (exit 4).
+    pub fn incomplete(text: impl Into<String>) -> Error {
+        Error::new(Kind::Incomplete, text)
+    }
+
+    /// An operation of the system failed on `what` (a path, or words for a stream).
+    ///
+    /// A path that is not there, may not be opened or is of the wrong sort is the call's fault
+    /// (exit 2); anything else, a full disk before all, is the storage's (exit 6).
+    pub fn io(doing: &str, what: impl fmt::Display, error: &io::Error) -> Error {
+        use io::ErrorKind as E;
+        let kind = match error.kind() {
+            E::NotFound
+            | E::PermissionDenied
+            | E::AlreadyExists
+            | E::IsADirectory
+            | E::NotADirectory
+            | E::InvalidInput
+            | E::ReadOnlyFilesystem
+            | E::InvalidFilename => Kind::Usage,
+            _ => Kind::Storage,
+        };
+        Error::new(kind, format!("cannot {doing} {what}: {}", reason(error)))
+    }
+
+    /// [`Error::io`] for a path.
+    pub fn path(doing: &str, path: &Path, error: &io::Error) -> Error {
+        Error::io(doing, path.display(), error)
+    }
+
+    /// What kind of error it is.
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// The exit status that it means.
+    pub fn exit_code(&self) -> u8 {
+        self.0.kind.exit_code()
+    }
+
+    /// The same error with its place put in front: `place: text`.
+    pub fn at(mut self, place: impl fmt::Display) -> Error {
+        self.0.text = format!("{place}: {}", self.0.text);
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.text)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The system's reason in words, without Rust's "(os error N)".
+pub fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error ") {
+        Some(end) => text[..end].to_string(),
+        None => text,
+    }
+}

@@ -1,0 +1,37 @@
+//! mycloud: MapReduce as Unix filters over newline-delimited JSON.
+//!
+//! # The rooms
+//!
+//! - [`record`]: lines, keys, canonical key bytes, order, exact numbers. Pure.
+//! - [`format`]: foreign formats to records and back.
+//! - [`sort`]: runs, spill, merge, memory budget. Knows nothing of JSON.
+//! - [`aggregate`]: the reducers: add, merge, finish; exact sums.
+//! - [`run`]: the pipe registry: how the stream of a pipe ended, and what is known of it.
+//! - [`worker`]: one attempt at a task: a command, its streams, its process tree.
+//! - [`engine`]: which task runs when, how often, and in what order its output counts.
+//! - [`stage`]: cat, split, map, shuffle, sort, reduce, gather: Options and `run()`.
+//! - [`cli`]: exit codes, messages, signals, standard streams.
+//!
+//! Arrows point one way: bins -> cli, stage -> engine -> worker -> run, format, sort,
+//! aggregate -> record -> error. `tests/tidy.rs` holds the rooms to it.
+//!
+//! # Invariants
+//!
+//! - Only `cli` exits, prints or reads the environment.
+//! - `sort` knows no JSON; `record` opens no file but the one for bad records.
+//! - Stages do not know one another.
+//! - No stage holds more than its memory budget.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod aggregate;
+pub mod cli;
+pub mod engine;
+pub mod error;
+pub mod format;
+pub mod record;
+pub mod run;
+pub mod sort;
+pub mod stage;
+pub mod worker;
+
+pub use error::{Error, Result};

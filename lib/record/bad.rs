@@ -1,0 +1,92 @@
+//! What happens to bad records (`--bad`): fail, skip and count, or keep in a file.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::{Error, Result};
+
+/// What `--bad` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// The first bad record ends the tool (exit 3).
+    Fail,
+    /// Bad records are dropped and counted.
+    Skip,
+    /// Bad records are dropped, counted, and kept as they came, a line each.
+    File(PathBuf),
+    /// Bad records are dropped and counted, but no more than so many.
+    Limit(u64),
+}
+
+impl std::str::FromStr for Policy {
+    type Err = String;
+
+    fn from_str(word: &str) -> std::result::Result<Policy, String> {
+        match word.split_once('=') {
+            None if word == "fail" => Ok(Policy::Fail),
+            None if word == "skip" => Ok(Policy::Skip),
+            Some(("file", path)) if !path.is_empty() => Ok(Policy::File(path.into())),
+            Some(("limit", count)) => match count.parse() {
+                Ok(count) => Ok(Policy::Limit(count)),
+                Err(_) => Err(format!("'{count}' is not a number of records")),
+            },
+            _ => Err("say fail, skip, file=PATH or limit=N".into()),
+        }
+    }
+}
+
+/// The policy at work: shared by the threads of a tool, it counts what it drops.
+#[derive(Debug)]
+pub struct Bad {
+    policy: Policy,
+    count: AtomicU64,
+    kept: Mutex<Option<File>>,
+}
+
+impl Bad {
+    /// Ready to judge by `policy`.
+    ///
+    /// # Errors
+    /// When the file to keep bad records in cannot be made.
+    pub fn new(policy: Policy) -> Result<Bad> {
+        let kept = match &policy {
+            Policy::File(path) => {
+                Some(File::create(path).map_err(|e| Error::path("write", path, &e))?)
+            }
+            _ => None,
+        };
+        Ok(Bad { policy, count: AtomicU64::new(0), kept: Mutex::new(kept) })
+    }
+
+    /// Judges one bad record: `error` says what is wrong with it, `raw` is its text.
+    ///
+    /// # Errors
+    /// `error` itself when bad records are not to be dropped, or are too many.
+    pub fn reject(&self, error: Error, raw: &[u8]) -> Result<()> {
+        let before = match self.policy {
+            Policy::Fail => return Err(error),
+            _ => self.count.fetch_add(1, Ordering::Relaxed),
+        };
+        match &self.policy {
+            Policy::Limit(most) if before >= *most => {
+                Err(error.at(format!("more than {most} bad records")))
+            }
+            Policy::File(path) => {
+                let mut kept = self.kept.lock().unwrap_or_else(|poison| poison.into_inner());
+                let Some(file) = kept.as_mut() else { return Ok(()) };
+                let mut line = raw.to_vec();
+                line.push(b'\n');
+                file.write_all(&line).map_err(|e| Error::path("write", path, &e))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How many records were dropped.
+    pub fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+}

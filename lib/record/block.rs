@@ -1,0 +1,306 @@
+//! Blocks: a stream of bytes cut into pieces at record ends, and the lines of a piece.
+
+use crate::error::{Error, Result};
+use crate::record::Flaw;
+use crate::record::bad::Bad;
+
+/// A stream of bytes that knows its name.
+pub trait Input: Send {
+    /// Reads some bytes, 0 at the end.
+    ///
+    /// # Errors
+    /// When the bytes cannot be read, or the end turns out not to be the whole.
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize>;
+
+    /// The name for messages: a path, or `standard input`.
+    fn name(&self) -> &str;
+}
+
+/// Whole lines of a stream, and where they stand in it.
+#[derive(Debug, Default)]
+pub struct Block {
+    /// The lines, each with its LF (one is supplied where the stream's last line lacks it).
+    pub bytes: Vec<u8>,
+    /// The number of the first line, from 1.
+    pub first_line: u64,
+    /// How many lines there are.
+    pub line_count: u64,
+}
+
+/// One line of a block that is not blank.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'a> {
+    /// The text, without LF or CRLF.
+    pub text: &'a [u8],
+    /// Its number in the stream, from 1.
+    pub number: u64,
+}
+
+impl Block {
+    /// The lines that are not blank, in order.
+    pub fn lines(&self) -> impl Iterator<Item = Line<'_>> {
+        let mut at = 0;
+        let mut number = self.first_line;
+        std::iter::from_fn(move || {
+            while at < self.bytes.len() {
+                let end = memchr::memchr(b'\n', &self.bytes[at..])
+                    .map_or(self.bytes.len(), |length| at + length);
+                let mut text = &self.bytes[at..end];
+                if let [before @ .., b'\r'] = text {
+                    text = before;
+                }
+                let line = Line { text, number };
+                at = end + 1;
+                number += 1;
+                if !text.iter().all(u8::is_ascii_whitespace) {
+                    return Some(line);
+                }
+            }
+            None
+        })
+    }
+}
+
+/// Cuts an [`Input`] into blocks of whole lines.
+pub struct Blocks<I> {
+    input: I,
+    /// What was read behind the last record end.
+    rest: Vec<u8>,
+    next_line: u64,
+    max_record: usize,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Start,
+    Middle,
+    End,
+}
+
+/// The least room that a read gets.
+const READ_BYTES: usize = 64 * 1024;
+
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+impl<I: Input> Blocks<I> {
+    /// To cut `input`, whose lines are at most `max_record` bytes long.
+    pub fn new(input: I, max_record: usize) -> Blocks<I> {
+        Blocks { input, rest: Vec::new(), next_line: 1, max_record, state: State::Start }
+    }
+
+    /// The name of the stream.
+    pub fn name(&self) -> &str {
+        self.input.name()
+    }
+
+    /// The stream itself, for what it knows beside its bytes.
+    pub fn input(&mut self) -> &mut I {
+        &mut self.input
+    }
+
+    /// The next lines: at least one, and no more than fit in `size` bytes unless the first alone
+    /// is longer. `None` at the end. `buffer` gives its memory to the block.
+    ///
+    /// # Errors
+    /// `BadInput` for a line over the limit, unless `bad` takes it; what the stream says.
+    pub fn next(&mut self, size: usize, mut buffer: Vec<u8>, bad: &Bad) -> Result<Option<Block>> {
+        // A block of several lines within the limit holds no line over it.
+        let size = size.min(self.max_record);
+        buffer.clear();
+        std::mem::swap(&mut buffer, &mut self.rest);
+        let mut searched = 0;
+        loop {
+            // `buffer` holds no line end before `searched`; a whole block may lie in it already.
+            if buffer.len() >= size || self.state == State::End {
+                let window = size.clamp(searched, buffer.len());
+                let end = memchr::memrchr(b'\n', &buffer[searched..window])
+                    .or_else(|| {
+                        memchr::memchr(b'\n', &buffer[window..]).map(|n| n + window - searched)
+                    })
+                    .map(|n| n + searched + 1);
+                let end = match end {
+                    None if self.state == State::End && !buffer.is_empty() => {
+                        buffer.push(b'\n');
+                        Some(buffer.len())
+                    }
+                    end => end,
+                };
+                match end {
+                    Some(end) if self.too_long(&buffer, end) => {
+                        self.drop_line(&mut buffer, bad)?;
+                        searched = 0;
+                        continue;
+                    }
+                    Some(end) => return Ok(Some(self.cut(buffer, end))),
+                    None if buffer.is_empty() => return Ok(None),
+                    None => searched = buffer.len(),
+                }
+            }
+            if searched > self.max_record {
+                self.drop_line(&mut buffer, bad)?;
+                searched = 0;
+                continue;
+            }
+            self.read(&mut buffer, size)?;
+        }
+    }
+
+    /// Splits `buffer` behind the line end at `end - 1`: a block, and what comes after it.
+    fn cut(&mut self, mut buffer: Vec<u8>, end: usize) -> Block {
+        self.rest.clear();
+        self.rest.extend_from_slice(&buffer[end..]);
+        buffer.truncate(end);
+        let line_count = memchr::memchr_iter(b'\n', &buffer).count() as u64;
+        let first_line = self.next_line;
+        self.next_line += line_count;
+        Block { bytes: buffer, first_line, line_count }
+    }
+
+    /// Whether the first line, where it alone makes the block, is over the limit.
+    fn too_long(&self, buffer: &[u8], end: usize) -> bool {
+        end > self.max_record
+            && memchr::memchr(b'\n', buffer).is_some_and(|first| first > self.max_record)
+    }
+
+    /// Rejects the first line, which is over the limit, and reads on to its end.
+    fn drop_line(&mut self, buffer: &mut Vec<u8>, bad: &Bad) -> Result<()> {
+        let what = format!("a record over {} bytes (--max-record)", self.max_record);
+        let place = format!("{}: line {}", self.input.name(), self.next_line);
+        let shown = buffer.len().min(self.max_record);
+        bad.reject(Error::input(what).at(place), &buffer[..shown])?;
+        loop {
+            if let Some(end) = memchr::memchr(b'\n', buffer) {
+                buffer.drain(..=end);
+                break;
+            }
+            buffer.clear();
+            if self.state == State::End {
+                break;
+            }
+            self.read(buffer, READ_BYTES)?;
+        }
+        self.next_line += 1;
+        Ok(())
+    }
+
+    /// Reads once, to about `size` bytes (at the start so much that a BOM shows); notes the end.
+    fn read(&mut self, buffer: &mut Vec<u8>, size: usize) -> Result<()> {
+        loop {
+            let old = buffer.len();
+            let room = size.saturating_sub(old).clamp(READ_BYTES, 1 << 20);
+            buffer.resize(old + room, 0);
+            let got = self.input.read(&mut buffer[old..])?;
+            buffer.truncate(old + got);
+            match self.state {
+                _ if got == 0 => self.state = State::End,
+                State::Start if buffer.len() < BOM.len() => continue,
+                State::Start => {
+                    self.state = State::Middle;
+                    if buffer.starts_with(BOM) {
+                        buffer.drain(..BOM.len());
+                    }
+                }
+                _ => (),
+            }
+            return Ok(());
+        }
+    }
+}
+
+/// The error for a flaw of a record on a line of `name`, with an excerpt around the place.
+pub fn flaw_error(name: &str, line: Line<'_>, flaw: Flaw) -> Error {
+    const BEFORE: usize = 20;
+    const BEHIND: usize = 40;
+    let from = flaw.at.saturating_sub(BEFORE);
+    let to = flaw.at.saturating_add(BEHIND).min(line.text.len());
+    let excerpt = line.text.get(from..to).unwrap_or_default();
+    let mut shown = String::new();
+    for chunk in excerpt.utf8_chunks() {
+        shown.extend(chunk.valid().chars().flat_map(|c| {
+            let escaped = if c.is_control() { Some(c.escape_default()) } else { None };
+            let plain = if c.is_control() { None } else { Some(c) };
+            escaped.into_iter().flatten().chain(plain)
+        }));
+        for byte in chunk.invalid() {
+            shown.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    Error::input(format!(
+        "{name}: line {}, byte {}: {} (at: {}{shown}{})",
+        line.number,
+        flaw.at + 1,
+        flaw.what,
+        if from > 0 { "..." } else { "" },
+        if to < line.text.len() { "..." } else { "" },
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::bad::Policy;
+
+    struct Slow<'a>(&'a [u8], usize);
+
+    impl Input for Slow<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+            let length = self.0.len().min(self.1).min(buffer.len());
+            buffer[..length].copy_from_slice(&self.0[..length]);
+            self.0 = &self.0[length..];
+            Ok(length)
+        }
+
+        fn name(&self) -> &str {
+            "slow"
+        }
+    }
+
+    fn cut(
+        text: &[u8],
+        step: usize,
+        size: usize,
+        max: usize,
+        policy: Policy,
+    ) -> Result<Vec<(u64, Vec<u8>)>> {
+        let bad = Bad::new(policy).unwrap();
+        let mut blocks = Blocks::new(Slow(text, step), max);
+        let mut lines = Vec::new();
+        while let Some(block) = blocks.next(size, Vec::new(), &bad)? {
+            assert_eq!(
+                block.line_count as usize,
+                block.bytes.split_inclusive(|&b| b == b'\n').count()
+            );
+            lines.extend(block.lines().map(|l| (l.number, l.text.to_vec())));
+        }
+        Ok(lines)
+    }
+
+    #[test]
+    fn every_cut_gives_the_same_lines() {
+        let text = b"\xef\xbb\xbfone\r\ntwo\n\n  \nthree\nfour";
+        let want: Vec<(u64, Vec<u8>)> =
+            vec![(1, b"one".into()), (2, b"two".into()), (5, b"three".into()), (6, b"four".into())];
+        for step in 1..30 {
+            for size in 1..30 {
+                assert_eq!(
+                    cut(text, step, size, 100, Policy::Fail).unwrap(),
+                    want,
+                    "{step} {size}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn long_lines_are_refused_or_dropped_whole() {
+        let text = b"one\naaaaaaaaaaaaaaaaaaaaaaaaaaa\ntwo\nbbbbbbbbb";
+        for step in 1..40 {
+            for size in 1..40 {
+                assert!(cut(text, step, size, 8, Policy::Fail).is_err());
+                let kept = cut(text, step, size, 8, Policy::Skip).unwrap();
+                assert_eq!(kept, vec![(1, b"one".to_vec()), (3, b"two".to_vec())], "{step} {size}");
+            }
+        }
+    }
+}

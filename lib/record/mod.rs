@@ -1,0 +1,26 @@
+//! Records: one JSON value on a line; its checks, its parts, its key and its order.
+//!
+//! Pure functions over bytes. Nothing here opens, reads or prints anything but the policy for bad
+//! records, which may keep them in a file.
+
+pub mod bad;
+pub mod block;
+pub mod key;
+pub mod number;
+pub mod scan;
+pub mod text;
+
+/// How deep arrays and objects may nest.
+pub const MAX_DEPTH: usize = 1024;
+
+/// The longest record, in bytes, unless `--max-record` says otherwise.
+pub const DEFAULT_MAX_RECORD: usize = 64 * 1024 * 1024;
+
+/// What is wrong with the text of a record, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flaw {
+    /// The byte within the record, from 0.
+    pub at: usize,
+    /// What is wrong, as a fragment that follows the place.
+    pub what: &'static str,
+}

@@ -1,0 +1,443 @@
+//! The scanner: is this text one JSON value, and where in it are the parts that a key or a
+//! reducer needs? One pass, nothing built, nothing copied.
+//!
+//! A record is UTF-8 and follows RFC 8259; arrays and objects nest at most
+//! [`MAX_DEPTH`](super::MAX_DEPTH) deep. Of duplicate members the last counts.
+
+use std::ops::Range;
+
+use super::{Flaw, MAX_DEPTH};
+use crate::record::text::string_bytes;
+
+type Scan<T> = Result<T, Flaw>;
+
+/// Checks that `record` is one valid JSON value, with nothing but white space around it.
+///
+/// # Errors
+/// The first flaw and its place.
+pub fn check(record: &[u8]) -> Scan<()> {
+    check_utf8(record)?;
+    let start = skip_space(record, 0);
+    let end = value(record, start, 0)?;
+    expect_end(record, end)
+}
+
+/// One step of a path into a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The member of an object with this name (its bytes in WTF-8).
+    Name(Vec<u8>),
+    /// The element of an array, from 0.
+    Index(usize),
+}
+
+/// Finds the values at some paths of a record while it checks the whole record.
+#[derive(Clone, Debug)]
+pub struct Fields {
+    paths: Vec<Vec<Step>>,
+    found: Vec<Option<Range<usize>>>,
+}
+
+impl Fields {
+    /// To look for the values at `paths`; an empty path is the whole record.
+    pub fn new(paths: Vec<Vec<Step>>) -> Fields {
+        let found = vec![None; paths.len()];
+        Fields { paths, found }
+    }
+
+    /// Checks `record` and finds the values: where each path's value lies in it, without white
+    /// space around, or `None` where the record has no such part.
+    ///
+    /// # Errors
+    /// The first flaw and its place.
+    pub fn locate(&mut self, record: &[u8]) -> Scan<&[Option<Range<usize>>]> {
+        check_utf8(record)?;
+        self.found.fill(None);
+        let start = skip_space(record, 0);
+        let (paths, found) = (&self.paths, &mut self.found);
+        let end = match record.get(start) {
+            Some(b'{') => object(record, start, 0, |name, value| {
+                for (path, found) in paths.iter().zip(found.iter_mut()) {
+                    if let Some(Step::Name(wanted)) = path.first()
+                        && same_name(&record[name.clone()], wanted)
+                    {
+                        *found = descend(record, value.clone(), &path[1..]);
+                    }
+                }
+            })?,
+            Some(b'[') => array(record, start, 0, |index, value| {
+                for (path, found) in paths.iter().zip(found.iter_mut()) {
+                    if path.first() == Some(&Step::Index(index)) {
+                        *found = descend(record, value.clone(), &path[1..]);
+                    }
+                }
+            })?,
+            _ => value(record, start, 0)?,
+        };
+        expect_end(record, end)?;
+        for (path, found) in self.paths.iter().zip(self.found.iter_mut()) {
+            if path.is_empty() {
+                *found = Some(start..end);
+            }
+        }
+        Ok(&self.found)
+    }
+}
+
+/// The members of a valid object, in order, as `(name literal, value)`; none for another value.
+pub fn members(object: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut parts = Parts::of(object, b'{');
+    std::iter::from_fn(move || {
+        let name = parts.next()?;
+        parts.at = skip_space(parts.text, parts.at) + 1; // the colon
+        Some((&object[name], &object[parts.next()?]))
+    })
+}
+
+/// The elements of a valid array, in order; none for another value.
+pub fn elements(array: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut parts = Parts::of(array, b'[');
+    std::iter::from_fn(move || parts.next().map(|part| &array[part]))
+}
+
+/// A walk over the direct parts of a valid object or array.
+struct Parts<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+impl Parts<'_> {
+    fn of(text: &[u8], open: u8) -> Parts<'_> {
+        let start = skip_space(text, 0);
+        let at = if text.get(start) == Some(&open) { start + 1 } else { text.len() };
+        Parts { text, at }
+    }
+
+    fn next(&mut self) -> Option<Range<usize>> {
+        let mut start = skip_space(self.text, self.at);
+        if self.text.get(start) == Some(&b',') {
+            start = skip_space(self.text, start + 1);
+        }
+        match self.text.get(start) {
+            None | Some(b'}' | b']') => None,
+            Some(_) => {
+                self.at = value(self.text, start, 0).ok()?;
+                Some(start..self.at)
+            }
+        }
+    }
+}
+
+/// Where the value at `path` within the valid value at `place` lies.
+fn descend(record: &[u8], place: Range<usize>, path: &[Step]) -> Option<Range<usize>> {
+    let Some(step) = path.first() else { return Some(place) };
+    let text = &record[place];
+    let found = match step {
+        Step::Name(wanted) => {
+            members(text).filter(|(name, _)| same_name(name, wanted)).last().map(|(_, v)| v)
+        }
+        Step::Index(index) => elements(text).nth(*index),
+    }?;
+    // Where `found` lies in `record`: both are slices of the same text.
+    let start = found.as_ptr() as usize - record.as_ptr() as usize;
+    descend(record, start..start + found.len(), &path[1..])
+}
+
+/// Whether a name literal stands for `wanted`.
+fn same_name(literal: &[u8], wanted: &[u8]) -> bool {
+    let inner = &literal[1..literal.len() - 1];
+    inner == wanted && !wanted.contains(&b'\\')
+        || literal.contains(&b'\\') && string_bytes(literal).as_ref() == wanted
+}
+
+fn flaw<T>(at: usize, what: &'static str) -> Scan<T> {
+    Err(Flaw { at, what })
+}
+
+fn check_utf8(record: &[u8]) -> Scan<()> {
+    match std::str::from_utf8(record) {
+        Ok(_) => Ok(()),
+        Err(e) => flaw(e.valid_up_to(), "not UTF-8"),
+    }
+}
+
+fn expect_end(record: &[u8], end: usize) -> Scan<()> {
+    match skip_space(record, end) {
+        at if at == record.len() => Ok(()),
+        at => flaw(at, "something follows the value"),
+    }
+}
+
+#[inline]
+fn skip_space(text: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\t' | b'\r' | b'\n') = text.get(at) {
+        at += 1;
+    }
+    at
+}
+
+/// Scans the value that starts at `at`; returns its end.
+fn value(text: &[u8], at: usize, depth: usize) -> Scan<usize> {
+    match text.get(at) {
+        Some(b'"') => string(text, at),
+        Some(b'-' | b'0'..=b'9') => number(text, at),
+        Some(b'{') => object(text, at, depth, |_, _| ()),
+        Some(b'[') => array(text, at, depth, |_, _| ()),
+        Some(b't') => word(text, at, b"true"),
+        Some(b'f') => word(text, at, b"false"),
+        Some(b'n') => word(text, at, b"null"),
+        Some(_) => flaw(at, "expected a value"),
+        None => flaw(at, "the record ends where a value should be"),
+    }
+}
+
+#[inline]
+fn word(text: &[u8], at: usize, word: &[u8]) -> Scan<usize> {
+    if text[at..].starts_with(word) { Ok(at + word.len()) } else { flaw(at, "expected a value") }
+}
+
+/// Scans an object from its brace, and shows each member's name literal and value.
+#[inline]
+fn object(
+    text: &[u8],
+    open: usize,
+    depth: usize,
+    mut member: impl FnMut(Range<usize>, Range<usize>),
+) -> Scan<usize> {
+    if depth >= MAX_DEPTH {
+        return flaw(open, "nested too deeply (more than 1024 levels)");
+    }
+    let mut at = skip_space(text, open + 1);
+    if text.get(at) == Some(&b'}') {
+        return Ok(at + 1);
+    }
+    loop {
+        if text.get(at) != Some(&b'"') {
+            return flaw(at, "expected a member name in quotes");
+        }
+        let name = at..string(text, at)?;
+        at = skip_space(text, name.end);
+        if text.get(at) != Some(&b':') {
+            return flaw(at, "expected ':' after a member name");
+        }
+        at = skip_space(text, at + 1);
+        let end = value(text, at, depth + 1)?;
+        member(name, at..end);
+        at = skip_space(text, end);
+        match text.get(at) {
+            Some(b',') => at = skip_space(text, at + 1),
+            Some(b'}') => return Ok(at + 1),
+            Some(_) => return flaw(at, "expected ',' or '}'"),
+            None => return flaw(at, "the record ends inside an object"),
+        }
+    }
+}
+
+/// Scans an array from its bracket, and shows each element's index and place.
+#[inline]
+fn array(
+    text: &[u8],
+    open: usize,
+    depth: usize,
+    mut element: impl FnMut(usize, Range<usize>),
+) -> Scan<usize> {
+    if depth >= MAX_DEPTH {
+        return flaw(open, "nested too deeply (more than 1024 levels)");
+    }
+    let mut at = skip_space(text, open + 1);
+    if text.get(at) == Some(&b']') {
+        return Ok(at + 1);
+    }
+    for index in 0.. {
+        let end = value(text, at, depth + 1)?;
+        element(index, at..end);
+        at = skip_space(text, end);
+        match text.get(at) {
+            Some(b',') => at = skip_space(text, at + 1),
+            Some(b']') => return Ok(at + 1),
+            Some(_) => return flaw(at, "expected ',' or ']'"),
+            None => break,
+        }
+    }
+    flaw(at, "the record ends inside an array")
+}
+
+/// Every byte of a word: the bytes below 0x20, and those equal to `"` or `\`, have their high bit
+/// set in the result. A borrow may mark bytes above the lowest marked one, never below it.
+#[inline]
+fn stops(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let zero = |w: u64| w.wrapping_sub(ONES) & !w;
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    (control | zero(word ^ (ONES * b'"' as u64)) | zero(word ^ (ONES * b'\\' as u64))) & HIGH
+}
+
+/// Scans a string from its opening quote; returns the place behind its closing quote.
+#[inline]
+fn string(text: &[u8], open: usize) -> Scan<usize> {
+    let mut at = open + 1;
+    loop {
+        while let Some(eight) = text.get(at..at + 8) {
+            let mut word = [0; 8];
+            word.copy_from_slice(eight);
+            let marks = stops(u64::from_le_bytes(word));
+            if marks != 0 {
+                at += marks.trailing_zeros() as usize / 8;
+                break;
+            }
+            at += 8;
+        }
+        match text.get(at) {
+            Some(b'"') => return Ok(at + 1),
+            Some(b'\\') => at = escape(text, at)?,
+            Some(0..=0x1f) => return flaw(at, "a raw control character in a string"),
+            Some(_) => at += 1,
+            None => return flaw(at, "the record ends inside a string"),
+        }
+    }
+}
+
+/// Scans an escape from its backslash.
+fn escape(text: &[u8], at: usize) -> Scan<usize> {
+    match text.get(at + 1) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
+        Some(b'u') => match text.get(at + 2..at + 6) {
+            Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => Ok(at + 6),
+            _ => flaw(at, "\\u needs four hexadecimal digits"),
+        },
+        Some(_) => flaw(at, "unknown escape in a string"),
+        None => flaw(at + 1, "the record ends inside a string"),
+    }
+}
+
+/// Scans a number from its first byte.
+#[inline]
+fn number(text: &[u8], start: usize) -> Scan<usize> {
+    let digits = |mut at: usize| {
+        while let Some(b'0'..=b'9') = text.get(at) {
+            at += 1;
+        }
+        at
+    };
+    let whole = start + usize::from(text[start] == b'-');
+    let mut at = digits(whole);
+    if at == whole {
+        return flaw(at, "a number needs a digit here");
+    }
+    if text[whole] == b'0' && at > whole + 1 {
+        return flaw(whole, "a number may not begin with 0");
+    }
+    if text.get(at) == Some(&b'.') {
+        let fraction = at + 1;
+        at = digits(fraction);
+        if at == fraction {
+            return flaw(at, "a number needs a digit here");
+        }
+    }
+    if let Some(b'e' | b'E') = text.get(at) {
+        let sign = usize::from(matches!(text.get(at + 1), Some(b'+' | b'-')));
+        let exponent = at + 1 + sign;
+        at = digits(exponent);
+        if at == exponent {
+            return flaw(at, "a number needs a digit here");
+        }
+    }
+    Ok(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good(text: &str) -> bool {
+        let ours = check(text.as_bytes()).is_ok();
+        let theirs = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+        assert_eq!(ours, theirs, "{text:?}");
+        ours
+    }
+
+    #[test]
+    fn agrees_with_serde_json_on_small_texts() {
+        for text in [
+            "0",
+            "-0",
+            "01",
+            "-",
+            "1.",
+            "1.5e",
+            "1e+5",
+            ".5",
+            "+1",
+            "null",
+            "nul",
+            "truex",
+            "\"\"",
+            "\"",
+            "\"\\",
+            "\"\\u12\"",
+            "\"\\u12G4\"",
+            "\"\\x\"",
+            "[]",
+            "[1,]",
+            "[,]",
+            "[1 2]",
+            "{}",
+            "{\"a\":1}",
+            "{\"a\" 1}",
+            "{a:1}",
+            "{\"a\":1,}",
+            " [ 1 , { \"b\" : [ ] } ] ",
+            "",
+            " ",
+            "1 2",
+            "\"a\u{1}b\"",
+            "\"aaaaaaaaaaaaaaaa\\n\"",
+            "{\"a\":{\"a\":{\"a\":[[[]]]}}}",
+            "[",
+            "{",
+            "[1",
+            "{\"a\"",
+            "{\"a\":",
+            "\"€😀\"",
+        ] {
+            good(text);
+        }
+        assert!(good("[\"12345678\\\"12345678\"]"));
+    }
+
+    #[test]
+    fn names_the_place() {
+        assert_eq!(
+            check(b"{\"a\":1,,}"),
+            Err(Flaw { at: 7, what: "expected a member name in quotes" })
+        );
+        assert_eq!(check(b"\"a\xff\""), Err(Flaw { at: 2, what: "not UTF-8" }));
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        let nested = |depth: usize| [vec![b'['; depth], vec![b']'; depth]].concat();
+        assert!(check(&nested(MAX_DEPTH)).is_ok());
+        assert!(check(&nested(MAX_DEPTH + 1)).is_err());
+        assert!(check(&vec![b'['; 1_000_000]).is_err());
+    }
+
+    #[test]
+    fn fields_are_found_wherever_they_are() {
+        let name = |n: &str| Step::Name(n.as_bytes().to_vec());
+        let mut fields = Fields::new(vec![
+            vec![name("b")],
+            vec![name("a"), Step::Index(1), name("x")],
+            vec![],
+            vec![Step::Index(0)],
+        ]);
+        let record = br#" {"a":[0,{"x":7,"\u0078":8}],"b" : "two","b":2} "#;
+        let found = fields.locate(record).unwrap().to_vec();
+        let texts: Vec<_> = found.iter().map(|f| f.clone().map(|f| &record[f])).collect();
+        assert_eq!(texts[0], Some(b"2".as_slice()));
+        assert_eq!(texts[1], Some(b"8".as_slice()));
+        assert_eq!(texts[2], Some(record.trim_ascii()));
+        assert_eq!(texts[3], None);
+    }
+}
