@@ -30,7 +30,7 @@ pub trait Sink: Send {
     /// `BadInput` naming the record for what the format cannot hold, `Storage` for a full disk.
     fn write(&mut self, records: &[u8]) -> Result<()>;
 
-    /// Writes what is held back, syncs, and makes the whole ready to publish.
+    /// Writes what is held back, syncs, and publishes the whole under its name.
     ///
     /// # Errors
     /// As [`Sink::write`].

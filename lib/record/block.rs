@@ -3,18 +3,7 @@
 use crate::error::{Error, Result};
 use crate::record::Flaw;
 use crate::record::bad::Bad;
-
-/// A stream of bytes that knows its name.
-pub trait Input: Send {
-    /// Reads some bytes, 0 at the end.
-    ///
-    /// # Errors
-    /// When the bytes cannot be read, or the end turns out not to be the whole.
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize>;
-
-    /// The name for messages: a path, or `standard input`.
-    fn name(&self) -> &str;
-}
+use crate::record::stream::Input;
 
 /// Whole lines of a stream, and where they stand in it.
 #[derive(Debug, Default)]

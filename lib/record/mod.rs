@@ -8,6 +8,7 @@ pub mod block;
 pub mod key;
 pub mod number;
 pub mod scan;
+pub mod stream;
 pub mod text;
 
 /// How deep arrays and objects may nest.

@@ -1,0 +1,116 @@
+//! Streams of records between stages: where their bytes come from and go to, and what is known of
+//! them beside their bytes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+
+/// What is known of a stream of records beside its bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The key, as `-k` spells it, that the records are in order of; `Some("")` is the key that
+    /// holds without `-k`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// A stream of bytes that is read, and knows its name.
+pub trait Input: Send {
+    /// Reads some bytes, 0 at the end.
+    ///
+    /// # Errors
+    /// When the bytes cannot be read, or the end turns out not to be the whole.
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize>;
+
+    /// The name for messages: a path, or `standard input`.
+    fn name(&self) -> &str;
+
+    /// What is known of the stream; not to be asked before its first byte or its end was read.
+    fn facts(&mut self) -> Option<Facts> {
+        None
+    }
+}
+
+/// A stream of bytes that is written.
+pub trait Output: Send {
+    /// Says what is known of the stream, before anything is written.
+    ///
+    /// # Errors
+    /// As [`Output::write`].
+    fn declare(&mut self, facts: &Facts) -> Result<()>;
+
+    /// Writes whole record lines.
+    ///
+    /// # Errors
+    /// `StdoutClosed` when nobody reads any more, `Storage` when the bytes cannot be kept.
+    fn write(&mut self, records: &[u8]) -> Result<()>;
+
+    /// Writes what is held back.
+    ///
+    /// # Errors
+    /// As [`Output::write`].
+    fn flush(&mut self) -> Result<()>;
+}
+
+impl<I: Input + ?Sized> Input for Box<I> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        (**self).read(buffer)
+    }
+
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn facts(&mut self) -> Option<Facts> {
+        (**self).facts()
+    }
+}
+
+impl<I: Input + ?Sized> Input for &mut I {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        (**self).read(buffer)
+    }
+
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn facts(&mut self) -> Option<Facts> {
+        (**self).facts()
+    }
+}
+
+impl<O: Output + ?Sized> Output for &mut O {
+    fn declare(&mut self, facts: &Facts) -> Result<()> {
+        (**self).declare(facts)
+    }
+
+    fn write(&mut self, records: &[u8]) -> Result<()> {
+        (**self).write(records)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        (**self).flush()
+    }
+}
+
+/// What a stage did, in numbers: for `--stats`, and for the last line about what was dropped.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Records read.
+    pub records_in: u64,
+    /// Records written.
+    pub records_out: u64,
+    /// Bytes read.
+    pub bytes_in: u64,
+    /// Bytes written.
+    pub bytes_out: u64,
+    /// Bad records that `--bad` let pass by.
+    pub bad: u64,
+    /// Records without the key that `--missing=skip` let pass by.
+    pub missing: u64,
+    /// Bytes of temporary files written.
+    pub spilled_bytes: u64,
+    /// Attempts of commands beyond the first of each task.
+    pub retries: u64,
+}
