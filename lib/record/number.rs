@@ -1,1 +1,205 @@
-//! Numbers.
+//! Exact decimal numbers as text: their parts, and key bytes in numeric order.
+//!
+//! Nothing here rounds, and no exponent is ever expanded: `1e99999999999999999999` costs as much as
+//! its text. Arithmetic is `aggregate`'s.
+
+mod key;
+
+pub use key::push_key;
+
+/// As many digits as always fit in a `u64`, a sum of a few included.
+const SHORT_DIGITS: usize = 18;
+/// Exponents of up to so many digits are an `i64`, and stay one with any count of digits added.
+const SMALL_EXPONENT_DIGITS: usize = 18;
+
+/// Powers of ten that fit in a `u64`.
+pub const POWERS_OF_TEN: [u64; 20] = {
+    let mut powers = [1; 20];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
+    }
+    powers
+};
+
+/// A numeric string as people write them: blanks around, a leading `+` or `-`, leading zeros, `5.`,
+/// `.5`, exponents; no hexadecimals, infinities or NaN. The text without the blanks, which all
+/// functions here take, or `None`.
+pub fn lenient(text: &[u8]) -> Option<&[u8]> {
+    let text = text.trim_ascii();
+    let mut rest = text.strip_prefix(b"+").or(text.strip_prefix(b"-")).unwrap_or(text);
+    let whole = leading_digits(rest);
+    rest = &rest[whole..];
+    let mut fraction = 0;
+    if let Some(after) = rest.strip_prefix(b".") {
+        fraction = leading_digits(after);
+        rest = &after[fraction..];
+    }
+    if whole + fraction == 0 {
+        return None;
+    }
+    if let Some(after) = rest.strip_prefix(b"e").or(rest.strip_prefix(b"E")) {
+        let after = after.strip_prefix(b"+").or(after.strip_prefix(b"-")).unwrap_or(after);
+        let digits = leading_digits(after);
+        if digits == 0 {
+            return None;
+        }
+        rest = &after[digits..];
+    }
+    rest.is_empty().then_some(text)
+}
+
+fn leading_digits(text: &[u8]) -> usize {
+    text.iter().position(|b| !b.is_ascii_digit()).unwrap_or(text.len())
+}
+
+/// The parts of a number's text: `whole.fraction * 10^exponent`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts<'a> {
+    /// Whether it begins with `-`.
+    pub negative: bool,
+    /// The digits before the point; may be empty.
+    pub whole: &'a [u8],
+    /// The digits behind the point; may be empty.
+    pub fraction: &'a [u8],
+    /// Whether the exponent begins with `-`.
+    pub exponent_negative: bool,
+    /// The digits of the exponent, without leading zeros; empty for 0.
+    pub exponent: &'a [u8],
+    /// Whether it is an integer by its spelling: no point, no exponent.
+    pub integer: bool,
+}
+
+impl<'a> Parts<'a> {
+    /// Takes apart `number`: a valid JSON number, or what [`lenient`] returned.
+    pub fn of(number: &'a [u8]) -> Parts<'a> {
+        let negative = number.first() == Some(&b'-');
+        let rest = &number[usize::from(negative || number.first() == Some(&b'+'))..];
+        let (whole, mut rest) = rest.split_at(leading_digits(rest));
+        let integer = rest.is_empty();
+        let mut fraction: &[u8] = &[];
+        if let Some(after) = rest.strip_prefix(b".") {
+            (fraction, rest) = after.split_at(leading_digits(after));
+        }
+        let rest = rest.get(1..).unwrap_or_default();
+        let exponent_negative = rest.first() == Some(&b'-');
+        let rest = &rest[usize::from(exponent_negative || rest.first() == Some(&b'+'))..];
+        let zeros = rest.iter().position(|&b| b != b'0').unwrap_or(rest.len());
+        Parts { negative, whole, fraction, exponent_negative, exponent: &rest[zeros..], integer }
+    }
+
+    /// The exponent, if it is of an ordinary size (so that any count of digits can be added to it).
+    pub fn small_exponent(&self) -> Option<i64> {
+        if self.exponent.len() > SMALL_EXPONENT_DIGITS {
+            return None;
+        }
+        let size = short_integer(self.exponent)? as i64;
+        Some(if self.exponent_negative { -size } else { size })
+    }
+}
+
+/// A number of at most 18 digits: `digits * 10^exponent`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Short {
+    /// Whether it begins with `-`.
+    pub negative: bool,
+    /// The digits, without the point.
+    pub digits: u64,
+    /// The power of ten that they are multiplied with.
+    pub exponent: i64,
+    /// Whether it is an integer by its spelling: no point, no exponent.
+    pub integer: bool,
+}
+
+impl Short {
+    /// The value of `number` (valid JSON number text, or what [`lenient`] returned) if it is short.
+    #[inline]
+    pub fn of(number: &[u8]) -> Option<Short> {
+        let negative = number.first() == Some(&b'-');
+        let rest = &number[usize::from(negative)..];
+        match short_integer(rest) {
+            Some(digits) => Some(Short { negative, digits, exponent: 0, integer: true }),
+            None => Short::of_parts(&Parts::of(number)),
+        }
+    }
+
+    fn of_parts(parts: &Parts) -> Option<Short> {
+        let length = parts.fraction.len();
+        if parts.whole.len() + length > SHORT_DIGITS {
+            return None;
+        }
+        let whole = short_integer(parts.whole)? * POWERS_OF_TEN[length];
+        Some(Short {
+            negative: parts.negative,
+            digits: whole + short_integer(parts.fraction)?,
+            exponent: parts.small_exponent()? - length as i64,
+            integer: parts.integer,
+        })
+    }
+}
+
+/// The value of up to 18 decimal digits (0 for none), or `None` for anything else.
+#[inline]
+fn short_integer(digits: &[u8]) -> Option<u64> {
+    if digits.len() > SHORT_DIGITS {
+        return None;
+    }
+    let mut value = 0;
+    let (eights, rest) = digits.as_chunks::<8>();
+    for eight in eights {
+        value = value * 100_000_000 + eight_digits(u64::from_le_bytes(*eight))?;
+    }
+    for digit in rest {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + u64::from(digit);
+    }
+    Some(value)
+}
+
+/// The value of eight digits, the first in the lowest byte.
+#[inline]
+fn eight_digits(text: u64) -> Option<u64> {
+    const ZEROS: u64 = 0x3030_3030_3030_3030;
+    const HIGH_NIBBLES: u64 = 0xf0f0_f0f0_f0f0_f0f0;
+    let above_nine = text.wrapping_add(0x0606_0606_0606_0606);
+    if (text & HIGH_NIBBLES) != ZEROS || (above_nine & HIGH_NIBBLES) != ZEROS {
+        return None;
+    }
+    // Neighbours are joined: digits to pairs, pairs to fours, fours to eight.
+    let pairs = (text & !HIGH_NIBBLES).wrapping_mul((10 << 8) + 1) >> 8;
+    let fours = (pairs & 0x00ff_00ff_00ff_00ff).wrapping_mul((100 << 16) + 1) >> 16;
+    Some((fours & 0x0000_ffff_0000_ffff).wrapping_mul((10_000 << 32) + 1) >> 32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lenient_takes_what_people_write_and_no_more() {
+        for text in ["5", " 5\t", "+5", "-5", "007", "5.", ".5", "5e3", "5.e+3", "-.5E-3"] {
+            assert_eq!(lenient(text.as_bytes()), Some(text.trim().as_bytes()));
+        }
+        for text in ["", " ", ".", "-", "+-5", "e5", "5e", "5e+", "0x5", "inf", "NaN", "1,5", "5 5"]
+        {
+            assert_eq!(lenient(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn short_numbers_are_read_exactly() {
+        let short = |text: &str| Short::of(text.as_bytes()).map(|s| (s.digits, s.exponent));
+        assert_eq!(short("-12345678.90"), Some((1_234_567_890, -2)));
+        assert_eq!(short("999999999999999999"), Some((999_999_999_999_999_999, 0)));
+        assert_eq!(short("1.5e-7"), Some((15, -8)));
+        assert_eq!(short("1000000000000000000"), None);
+        assert_eq!(short("1e1000000000000000000"), None);
+        for (text, place) in [("1234567x", 7), ("1234:678", 4), ("/2345678", 0)] {
+            assert_eq!(short_integer(text.as_bytes()), None, "byte {place}");
+        }
+    }
+}
