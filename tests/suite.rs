@@ -1,1 +1,7 @@
+//! The tests of the tools as their users run them: one binary, a module a subject.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(missing_docs, unreachable_pub)]
 
+mod harness;
+#[allow(dead_code, unused_imports)] // Each module uses what it needs.
+mod support;

@@ -1,0 +1,125 @@
+//! What the tests share: calls of the built tools, oracles, and data to feed them.
+//!
+//! [`mc`] runs one tool, [`sh`] a shell line with the built tools first in PATH; both end in
+//! `succeeds()` or `fails(code)`, which check everything that was said of the call and nothing
+//! less: standard error is empty unless the test says otherwise, and a call that hangs is a failure.
+
+mod call;
+mod oracle;
+mod running;
+
+pub use call::Call;
+pub use oracle::{jq, need, python};
+pub use running::{Output, Running};
+
+use std::path::{Path, PathBuf};
+
+/// The built tool `mc-NAME`.
+#[track_caller]
+pub fn mc(name: &str) -> Call {
+    Call::new(tools().join(format!("mc-{name}")))
+}
+
+/// `script` in the shell `shell` (`dash`, `bash`), with the built tools and `scripts/` first in
+/// PATH.
+#[track_caller]
+pub fn sh(shell: &str, script: &str) -> Call {
+    need(shell, &format!("apt-get install {shell}"));
+    Call::new(shell).arg("-c").arg(script)
+}
+
+/// The directory of the built tools.
+pub fn tools() -> &'static Path {
+    let cat = Path::new(env!("CARGO_BIN_EXE_mc-cat"));
+    cat.parent().unwrap_or(cat)
+}
+
+/// A path of the repository.
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// A fresh directory, removed at the end of the test.
+#[track_caller]
+pub fn dir() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// Writes `bytes` to `name` in `dir` (and the directories on the way) and returns the path.
+#[track_caller]
+pub fn write(dir: &tempfile::TempDir, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+    let path = dir.path().join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+/// The names in `dir`, sorted: to show that nothing was left behind.
+#[track_caller]
+pub fn names(dir: impl AsRef<Path>) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// NDJSON as it is written in the test: `rows![{"w": "b"}, [1, 2], "x"]`, a line a record, members
+/// in the order written, numbers as typed, no spaces outside strings.
+macro_rules! rows {
+    ($($row:tt),* $(,)?) => {
+        [$($crate::support::compact(stringify!($row))),*].concat()
+    };
+}
+pub(crate) use rows;
+
+/// A JSON text without the spaces outside its strings, as a line.
+pub fn compact(json: &str) -> String {
+    let mut line = String::with_capacity(json.len() + 1);
+    let (mut inside, mut escaped) = (false, false);
+    for c in json.chars() {
+        if inside || !c.is_whitespace() {
+            line.push(c);
+        }
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if inside => escaped = true,
+            '"' => inside = !inside,
+            _ => {}
+        }
+    }
+    line.push('\n');
+    line
+}
+
+/// `count` lines of at most `length` bytes of the given characters, the same for the same seed.
+pub fn random_lines(seed: u64, count: usize, length: u64, letters: &[u8]) -> Vec<u8> {
+    let mut random = Random(seed);
+    let mut lines = Vec::new();
+    for _ in 0..count {
+        for _ in 0..random.below(length + 1) {
+            lines.push(letters[random.below(letters.len() as u64) as usize]);
+        }
+        lines.push(b'\n');
+    }
+    lines
+}
+
+/// A seeded generator (splitmix64): the same numbers on every machine.
+pub struct Random(pub u64);
+
+impl Random {
+    /// The next 64 bits.
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number from 0 to `end`, which is excluded.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.next() % end.max(1)
+    }
+}
