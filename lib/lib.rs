@@ -10,6 +10,7 @@
 //! - [`worker`]: one attempt at a task: a command, its streams, its process tree.
 //! - [`engine`]: which task runs when, how often, and in what order its output counts.
 //! - [`stage`]: cat, split, map, shuffle, sort, reduce, gather: Options and `run()`.
+//! - [`parallel`]: work over threads, results in order.
 //! - [`cli`]: exit codes, messages, signals, standard streams.
 //!
 //! Arrows point one way: bins -> cli, stage -> engine -> worker -> run, format, sort,
@@ -28,6 +29,7 @@ pub mod cli;
 pub mod engine;
 pub mod error;
 pub mod format;
+pub mod parallel;
 pub mod record;
 pub mod run;
 pub mod sort;

@@ -1,1 +1,525 @@
-//! Keys.
+//! Keys: which part of a record orders and groups it, and the bytes that stand for it.
+//!
+//! A key becomes *canonical key bytes*: comparing them as bytes is comparing the keys in their
+//! order, and equal keys have equal bytes. The order is jq's: null, false, true, numbers, strings
+//! (by code point), arrays, objects (first by their sorted names, then value by value).
+//!
+//! One value's bytes begin with a tag and end by themselves (none begins another), so that the
+//! parts of a key simply follow one another:
+//!
+//! | value | bytes |
+//! | --- | --- |
+//! | null, false, true | `10`, `20`, `30` |
+//! | number | `40`..`47` and what [`number`](super::number) says |
+//! | string | `50`, its WTF-8 with `00` as `00 ff`, then `00 01` |
+//! | array | `60`, its elements, `00` |
+//! | object | `70`, its names in order, `00`, their values in that order |
+//!
+//! A part in reverse order has every byte complemented.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::Flaw;
+use super::number;
+use super::scan::{Fields, Step, elements, members};
+use super::text::string_bytes;
+use crate::error::{Error, Result};
+
+/// One part of a key: `PATH[:MODS]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The path as it was written, for messages.
+    pub text: String,
+    /// Where the value lies in a record.
+    pub path: Vec<Step>,
+    /// Numbers inside strings compare as numbers, and nothing else is a key (`n`).
+    pub numeric: bool,
+    /// In reverse order (`r`).
+    pub reverse: bool,
+}
+
+impl Part {
+    /// The name that a result's member gets from this part: the last name on its path.
+    pub fn name(&self) -> String {
+        match self.path.iter().rev().find_map(|step| match step {
+            Step::Name(name) => Some(String::from_utf8_lossy(name).into_owned()),
+            Step::Index(_) => None,
+        }) {
+            Some(name) => name,
+            None => self.text.clone(),
+        }
+    }
+}
+
+/// What `-k` says: the parts of the key, most significant first, or the key that holds without it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keys {
+    /// The parts; empty for the key that holds without `-k`: the first element of an array that
+    /// has one, any other record itself.
+    pub parts: Vec<Part>,
+}
+
+impl Keys {
+    /// The key that holds without `-k`.
+    pub fn implied() -> Keys {
+        Keys { parts: Vec::new() }
+    }
+
+    /// Reads `PATH[:MODS][,PATH[:MODS]]...`; the empty text is [`Keys::implied`].
+    ///
+    /// # Errors
+    /// `Usage`, when the text is no key.
+    pub fn parse(text: &str) -> Result<Keys> {
+        if text.is_empty() {
+            return Ok(Keys::implied());
+        }
+        let parts = split_outside(text, b',').into_iter().map(parse_part);
+        Ok(Keys { parts: parts.collect::<Result<_>>()? })
+    }
+
+    /// How `-k` would spell this key; [`Keys::parse`] reads it back.
+    pub fn spelled(&self) -> String {
+        let parts = self.parts.iter().map(|part| {
+            let mods = format!(
+                "{}{}",
+                if part.numeric { "n" } else { "" },
+                if part.reverse { "r" } else { "" }
+            );
+            format!("{}{}{mods}", part.text, if mods.is_empty() { "" } else { ":" })
+        });
+        parts.collect::<Vec<_>>().join(",")
+    }
+
+    /// The same key with every part's order turned round.
+    pub fn reversed(mut self) -> Keys {
+        if self.parts.is_empty() {
+            // The implied key has no part to turn: the keyer turns the whole.
+            return self;
+        }
+        for part in &mut self.parts {
+            part.reverse = !part.reverse;
+        }
+        self
+    }
+}
+
+/// Cuts `text` at each `stop` that stands outside of `["..."]`.
+pub fn split_outside(text: &str, stop: u8) -> Vec<&str> {
+    let bytes = text.as_bytes();
+    let (mut pieces, mut start, mut at) = (Vec::new(), 0, 0);
+    while at < bytes.len() {
+        if bytes[at..].starts_with(b"[\"") {
+            at += 2;
+            while at < bytes.len() && bytes[at] != b'"' {
+                at += if bytes[at] == b'\\' { 2 } else { 1 };
+            }
+        } else if bytes[at] == stop {
+            pieces.push(&text[start..at]);
+            start = at + 1;
+        }
+        at += 1;
+    }
+    pieces.push(&text[start..]);
+    pieces
+}
+
+fn parse_part(text: &str) -> Result<Part> {
+    let pieces = split_outside(text, b':');
+    let (path, mods) = match pieces[..] {
+        [path] => (path, ""),
+        [path, mods] => (path, mods),
+        _ => return Err(bad_key(text, "more than one ':' (a name that has one: .[\"a:b\"])")),
+    };
+    let mut part =
+        Part { text: path.to_string(), path: parse_path(path)?, numeric: false, reverse: false };
+    for letter in mods.chars() {
+        match letter {
+            'n' => part.numeric = true,
+            'r' => part.reverse = true,
+            _ => return Err(bad_key(text, "modifiers are n (numeric) and r (reverse)")),
+        }
+    }
+    if pieces.len() == 2 && mods.is_empty() {
+        return Err(bad_key(text, "nothing follows the ':'"));
+    }
+    Ok(part)
+}
+
+fn bad_key(text: &str, why: &str) -> Error {
+    Error::usage(format!("bad key '{text}': {why}"))
+}
+
+/// Reads a path: `name`, `.name.name`, `.[0]`, `.["odd: name"]`, or `.` for the whole record.
+///
+/// # Errors
+/// `Usage`, when the text is no path.
+pub fn parse_path(text: &str) -> Result<Vec<Step>> {
+    if text.is_empty() {
+        return Err(bad_key(text, "no name"));
+    }
+    let Some(mut rest) = text.strip_prefix('.') else {
+        return match text.contains(['[', '"']) {
+            true => Err(bad_key(text, "a path with brackets begins with '.'")),
+            false => Ok(vec![Step::Name(text.into())]),
+        };
+    };
+    let mut path = Vec::new();
+    while !rest.is_empty() {
+        let (step, behind) = match rest.strip_prefix('[') {
+            Some(inside) => bracket(text, inside)?,
+            None => {
+                let end = rest.find(['.', '[']).unwrap_or(rest.len());
+                if end == 0 {
+                    return Err(bad_key(text, "an empty name (write it .[\"\"])"));
+                }
+                (Step::Name(rest[..end].into()), &rest[end..])
+            }
+        };
+        path.push(step);
+        rest = match behind.strip_prefix('.') {
+            Some("") => return Err(bad_key(text, "it ends with '.'")),
+            Some(more) => more,
+            None => behind,
+        };
+    }
+    Ok(path)
+}
+
+/// Reads the step behind an opening bracket: an index or a quoted name.
+fn bracket<'a>(text: &str, inside: &'a str) -> Result<(Step, &'a str)> {
+    if inside.starts_with('"') {
+        let mut names = serde_json::Deserializer::from_str(inside).into_iter::<String>();
+        if let Some(Ok(name)) = names.next()
+            && let Some(behind) = inside[names.byte_offset()..].strip_prefix(']')
+        {
+            return Ok((Step::Name(name.into_bytes()), behind));
+        }
+        return Err(bad_key(text, "expected [\"name\"], a JSON string in brackets"));
+    }
+    match inside.split_once(']').map(|(index, behind)| (index.parse(), behind)) {
+        Some((Ok(index), behind)) => Ok((Step::Index(index), behind)),
+        _ => Err(bad_key(text, "expected [N], an element's number from 0")),
+    }
+}
+
+/// What becomes of a record that has no key (or none that is a number, under `n`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Missing {
+    /// It ends the tool (exit 3).
+    #[default]
+    Fail,
+    /// Its key is null.
+    Null,
+    /// It is dropped and counted.
+    Skip,
+}
+
+impl std::str::FromStr for Missing {
+    type Err = String;
+
+    fn from_str(word: &str) -> std::result::Result<Missing, String> {
+        match word {
+            "fail" => Ok(Missing::Fail),
+            "null" => Ok(Missing::Null),
+            "skip" => Ok(Missing::Skip),
+            _ => Err("say fail, null or skip".into()),
+        }
+    }
+}
+
+/// Why a record gave no key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The record is not valid.
+    Flaw(Flaw),
+    /// It has no such part; the text says which, and what to do.
+    Missing(String),
+    /// It has no such part, and is to be dropped.
+    Skip,
+}
+
+/// Finds the keys of records, and other values of them on the same pass.
+#[derive(Clone, Debug)]
+pub struct Keyer {
+    keys: Keys,
+    missing: Missing,
+    fields: Fields,
+    /// Turns the implied key round.
+    reverse: bool,
+}
+
+/// Where a value lies in its record, if it has it.
+pub type Place = Option<Range<usize>>;
+
+impl Keyer {
+    /// To find `keys`, and the values at the paths `others` beside.
+    pub fn new(keys: &Keys, missing: Missing, others: &[Vec<Step>]) -> Keyer {
+        let mut paths: Vec<Vec<Step>> = keys.parts.iter().map(|part| part.path.clone()).collect();
+        if paths.is_empty() {
+            paths = vec![vec![Step::Index(0)], vec![]];
+        }
+        paths.extend_from_slice(others);
+        Keyer { keys: keys.clone(), missing, fields: Fields::new(paths), reverse: false }
+    }
+
+    /// The same with the order of the implied key turned round, if that is the key.
+    pub fn reversing(mut self, reverse: bool) -> Keyer {
+        self.reverse = reverse && self.keys.parts.is_empty();
+        self
+    }
+
+    /// Checks `record`, appends its canonical key bytes to `out`, and returns where the key's
+    /// parts lie (one place for the implied key) and where the other values do.
+    ///
+    /// # Errors
+    /// Why there is no key; `out` may then hold a part of one.
+    pub fn key(
+        &mut self,
+        record: &[u8],
+        out: &mut Vec<u8>,
+    ) -> std::result::Result<(&[Place], &[Place]), Fault> {
+        let places = self.fields.locate(record).map_err(Fault::Flaw)?;
+        if self.keys.parts.is_empty() {
+            let at = usize::from(places[0].is_none());
+            let start = out.len();
+            if let Some(place) = places[at].clone() {
+                push_value(out, &record[place]);
+            }
+            if self.reverse {
+                complement(&mut out[start..]);
+            }
+            return Ok((&places[at..=at], &places[2..]));
+        }
+        for (part, place) in self.keys.parts.iter().zip(places) {
+            let start = out.len();
+            let value = place.clone().map(|place| &record[place]);
+            if !push_part(out, part, value) {
+                match self.missing {
+                    Missing::Fail => return Err(Fault::Missing(lacks(part, value))),
+                    Missing::Skip => return Err(Fault::Skip),
+                    Missing::Null => out.push(NULL),
+                }
+            }
+            if part.reverse {
+                complement(&mut out[start..]);
+            }
+        }
+        Ok(places.split_at(self.keys.parts.len()))
+    }
+}
+
+fn complement(bytes: &mut [u8]) {
+    for byte in bytes {
+        *byte = !*byte;
+    }
+}
+
+/// Appends the bytes of one part's value; `false` when the value is not there or not a number
+/// where one is due (nothing is appended then).
+fn push_part(out: &mut Vec<u8>, part: &Part, value: Option<&[u8]>) -> bool {
+    let Some(value) = value else { return false };
+    if !part.numeric {
+        push_value(out, value);
+        return true;
+    }
+    match value[0] {
+        b'-' | b'0'..=b'9' => number::push_key(out, value),
+        b'"' => match number::lenient(&string_bytes(value)) {
+            Some(text) => number::push_key(out, text),
+            None => return false,
+        },
+        _ => return false,
+    }
+    true
+}
+
+/// Says that a record lacks `part`, whose value is `value` if that is merely no number.
+fn lacks(part: &Part, value: Option<&[u8]>) -> String {
+    let ways = "(--missing=null|skip accepts it)";
+    match value {
+        None => format!("the record has no '{}' {ways}", part.text),
+        Some(value) => {
+            let shown = String::from_utf8_lossy(&value[..value.len().min(40)]).into_owned();
+            format!("'{}' is not a number: {shown} {ways}", part.text)
+        }
+    }
+}
+
+const NULL: u8 = 0x10;
+const FALSE: u8 = 0x20;
+const TRUE: u8 = 0x30;
+const STRING: u8 = 0x50;
+const ARRAY: u8 = 0x60;
+const OBJECT: u8 = 0x70;
+
+/// Appends the canonical key bytes of a valid value without white space around it.
+pub fn push_value(out: &mut Vec<u8>, value: &[u8]) {
+    match value[0] {
+        b'"' => push_string(out, value),
+        b'-' | b'0'..=b'9' => number::push_key(out, value),
+        b'n' => out.push(NULL),
+        b'f' => out.push(FALSE),
+        b't' => out.push(TRUE),
+        b'[' => {
+            out.push(ARRAY);
+            elements(value).for_each(|element| push_value(out, element));
+            out.push(0);
+        }
+        _ => {
+            let mut sorted = BTreeMap::new();
+            for (name, value) in members(value) {
+                let mut bytes = Vec::with_capacity(name.len() + 1);
+                push_string(&mut bytes, name);
+                sorted.insert(bytes, value); // of duplicate names the last counts
+            }
+            out.push(OBJECT);
+            sorted.keys().for_each(|name| out.extend_from_slice(name));
+            out.push(0);
+            sorted.values().for_each(|value| push_value(out, value));
+        }
+    }
+}
+
+/// Appends the key bytes of a string literal.
+fn push_string(out: &mut Vec<u8>, literal: &[u8]) {
+    out.push(STRING);
+    let text = string_bytes(literal);
+    let mut rest = text.as_ref();
+    // Only an escape can bring a NUL: a literal holds no raw control character.
+    while let std::borrow::Cow::Owned(_) = text
+        && let Some(zero) = memchr::memchr(0, rest)
+    {
+        out.extend_from_slice(&rest[..=zero]);
+        out.push(0xff);
+        rest = &rest[zero + 1..];
+    }
+    out.extend_from_slice(rest);
+    out.extend_from_slice(&[0, 1]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(keys: &str, missing: Missing, record: &str) -> std::result::Result<Vec<u8>, Fault> {
+        let mut out = Vec::new();
+        let keys = Keys::parse(keys).unwrap();
+        Keyer::new(&keys, missing, &[]).key(record.as_bytes(), &mut out).map(|_| ())?;
+        Ok(out)
+    }
+
+    #[test]
+    fn values_are_in_the_order_of_jq() {
+        let ordered = [
+            "null",
+            "false",
+            "true",
+            "-1e400",
+            "-10",
+            "-9.5",
+            "-1e-400",
+            "0",
+            "1e-400",
+            "0.5",
+            "1",
+            "9.99",
+            "10",
+            "1e400",
+            "\"\"",
+            "\"\\u0000\"",
+            "\"\\u0000a\"",
+            "\"a\"",
+            "\"a\\u0000\"",
+            "\"ab\"",
+            "\"b\"",
+            "\"é\"",
+            "\"\\ud800\"",
+            "\"\\uffff\"",
+            "\"😀\"",
+            "[]",
+            "[null]",
+            "[1]",
+            "[1,0]",
+            "[2]",
+            "[[]]",
+            "{}",
+            "{\"a\":1}",
+            "{\"a\":2}",
+            "{\"a\":1,\"b\":0}",
+            "{\"b\":0}",
+        ];
+        let keys: Vec<_> = ordered.map(|v| key(".", Missing::Fail, v).unwrap()).into();
+        for pair in 1..keys.len() {
+            assert!(keys[pair - 1] < keys[pair], "{} {}", ordered[pair - 1], ordered[pair]);
+        }
+    }
+
+    #[test]
+    fn equal_keys_have_equal_bytes() {
+        let same = [
+            ("1", "1.0"),
+            ("1e0", "10e-1"),
+            ("-0", "0.0"),
+            (r#""\u0041""#, r#""A""#),
+            (r#"{"a":0,"b":2,"a":1}"#, r#"{ "b" : 2.0, "a":1 }"#),
+            ("[1,2]", "[ 1.0 , 2 ]"),
+        ];
+        for (a, b) in same {
+            assert_eq!(key(".", Missing::Fail, a), key(".", Missing::Fail, b), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn parts_and_modifiers_combine() {
+        let of = |record: &str| key(".a:n,b:r", Missing::Fail, record).unwrap();
+        assert!(of(r#"{"a":"9","b":"x"}"#) < of(r#"{"a":10,"b":"x"}"#));
+        assert!(of(r#"{"a":1,"b":"xy"}"#) < of(r#"{"a":1,"b":"x"}"#));
+        assert!(of(r#"{"a":1,"b":2}"#) < of(r#"{"a":1.0,"b":1}"#));
+    }
+
+    #[test]
+    fn the_implied_key_is_the_first_element_or_the_record() {
+        assert_eq!(key("", Missing::Fail, "[2,3]"), key(".", Missing::Fail, "2"));
+        assert_eq!(key("", Missing::Fail, "[]"), key(".", Missing::Fail, "[]"));
+        assert_eq!(key("", Missing::Fail, "{\"a\":1}"), key(".", Missing::Fail, "{\"a\":1}"));
+    }
+
+    #[test]
+    fn what_is_missing_is_judged() {
+        assert!(matches!(key("a", Missing::Fail, "{}"), Err(Fault::Missing(_))));
+        assert!(matches!(key("a:n", Missing::Fail, "{\"a\":\"x\"}"), Err(Fault::Missing(_))));
+        assert!(matches!(key("a:n", Missing::Skip, "{\"a\":\"\"}"), Err(Fault::Skip)));
+        assert_eq!(key("a", Missing::Null, "{}"), key(".", Missing::Fail, "null"));
+        assert!(matches!(key("a", Missing::Null, "{"), Err(Fault::Flaw(_))));
+    }
+
+    #[test]
+    fn paths_are_read() {
+        let name = |n: &str| Step::Name(n.into());
+        let good = [
+            ("region", vec![name("region")]),
+            ("id.orig", vec![name("id.orig")]),
+            (".user.id", vec![name("user"), name("id")]),
+            (".[0]", vec![Step::Index(0)]),
+            (".a[1].b", vec![name("a"), Step::Index(1), name("b")]),
+            (r#".["odd: name"]"#, vec![name("odd: name")]),
+            (r#".["a]\"b"].c"#, vec![name("a]\"b"), name("c")]),
+            (".", vec![]),
+        ];
+        for (text, path) in good {
+            assert_eq!(parse_path(text).unwrap(), path, "{text}");
+        }
+        for text in ["", "..", ".a.", ".a..b", ".[", ".[x]", ".[-1]", ".[\"a\"", "a[0]"] {
+            assert!(parse_path(text).is_err(), "{text}");
+        }
+        let keys = Keys::parse(r#"a:n,.["x,y:z"]:rn,.b"#).unwrap();
+        assert_eq!(keys.parts.len(), 3);
+        assert_eq!(Keys::parse(&keys.spelled()).unwrap().parts.len(), 3);
+        assert!(
+            Keys::parse("a:q").is_err()
+                && Keys::parse("a:").is_err()
+                && Keys::parse("a,,b").is_err()
+        );
+    }
+}

@@ -1,0 +1,50 @@
+//! How a memory limit is divided: blocks being read and sorted, runs waiting, buffers of a merge.
+
+use nix::sys::resource::{Resource, getrlimit};
+
+use crate::parallel::in_flight;
+
+/// What one tool may hold, divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Bytes of text in a block.
+    pub block: usize,
+    /// Bytes that sorted runs may hold before they are spilled.
+    pub runs: usize,
+    /// How many spilled runs are merged at once, at most.
+    pub fan_in: usize,
+    /// Bytes of the read buffer of each of them.
+    pub buffer: usize,
+}
+
+/// Blocks need not be larger than this to be sorted fast.
+const BLOCK_MAX: usize = 8 << 20;
+
+/// A run holds, beside its text, the items and keys: so many times its text, for small records.
+const RUN_WEIGHT: usize = 3;
+
+/// Larger read buffers make a merge no faster.
+const BUFFER_MAX: usize = 1 << 20;
+
+/// Smaller ones make it slow: fewer runs at once are better then.
+const BUFFER_MIN: usize = 16 << 10;
+
+/// Descriptors kept free for everything but spilled runs.
+const FILES_RESERVED: u64 = 32;
+
+impl Budget {
+    /// Divides `memory` bytes among `jobs` threads.
+    pub fn new(memory: usize, jobs: usize) -> Budget {
+        // A third for what is in flight, half for runs; the rest covers what an allocator adds.
+        let block = memory / 3 / (in_flight(jobs) * RUN_WEIGHT);
+        let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(256, |(soft, _)| soft);
+        let files = files.saturating_sub(FILES_RESERVED) as usize;
+        let fan_in = (memory / 2 / BUFFER_MIN).min(files).max(2);
+        Budget {
+            block: block.clamp(1, BLOCK_MAX),
+            runs: memory / 2,
+            fan_in,
+            buffer: (memory / 2 / fan_in).clamp(1, BUFFER_MAX),
+        }
+    }
+}

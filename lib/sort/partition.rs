@@ -1,0 +1,158 @@
+//! Merging the runs in memory, in parallel: their common order is cut into ranges of about equal
+//! size, each range is merged on any thread, and the ranges follow one another.
+//!
+//! A cut lies between two items, not only between two keys: items with equal keys have an order
+//! too (run, then place in the run), so one heavy key may spread over ranges. Where only the first
+//! item of each key counts, cuts lie between keys.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use super::run::{Item, Run, compare};
+use crate::error::Result;
+use crate::parallel;
+
+/// How merged items are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Their texts.
+    Lines,
+    /// As a spilled run holds them: lengths, key, text.
+    Spill,
+}
+
+/// The bytes of text of one range, about: large enough to be worth a turn, small enough to stay
+/// in a core's cache.
+const RANGE_BYTES: usize = 1 << 20;
+
+/// Samples taken for each cut. More make the ranges more equal.
+const SAMPLES_PER_CUT: usize = 8;
+
+/// Merges `runs` (each sorted; of equal keys those of an earlier run come first) and gives the
+/// merged bytes to `emit` in order. With `unique` only the first item of each key counts.
+///
+/// Returns how many items were written.
+///
+/// # Errors
+/// What `emit` says.
+pub fn merge(
+    runs: Vec<Run>,
+    jobs: usize,
+    unique: bool,
+    shape: Shape,
+    mut emit: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<u64> {
+    let bytes: usize = runs.iter().map(Run::text_bytes).sum();
+    let runs = Arc::new(runs);
+    let cuts = cuts(&runs, bytes / RANGE_BYTES, unique);
+    let from = vec![0; runs.len()];
+    let mut ranges = Ranges { runs: Arc::clone(&runs), cuts, unique, next: 0, from };
+    let mut count = 0;
+    parallel::ordered(
+        jobs,
+        move || Ok(ranges.next()),
+        || (),
+        move |(), range| Ok(merge_range(&runs, &range, unique, shape)),
+        |(merged, items): (Vec<u8>, u64)| {
+            count += items;
+            emit(&merged)
+        },
+    )?;
+    Ok(count)
+}
+
+/// An item's place: its run, and its place in the run.
+type At = (usize, usize);
+
+/// Where the order of all items is cut: about `wanted` places, in order.
+fn cuts(runs: &[Run], wanted: usize, unique: bool) -> Vec<At> {
+    let total: usize = runs.iter().map(|run| run.items().len()).sum();
+    let step = (total / (wanted.max(1) * SAMPLES_PER_CUT)).max(1);
+    let mut samples: Vec<At> = runs
+        .iter()
+        .enumerate()
+        .flat_map(|(r, run)| {
+            (0..run.items().len()).skip(step / 2).step_by(step).map(move |i| (r, i))
+        })
+        .collect();
+    let item = |at: &At| (&runs[at.0], &runs[at.0].items()[at.1]);
+    // Sampled run by run and place by place: a stable sort leaves ties in the order of the items.
+    samples.sort_by(|a, b| compare(item(a), item(b)));
+    let mut cuts: Vec<At> =
+        samples.into_iter().skip(SAMPLES_PER_CUT / 2).step_by(SAMPLES_PER_CUT).collect();
+    if unique {
+        cuts.dedup_by(|a, b| compare(item(a), item(b)) == Ordering::Equal);
+    }
+    cuts
+}
+
+/// The ranges between the cuts, in order.
+struct Ranges {
+    runs: Arc<Vec<Run>>,
+    cuts: Vec<At>,
+    /// Cuts lie between keys.
+    unique: bool,
+    next: usize,
+    /// Where the next range begins in each run.
+    from: Vec<usize>,
+}
+
+/// For each run, which of its items are in a range.
+type Range = Vec<std::ops::Range<usize>>;
+
+impl Ranges {
+    fn next(&mut self) -> Option<Range> {
+        if self.next > self.cuts.len() {
+            return None;
+        }
+        let to: Vec<usize> = match self.cuts.get(self.next) {
+            None => self.runs.iter().map(|run| run.items().len()).collect(),
+            Some(&cut) => (0..self.runs.len()).map(|r| self.end_in(r, cut)).collect(),
+        };
+        self.next += 1;
+        let range = self.from.iter().zip(&to).map(|(&from, &to)| from..to).collect();
+        self.from = to;
+        Some(range)
+    }
+
+    /// How many items of run `r` lie before the item at `cut`.
+    fn end_in(&self, r: usize, cut: At) -> usize {
+        let pivot = (&self.runs[cut.0], &self.runs[cut.0].items()[cut.1]);
+        let of_item = |item: &Item| compare((&self.runs[r], item), pivot);
+        let items = self.runs[r].items();
+        match r.cmp(&cut.0) {
+            _ if self.unique => items.partition_point(|item| of_item(item) == Ordering::Less),
+            Ordering::Less => items.partition_point(|item| of_item(item) != Ordering::Greater),
+            Ordering::Equal => cut.1,
+            Ordering::Greater => items.partition_point(|item| of_item(item) == Ordering::Less),
+        }
+    }
+}
+
+/// Merges one range of the runs.
+fn merge_range(
+    runs: &[Run],
+    range: &[std::ops::Range<usize>],
+    unique: bool,
+    shape: Shape,
+) -> (Vec<u8>, u64) {
+    let mut items: Vec<(u32, Item)> = Vec::with_capacity(range.iter().map(|r| r.len()).sum());
+    for (r, places) in range.iter().enumerate() {
+        items.extend(runs[r].items()[places.clone()].iter().map(|item| (r as u32, *item)));
+    }
+    let of = |entry: &(u32, Item)| -> &Run { &runs[entry.0 as usize] };
+    // Sorted pieces in the order of their runs: the stable sort finds them and merges them.
+    items.sort_by(|a, b| compare((of(a), &a.1), (of(b), &b.1)));
+    if unique {
+        items.dedup_by(|b, a| compare((of(a), &a.1), (of(b), &b.1)) == Ordering::Equal);
+    }
+    let mut merged = Vec::with_capacity(RANGE_BYTES + RANGE_BYTES / 4);
+    for entry in &items {
+        let (run, item) = (of(entry), &entry.1);
+        match shape {
+            Shape::Lines => merged.extend_from_slice(run.text(item)),
+            Shape::Spill => super::spill::push_item(&mut merged, run, item),
+        }
+    }
+    (merged, items.len() as u64)
+}

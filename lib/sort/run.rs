@@ -1,0 +1,135 @@
+//! A run in memory: a block's items, sorted.
+//!
+//! An item is 24 bytes beside its text: the first eight bytes of its key as a number, which decide
+//! most comparisons without another memory access, and the places of the rest.
+
+use std::cmp::Ordering;
+
+/// Where an item's key and text lie in its run.
+#[derive(Clone, Copy, Debug)]
+pub struct Item {
+    prefix: u64,
+    key: u32,
+    key_len: u32,
+    text: u32,
+    text_len: u32,
+}
+
+/// Bytes of a key that an item itself holds.
+const PREFIX: usize = 8;
+
+/// The most bytes of text, or of keys, in one run: what the items' places can say.
+pub const RUN_BYTES_MAX: usize = u32::MAX as usize;
+
+/// The first bytes of a key as a number that compares as they do.
+pub fn prefix(key: &[u8]) -> u64 {
+    let mut bytes = [0; PREFIX];
+    let length = key.len().min(PREFIX);
+    bytes[..length].copy_from_slice(&key[..length]);
+    u64::from_be_bytes(bytes)
+}
+
+/// Items under their keys, in order once [`Run::sort`] was called.
+#[derive(Debug, Default)]
+pub struct Run {
+    text: Vec<u8>,
+    /// The keys of more than [`PREFIX`] bytes, whole.
+    keys: Vec<u8>,
+    items: Vec<Item>,
+}
+
+impl Run {
+    /// No items yet, over `text`, which they will be parts of.
+    pub fn new(text: Vec<u8>) -> Run {
+        Run { text, keys: Vec::new(), items: Vec::new() }
+    }
+
+    /// Adds the item `text[at..at + length]`; `key` appends its key. When `key` fails, nothing is
+    /// added.
+    pub fn push<E>(
+        &mut self,
+        at: usize,
+        length: usize,
+        key: impl FnOnce(&[u8], &mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let start = self.keys.len();
+        if let Err(error) = key(&self.text[at..at + length], &mut self.keys) {
+            self.keys.truncate(start);
+            return Err(error);
+        }
+        let bytes = &self.keys[start..];
+        let item = Item {
+            prefix: prefix(bytes),
+            key: start as u32,
+            key_len: bytes.len() as u32,
+            text: at as u32,
+            text_len: length as u32,
+        };
+        if bytes.len() <= PREFIX {
+            self.keys.truncate(start);
+        }
+        self.items.push(item);
+        Ok(())
+    }
+
+    /// Whether the places of another item with a key of so many bytes can still be said.
+    pub fn has_room(&self, key_len: usize) -> bool {
+        self.text.len() <= RUN_BYTES_MAX && self.keys.len() + key_len <= RUN_BYTES_MAX
+    }
+
+    /// Puts the items in order.
+    pub fn sort(&mut self) {
+        let keys = &self.keys;
+        self.items
+            .sort_by(|a, b| a.prefix.cmp(&b.prefix).then_with(|| rest(keys, a).cmp(rest(keys, b))));
+    }
+
+    /// The items, in the run's order.
+    pub fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// An item's text.
+    pub fn text(&self, item: &Item) -> &[u8] {
+        &self.text[item.text as usize..][..item.text_len as usize]
+    }
+
+    /// Appends an item's key to `out`.
+    pub fn push_key(&self, item: &Item, out: &mut Vec<u8>) {
+        match item.key_len as usize {
+            short if short <= PREFIX => {
+                out.extend_from_slice(&item.prefix.to_be_bytes()[..short]);
+            }
+            length => out.extend_from_slice(&self.keys[item.key as usize..][..length]),
+        }
+    }
+
+    /// The memory that it holds, in bytes.
+    pub fn memory(&self) -> usize {
+        self.text.capacity() + self.keys.capacity() + self.items.capacity() * size_of::<Item>()
+    }
+
+    /// The bytes of all texts.
+    pub fn text_bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Gives the memory of the text back, for another run.
+    pub fn into_text(self) -> Vec<u8> {
+        self.text
+    }
+}
+
+/// What of an item's key its prefix does not hold.
+fn rest<'a>(keys: &'a [u8], item: &Item) -> &'a [u8] {
+    match item.key_len as usize {
+        length if length > PREFIX => &keys[item.key as usize + PREFIX..][..length - PREFIX],
+        _ => &[],
+    }
+}
+
+/// Compares the keys of two items, each of its own run.
+pub fn compare(a: (&Run, &Item), b: (&Run, &Item)) -> Ordering {
+    let by_prefix = a.1.prefix.cmp(&b.1.prefix);
+    by_prefix.then_with(|| rest(&a.0.keys, a.1).cmp(rest(&b.0.keys, b.1)))
+}

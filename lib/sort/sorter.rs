@@ -1,0 +1,275 @@
+//! The external sort: takes sorted runs, spills when they outgrow the budget, and merges all.
+
+use std::path::PathBuf;
+
+use super::budget::Budget;
+use super::merge::{Cursor, Merge};
+use super::partition::{Shape, merge};
+use super::run::Run;
+use super::spill::{Spill, SpillReader, SpillWriter, push_parts};
+use crate::error::Result;
+
+/// How a sort is done. Nothing here changes its result but `unique`.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What it may hold.
+    pub budget: Budget,
+    /// Threads that merge.
+    pub jobs: usize,
+    /// Where runs are spilled.
+    pub directory: PathBuf,
+    /// Keep only the first item of each key.
+    pub unique: bool,
+}
+
+/// Collects sorted runs in the order of the input.
+pub struct Sorter {
+    settings: Settings,
+    runs: Vec<Run>,
+    held: usize,
+    spills: Vec<Spill>,
+    spilled_bytes: u64,
+}
+
+/// Bytes of merged items that are handed on at once.
+const EMIT_BYTES: usize = 256 << 10;
+
+impl Sorter {
+    /// With nothing in it.
+    pub fn new(settings: Settings) -> Sorter {
+        Sorter { settings, runs: Vec::new(), held: 0, spills: Vec::new(), spilled_bytes: 0 }
+    }
+
+    /// Takes the next sorted run, and spills when that is one too many.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn add(&mut self, run: Run) -> Result<()> {
+        if run.items().is_empty() {
+            return Ok(());
+        }
+        self.held += run.memory();
+        self.runs.push(run);
+        if self.held > self.settings.budget.runs {
+            self.spill()?;
+        }
+        Ok(())
+    }
+
+    /// Merges the runs in memory into one on disk.
+    fn spill(&mut self) -> Result<()> {
+        let mut file = SpillWriter::new(&self.settings.directory)?;
+        let runs = std::mem::take(&mut self.runs);
+        self.held = 0;
+        let (jobs, unique) = (self.settings.jobs, self.settings.unique);
+        merge(runs, jobs, unique, Shape::Spill, |items| file.write(items))?;
+        self.keep(file);
+        Ok(())
+    }
+
+    fn keep(&mut self, file: SpillWriter) {
+        self.spilled_bytes += file.bytes();
+        self.spills.push(file.finish());
+    }
+
+    /// Bytes written to temporary files so far.
+    pub fn spilled_bytes(&self) -> u64 {
+        self.spilled_bytes
+    }
+
+    /// Gives all texts to `emit`, in order. Returns how many there were, and the bytes that were
+    /// spilled in all.
+    ///
+    /// # Errors
+    /// What `emit` says; when the disk is full.
+    pub fn finish(self, mut emit: impl FnMut(&[u8]) -> Result<()>) -> Result<(u64, u64)> {
+        if self.spills.is_empty() {
+            let (jobs, unique) = (self.settings.jobs, self.settings.unique);
+            let count = merge(self.runs, jobs, unique, Shape::Lines, emit)?;
+            return Ok((count, 0));
+        }
+        let mut merged = self.into_cursor()?;
+        let mut texts = Vec::with_capacity(EMIT_BYTES);
+        let mut count = 0;
+        while merged.cursor.advance()? {
+            count += 1;
+            texts.extend_from_slice(merged.cursor.text());
+            if texts.len() >= EMIT_BYTES {
+                emit(&texts)?;
+                texts.clear();
+            }
+        }
+        emit(&texts)?;
+        Ok((count, merged.spilled_bytes))
+    }
+
+    /// All items in order, keys and texts, as a stream. What is in memory is spilled first.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn into_cursor(mut self) -> Result<Sorted> {
+        if !self.runs.is_empty() {
+            self.spill()?;
+        }
+        while self.spills.len() > self.settings.budget.fan_in {
+            self.merge_once()?;
+        }
+        let spilled_bytes = self.spilled_bytes;
+        let spills = std::mem::take(&mut self.spills);
+        let cursor = self.merge_of(spills)?;
+        Ok(Sorted { cursor, spilled_bytes })
+    }
+
+    /// Merges spilled runs that follow one another into one: so many that one pass less or none
+    /// remains. Neighbours only, which keeps the merge stable.
+    fn merge_once(&mut self) -> Result<()> {
+        let fan_in = self.settings.budget.fan_in;
+        let spills = std::mem::take(&mut self.spills);
+        let mut waiting = spills.into_iter().peekable();
+        while waiting.peek().is_some() {
+            let group: Vec<Spill> = waiting.by_ref().take(fan_in).collect();
+            if group.len() == 1 {
+                self.spills.extend(group);
+                continue;
+            }
+            let mut merged = self.merge_of(group)?;
+            let mut file = SpillWriter::new(&self.settings.directory)?;
+            let mut items = Vec::with_capacity(EMIT_BYTES);
+            while merged.advance()? {
+                push_parts(&mut items, merged.key(), merged.text());
+                if items.len() >= EMIT_BYTES {
+                    file.write(&items)?;
+                    items.clear();
+                }
+            }
+            file.write(&items)?;
+            self.keep(file);
+        }
+        Ok(())
+    }
+
+    fn merge_of(&self, spills: Vec<Spill>) -> Result<Unique<Merge<SpillReader>>> {
+        let buffer = self.settings.budget.buffer;
+        let readers = spills.into_iter().map(|spill| spill.read(buffer));
+        let merge = Merge::new(readers.collect::<Result<_>>()?);
+        Ok(Unique { inner: merge, last: self.settings.unique.then(Vec::new), first: true })
+    }
+}
+
+/// All items of a sort, in order.
+pub struct Sorted {
+    /// The items.
+    pub cursor: Unique<Merge<SpillReader>>,
+    /// Bytes that were spilled for it.
+    pub spilled_bytes: u64,
+}
+
+/// A stream of items, of which only the first of each key counts if `last` is held.
+pub struct Unique<C> {
+    inner: C,
+    last: Option<Vec<u8>>,
+    first: bool,
+}
+
+impl<C: Cursor> Unique<C> {
+    /// The items of `inner`, only the first of each key if `unique`.
+    pub fn new(inner: C, unique: bool) -> Unique<C> {
+        Unique { inner, last: unique.then(Vec::new), first: true }
+    }
+}
+
+impl<C: Cursor> Cursor for Unique<C> {
+    fn advance(&mut self) -> Result<bool> {
+        while self.inner.advance()? {
+            let Some(last) = &mut self.last else { return Ok(true) };
+            if self.first || last != self.inner.key() {
+                self.first = false;
+                last.clear();
+                last.extend_from_slice(self.inner.key());
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn key(&self) -> &[u8] {
+        self.inner.key()
+    }
+
+    fn text(&self) -> &[u8] {
+        self.inner.text()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sorts `keys` (their texts say where they stood) with runs of `run` items.
+    fn sorted(keys: &[u64], run: usize, memory: usize, unique: bool) -> Vec<(u64, usize)> {
+        let budget = Budget { fan_in: 3, ..Budget::new(memory, 2) };
+        let directory = std::env::temp_dir();
+        let mut sorter = Sorter::new(Settings { budget, jobs: 2, directory, unique });
+        for (r, chunk) in keys.chunks(run).enumerate() {
+            let lines: Vec<String> =
+                chunk.iter().enumerate().map(|(i, k)| format!("{k} {}\n", r * run + i)).collect();
+            let mut made = Run::new(lines.concat().into_bytes());
+            let mut at = 0;
+            for (line, key) in lines.iter().zip(chunk) {
+                // Keys of 9 bytes: the first eight alone do not decide.
+                let key = format!("{:09}", key);
+                made.push::<()>(at, line.len(), |_, out| {
+                    out.extend_from_slice(key.as_bytes());
+                    Ok(())
+                })
+                .unwrap();
+                at += line.len();
+            }
+            made.sort();
+            sorter.add(made).unwrap();
+        }
+        let mut out = Vec::new();
+        let (count, _) = sorter
+            .finish(|text| {
+                out.extend_from_slice(text);
+                Ok(())
+            })
+            .unwrap();
+        let rows: Vec<(u64, usize)> = String::from_utf8(out)
+            .unwrap()
+            .lines()
+            .map(|l| l.split_once(' ').unwrap())
+            .map(|(k, i)| (k.parse().unwrap(), i.parse().unwrap()))
+            .collect();
+        assert_eq!(rows.len() as u64, count);
+        rows
+    }
+
+    #[test]
+    fn any_memory_and_any_runs_give_the_stable_order() {
+        let keys: Vec<u64> = (0..3000u64).map(|n| n * 7919 % 331 * (n % 3)).collect();
+        let mut model: Vec<(u64, usize)> = keys.iter().copied().zip(0..).collect();
+        model.sort();
+        let mut firsts = model.clone();
+        firsts.dedup_by_key(|row| row.0);
+        for memory in [1, 10_000, 200_000, 100 << 20] {
+            for run in [1, 7, 100, 3000] {
+                assert_eq!(sorted(&keys, run, memory, false), model, "{memory} {run}");
+                assert_eq!(sorted(&keys, run, memory, true), firsts, "{memory} {run}");
+            }
+        }
+    }
+
+    #[test]
+    fn large_merges_in_memory_are_cut_into_ranges() {
+        let keys: Vec<u64> = (0..400_000u64).map(|n| n * 7919 % 1_000_003 / 10).collect();
+        let mut model: Vec<(u64, usize)> = keys.iter().copied().zip(0..).collect();
+        model.sort();
+        assert_eq!(sorted(&keys, 50_000, 1 << 30, false), model);
+        model.dedup_by_key(|row| row.0);
+        assert_eq!(sorted(&keys, 50_000, 1 << 30, true), model);
+        let heavy = vec![5; 300_000];
+        assert_eq!(sorted(&heavy, 40_000, 1 << 30, false).len(), 300_000);
+        assert_eq!(sorted(&heavy, 40_000, 1 << 30, true), vec![(5, 0)]);
+    }
+}
