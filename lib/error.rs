@@ -85,8 +85,12 @@ impl Error {
     /// An operation of the system failed on `what` (a path, or words for a stream).
     ///
     /// A path that is not there, may not be opened or is of the wrong sort is the call's fault
-    /// (exit 2); anything else, a full disk before all, is the storage's (exit 6).
+    /// (exit 2); anything else, a full disk before all, is the storage's (exit 6). An [`Error`] that
+    /// travelled inside `error`, through a decoder say, stays what it is.
     pub fn io(doing: &str, what: impl fmt::Display, error: &io::Error) -> Error {
+        if let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+            return Error::new(inner.kind(), inner.to_string());
+        }
         use io::ErrorKind as E;
         let kind = match error.kind() {
             E::NotFound

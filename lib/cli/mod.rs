@@ -1,1 +1,47 @@
-//! Under construction.
+//! The command line: options, messages, exit codes, standard streams, the guard process.
+//!
+//! The only room that reads the environment, prints or exits. A tool is one call:
+//!
+//! ```no_run
+//! use mycloud::cli::{self, Session};
+//! use mycloud::record::stream::{Input, Output, Summary};
+//!
+//! /// Copies records.
+//! #[derive(clap::Parser)]
+//! struct Args {
+//!     #[command(flatten)]
+//!     memory: cli::options::Memory,
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     cli::run("mc-copy", |args: Args, session: &mut Session| {
+//!         let mut input = session.stdin()?;
+//!         let mut output = session.stdout();
+//!         let mut buffer = vec![0; 1 << 16];
+//!         loop {
+//!             match input.read(&mut buffer)? {
+//!                 0 => return Ok(Summary::default()),
+//!                 got => output.write(&buffer[..got])?,
+//!             }
+//!         }
+//!     })
+//! }
+//! ```
+//!
+//! [`run`] adds the options that every tool has (`--help`, `--version`, `-v`, `--stats`), flushes
+//! standard output, says the error, and gives the exit code. Nothing here knows what a tool does.
+
+pub mod command;
+pub mod memory;
+pub mod message;
+pub mod options;
+pub mod process;
+pub mod session;
+pub mod size;
+pub mod stats;
+pub mod stdout;
+mod tool;
+
+pub use session::Session;
+pub use stdout::Stdout;
+pub use tool::run;

@@ -1,0 +1,197 @@
+//! A tool's clap command: its own options, those that all tools have, and how clap's words become
+//! ours.
+
+use clap::builder::Resettable;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, ArgAction, Args, Command, FromArgMatches, Parser};
+
+use crate::cli::options::{Common, NO_HOSTS};
+use crate::error::{Error, Result};
+
+/// What the command line asks for.
+pub enum Asked<A> {
+    /// The tool's work.
+    Work(A, Common),
+    /// A text (help, version, completions), which is all there is to do.
+    Text(Vec<u8>),
+}
+
+/// The whole command of `tool`, whose own options are `A`.
+pub fn command<A: Parser>(tool: &'static str) -> Command {
+    let help = Arg::new("help")
+        .long("help")
+        .help("Print this help")
+        .action(ArgAction::Help)
+        .display_order(902);
+    let version = Arg::new("version")
+        .long("version")
+        .help("Print the version")
+        .action(ArgAction::Version)
+        .display_order(903);
+    let command = A::command()
+        .name(tool)
+        .bin_name(tool)
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .disable_help_subcommand(true);
+    let about = command.get_about().cloned();
+    let long_about = Resettable::from(command.get_long_about().cloned());
+    // The group's own description would take the place of the tool's.
+    let command = Common::augment_args(command).about(Resettable::from(about));
+    command.long_about(long_about).arg(help).arg(version)
+}
+
+/// Reads the command line of `tool`.
+///
+/// # Errors
+/// `Usage`, in one line.
+pub fn parse<A: Parser>(
+    tool: &'static str,
+    words: impl IntoIterator<Item = std::ffi::OsString>,
+) -> Result<Asked<A>> {
+    let mut command = command::<A>(tool);
+    let matches = match command.try_get_matches_from_mut(words) {
+        Ok(matches) => matches,
+        Err(error) => return text_or_error(tool, &error),
+    };
+    let common = Common::from_arg_matches(&matches).map_err(|e| usage(tool, &e))?;
+    if let Some(shell) = common.completions {
+        let mut text = Vec::new();
+        clap_complete::generate(shell, &mut command, tool, &mut text);
+        return Ok(Asked::Text(text));
+    }
+    let own = A::from_arg_matches(&matches).map_err(|e| usage(tool, &e))?;
+    Ok(Asked::Work(own, common))
+}
+
+fn text_or_error<A>(tool: &str, error: &clap::Error) -> Result<Asked<A>> {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            Ok(Asked::Text(error.render().to_string().into_bytes()))
+        }
+        _ => Err(usage(tool, error)),
+    }
+}
+
+/// Clap's error as one line: its first paragraph and its tips, without usage.
+fn usage(tool: &str, error: &clap::Error) -> Error {
+    if let Some(ContextValue::String(arg)) = error.get(ContextKind::InvalidArg)
+        && arg.starts_with("--hosts")
+    {
+        return Error::usage(NO_HOSTS);
+    }
+    let text = error.render().to_string();
+    let mut shown = String::new();
+    for line in text.lines().map(str::trim) {
+        if line.starts_with("Usage:") || line.starts_with("For more information") {
+            break;
+        }
+        let line = line.strip_prefix("error: ").unwrap_or(line);
+        if let Some(tip) = line.strip_prefix("tip: ") {
+            shown.push_str("; ");
+            shown.push_str(tip);
+        } else if !line.is_empty() {
+            if !shown.is_empty() {
+                shown.push(' ');
+            }
+            shown.push_str(line);
+        }
+    }
+    Error::usage(format!("{shown} (try {tool} --help)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::options;
+    use crate::error::Kind;
+
+    /// Sorts.
+    #[derive(Parser, Debug)]
+    struct Own {
+        #[command(flatten)]
+        memory: options::Memory,
+        #[command(flatten)]
+        keys: options::Keys,
+        #[command(flatten)]
+        records: options::Records,
+        #[arg(required = true)]
+        resources: Vec<String>,
+    }
+
+    fn parse(words: &str) -> Result<Asked<Own>> {
+        super::parse("mc-x", words.split_whitespace().map(Into::into))
+    }
+
+    fn error(words: &str) -> String {
+        match parse(words) {
+            Ok(_) => panic!("{words} is no error"),
+            Err(error) => {
+                assert_eq!(error.kind(), Kind::Usage);
+                let text = error.to_string();
+                assert!(!text.contains('\n'), "{text}");
+                text
+            }
+        }
+    }
+
+    fn text(words: &str) -> String {
+        match parse(words) {
+            Ok(Asked::Text(text)) => String::from_utf8(text).unwrap(),
+            Ok(Asked::Work(..)) => panic!("{words} is work"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn the_command_is_sound() {
+        command::<Own>("mc-x").debug_assert();
+    }
+
+    #[test]
+    fn options_become_values() {
+        let Ok(Asked::Work(own, common)) = parse("mc-x -S 1M -j3 -T / -k a,b:nr -vv file") else {
+            panic!("no work");
+        };
+        assert_eq!((own.memory.bytes(), own.memory.jobs(), common.verbose), (1 << 20, 3, 2));
+        assert_eq!(own.memory.temporary_directory().unwrap(), std::path::Path::new("/"));
+        assert_eq!((own.keys.key.as_deref(), own.resources), (Some("a,b:nr"), vec!["file".into()]));
+        assert_eq!(own.records.max_record(), 64 << 20);
+    }
+
+    #[test]
+    fn h_is_kept_for_hosts() {
+        for words in
+            ["mc-x -h", "mc-x -h hosts", "mc-x -h hosts file", "mc-x -hhosts", "mc-x --hosts=a"]
+        {
+            assert_eq!(error(words), NO_HOSTS, "{words}");
+        }
+    }
+
+    #[test]
+    fn errors_are_one_line() {
+        assert_eq!(
+            error("mc-x --memry 1M f"),
+            "unexpected argument '--memry' found; a similar argument exists: '--memory' \
+             (try mc-x --help)"
+        );
+        assert_eq!(
+            error("mc-x"),
+            "the following required arguments were not provided: <RESOURCES>... (try mc-x --help)"
+        );
+        assert!(
+            error("mc-x -S 0 f").starts_with("invalid value '0' for '--memory <SIZE>': it cannot")
+        );
+        assert!(error("mc-x --bad maybe f").contains("say fail, skip"));
+    }
+
+    #[test]
+    fn texts_need_no_arguments() {
+        let help = text("mc-x --help");
+        assert!(help.starts_with("Sorts\n") && help.contains("--memory <SIZE>"), "{help}");
+        assert!(!help.contains(" -h"));
+        assert_eq!(text("mc-x --version"), format!("mc-x {}\n", env!("CARGO_PKG_VERSION")));
+        assert!(text("mc-x --completions bash").contains("--memory"));
+    }
+}

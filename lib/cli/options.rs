@@ -1,0 +1,154 @@
+//! Options that several tools have, as groups to flatten into a tool's own.
+//!
+//! The texts of the options are what `--help` says. Nothing here acts on an option.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{ArgAction, Args};
+use clap_complete::Shell;
+
+use crate::cli::memory;
+use crate::cli::size::{self, Size};
+use crate::error::{Error, Result};
+use crate::record::DEFAULT_MAX_RECORD;
+use crate::record::bad::{Bad, Policy};
+
+/// What the default for `-S` divides the memory by.
+const MEMORY_SHARE: u64 = 4;
+
+/// The options of every tool; `cli::run` adds them, tools do not.
+#[derive(Args, Clone, Debug)]
+pub struct Common {
+    /// Say more on standard error; twice for yet more
+    #[arg(short, long, action = ArgAction::Count, display_order = 900)]
+    pub verbose: u8,
+
+    /// Append numbers about this run to FILE, a JSON object on a line [default: $MC_STATS]
+    #[arg(long, value_name = "FILE", display_order = 901)]
+    pub stats: Option<PathBuf>,
+
+    /// Print the completions for SHELL
+    #[arg(long, value_name = "SHELL", hide = true, exclusive = true)]
+    pub completions: Option<Shell>,
+
+    /// Kept for hosts
+    #[arg(short = 'h', long = "hosts", hide = true, num_args = 0..=1, value_name = "HOSTS",
+          default_missing_value = "", value_parser = no_hosts_yet)]
+    hosts: Option<String>,
+}
+
+/// Refuses `-h` with and without a value, before clap misses anything else.
+fn no_hosts_yet(_: &str) -> std::result::Result<String, String> {
+    Err(NO_HOSTS.into())
+}
+
+/// What `-h` is told.
+pub(super) const NO_HOSTS: &str =
+    "-h names hosts, which this version does not have yet; --help is the way to help";
+
+/// What is a record, and what happens to what is none.
+#[derive(Args, Clone, Debug)]
+pub struct Records {
+    /// What to do with bad records: fail, skip, file=PATH (keep them there) or limit=N (skip so
+    /// many)
+    #[arg(long, value_name = "POLICY", default_value = "fail")]
+    pub bad: Policy,
+
+    /// The longest record
+    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = size::bytes)]
+    pub max_record: u64,
+}
+
+impl Records {
+    /// The policy for bad records, ready to judge.
+    ///
+    /// # Errors
+    /// When the file to keep bad records in cannot be made.
+    pub fn bad(&self) -> Result<Arc<Bad>> {
+        Ok(Arc::new(Bad::new(self.bad.clone())?))
+    }
+
+    /// The longest record in bytes.
+    pub fn max_record(&self) -> usize {
+        usize::try_from(self.max_record).unwrap_or(DEFAULT_MAX_RECORD)
+    }
+}
+
+/// How much of the machine a tool may use.
+#[derive(Args, Clone, Debug)]
+pub struct Memory {
+    /// Use at most SIZE of memory, and temporary files beyond it [default: 25%]
+    #[arg(short = 'S', long = "memory", value_name = "SIZE")]
+    size: Option<Size>,
+
+    /// Keep temporary files in DIR [default: $TMPDIR or /tmp]
+    #[arg(short = 'T', long, value_name = "DIR")]
+    temporary_directory: Option<PathBuf>,
+
+    /// Work on N cores [default: all that may be used]
+    #[arg(short, long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+}
+
+impl Memory {
+    /// The memory to stay within, in bytes: by default a quarter of what there is.
+    pub fn bytes(&self) -> usize {
+        let bytes = match self.size {
+            Some(Size::Bytes(bytes)) => bytes,
+            Some(Size::Percent(percent)) => memory::allowed() / 100 * percent,
+            None => memory::allowed() / MEMORY_SHARE,
+        };
+        usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+
+    /// The directory for temporary files.
+    ///
+    /// # Errors
+    /// `Usage` when it is none.
+    pub fn temporary_directory(&self) -> Result<PathBuf> {
+        let variable = || std::env::var_os("TMPDIR").filter(|v| !v.is_empty()).map(PathBuf::from);
+        let directory = self.temporary_directory.clone().or_else(variable);
+        let directory = directory.unwrap_or_else(|| "/tmp".into());
+        match std::fs::metadata(&directory) {
+            Ok(found) if found.is_dir() => Ok(directory),
+            Ok(_) => Err(Error::usage(format!(
+                "{}: not a directory for temporary files (-T)",
+                directory.display()
+            ))),
+            Err(error) => Err(Error::path("keep temporary files in", &directory, &error)),
+        }
+    }
+
+    /// The number of cores to work on: by default those that affinity and control group leave.
+    pub fn jobs(&self) -> usize {
+        let jobs = self.jobs.or_else(|| std::thread::available_parallelism().ok());
+        jobs.map_or(1, NonZeroUsize::get)
+    }
+}
+
+/// What happens to records without the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Missing {
+    /// They are an error
+    Fail,
+    /// Their key is null
+    Null,
+    /// They are dropped and counted
+    Skip,
+}
+
+/// The key of records.
+#[derive(Args, Clone, Debug)]
+pub struct Keys {
+    /// The key: KEY[,KEY...], each PATH[:MODS] with n (numbers in strings) and r (reverse), such
+    /// as .user.id or ts:nr
+    #[arg(short, long, value_name = "KEY")]
+    pub key: Option<String>,
+
+    /// What to do with records without the key
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Missing::Fail,
+          hide_possible_values = false)]
+    pub missing: Missing,
+}

@@ -1,0 +1,45 @@
+//! What a process does to itself that Rust cannot check: the one place with `unsafe` code.
+//!
+//! It looks at the standard descriptors before the runtime does, and dies by a signal.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use nix::libc;
+use nix::sys::signal::{self, Signal};
+
+/// Bit n is set when descriptor n was closed when the process started.
+static CLOSED_AT_START: AtomicU8 = AtomicU8::new(0);
+
+/// Runs before `main`, because Rust's runtime opens `/dev/null` in place of each standard
+/// descriptor that is closed: behind it, `>&-` cannot be told from `>/dev/null`.
+extern "C" fn note_closed() {
+    for descriptor in 0..3 {
+        // SAFETY: F_GETFD reads a flag of a number that need not even be a descriptor.
+        #[allow(unsafe_code)]
+        let flags = unsafe { libc::fcntl(descriptor, libc::F_GETFD) };
+        if flags == -1 {
+            CLOSED_AT_START.fetch_or(1 << descriptor, Ordering::Relaxed);
+        }
+    }
+}
+
+// SAFETY: the loader calls every function of this section once, before `main`; this one only asks
+// the kernel and stores into an atomic, which needs nothing of the runtime.
+#[allow(unsafe_code)]
+#[used]
+#[unsafe(link_section = ".init_array")]
+static NOTE_CLOSED: extern "C" fn() = note_closed;
+
+/// Whether standard descriptor `number` (0 to 2) was closed when the process started.
+pub fn closed_at_start(number: u8) -> bool {
+    CLOSED_AT_START.load(Ordering::Relaxed) & (1 << number) != 0
+}
+
+/// Dies by `signal`, as if it had not been caught; returns only if the process ignores it.
+pub fn die_by(signal: i32) {
+    let Ok(signal) = Signal::try_from(signal) else { return };
+    let mut set = signal::SigSet::empty();
+    set.add(signal);
+    let _ = set.thread_unblock();
+    let _ = signal::raise(signal);
+}

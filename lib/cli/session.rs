@@ -1,0 +1,79 @@
+//! One run of a tool: its standard streams, its messages, and what it was told about both.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
+use crate::cli::{Stdout, message, process};
+use crate::error::{Error, Result};
+use crate::run::pipe::PipeInput;
+
+/// One run of a tool.
+#[derive(Debug)]
+pub struct Session {
+    tool: &'static str,
+    verbose: u8,
+    stdout: Stdout,
+    stdin_taken: bool,
+}
+
+impl Session {
+    pub(super) fn new(tool: &'static str) -> Session {
+        Session { tool, verbose: 0, stdout: Stdout::new(), stdin_taken: false }
+    }
+
+    pub(super) fn set_verbose(&mut self, verbose: u8) {
+        self.verbose = verbose;
+    }
+
+    /// The name of the tool.
+    pub fn tool(&self) -> &'static str {
+        self.tool
+    }
+
+    /// How often `-v` was said.
+    pub fn verbose(&self) -> u8 {
+        self.verbose
+    }
+
+    /// Says `tool: text` on standard error.
+    pub fn warn(&self, text: &str) {
+        message::say(self.tool, text);
+    }
+
+    /// Standard input, once.
+    ///
+    /// # Errors
+    /// `Usage` when it is closed, cannot be read, or was taken before.
+    pub fn stdin(&mut self) -> Result<PipeInput> {
+        const NAME: &str = "standard input";
+        if std::mem::replace(&mut self.stdin_taken, true) {
+            return Err(Error::usage("standard input can be read only once"));
+        }
+        if process::closed_at_start(0) {
+            return Err(Error::usage("standard input is closed"));
+        }
+        let stdin = std::io::stdin();
+        let flags = fcntl(&stdin, FcntlArg::F_GETFL).map(OFlag::from_bits_truncate);
+        if flags.is_ok_and(|flags| flags & OFlag::O_ACCMODE == OFlag::O_WRONLY) {
+            return Err(Error::usage("standard input is open for writing only"));
+        }
+        let copy = stdin.as_fd().try_clone_to_owned();
+        let file = File::from(copy.map_err(|e| Error::io("read", NAME, &e))?);
+        if file.metadata().is_ok_and(|found| found.is_dir()) {
+            return Err(Error::usage("standard input is a directory"));
+        }
+        Ok(PipeInput::new(file, NAME))
+    }
+
+    /// Standard output. It is flushed at the end, and what fails then fails the tool.
+    pub fn stdout(&mut self) -> Stdout {
+        self.stdout.handle()
+    }
+
+    /// Writes what standard output holds back.
+    pub(super) fn finish_stdout(&self) -> Result<()> {
+        self.stdout.finish()
+    }
+}

@@ -1,0 +1,171 @@
+//! Standard output: buffered, counted, and honest about how writing ended.
+
+use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use nix::errno::Errno;
+use nix::poll::PollFlags;
+use nix::sys::stat::SFlag;
+
+use crate::cli::process;
+use crate::error::{Error, Kind, Result};
+use crate::record::stream::{Facts, Output};
+use crate::run::pipe;
+
+/// The size of the buffer, and of each write to a pipe: with a pipe of 1 MiB, measured, larger
+/// writes are slower.
+const STEP_BYTES: usize = 64 * 1024;
+
+/// Standard output. Its copies are handles of the same stream; `cli::run` flushes it.
+#[derive(Clone, Debug)]
+pub struct Stdout(Arc<Mutex<Stream>>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sort {
+    /// Closed when the process started.
+    Closed,
+    Pipe,
+    /// Gets what is written at once.
+    Terminal,
+    File,
+    Other,
+}
+
+#[derive(Debug)]
+struct Stream {
+    sort: Sort,
+    buffer: Vec<u8>,
+    /// Bytes that the system has taken.
+    written: u64,
+    /// Whether the tool has asked for the stream at all.
+    used: bool,
+}
+
+impl Stdout {
+    /// The stream of this process; there is to be only one.
+    pub(super) fn new() -> Stdout {
+        let sort = sort();
+        if sort == Sort::Pipe {
+            pipe::widen(std::io::stdout());
+        }
+        let stream = Stream { sort, buffer: Vec::new(), written: 0, used: false };
+        Stdout(Arc::new(Mutex::new(stream)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Stream> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A handle for the tool's work, which from now on needs the stream.
+    pub(super) fn handle(&self) -> Stdout {
+        self.lock().used = true;
+        self.clone()
+    }
+
+    /// Bytes written so far, without those that are held back.
+    pub fn written(&self) -> u64 {
+        self.lock().written
+    }
+
+    /// Writes what is held back, and hears whether all that was written is kept.
+    pub(super) fn finish(&self) -> Result<()> {
+        let mut stream = self.lock();
+        if !stream.used {
+            return Ok(());
+        }
+        stream.flush()?;
+        if stream.sort == Sort::File {
+            // Some file systems only say at a close that there was no room.
+            let copy = nix::unistd::dup(std::io::stdout().as_fd()).map_err(failed)?;
+            nix::unistd::close(copy).map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+impl Output for Stdout {
+    fn declare(&mut self, _facts: &Facts) -> Result<()> {
+        Ok(())
+    }
+
+    fn write(&mut self, records: &[u8]) -> Result<()> {
+        self.lock().write(records)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.lock().flush()
+    }
+}
+
+impl Stream {
+    fn write(&mut self, mut records: &[u8]) -> Result<()> {
+        if self.buffer.len() + records.len() < STEP_BYTES && self.sort != Sort::Terminal {
+            self.buffer.extend_from_slice(records);
+            return Ok(());
+        }
+        if !self.buffer.is_empty() {
+            let room = STEP_BYTES.saturating_sub(self.buffer.len()).min(records.len());
+            self.buffer.extend_from_slice(&records[..room]);
+            records = &records[room..];
+            self.flush()?;
+        }
+        let whole = match self.sort {
+            Sort::Pipe => records.len() / STEP_BYTES * STEP_BYTES,
+            _ => records.len(),
+        };
+        for step in
+            records[..whole].chunks(if self.sort == Sort::Pipe { STEP_BYTES } else { whole.max(1) })
+        {
+            self.put(step)?;
+        }
+        self.buffer.extend_from_slice(&records[whole..]);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let buffer = std::mem::take(&mut self.buffer);
+        let result = self.put(&buffer);
+        self.buffer = buffer;
+        self.buffer.clear();
+        result
+    }
+
+    /// Hands all of `bytes` to the system.
+    fn put(&mut self, mut bytes: &[u8]) -> Result<()> {
+        if self.sort == Sort::Closed {
+            return Err(Error::usage("standard output is closed"));
+        }
+        while !bytes.is_empty() {
+            match nix::unistd::write(std::io::stdout().as_fd(), bytes) {
+                Ok(taken) => {
+                    self.written += taken as u64;
+                    bytes = &bytes[taken..];
+                }
+                Err(Errno::EINTR) => (),
+                Err(Errno::EAGAIN) => pipe::wait(std::io::stdout(), PollFlags::POLLOUT),
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn failed(error: Errno) -> Error {
+    match error {
+        Errno::EPIPE => Error::new(Kind::StdoutClosed, "standard output is closed"),
+        error => Error::io("write", "standard output", &error.into()),
+    }
+}
+
+fn sort() -> Sort {
+    if process::closed_at_start(1) {
+        return Sort::Closed;
+    }
+    let mode = nix::sys::stat::fstat(std::io::stdout()).map(|found| found.st_mode).unwrap_or(0);
+    match SFlag::from_bits_truncate(mode) & SFlag::S_IFMT {
+        SFlag::S_IFIFO => Sort::Pipe,
+        SFlag::S_IFREG => Sort::File,
+        _ if nix::unistd::isatty(std::io::stdout()).unwrap_or(false) => Sort::Terminal,
+        _ => Sort::Other,
+    }
+}

@@ -1,0 +1,116 @@
+//! The life of a tool: options, work, last words, exit code.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+
+use crate::cli::command::{self, Asked};
+use crate::cli::stats::Stats;
+use crate::cli::{Session, message, process};
+use crate::error::{Error, Kind, Result};
+use crate::record::stream::{Output, Summary};
+
+/// The exit status of a tool that broke: what it wrote counts for nothing.
+const INTERNAL_ERROR: Kind = Kind::Incomplete;
+
+/// The variable that stands in for `--stats`.
+const STATS_VARIABLE: &str = "MC_STATS";
+
+/// Runs `body`, the work of `tool`, with the options of the command line, and returns the exit
+/// code. Says the error, or what was dropped.
+pub fn run<A: Parser>(
+    tool: &'static str,
+    body: impl FnOnce(A, &mut Session) -> Result<Summary>,
+) -> ExitCode {
+    let started = Instant::now();
+    message::hook_panics(tool);
+    let mut session = Session::new(tool);
+    let mut stats = None;
+    let outcome = catch_unwind(AssertUnwindSafe(|| work(body, &mut session, &mut stats)));
+    let (mut kind, summary) = judge(tool, outcome);
+    if let Some(stats) = stats
+        && let Err(error) = stats.append(tool, code(kind), summary.as_ref(), started.elapsed())
+    {
+        message::say(tool, &error.to_string());
+        kind = kind.or(Some(error.kind()));
+    }
+    if let Some(Kind::Signal(signal)) = kind {
+        process::die_by(signal);
+    }
+    ExitCode::from(code(kind))
+}
+
+fn work<A: Parser>(
+    body: impl FnOnce(A, &mut Session) -> Result<Summary>,
+    session: &mut Session,
+    stats: &mut Option<Stats>,
+) -> Result<Option<Summary>> {
+    let summary = match command::parse::<A>(session.tool(), std::env::args_os())? {
+        Asked::Text(text) => {
+            session.stdout().write(&text)?;
+            None
+        }
+        Asked::Work(args, common) => {
+            session.set_verbose(common.verbose);
+            let variable = std::env::var_os(STATS_VARIABLE).filter(|v| !v.is_empty());
+            if let Some(path) = common.stats.or(variable.map(PathBuf::from)) {
+                *stats = Some(Stats::open(&path)?);
+            }
+            Some(body(args, session)?)
+        }
+    };
+    session.finish_stdout()?;
+    Ok(summary)
+}
+
+/// Says how the work ended, and returns what is left of it: the kind of its failure, its numbers.
+fn judge(
+    tool: &str,
+    outcome: std::thread::Result<Result<Option<Summary>>>,
+) -> (Option<Kind>, Option<Summary>) {
+    let outcome: Result<Option<Summary>> = match outcome {
+        // The hook has said why.
+        Err(_) => return (Some(INTERNAL_ERROR), None),
+        Ok(_) if message::panicked() => return (Some(INTERNAL_ERROR), None),
+        Ok(outcome) => outcome,
+    };
+    match outcome {
+        Ok(summary) => {
+            if let Some(summary) = &summary {
+                say_dropped(tool, summary);
+            }
+            (None, summary)
+        }
+        Err(error) => {
+            say_error(tool, &error);
+            (Some(error.kind()), None)
+        }
+    }
+}
+
+fn say_error(tool: &str, error: &Error) {
+    // Whoever closed our output knows, and `head` expects no word.
+    if error.kind() != Kind::StdoutClosed {
+        message::say(tool, &error.to_string());
+    }
+}
+
+fn say_dropped(tool: &str, summary: &Summary) {
+    let records = |count: u64| if count == 1 { "record" } else { "records" };
+    if summary.bad > 0 {
+        let text = format!("{} bad {} dropped", summary.bad, records(summary.bad));
+        message::say(tool, &text);
+    }
+    if summary.missing > 0 {
+        let text =
+            format!("{} {} without the key dropped", summary.missing, records(summary.missing));
+        message::say(tool, &text);
+    }
+}
+
+fn code(kind: Option<Kind>) -> u8 {
+    kind.map_or(0, Kind::exit_code)
+}
