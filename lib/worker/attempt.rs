@@ -1,0 +1,400 @@
+//! One attempt: start the command, feed it, collect what it prints, hear what it says, see it end.
+//!
+//! One thread serves the three pipes, none of which blocks, so that no order in which a command
+//! reads and writes can hold it up. How it went is judged when the command itself ends. What keeps
+//! its output open then (a daemon that it left behind) has a short grace, and is killed.
+
+use std::io::PipeReader;
+use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::signal::Signal;
+use nix::sys::time::TimeSpec;
+
+use crate::error::{Error, Result};
+use crate::worker::children::{ATTEMPT_VARIABLE, Children, TASK_VARIABLE};
+use crate::worker::command::Command;
+use crate::worker::feed::{self, Feed, Flow};
+use crate::worker::relay::Relay;
+use crate::worker::spool::{READ_BYTES, Spool};
+
+/// How often it is asked whether to stop, and whether the command has ended, at the least.
+const TICK: Duration = Duration::from_millis(100);
+
+/// The first wait for a command that has closed its output: mostly it ends at once.
+const SOON: Duration = Duration::from_micros(50);
+
+/// How long a process that a command left behind may keep the command's output open.
+pub const OUTPUT_GRACE: Duration = Duration::from_secs(2);
+
+/// How long we wait to hear of a signal that has just ended a command: what ends the whole
+/// pipeline often reaches the command first.
+const SIGNAL_WAIT: Duration = Duration::from_millis(50);
+
+/// What is needed for an attempt.
+pub struct Attempt<'a> {
+    /// The command.
+    pub command: &'a Command,
+    /// What it gets on its standard input.
+    pub input: &'a Spool,
+    /// The number of its task, from 1.
+    pub task: u64,
+    /// The number of the attempt at this task, from 1.
+    pub number: u32,
+    /// How long it may run.
+    pub timeout: Option<Duration>,
+    /// Whether to give up.
+    pub stop: &'a dyn Fn() -> bool,
+    /// The commands that run now.
+    pub children: &'a Children,
+    /// What is put before each line of its standard error.
+    pub prefix: String,
+    /// Takes those lines, whole ones, several at once.
+    pub pass_on: &'a (dyn Fn(&str) + Sync),
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// By itself, with this status.
+    Status(i32),
+    /// By this signal.
+    Signal(i32),
+    /// It was ended, for it ran too long.
+    Timeout,
+    /// It was ended, for it is not needed any more.
+    Stopped,
+}
+
+impl std::fmt::Display for How {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            How::Status(status) => write!(f, "exit status {status}"),
+            How::Signal(number) => match Signal::try_from(*number) {
+                Ok(signal) => write!(f, "killed by {}", signal.as_str()),
+                Err(_) => write!(f, "killed by signal {number}"),
+            },
+            How::Timeout => f.write_str("killed: it ran longer than --timeout allows"),
+            How::Stopped => f.write_str("stopped"),
+        }
+    }
+}
+
+impl How {
+    fn of(status: ExitStatus) -> How {
+        // The signal first: a process that was killed has no status.
+        match (status.signal(), status.code()) {
+            (Some(signal), _) => How::Signal(signal),
+            (None, Some(code)) => How::Status(code),
+            (None, None) => How::Status(-1),
+        }
+    }
+}
+
+/// A finished attempt.
+#[derive(Debug)]
+pub struct Ended {
+    /// How the command ended.
+    pub how: How,
+    /// What it printed.
+    pub output: Spool,
+    /// The last lines of its standard error.
+    pub last_words: Vec<String>,
+    /// The processes that kept its output open after its end, and were killed.
+    pub killed: Vec<String>,
+}
+
+impl Attempt<'_> {
+    /// Runs the command to its end, its output into `output`.
+    ///
+    /// # Errors
+    /// `Usage` when it cannot be started, `Storage` when its output cannot be kept. How badly the
+    /// command ended is no error here.
+    pub fn run(self, mut output: Spool) -> Result<Ended> {
+        let mut running = self.start()?;
+        let mut relay = Relay::new(self.prefix.clone(), self.pass_on);
+        let mut how = running.serve(&mut output, &mut relay)?;
+        if matches!(how, How::Signal(_)) && self.stops_soon() {
+            how = How::Stopped;
+        }
+        let mut killed = Vec::new();
+        if running.pipes.output.is_some() && matches!(how, How::Status(_) | How::Signal(_)) {
+            killed = running.end();
+        }
+        // What was written before its end may lie in the pipes still; one turn takes as much as a
+        // pipe can hold.
+        running.pipes.collect(&mut output)?;
+        running.pipes.listen(&mut relay)?;
+        drop(running);
+        Ok(Ended { how, output, last_words: relay.finish(), killed })
+    }
+
+    fn start(&self) -> Result<Running<'_>> {
+        let piped = |e| Error::io("make", "a pipe", &e);
+        let (their_input, input) = feed::to_command().map_err(piped)?;
+        let (output, their_output) = feed::from_command(true).map_err(piped)?;
+        let (errors, their_errors) = feed::from_command(false).map_err(piped)?;
+        let mut process = self.command.process();
+        process
+            .env(TASK_VARIABLE, self.task.to_string())
+            .env(ATTEMPT_VARIABLE, self.number.to_string())
+            .stdin(Stdio::from(their_input))
+            .stdout(Stdio::from(their_output))
+            .stderr(Stdio::from(their_errors));
+        let child = self.children.start(&mut process).map_err(|e| self.command.not_started(&e))?;
+        let pipes = Pipes {
+            input: Some(Feed { pipe: input, rest: self.input.read() }),
+            output: Some(output),
+            errors: Some(errors),
+        };
+        let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
+        Ok(Running { attempt: self, child: Some(child), pipes, deadline })
+    }
+
+    /// Whether the signal that has ended the command was meant for all of us.
+    fn stops_soon(&self) -> bool {
+        let begin = Instant::now();
+        while !(self.stop)() {
+            if begin.elapsed() > SIGNAL_WAIT {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        true
+    }
+}
+
+/// Our ends of the pipes; one that is done is closed.
+struct Pipes<'a> {
+    input: Option<Feed<'a>>,
+    output: Option<PipeReader>,
+    errors: Option<PipeReader>,
+}
+
+impl Pipes<'_> {
+    /// Waits until one of them can be served, `wait` at the most, and serves those that can.
+    fn serve(&mut self, wait: Duration, output: &mut Spool, relay: &mut Relay<'_>) -> Result<()> {
+        let mut polled = Vec::with_capacity(3);
+        let watch = |fd: Option<_>, flags| fd.map(|fd| PollFd::new(fd, flags));
+        polled.extend(watch(self.input.as_ref().map(|f| f.pipe.as_fd()), PollFlags::POLLOUT));
+        polled.extend(watch(self.output.as_ref().map(AsFd::as_fd), PollFlags::POLLIN));
+        polled.extend(watch(self.errors.as_ref().map(AsFd::as_fd), PollFlags::POLLIN));
+        match ppoll(&mut polled, Some(TimeSpec::from_duration(wait)), None) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => (),
+            Err(e) => return Err(Error::io("wait for", "a command", &e.into())),
+        }
+        let mut ready = polled.iter().map(|fd| fd.any().unwrap_or(false)).collect::<Vec<_>>();
+        ready.reverse();
+        drop(polled);
+        let mut is_ready = |open: bool| open && ready.pop().unwrap_or(false);
+        let (feed, collect, listen) = (
+            is_ready(self.input.is_some()),
+            is_ready(self.output.is_some()),
+            is_ready(self.errors.is_some()),
+        );
+        if feed
+            && let Some(input) = &mut self.input
+            && input.push()? == Flow::Ended
+        {
+            self.input = None;
+        }
+        if collect {
+            self.collect(output)?;
+        }
+        if listen {
+            self.listen(relay)?;
+        }
+        Ok(())
+    }
+
+    fn collect(&mut self, output: &mut Spool) -> Result<()> {
+        if let Some(pipe) = &mut self.output
+            && feed::collect(pipe, output)? == Flow::Ended
+        {
+            self.output = None;
+        }
+        Ok(())
+    }
+
+    fn listen(&mut self, relay: &mut Relay<'_>) -> Result<()> {
+        let mut buffer = [0; READ_BYTES];
+        if let Some(pipe) = &mut self.errors
+            && feed::listen(pipe, &mut buffer, |said| relay.push(said))? == Flow::Ended
+        {
+            self.errors = None;
+        }
+        Ok(())
+    }
+}
+
+/// A command that runs. Dropped, it is ended with all that it started.
+struct Running<'a> {
+    attempt: &'a Attempt<'a>,
+    /// The command, until it was waited for.
+    child: Option<Child>,
+    pipes: Pipes<'a>,
+    deadline: Option<Instant>,
+}
+
+impl Running<'_> {
+    /// Serves the pipes until the command has ended and its output too, or the grace is over.
+    fn serve(&mut self, output: &mut Spool, relay: &mut Relay<'_>) -> Result<How> {
+        let mut next_look = Instant::now() + TICK;
+        let mut how = None;
+        let mut give_up = None;
+        let mut soon = SOON;
+        loop {
+            let ended = self.pipes.output.is_none();
+            if ended && let Some(how) = how {
+                return Ok(how);
+            }
+            let wait = if ended { soon } else { TICK };
+            self.pipes.serve(wait, output, relay)?;
+            if self.pipes.output.is_none() {
+                soon = if ended { (soon * 2).min(TICK) } else { SOON };
+            } else if Instant::now() < next_look {
+                continue;
+            }
+            next_look = Instant::now() + TICK;
+            if how.is_none() {
+                how = self.look()?;
+                give_up = how.map(|_| Instant::now() + OUTPUT_GRACE);
+            }
+            match how {
+                Some(how @ (How::Timeout | How::Stopped)) => return Ok(how),
+                Some(how) if give_up.is_some_and(|at| Instant::now() >= at) => return Ok(how),
+                _ if (self.attempt.stop)() => return self.give_up(How::Stopped),
+                _ => (),
+            }
+        }
+    }
+
+    /// Whether the command has ended, ending it where it runs too long.
+    fn look(&mut self) -> Result<Option<How>> {
+        let Some(child) = &mut self.child else { return Ok(None) };
+        let pid = child.id() as i32;
+        match child.try_wait().map_err(|e| Error::io("wait for", "a command", &e))? {
+            Some(status) => {
+                self.child = None;
+                self.attempt.children.ended(pid);
+                Ok(Some(How::of(status)))
+            }
+            None if self.deadline.is_some_and(|at| Instant::now() >= at) => {
+                self.give_up(How::Timeout).map(Some)
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn give_up(&mut self, how: How) -> Result<How> {
+        self.end();
+        Ok(how)
+    }
+
+    /// Ends the command and whatever this attempt has started; gives the names.
+    fn end(&mut self) -> Vec<String> {
+        let pid = self.child.as_ref().map(|child| child.id() as i32);
+        let (task, number) = (self.attempt.task.to_string(), self.attempt.number.to_string());
+        let names = self.attempt.children.end_attempt(pid, &task, &number);
+        if let Some(mut child) = self.child.take() {
+            // The tree is dead, but where there is no /proc the command may not be.
+            let _ = child.kill();
+            let _ = child.wait();
+            self.attempt.children.ended(child.id() as i32);
+        }
+        names
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if self.child.is_some() {
+            self.end();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+    use std::sync::Mutex;
+
+    fn spool(bytes: &[u8]) -> Spool {
+        Spool::holding(bytes.to_vec(), usize::MAX, Path::new("/tmp"))
+    }
+
+    fn attempt(line: &str, input: &[u8], timeout: Option<Duration>) -> (Ended, String) {
+        let heard = Mutex::new(String::new());
+        let ended = Attempt {
+            command: &Command::shell(line.into()),
+            input: &spool(input),
+            task: 1,
+            number: 1,
+            timeout,
+            stop: &|| false,
+            children: &Children::default(),
+            prefix: "p: ".into(),
+            pass_on: &|lines| heard.lock().unwrap().push_str(lines),
+        }
+        .run(spool(b""))
+        .unwrap();
+        (ended, heard.into_inner().unwrap())
+    }
+
+    fn output(line: &str, input: &[u8]) -> Vec<u8> {
+        let (ended, _) = attempt(line, input, None);
+        assert_eq!(ended.how, How::Status(0), "{line}");
+        ended.output.into_bytes().unwrap()
+    }
+
+    #[test]
+    fn no_order_of_reading_and_writing_holds_it_up() {
+        let much = vec![b'x'; 5_000_000];
+        assert_eq!(output("cat", &much), much);
+        assert_eq!(output("true", &much), b"");
+        assert_eq!(output("head -c 3", &much), b"xxx");
+        assert_eq!(output("yes | head -c 7000000; wc -c", &much).len(), 7_000_008);
+        assert_eq!(output("x=$(wc -c); yes | head -c 3000000", &much).len(), 3_000_000);
+        assert_eq!(output("yes | head -c 3000000 >&2; wc -c", &much), b"5000000\n");
+        assert_eq!(output("exec >&-; cat >/dev/null; sleep 0.2", &much), b"");
+        assert_eq!(output("exec <&-; sleep 0.2; echo done", &much), b"done\n");
+    }
+
+    #[test]
+    fn tells_how_a_command_ended() {
+        let how = |line| attempt(line, b"", None).0.how;
+        assert_eq!(how("exit 3"), How::Status(3));
+        assert_eq!(how("kill -SEGV $$"), How::Signal(11));
+        assert_eq!(how("kill -KILL $$").to_string(), "killed by SIGKILL");
+        assert_eq!(how("no-such-command-at-all"), How::Status(127));
+        assert_eq!(how("echo $MC_TASK.$MC_ATTEMPT | grep -qx 1.1"), How::Status(0));
+    }
+
+    #[test]
+    fn a_command_that_takes_too_long_is_ended() {
+        let begin = Instant::now();
+        let timeout = Some(Duration::from_millis(300));
+        assert_eq!(attempt("sleep 74", b"", timeout).0.how, How::Timeout);
+        assert!(begin.elapsed() < Duration::from_secs(2));
+        assert_eq!(attempt("trap '' TERM; sleep 74; sleep 75", b"", timeout).0.how, How::Timeout);
+    }
+
+    #[test]
+    fn hears_what_a_command_says() {
+        let (ended, heard) = attempt("echo one >&2; printf two >&2; exit 1", b"", None);
+        assert_eq!(heard, "p: one\np: two\n");
+        assert_eq!(ended.last_words, ["one", "two"]);
+    }
+
+    #[test]
+    fn a_background_process_may_finish_its_output_but_not_for_ever() {
+        assert_eq!(output("(sleep 0.5; echo late) & echo early", b""), b"early\nlate\n");
+        let begin = Instant::now();
+        assert_eq!(output("sleep 5 & echo early", b""), b"early\n");
+        assert!(begin.elapsed() < Duration::from_millis(3500));
+    }
+}

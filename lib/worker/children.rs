@@ -1,0 +1,122 @@
+//! The children of this process: the commands that run now, and the processes that commands left
+//! behind, which become our children where this process is a subreaper.
+//!
+//! Where it is none (in a test, say), what a command left behind is not ours to find or to end.
+
+use std::collections::HashSet;
+use std::io;
+use std::process::{Child, Command};
+use std::sync::{Mutex, MutexGuard, RwLock};
+
+use nix::sys::prctl::get_child_subreaper;
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+
+use crate::worker::process_tree::{self, Processes};
+
+/// The variable of a command's environment that names its task.
+pub const TASK_VARIABLE: &str = "MC_TASK";
+
+/// The variable of a command's environment that numbers the attempts at its task, from 1.
+pub const ATTEMPT_VARIABLE: &str = "MC_ATTEMPT";
+
+/// Which commands run now.
+#[derive(Debug)]
+pub struct Children {
+    running: Mutex<HashSet<i32>>,
+    /// Read while a command is being started, and not yet among the running: who looks for
+    /// processes left behind must not take it for one.
+    starting: RwLock<()>,
+    /// Whether processes left behind come to us.
+    adopting: bool,
+}
+
+impl Default for Children {
+    fn default() -> Children {
+        Children {
+            running: Mutex::default(),
+            starting: RwLock::default(),
+            adopting: get_child_subreaper().unwrap_or(false),
+        }
+    }
+}
+
+impl Children {
+    /// Starts a command.
+    pub(crate) fn start(&self, command: &mut Command) -> io::Result<Child> {
+        let _starting = self.starting.read().unwrap_or_else(|poison| poison.into_inner());
+        let child = command.spawn()?;
+        self.running().insert(child.id() as i32);
+        Ok(child)
+    }
+
+    /// Says that the command `pid` was waited for.
+    pub(crate) fn ended(&self, pid: i32) {
+        self.running().remove(&pid);
+        self.bury();
+    }
+
+    fn running(&self) -> MutexGuard<'_, HashSet<i32>> {
+        self.running.lock().unwrap_or_else(|poison| poison.into_inner())
+    }
+
+    /// Waits for the dead among the processes left behind, so that they do not pile up.
+    fn bury(&self) {
+        if !self.adopting {
+            return;
+        }
+        let Ok(_nobody_starts) = self.starting.try_write() else { return };
+        let peek = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        while let Ok(WaitStatus::Exited(pid, _) | WaitStatus::Signaled(pid, ..)) =
+            waitid(Id::All, peek)
+        {
+            // A command's own attempt waits for it, and must learn its status.
+            if self.running().contains(&pid.as_raw()) {
+                return;
+            }
+            let _ = waitpid(pid, Some(WaitPidFlag::WNOHANG));
+        }
+    }
+
+    /// Of the children in `now`, those that no attempt waits for.
+    fn left_behind(&self, now: &Processes) -> Vec<i32> {
+        if !self.adopting {
+            return Vec::new();
+        }
+        let running = self.running();
+        let children = now.children(std::process::id() as i32).map(|p| p.pid);
+        children.filter(|pid| !running.contains(pid)).collect()
+    }
+
+    /// Ends the command `pid`, where it is one, with all that it started, and what was left behind
+    /// by the same attempt at the same task. Gives their names.
+    pub(crate) fn end_attempt(&self, pid: Option<i32>, task: &str, attempt: &str) -> Vec<String> {
+        let of_attempt = |pid: &i32| {
+            let same = |name, value: &str| {
+                process_tree::environment(*pid, name).is_some_and(|v| v == value.as_bytes())
+            };
+            same(TASK_VARIABLE, task) && same(ATTEMPT_VARIABLE, attempt)
+        };
+        let ended = process_tree::end(|now| {
+            self.bury();
+            self.left_behind(now).into_iter().filter(of_attempt).chain(pid).collect()
+        });
+        self.bury();
+        ended
+    }
+
+    /// Ends every process left behind, for the stage is over. Gives their names.
+    pub fn end_all(&self) -> Vec<String> {
+        self.bury();
+        let nobody = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        // The kernel knows in an instant whether there are children at all.
+        if !self.adopting || waitid(Id::All, nobody).is_err() {
+            return Vec::new();
+        }
+        let ended = process_tree::end(|now| {
+            self.bury();
+            self.left_behind(now).into_iter().collect()
+        });
+        self.bury();
+        ended
+    }
+}

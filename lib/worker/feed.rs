@@ -1,0 +1,124 @@
+//! The pipes of a command, our ends of which never block, and what is fed into one of them.
+
+use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write};
+use std::os::fd::AsFd;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
+use crate::error::{Error, Result};
+use crate::worker::spool::{READ_BYTES, Reading, Spool};
+
+/// How much a pipe holds that carries records, where the system allows it.
+const PIPE_BYTES: i32 = 1 << 20;
+
+/// How many bytes are written or read at once: the size that moves most a second.
+const STEP_BYTES: usize = 64 * 1024;
+
+/// How many steps one pipe gets before the others have their turn.
+const STEPS: usize = 16;
+
+/// Whether there is more to come on a pipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// Not now, but later.
+    Open,
+    /// Never again.
+    Ended,
+}
+
+/// A pipe that the command writes and we read: our end does not block.
+pub(crate) fn from_command(wide: bool) -> io::Result<(PipeReader, PipeWriter)> {
+    let (ours, theirs) = io::pipe()?;
+    prepare(&ours, wide)?;
+    Ok((ours, theirs))
+}
+
+/// A pipe that we write and the command reads: our end does not block.
+pub(crate) fn to_command() -> io::Result<(PipeReader, PipeWriter)> {
+    let (theirs, ours) = io::pipe()?;
+    prepare(&ours, true)?;
+    Ok((theirs, ours))
+}
+
+fn prepare(ours: &impl AsFd, wide: bool) -> io::Result<()> {
+    if wide {
+        // A user may have only so many wide pipes; a narrow one is slower, not wrong.
+        let _ = fcntl(ours, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
+    }
+    fcntl(ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    Ok(())
+}
+
+/// The standard input of a command, and what of its block is still to be written to it.
+pub(crate) struct Feed<'a> {
+    pub(crate) pipe: PipeWriter,
+    pub(crate) rest: Reading<'a>,
+}
+
+impl Feed<'_> {
+    /// Writes what the pipe takes now. `Ended` when all is written, or the command reads no more:
+    /// which is no error here, for how it ends says whether it has read enough.
+    pub(crate) fn push(&mut self) -> Result<Flow> {
+        for _ in 0..STEPS {
+            let next = self.rest.next()?;
+            let step = &next[..next.len().min(STEP_BYTES)];
+            if step.is_empty() {
+                return Ok(Flow::Ended);
+            }
+            match self.pipe.write(step) {
+                Ok(count) => self.rest.consume(count),
+                Err(e) => match e.kind() {
+                    ErrorKind::WouldBlock => return Ok(Flow::Open),
+                    ErrorKind::Interrupted => (),
+                    ErrorKind::BrokenPipe => return Ok(Flow::Ended),
+                    _ => return Err(Error::io("write to", "a command", &e)),
+                },
+            }
+        }
+        Ok(Flow::Open)
+    }
+}
+
+/// Reads what `pipe` holds now, a bounded number of steps, each into what `room` gives, and says
+/// how much each was with `filled`.
+fn drain<T>(
+    pipe: &mut PipeReader,
+    to: &mut T,
+    mut room: impl FnMut(&mut T) -> Result<&mut [u8]>,
+    mut filled: impl FnMut(&mut T, usize),
+) -> Result<Flow> {
+    for _ in 0..STEPS {
+        let room = room(to)?;
+        let length = room.len().min(STEP_BYTES);
+        match pipe.read(&mut room[..length]) {
+            Ok(0) => return Ok(Flow::Ended),
+            Ok(count) => {
+                filled(to, count);
+                // A short read has emptied the pipe: asking again would only be refused.
+                if count < length {
+                    return Ok(Flow::Open);
+                }
+            }
+            Err(e) => match e.kind() {
+                ErrorKind::WouldBlock => return Ok(Flow::Open),
+                ErrorKind::Interrupted => (),
+                _ => return Err(Error::io("read from", "a command", &e)),
+            },
+        }
+    }
+    Ok(Flow::Open)
+}
+
+/// Moves what the command printed into `spool`.
+pub(crate) fn collect(pipe: &mut PipeReader, spool: &mut Spool) -> Result<Flow> {
+    drain(pipe, spool, Spool::room, Spool::filled)
+}
+
+/// Hands what the command said to `heard`; `buffer` has the size of one read.
+pub(crate) fn listen(
+    pipe: &mut PipeReader,
+    buffer: &mut [u8; READ_BYTES],
+    mut heard: impl FnMut(&[u8]),
+) -> Result<Flow> {
+    drain(pipe, buffer, |b| Ok(&mut b[..]), |b, count| heard(&b[..count]))
+}

@@ -1,0 +1,176 @@
+//! Processes as `/proc` shows them: who descends from whom, and how a tree of them is ended.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// How long processes have to end by themselves after they were asked to.
+pub const TERM_GRACE: Duration = Duration::from_secs(2);
+
+/// How long killed processes are waited for: one that hangs in the kernel would hold us up.
+const KILL_WAIT: Duration = Duration::from_secs(3);
+
+/// How often processes are looked at while they end.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// One process.
+#[derive(Clone, Debug)]
+pub struct Process {
+    /// Its number.
+    pub pid: i32,
+    /// Its parent's number.
+    pub parent: i32,
+    /// When it started, in ticks since boot: with its number, its identity.
+    pub started: u64,
+    /// Its name.
+    pub name: String,
+    /// Whether it has ended and is only waiting for its parent to hear of it.
+    pub dead: bool,
+}
+
+/// All processes at one moment.
+#[derive(Debug, Default)]
+pub struct Processes(HashMap<i32, Process>);
+
+impl Processes {
+    /// What `/proc` shows now; nothing where there is no `/proc`.
+    pub fn now() -> Processes {
+        let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        Processes(pids.filter_map(|pid| Some((pid, stat(pid)?))).collect())
+    }
+
+    /// The living processes that descend from one of `roots`, these included.
+    pub fn tree(&self, roots: &HashSet<i32>) -> Vec<&Process> {
+        self.0.values().filter(|p| !p.dead && self.descends(p, roots)).collect()
+    }
+
+    /// The children of process `pid`, dead or alive.
+    pub fn children(&self, pid: i32) -> impl Iterator<Item = &Process> {
+        self.0.values().filter(move |p| p.parent == pid)
+    }
+
+    fn descends(&self, process: &Process, roots: &HashSet<i32>) -> bool {
+        let mut at = process;
+        // No line of ancestors is longer than there are processes, whatever was read.
+        for _ in 0..=self.0.len() {
+            if roots.contains(&at.pid) {
+                return true;
+            }
+            match self.0.get(&at.parent) {
+                Some(parent) => at = parent,
+                None => return false,
+            }
+        }
+        false
+    }
+}
+
+fn stat(pid: i32) -> Option<Process> {
+    let text = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    // The name stands in parentheses and may hold anything, parentheses included.
+    let (head, fields) = text.rsplit_once(')')?;
+    let name = head.split_once('(')?.1.to_string();
+    let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
+    Some(Process {
+        pid,
+        name,
+        dead: matches!(*fields.first()?, "Z" | "X"),
+        parent: fields.get(1)?.parse().ok()?,
+        started: fields.get(19)?.parse().ok()?,
+    })
+}
+
+/// Ends all processes that `roots` finds and all that descend from them: asks them to (TERM),
+/// and kills what is still there after [`TERM_GRACE`]. Gives the names of those that it ended.
+///
+/// `roots` is asked again at each look, for a process whose parent ends gets another one.
+pub fn end(mut roots: impl FnMut(&Processes) -> HashSet<i32>) -> Vec<String> {
+    let begin = Instant::now();
+    // Whom we have met: one whose parent has ended is not found from the roots any more.
+    let mut met: HashMap<i32, u64> = HashMap::new();
+    let mut names = Vec::new();
+    loop {
+        let now = Processes::now();
+        let mut from = roots(&now);
+        from.extend(met.iter().filter_map(|(pid, started)| {
+            now.0.get(pid).filter(|p| p.started == *started).map(|p| p.pid)
+        }));
+        let living = now.tree(&from);
+        if living.is_empty() || begin.elapsed() > TERM_GRACE + KILL_WAIT {
+            return names;
+        }
+        let kill_all = begin.elapsed() >= TERM_GRACE;
+        for process in living {
+            let pid = Pid::from_raw(process.pid);
+            let fresh = met.insert(process.pid, process.started) != Some(process.started);
+            // A process that has just ended cannot be told anything: nothing is lost.
+            if kill_all {
+                let _ = kill(pid, Signal::SIGKILL);
+            } else if fresh {
+                let _ = kill(pid, Signal::SIGTERM);
+                // A stopped one would not hear it.
+                let _ = kill(pid, Signal::SIGCONT);
+            }
+            if fresh {
+                names.push(format!("{} ({})", process.name, process.pid));
+            }
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// The value of `name` in the environment that process `pid` was started with.
+pub fn environment(pid: i32, name: &str) -> Option<Vec<u8>> {
+    let bytes = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let found = bytes.split(|&b| b == 0).find_map(|entry| {
+        entry.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="))
+    });
+    found.map(<[u8]>::to_vec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
+    fn tree_of(line: &str) -> (std::process::Child, Vec<String>) {
+        let mut shell =
+            Command::new("sh").args(["-c", line]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut ready = String::new();
+        BufReader::new(shell.stdout.as_mut().unwrap()).read_line(&mut ready).unwrap();
+        let root = HashSet::from([shell.id() as i32]);
+        let ended = end(|_| root.clone());
+        shell.wait().unwrap();
+        (shell, ended)
+    }
+
+    #[test]
+    fn a_whole_tree_ends_when_asked() {
+        let begin = Instant::now();
+        let (_, ended) = tree_of("(sleep 71 & sleep 72 & echo ready; wait); wait");
+        assert!(ended.len() >= 3, "{ended:?}");
+        assert!(begin.elapsed() < TERM_GRACE);
+    }
+
+    #[test]
+    fn who_does_not_listen_is_killed() {
+        let (_, ended) = tree_of("trap '' TERM; echo ready; while :; do sleep 0.1; done");
+        assert!(ended.iter().any(|name| name.starts_with("sh ")), "{ended:?}");
+    }
+
+    #[test]
+    fn finds_children_and_their_environment() {
+        let mut child = Command::new("sleep").arg("73").env("MC_TEST", "a=b").spawn().unwrap();
+        let now = Processes::now();
+        let own = std::process::id() as i32;
+        assert!(now.children(own).any(|p| p.pid == child.id() as i32 && p.name == "sleep"));
+        assert_eq!(environment(child.id() as i32, "MC_TEST").as_deref(), Some(b"a=b".as_slice()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}

@@ -1,0 +1,215 @@
+//! Bytes that are kept in memory up to a bound, and beyond it in an unlinked temporary file, which
+//! is gone however the process ends.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// The room that [`Spool::room`] gives at least: the size of a read from a pipe.
+pub const READ_BYTES: usize = 64 * 1024;
+
+/// How much of a file is held in memory at once while it is read back.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// Bytes written once and read any number of times.
+#[derive(Debug)]
+pub struct Spool {
+    /// Where the file is made, and how much memory may be used before it is.
+    folder: PathBuf,
+    limit: usize,
+    /// Bytes before those in memory.
+    file: Option<File>,
+    file_bytes: u64,
+    /// The last bytes: the first `used` of these. The rest is room, kept written over so that a
+    /// read needs no clearing before it.
+    memory: Vec<u8>,
+    used: usize,
+}
+
+impl Spool {
+    /// An empty one that uses `memory`'s room, takes at most about `limit` bytes of memory, and
+    /// puts its file in `folder`.
+    pub fn new(memory: Vec<u8>, limit: usize, folder: &Path) -> Spool {
+        Spool { folder: folder.into(), limit, file: None, file_bytes: 0, memory, used: 0 }
+    }
+
+    /// One that holds `bytes`.
+    pub fn holding(bytes: Vec<u8>, limit: usize, folder: &Path) -> Spool {
+        let used = bytes.len();
+        Spool { used, ..Spool::new(bytes, limit, folder) }
+    }
+
+    /// How many bytes it holds.
+    pub fn len(&self) -> u64 {
+        self.file_bytes + self.used as u64
+    }
+
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many bytes lie in a file.
+    pub fn spilled(&self) -> u64 {
+        self.file_bytes
+    }
+
+    /// The bytes, where all of them are in memory.
+    pub fn in_memory(&self) -> Option<&[u8]> {
+        if self.file.is_none() { Some(&self.memory[..self.used]) } else { None }
+    }
+
+    /// Room for at least [`READ_BYTES`] bytes behind the last one.
+    ///
+    /// # Errors
+    /// `Storage` when the file takes no more.
+    pub fn room(&mut self) -> Result<&mut [u8]> {
+        if self.used >= self.limit {
+            self.spill()?;
+        }
+        if self.memory.len() - self.used < READ_BYTES {
+            // By a quarter, so that growing costs little and never doubles the memory.
+            let grown = self.used + READ_BYTES.max(self.used / 4);
+            self.memory.reserve_exact(grown - self.memory.len());
+            self.memory.resize(grown, 0);
+        }
+        Ok(&mut self.memory[self.used..])
+    }
+
+    /// Says that `count` bytes were written into the room.
+    pub fn filled(&mut self, count: usize) {
+        self.used = (self.used + count).min(self.memory.len());
+    }
+
+    /// Appends `bytes`.
+    ///
+    /// # Errors
+    /// `Storage` when the file takes no more.
+    pub fn push(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            let room = self.room()?;
+            let count = room.len().min(bytes.len());
+            room[..count].copy_from_slice(&bytes[..count]);
+            self.filled(count);
+            bytes = &bytes[count..];
+        }
+        Ok(())
+    }
+
+    /// Moves what is in memory to the file, which is made when first needed.
+    ///
+    /// # Errors
+    /// `Storage` when the file cannot be made or takes no more.
+    pub fn spill(&mut self) -> Result<()> {
+        let failed = |e: &std::io::Error| Error::path("write a temporary file in", &self.folder, e);
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(tempfile::tempfile_in(&self.folder).map_err(|e| failed(&e))?),
+        };
+        file.write_all(&self.memory[..self.used]).map_err(|e| failed(&e))?;
+        self.file_bytes += self.used as u64;
+        self.used = 0;
+        Ok(())
+    }
+
+    /// Empties it and gives its memory back, to be used again.
+    pub fn into_memory(self) -> Vec<u8> {
+        self.memory
+    }
+
+    /// Its bytes, where they all are in memory, or itself.
+    ///
+    /// # Errors
+    /// The spool, when some of it lies in a file.
+    pub fn into_bytes(mut self) -> std::result::Result<Vec<u8>, Spool> {
+        if self.file.is_some() {
+            return Err(self);
+        }
+        self.memory.truncate(self.used);
+        Ok(self.memory)
+    }
+
+    /// Reads it from the beginning.
+    pub fn read(&self) -> Reading<'_> {
+        Reading { spool: self, at: 0, chunk: Vec::new(), chunk_start: 0 }
+    }
+}
+
+/// A walk over the bytes of a spool.
+pub struct Reading<'a> {
+    spool: &'a Spool,
+    at: u64,
+    /// A piece of the file, and where it begins.
+    chunk: Vec<u8>,
+    chunk_start: u64,
+}
+
+impl Reading<'_> {
+    /// The next bytes, as many as are at hand; none at the end.
+    ///
+    /// # Errors
+    /// `Storage` when the file cannot be read.
+    pub fn next(&mut self) -> Result<&[u8]> {
+        let spool = self.spool;
+        let Some(file) = spool.file.as_ref().filter(|_| self.at < spool.file_bytes) else {
+            let from = (self.at - spool.file_bytes) as usize;
+            return Ok(&spool.memory[from..spool.used]);
+        };
+        let chunk_end = self.chunk_start + self.chunk.len() as u64;
+        if self.at >= chunk_end {
+            let length = (spool.file_bytes - self.at).min(CHUNK_BYTES as u64) as usize;
+            self.chunk.resize(length, 0);
+            self.chunk_start = self.at;
+            file.read_exact_at(&mut self.chunk, self.at)
+                .map_err(|e| Error::path("read a temporary file in", &spool.folder, &e))?;
+        }
+        Ok(&self.chunk[(self.at - self.chunk_start) as usize..])
+    }
+
+    /// Steps over `count` bytes of those that [`Reading::next`] gave.
+    pub fn consume(&mut self, count: usize) {
+        self.at = (self.at + count as u64).min(self.spool.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_in_comes_out_whatever_the_limit() {
+        let bytes: Vec<u8> = (0..1_000_000u32).flat_map(u32::to_le_bytes).collect();
+        for limit in [0, 1, 100_000, 1_000_000, 4_000_000, usize::MAX] {
+            let mut spool = Spool::new(Vec::new(), limit, Path::new("/tmp"));
+            for part in bytes.chunks(77_777) {
+                spool.push(part).unwrap();
+            }
+            assert_eq!(spool.len(), bytes.len() as u64);
+            assert_eq!(spool.in_memory().is_some(), limit > 1_000_000);
+            for _ in 0..2 {
+                let mut back = Vec::new();
+                let mut reading = spool.read();
+                loop {
+                    let next = reading.next().unwrap();
+                    let count = next.len().min(100_000);
+                    back.extend_from_slice(&next[..count]);
+                    if count == 0 {
+                        break;
+                    }
+                    reading.consume(count);
+                }
+                assert!(back == bytes, "limit {limit}");
+            }
+        }
+    }
+
+    #[test]
+    fn says_where_it_cannot_write() {
+        let mut spool = Spool::new(Vec::new(), 1, Path::new("/nowhere"));
+        spool.push(b"xx").unwrap();
+        assert!(spool.push(b"x").unwrap_err().to_string().contains("/nowhere"));
+    }
+}
