@@ -23,30 +23,43 @@ pub struct Line<'a> {
     pub text: &'a [u8],
     /// Its number in the stream, from 1.
     pub number: u64,
+    /// Where the text starts in the block's bytes.
+    pub at: usize,
 }
 
 impl Block {
     /// The lines that are not blank, in order.
     pub fn lines(&self) -> impl Iterator<Item = Line<'_>> {
-        let mut at = 0;
-        let mut number = self.first_line;
+        let (mut at, mut number) = (0, self.first_line);
         std::iter::from_fn(move || {
-            while at < self.bytes.len() {
-                let end = memchr::memchr(b'\n', &self.bytes[at..])
-                    .map_or(self.bytes.len(), |length| at + length);
-                let mut text = &self.bytes[at..end];
-                if let [before @ .., b'\r'] = text {
-                    text = before;
-                }
-                let line = Line { text, number };
-                at = end + 1;
-                number += 1;
-                if !text.iter().all(u8::is_ascii_whitespace) {
-                    return Some(line);
-                }
-            }
-            None
+            let line = self.line_at(at, number)?;
+            (at, number) = (self.after(&line), line.number + 1);
+            Some(line)
         })
+    }
+
+    /// The first line that is not blank from byte `at` on, where line `number` starts.
+    pub fn line_at(&self, mut at: usize, mut number: u64) -> Option<Line<'_>> {
+        while at < self.bytes.len() {
+            let length = memchr::memchr(b'\n', &self.bytes[at..]);
+            let end = length.map_or(self.bytes.len(), |length| at + length);
+            let mut text = &self.bytes[at..end];
+            if let [before @ .., b'\r'] = text {
+                text = before;
+            }
+            if !text.iter().all(u8::is_ascii_whitespace) {
+                return Some(Line { text, number, at });
+            }
+            at = end + 1;
+            number += 1;
+        }
+        None
+    }
+
+    /// Where the line behind `line` starts.
+    pub fn after(&self, line: &Line<'_>) -> usize {
+        let end = line.at + line.text.len();
+        end + if self.bytes.get(end) == Some(&b'\r') { 2 } else { 1 }
     }
 }
 

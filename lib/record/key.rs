@@ -90,18 +90,6 @@ impl Keys {
         });
         parts.collect::<Vec<_>>().join(",")
     }
-
-    /// The same key with every part's order turned round.
-    pub fn reversed(mut self) -> Keys {
-        if self.parts.is_empty() {
-            // The implied key has no part to turn: the keyer turns the whole.
-            return self;
-        }
-        for part in &mut self.parts {
-            part.reverse = !part.reverse;
-        }
-        self
-    }
 }
 
 /// Cuts `text` at each `stop` that stands outside of `["..."]`.
@@ -245,7 +233,9 @@ pub struct Keyer {
     keys: Keys,
     missing: Missing,
     fields: Fields,
-    /// Turns the implied key round.
+    /// Orders the records that have the same key.
+    order: Vec<Part>,
+    /// Turns the whole round.
     reverse: bool,
 }
 
@@ -255,22 +245,33 @@ pub type Place = Option<Range<usize>>;
 impl Keyer {
     /// To find `keys`, and the values at the paths `others` beside.
     pub fn new(keys: &Keys, missing: Missing, others: &[Vec<Step>]) -> Keyer {
+        Keyer::with_order(keys, &[], missing, others)
+    }
+
+    /// The same with more parts, `order`, behind the key: they order what has the same key.
+    pub fn with_order(
+        keys: &Keys,
+        order: &[Part],
+        missing: Missing,
+        others: &[Vec<Step>],
+    ) -> Keyer {
         let mut paths: Vec<Vec<Step>> = keys.parts.iter().map(|part| part.path.clone()).collect();
         if paths.is_empty() {
             paths = vec![vec![Step::Index(0)], vec![]];
         }
+        paths.extend(order.iter().map(|part| part.path.clone()));
         paths.extend_from_slice(others);
-        Keyer { keys: keys.clone(), missing, fields: Fields::new(paths), reverse: false }
+        let (keys, order) = (keys.clone(), order.to_vec());
+        Keyer { keys, missing, fields: Fields::new(paths), order, reverse: false }
     }
 
-    /// The same with the order of the implied key turned round, if that is the key.
-    pub fn reversing(mut self, reverse: bool) -> Keyer {
-        self.reverse = reverse && self.keys.parts.is_empty();
+    /// The same with the order of all turned round, if `reverse`.
+    pub fn reversed(mut self, reverse: bool) -> Keyer {
+        self.reverse = reverse;
         self
     }
 
-    /// Checks `record`, appends its canonical key bytes to `out`, and returns where the key's
-    /// parts lie (one place for the implied key) and where the other values do.
+    /// Checks `record`, appends its canonical key bytes to `out`, and says where the values are.
     ///
     /// # Errors
     /// Why there is no key; `out` may then hold a part of one.
@@ -278,35 +279,64 @@ impl Keyer {
         &mut self,
         record: &[u8],
         out: &mut Vec<u8>,
-    ) -> std::result::Result<(&[Place], &[Place]), Fault> {
+    ) -> std::result::Result<Found<'_>, Fault> {
         let places = self.fields.locate(record).map_err(Fault::Flaw)?;
-        if self.keys.parts.is_empty() {
+        let start = out.len();
+        let (key, behind) = if self.keys.parts.is_empty() {
             let at = usize::from(places[0].is_none());
-            let start = out.len();
             if let Some(place) = places[at].clone() {
                 push_value(out, &record[place]);
             }
-            if self.reverse {
-                complement(&mut out[start..]);
-            }
-            return Ok((&places[at..=at], &places[2..]));
+            (&places[at..=at], &places[2..])
+        } else {
+            let (key, behind) = places.split_at(self.keys.parts.len());
+            push_parts(out, &self.keys.parts, key, record, self.missing)?;
+            (key, behind)
+        };
+        let key_len = out.len() - start;
+        let (order, others) = behind.split_at(self.order.len());
+        push_parts(out, &self.order, order, record, self.missing)?;
+        if self.reverse {
+            complement(&mut out[start..]);
         }
-        for (part, place) in self.keys.parts.iter().zip(places) {
-            let start = out.len();
-            let value = place.clone().map(|place| &record[place]);
-            if !push_part(out, part, value) {
-                match self.missing {
-                    Missing::Fail => return Err(Fault::Missing(lacks(part, value))),
-                    Missing::Skip => return Err(Fault::Skip),
-                    Missing::Null => out.push(NULL),
-                }
-            }
-            if part.reverse {
-                complement(&mut out[start..]);
-            }
-        }
-        Ok(places.split_at(self.keys.parts.len()))
+        Ok(Found { key, others, key_len })
     }
+}
+
+/// What a [`Keyer`] found in a record.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'a> {
+    /// Where the parts of the key lie (one for the implied key).
+    pub key: &'a [Place],
+    /// Where the other values lie.
+    pub others: &'a [Place],
+    /// How many of the appended bytes are the key's own; the rest orders what has the same key.
+    pub key_len: usize,
+}
+
+/// Appends the bytes of some parts of a key, whose values lie at `places`.
+fn push_parts(
+    out: &mut Vec<u8>,
+    parts: &[Part],
+    places: &[Place],
+    record: &[u8],
+    missing: Missing,
+) -> std::result::Result<(), Fault> {
+    for (part, place) in parts.iter().zip(places) {
+        let start = out.len();
+        let value = place.clone().map(|place| &record[place]);
+        if !push_part(out, part, value) {
+            match missing {
+                Missing::Fail => return Err(Fault::Missing(lacks(part, value))),
+                Missing::Skip => return Err(Fault::Skip),
+                Missing::Null => out.push(NULL),
+            }
+        }
+        if part.reverse {
+            complement(&mut out[start..]);
+        }
+    }
+    Ok(())
 }
 
 fn complement(bytes: &mut [u8]) {

@@ -12,6 +12,9 @@ pub struct Facts {
     /// holds without `-k`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// Whether the order is the reverse of what the key says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reverse: bool,
 }
 
 /// A stream of bytes that is read, and knows its name.

@@ -1,6 +1,6 @@
 //! Sorting more than memory holds: sorted runs in memory, spilled runs on disk, and their merge.
 //!
-//! It sorts *items*: a text (bytes that end with LF) under a key (bytes). It knows nothing of JSON;
+//! It sorts *items*: a text (a record's bytes) under a key (bytes). It knows nothing of JSON;
 //! keys compare as bytes and must be *prefix-free* (no key begins another, unlike, key). Items with
 //! equal keys keep the order in which they came.
 

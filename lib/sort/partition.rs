@@ -15,7 +15,7 @@ use crate::parallel;
 /// How merged items are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// Their texts.
+    /// Their texts, each with an LF.
     Lines,
     /// As a spilled run holds them: lengths, key, text.
     Spill,
@@ -150,7 +150,10 @@ fn merge_range(
     for entry in &items {
         let (run, item) = (of(entry), &entry.1);
         match shape {
-            Shape::Lines => merged.extend_from_slice(run.text(item)),
+            Shape::Lines => {
+                merged.extend_from_slice(run.text(item));
+                merged.push(b'\n');
+            }
             Shape::Spill => super::spill::push_item(&mut merged, run, item),
         }
     }

@@ -5,6 +5,8 @@
 
 use std::cmp::Ordering;
 
+use crate::error::Error;
+
 /// Where an item's key and text lie in its run.
 #[derive(Clone, Copy, Debug)]
 pub struct Item {
@@ -29,61 +31,79 @@ pub fn prefix(key: &[u8]) -> u64 {
     u64::from_be_bytes(bytes)
 }
 
-/// Items under their keys, in order once [`Run::sort`] was called.
+/// A run in the making: items are added, and sorted at the end.
 #[derive(Debug, Default)]
-pub struct Run {
-    text: Vec<u8>,
+pub struct RunBuilder {
     /// The keys of more than [`PREFIX`] bytes, whole.
     keys: Vec<u8>,
     items: Vec<Item>,
 }
 
-impl Run {
-    /// No items yet, over `text`, which they will be parts of.
-    pub fn new(text: Vec<u8>) -> Run {
-        Run { text, keys: Vec::new(), items: Vec::new() }
-    }
-
-    /// Adds the item `text[at..at + length]`; `key` appends its key. When `key` fails, nothing is
-    /// added.
+impl RunBuilder {
+    /// Adds the item whose text will be the `length` bytes at `at`; `key` appends its key. When
+    /// `key` fails, nothing is added.
+    ///
+    /// # Errors
+    /// What `key` says.
     pub fn push<E>(
         &mut self,
         at: usize,
         length: usize,
-        key: impl FnOnce(&[u8], &mut Vec<u8>) -> Result<(), E>,
+        key: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
         let start = self.keys.len();
-        if let Err(error) = key(&self.text[at..at + length], &mut self.keys) {
+        if let Err(error) = key(&mut self.keys) {
             self.keys.truncate(start);
             return Err(error);
         }
         let bytes = &self.keys[start..];
-        let item = Item {
+        self.items.push(Item {
             prefix: prefix(bytes),
             key: start as u32,
             key_len: bytes.len() as u32,
             text: at as u32,
             text_len: length as u32,
-        };
+        });
         if bytes.len() <= PREFIX {
             self.keys.truncate(start);
         }
-        self.items.push(item);
         Ok(())
     }
 
-    /// Whether the places of another item with a key of so many bytes can still be said.
-    pub fn has_room(&self, key_len: usize) -> bool {
-        self.text.len() <= RUN_BYTES_MAX && self.keys.len() + key_len <= RUN_BYTES_MAX
+    /// How many items there are.
+    pub fn len(&self) -> usize {
+        self.items.len()
     }
 
-    /// Puts the items in order.
-    pub fn sort(&mut self) {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// The run of these items, in order, as parts of `text`.
+    ///
+    /// # Errors
+    /// When the text or the keys are over [`RUN_BYTES_MAX`].
+    pub fn finish(mut self, text: Vec<u8>) -> crate::Result<Run> {
+        if text.len().max(self.keys.len()) > RUN_BYTES_MAX {
+            return Err(Error::input("a record or its key is over 4 GiB"));
+        }
         let keys = &self.keys;
         self.items
             .sort_by(|a, b| a.prefix.cmp(&b.prefix).then_with(|| rest(keys, a).cmp(rest(keys, b))));
+        Ok(Run { text, keys: self.keys, items: self.items })
     }
+}
 
+/// Items under their keys, in order.
+#[derive(Debug)]
+pub struct Run {
+    text: Vec<u8>,
+    keys: Vec<u8>,
+    items: Vec<Item>,
+}
+
+impl Run {
     /// The items, in the run's order.
     pub fn items(&self) -> &[Item] {
         &self.items
@@ -112,11 +132,6 @@ impl Run {
     /// The bytes of all texts.
     pub fn text_bytes(&self) -> usize {
         self.text.len()
-    }
-
-    /// Gives the memory of the text back, for another run.
-    pub fn into_text(self) -> Vec<u8> {
-        self.text
     }
 }
 

@@ -77,7 +77,7 @@ impl Sorter {
         self.spilled_bytes
     }
 
-    /// Gives all texts to `emit`, in order. Returns how many there were, and the bytes that were
+    /// Gives all texts to `emit`, in order, each with an LF. Returns how many there were, and the bytes that were
     /// spilled in all.
     ///
     /// # Errors
@@ -94,6 +94,7 @@ impl Sorter {
         while merged.cursor.advance()? {
             count += 1;
             texts.extend_from_slice(merged.cursor.text());
+            texts.push(b'\n');
             if texts.len() >= EMIT_BYTES {
                 emit(&texts)?;
                 texts.clear();
@@ -203,6 +204,7 @@ impl<C: Cursor> Cursor for Unique<C> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::run::RunBuilder;
     use super::*;
 
     /// Sorts `keys` (their texts say where they stood) with runs of `run` items.
@@ -212,20 +214,20 @@ mod tests {
         let mut sorter = Sorter::new(Settings { budget, jobs: 2, directory, unique });
         for (r, chunk) in keys.chunks(run).enumerate() {
             let lines: Vec<String> =
-                chunk.iter().enumerate().map(|(i, k)| format!("{k} {}\n", r * run + i)).collect();
-            let mut made = Run::new(lines.concat().into_bytes());
+                chunk.iter().enumerate().map(|(i, k)| format!("{k} {}", r * run + i)).collect();
+            let mut made = RunBuilder::default();
             let mut at = 0;
             for (line, key) in lines.iter().zip(chunk) {
                 // Keys of 9 bytes: the first eight alone do not decide.
-                let key = format!("{:09}", key);
-                made.push::<()>(at, line.len(), |_, out| {
+                let key = format!("{key:09}");
+                made.push::<()>(at, line.len(), |out| {
                     out.extend_from_slice(key.as_bytes());
                     Ok(())
                 })
                 .unwrap();
                 at += line.len();
             }
-            made.sort();
+            let made = made.finish(lines.concat().into_bytes()).unwrap();
             sorter.add(made).unwrap();
         }
         let mut out = Vec::new();

@@ -1,1 +1,4 @@
-//! Under construction.
+//! The stages: one file a tool, each with its Options and its `run()`. They do not know one another.
+
+pub mod shuffle;
+pub mod sort;
