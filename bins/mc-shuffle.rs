@@ -1,1 +1,52 @@
-fn main() {}
+//! mc-shuffle: groups records by key.
+
+use std::process::ExitCode;
+
+use mycloud::cli::options::{Keys, Memory, Records};
+use mycloud::cli::{self, Session};
+use mycloud::engine::keyed::{Limits, Order};
+use mycloud::record::key;
+use mycloud::stage::shuffle::{self, Options};
+
+/// Group records by key: equal keys become adjacent, in key order
+#[derive(clap::Parser)]
+struct Args {
+    #[command(flatten)]
+    keys: Keys,
+
+    /// Order the records inside each group, by KEY[,KEY...] as in -k
+    #[arg(long, value_name = "KEY")]
+    order_by: Option<String>,
+
+    #[command(flatten)]
+    records: Records,
+
+    #[command(flatten)]
+    memory: Memory,
+}
+
+fn main() -> ExitCode {
+    cli::run("mc-shuffle", |args: Args, session: &mut Session| {
+        let order_by = match &args.order_by {
+            Some(keys) => key::Keys::parse(keys)?.parts,
+            None => Vec::new(),
+        };
+        let options = Options {
+            order: Order {
+                keys: args.keys.keys()?,
+                order_by,
+                reverse: false,
+                missing: args.keys.missing,
+                unique: false,
+            },
+            limits: Limits {
+                memory: args.memory.bytes(),
+                jobs: args.memory.jobs(),
+                directory: args.memory.temporary_directory()?,
+                max_record: args.records.max_record(),
+            },
+            bad: args.records.bad()?,
+        };
+        shuffle::run(&options, session.stdin()?, &mut session.stdout())
+    })
+}

@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args};
 use clap_complete::Shell;
 
@@ -14,6 +15,7 @@ use crate::cli::size::{self, Size};
 use crate::error::{Error, Result};
 use crate::record::DEFAULT_MAX_RECORD;
 use crate::record::bad::{Bad, Policy};
+use crate::record::key::{self, Missing};
 
 /// What the default for `-S` divides the memory by.
 const MEMORY_SHARE: u64 = 4;
@@ -128,27 +130,26 @@ impl Memory {
     }
 }
 
-/// What happens to records without the key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Missing {
-    /// They are an error
-    Fail,
-    /// Their key is null
-    Null,
-    /// They are dropped and counted
-    Skip,
-}
-
 /// The key of records.
 #[derive(Args, Clone, Debug)]
 pub struct Keys {
     /// The key: KEY[,KEY...], each PATH[:MODS] with n (numbers in strings) and r (reverse), such
     /// as .user.id or ts:nr
-    #[arg(short, long, value_name = "KEY")]
+    #[arg(short, long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
     pub key: Option<String>,
 
-    /// What to do with records without the key
-    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Missing::Fail,
-          hide_possible_values = false)]
+    /// What to do with records without the key: fail, null (their key is null) or skip (drop and
+    /// count them)
+    #[arg(long, value_name = "WHAT", default_value = "fail")]
     pub missing: Missing,
+}
+
+impl Keys {
+    /// The key; without `-k` the implied one.
+    ///
+    /// # Errors
+    /// `Usage`, when `-k` is no key.
+    pub fn keys(&self) -> Result<key::Keys> {
+        key::Keys::parse(self.key.as_deref().unwrap_or_default())
+    }
 }
