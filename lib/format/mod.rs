@@ -2,6 +2,8 @@
 //!
 //! This room reads and writes files; it knows nothing of stages, keys or hosts.
 
+pub mod leveldb;
+
 use std::sync::Arc;
 
 use crate::error::Result;

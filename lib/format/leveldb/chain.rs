@@ -1,0 +1,134 @@
+//! Chains: tables whose ranges of keys follow one another, read as one.
+//!
+//! LevelDB keeps the tables of a level (but the first) disjoint, so that a level is a chain. We
+//! look at the ranges alone: however the tables lie, this makes the fewest chains, and as a chain
+//! has one table open at a time, the fewest open files.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::path::PathBuf;
+use std::vec;
+
+use super::key::InternalKey;
+use super::manifest::Table;
+use super::table::TableReader;
+use crate::error::Result;
+
+/// The tables of a chain that are still to be read: where each lies, and how long it is.
+pub(super) type Links = Vec<(PathBuf, u64)>;
+
+/// Reads a chain.
+pub(super) struct Chain {
+    ahead: vec::IntoIter<(PathBuf, u64)>,
+    table: TableReader,
+    limit: usize,
+}
+
+/// Sorts tables into chains. `path` says where a table lies.
+///
+/// # Errors
+/// What `path` says.
+pub(super) fn chains(
+    tables: &[Table],
+    path: impl Fn(u64) -> Result<PathBuf>,
+) -> Result<Vec<Links>> {
+    let mut sorted: Vec<_> = tables.iter().map(|t| (range(t), t)).collect();
+    sorted.sort_by_key(|(range, table)| (range.0, table.number));
+    let mut chains: Vec<Links> = Vec::new();
+    // The last key of each chain, the least first.
+    let mut ends = BinaryHeap::new();
+    for ((smallest, largest), table) in sorted {
+        let link = (path(table.number)?, table.size);
+        let chain = match ends.peek() {
+            Some(&Reverse((end, chain))) if end < smallest => {
+                ends.pop();
+                chain
+            }
+            _ => {
+                chains.push(Vec::new());
+                chains.len() - 1
+            }
+        };
+        chains[chain].push(link);
+        ends.push(Reverse((largest, chain)));
+    }
+    Ok(chains)
+}
+
+/// The first and the last key of a table. The manifest's reader has checked their form.
+fn range(table: &Table) -> (InternalKey<'_>, InternalKey<'_>) {
+    let key = |bytes| InternalKey::parse(bytes).unwrap_or(InternalKey { user: bytes, tag: 0 });
+    (key(&table.smallest), key(&table.largest))
+}
+
+impl Chain {
+    /// Opens a chain at its first table; `None` if it has none.
+    ///
+    /// # Errors
+    /// As [`TableReader::open`].
+    pub(super) fn open(links: Links, limit: usize) -> Result<Option<Chain>> {
+        let mut ahead = links.into_iter();
+        match ahead.next() {
+            None => Ok(None),
+            Some((path, size)) => {
+                let table = TableReader::open(&path, size, limit)?;
+                Ok(Some(Chain { ahead, table, limit }))
+            }
+        }
+    }
+
+    /// Goes to the next entry; `false` behind the last.
+    ///
+    /// # Errors
+    /// As [`TableReader::advance`] and [`TableReader::open`].
+    #[inline]
+    pub(super) fn advance(&mut self) -> Result<bool> {
+        while !self.table.advance()? {
+            match self.ahead.next() {
+                None => return Ok(false),
+                Some((path, size)) => self.table = TableReader::open(&path, size, self.limit)?,
+            }
+        }
+        Ok(true)
+    }
+
+    /// The table that is being read.
+    #[inline]
+    pub(super) fn table(&self) -> &TableReader {
+        &self.table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::key::tag;
+    use super::*;
+
+    fn table(number: u64, smallest: &str, largest: &str) -> Table {
+        let key = |user: &str| [user.as_bytes(), &tag(number, 1).to_le_bytes()].concat();
+        Table { number, size: 0, smallest: key(smallest), largest: key(largest) }
+    }
+
+    fn numbers(tables: &[Table]) -> Vec<Vec<String>> {
+        let links = chains(tables, |number| Ok(number.to_string().into())).unwrap();
+        let name = |(path, _): (PathBuf, u64)| path.display().to_string();
+        links.into_iter().map(|chain| chain.into_iter().map(name).collect()).collect()
+    }
+
+    #[test]
+    fn there_are_as_many_chains_as_tables_overlap() {
+        let tables =
+            [table(1, "a", "c"), table(2, "b", "f"), table(3, "d", "e"), table(4, "g", "g")];
+        assert_eq!(numbers(&tables), [vec!["1", "3", "4"], vec!["2"]]);
+        let disjoint: Vec<_> =
+            (0..1000).map(|n| table(n, &format!("{n:04}a"), &format!("{n:04}b"))).collect();
+        assert_eq!(numbers(&disjoint).len(), 1);
+        assert!(numbers(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_newer_table_that_ends_where_an_older_begins_comes_first() {
+        assert_eq!(numbers(&[table(2, "a", "b"), table(1, "b", "c")]), [["2", "1"]]);
+        assert_eq!(numbers(&[table(1, "a", "b"), table(2, "b", "c")]).len(), 2);
+    }
+}

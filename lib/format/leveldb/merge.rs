@@ -1,0 +1,147 @@
+//! Merges the sorted entries of logs and tables, and keeps what is true: of each key the newest
+//! entry, unless that deletes it.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
+
+use super::chain::Chain;
+use super::key::InternalKey;
+use super::memtable::Memtable;
+use crate::error::{Error, Result};
+
+/// Entries in order: the logs', or a chain of tables'. In the heap the least key is the greatest.
+pub(super) enum Run {
+    /// What the logs hold.
+    Logs(Memtable),
+    /// Tables.
+    Tables(Box<Chain>),
+}
+
+impl Run {
+    fn advance(&mut self) -> Result<bool> {
+        match self {
+            Run::Logs(table) => Ok(table.advance()),
+            Run::Tables(chain) => chain.advance(),
+        }
+    }
+
+    #[inline]
+    fn key(&self) -> InternalKey<'_> {
+        match self {
+            Run::Logs(table) => table.key(),
+            Run::Tables(chain) => chain.table().key(),
+        }
+    }
+
+    fn value(&self) -> &[u8] {
+        match self {
+            Run::Logs(table) => table.value(),
+            Run::Tables(chain) => chain.table().value(),
+        }
+    }
+
+    fn wrong(&self, what: &str) -> Error {
+        match self {
+            Run::Logs(_) => Error::input(what),
+            Run::Tables(chain) => chain.table().wrong(what),
+        }
+    }
+}
+
+impl Ord for Run {
+    fn cmp(&self, other: &Run) -> Ordering {
+        other.key().cmp(&self.key())
+    }
+}
+
+impl PartialOrd for Run {
+    fn partial_cmp(&self, other: &Run) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Run {
+    fn eq(&self, other: &Run) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Run {}
+
+/// The merged runs, and an entry of them.
+pub(super) struct Merge {
+    runs: BinaryHeap<Run>,
+    /// Whether the entry at hand, the first run's, was given already.
+    given: bool,
+    /// The last key that was met.
+    last: Vec<u8>,
+    last_tag: Option<u64>,
+}
+
+impl Merge {
+    /// Merges these runs, each of which stands before its first entry.
+    ///
+    /// # Errors
+    /// What keeps a run from going to its first entry.
+    pub(super) fn new(runs: impl IntoIterator<Item = Run>) -> Result<Merge> {
+        let mut heap = BinaryHeap::new();
+        for mut run in runs {
+            if run.advance()? {
+                heap.push(run);
+            }
+        }
+        Ok(Merge { runs: heap, given: false, last: Vec::new(), last_tag: None })
+    }
+
+    /// Goes to the next key that has a value; `false` behind the last.
+    ///
+    /// # Errors
+    /// `BadInput` for damage, and for entries out of order: a newer one that came too late would
+    /// be taken for an older one.
+    pub(super) fn advance(&mut self) -> Result<bool> {
+        loop {
+            if std::mem::replace(&mut self.given, true) {
+                self.pass()?;
+            }
+            let Some(first) = self.runs.peek() else { return Ok(false) };
+            let key = first.key();
+            if let Some(last_tag) = self.last_tag {
+                match key.user.cmp(&self.last) {
+                    Ordering::Greater => (),
+                    Ordering::Equal if key.tag <= last_tag => {
+                        self.last_tag = Some(key.tag);
+                        continue;
+                    }
+                    _ => return Err(first.wrong("its keys are out of order")),
+                }
+            }
+            self.last.clear();
+            self.last.extend_from_slice(key.user);
+            self.last_tag = Some(key.tag);
+            if !key.deletes() {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// The key at hand.
+    pub(super) fn key(&self) -> &[u8] {
+        &self.last
+    }
+
+    /// The value of the key at hand.
+    pub(super) fn value(&self) -> &[u8] {
+        self.runs.peek().map_or(&[], Run::value)
+    }
+
+    /// Goes past the first run's entry.
+    fn pass(&mut self) -> Result<()> {
+        if let Some(mut first) = self.runs.peek_mut()
+            && !first.advance()?
+        {
+            PeekMut::pop(first);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,37 @@
+//! LevelDB databases: a record is `[key, value]`.
+//!
+//! The [`Reader`] is our own and read-only: it opens a database of any LevelDB library as it lies
+//! there, recovers nothing, repairs nothing, and changes no file and no time of one. The
+//! [`Writer`] makes a new database with `rusty-leveldb` and publishes it whole.
+//!
+//! # What a database is
+//!
+//! A directory. `CURRENT` names a [manifest], a log of edits that says which [table] files are
+//! alive, on which level, and from which number on [write-ahead logs][memtable] count. Tables and
+//! logs hold entries: a key, a sequence number, and a value or a deletion ([key]). Of the entries
+//! for one key the one with the highest sequence number is true; to read a database is to
+//! [merge] all tables and logs in key order and keep the newest entry of each key.
+//!
+//! # What is an error
+//!
+//! A damaged database is never a shorter answer: a checksum, a length or an order that is wrong, a
+//! table that is missing or cut, is `BadInput` with file and place. The one exception is what a
+//! crash leaves: a last log record that was written in part never counted, for LevelDB neither.
+//!
+//! Not done here: other comparators than bytewise, encryption, repairing.
+
+mod block;
+mod chain;
+mod coding;
+mod compression;
+mod directory;
+mod key;
+mod lock;
+mod log;
+mod manifest;
+mod memtable;
+mod merge;
+mod reader;
+mod table;
+
+pub use reader::Reader;
