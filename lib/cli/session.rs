@@ -2,12 +2,15 @@
 
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use crate::cli::{Stdout, message, process};
 use crate::error::{Error, Result};
 use crate::run::pipe::PipeInput;
+use crate::run::registry::{self, Registry};
+use crate::run::runtime_dir;
 
 /// One run of a tool.
 #[derive(Debug)]
@@ -19,8 +22,11 @@ pub struct Session {
 }
 
 impl Session {
+    /// Begins: from here on the reader of standard output knows that `tool` writes it.
     pub(super) fn new(tool: &'static str) -> Session {
-        Session { tool, verbose: 0, stdout: Stdout::new(), stdin_taken: false }
+        let directory = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+        registry::install(Registry::new(runtime_dir::candidates(directory)));
+        Session { tool, verbose: 0, stdout: Stdout::new(tool), stdin_taken: false }
     }
 
     pub(super) fn set_verbose(&mut self, verbose: u8) {
@@ -75,5 +81,10 @@ impl Session {
     /// Writes what standard output holds back.
     pub(super) fn finish_stdout(&self) -> Result<()> {
         self.stdout.finish()
+    }
+
+    /// Ends: the reader of standard output learns how.
+    pub(super) fn end_stdout(&self, status: u8) {
+        self.stdout.end(status);
     }
 }

@@ -1,5 +1,6 @@
 //! Standard output: buffered, counted, and honest about how writing ended.
 
+use std::fs::OpenOptions;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,6 +12,8 @@ use crate::cli::process;
 use crate::error::{Error, Kind, Result};
 use crate::record::stream::{Facts, Output};
 use crate::run::pipe;
+use crate::run::pipe_id::PipeId;
+use crate::run::registry::{self, Writer};
 
 /// The size of the buffer, and of each write to a pipe: with a pipe of 1 MiB, measured, larger
 /// writes are slower.
@@ -39,16 +42,22 @@ struct Stream {
     written: u64,
     /// Whether the tool has asked for the stream at all.
     used: bool,
+    /// The entry in the registry, when the stream is a pipe.
+    entry: Option<Writer>,
 }
 
 impl Stdout {
-    /// The stream of this process; there is to be only one.
-    pub(super) fn new() -> Stdout {
+    /// The stream of this process, of which there is to be only one. `tool` is entered in the
+    /// registry as its writer.
+    pub(super) fn new(tool: &str) -> Stdout {
         let sort = sort();
+        let mut entry = None;
         if sort == Sort::Pipe {
             pipe::widen(std::io::stdout());
+            let id = PipeId::of(std::io::stdout());
+            entry = id.and_then(|id| registry::of_process().enter(&id, tool));
         }
-        let stream = Stream { sort, buffer: Vec::new(), written: 0, used: false };
+        let stream = Stream { sort, buffer: Vec::new(), written: 0, used: false, entry };
         Stdout(Arc::new(Mutex::new(stream)))
     }
 
@@ -81,10 +90,28 @@ impl Stdout {
         }
         Ok(())
     }
+
+    /// Lets the reader know that the stream is at its end, as that of a tool that exits with
+    /// `status`. Nothing can be written any more.
+    pub(super) fn end(&self, status: u8) {
+        let mut stream = self.lock();
+        stream.buffer.clear();
+        let Some(entry) = stream.entry.take() else { return };
+        entry.end(status, stream.written);
+        // The reader need not wait for what is left to do.
+        stream.sort = Sort::Closed;
+        if let Ok(null) = OpenOptions::new().write(true).open("/dev/null") {
+            let _ = nix::unistd::dup2_stdout(null);
+            registry::of_process().sweep_sometimes();
+        }
+    }
 }
 
 impl Output for Stdout {
-    fn declare(&mut self, _facts: &Facts) -> Result<()> {
+    fn declare(&mut self, facts: &Facts) -> Result<()> {
+        if let Some(entry) = &self.lock().entry {
+            entry.declare(facts);
+        }
         Ok(())
     }
 

@@ -31,6 +31,7 @@ pub fn run<A: Parser>(
     let mut stats = None;
     let outcome = catch_unwind(AssertUnwindSafe(|| work(body, &mut session, &mut stats)));
     let (mut kind, summary) = judge(tool, outcome);
+    session.end_stdout(code(kind));
     if let Some(stats) = stats
         && let Err(error) = stats.append(tool, code(kind), summary.as_ref(), started.elapsed())
     {

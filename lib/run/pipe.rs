@@ -1,4 +1,4 @@
-//! Reading a pipe, or any file in the place of one.
+//! Reading a pipe, or any file in the place of one, to an end that is known to be the whole.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,7 +10,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::SFlag;
 
 use crate::error::{Error, Result};
-use crate::record::stream::Input;
+use crate::record::stream::{Facts, Input};
+use crate::run::entry::{Entry, Status};
+use crate::run::pipe_id::PipeId;
+use crate::run::registry::{self, Registry};
 
 /// The size that pipes are raised to; more than the kernel's default lets both ends work at once.
 const PIPE_BYTES: i32 = 1 << 20;
@@ -19,26 +22,60 @@ const PIPE_BYTES: i32 = 1 << 20;
 const STEP_BYTES: usize = 64 * 1024;
 
 /// A file to read that may be a pipe: standard input, or what `<( )` gives.
+///
+/// At its end the pipe's writers are asked how they ended: reading 0 bytes is the whole, as far as
+/// anybody knows, and anything less is an error. So it must be read to that 0, by decoders too.
 #[derive(Debug)]
 pub struct PipeInput {
     file: File,
     name: String,
-    is_pipe: bool,
+    is_fifo: bool,
+    upstream: Option<Upstream>,
+}
+
+/// The other end of a pipe.
+#[derive(Debug)]
+struct Upstream {
+    registry: &'static Registry,
+    pipe: PipeId,
+    bytes: u64,
+    /// Whether the end was read, and found to be the whole.
+    ended: bool,
+    facts: Option<Known>,
+}
+
+/// What was said of the stream, by the entry of this name.
+#[derive(Clone, Debug)]
+struct Known {
+    entry: String,
+    tool: String,
+    facts: Facts,
 }
 
 impl PipeInput {
     /// To read `file`, whatever it is, under `name` (for messages).
     pub fn new(file: File, name: impl Into<String>) -> PipeInput {
-        let is_pipe = is_fifo(&file);
-        if is_pipe {
+        PipeInput::registered(file, name.into(), registry::of_process())
+    }
+
+    fn registered(file: File, name: String, registry: &'static Registry) -> PipeInput {
+        let is_fifo = is_fifo(&file);
+        if is_fifo {
             widen(&file);
         }
-        PipeInput { file, name: name.into(), is_pipe }
+        let upstream = PipeId::of(&file).map(|pipe| Upstream {
+            registry,
+            pipe,
+            bytes: 0,
+            ended: false,
+            facts: None,
+        });
+        PipeInput { file, name, is_fifo, upstream }
     }
 
     /// Reads what is there, at least a byte unless the end is reached.
     fn read_some(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if !self.is_pipe {
+        if !self.is_fifo {
             return self.read_once(buffer);
         }
         let mut filled = 0;
@@ -71,11 +108,82 @@ impl PipeInput {
 
 impl Input for PipeInput {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        self.read_some(buffer).map_err(|e| Error::io("read", &self.name, &e))
+        let got = self.read_some(buffer).map_err(|e| Error::io("read", &self.name, &e))?;
+        if let Some(upstream) = &mut self.upstream {
+            upstream.bytes += got as u64;
+            if got == 0 && !buffer.is_empty() && !upstream.ended {
+                upstream.check()?;
+                upstream.ended = true;
+            }
+        }
+        Ok(got)
     }
 
     fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What is known of the stream. Until its end this is but a promise, as others may write into
+    /// the same pipe; so who was given facts here gets an error at the end if they did not hold.
+    fn facts(&mut self) -> Option<Facts> {
+        self.upstream.as_mut()?.facts()
+    }
+}
+
+impl Upstream {
+    fn facts(&mut self) -> Option<Facts> {
+        if self.facts.is_none() {
+            let mut entries = self.registry.look_up(&self.pipe);
+            let (entry, Entry { tool, facts, .. }) = match (entries.pop(), entries.is_empty()) {
+                (Some((name, entry)), true) => (name, entry),
+                _ => return None,
+            };
+            if facts == Facts::default() {
+                return None;
+            }
+            let known = Known { entry, tool, facts };
+            if self.ended && !self.hold(&known) {
+                return None;
+            }
+            self.facts = Some(known);
+        }
+        self.facts.as_ref().map(|known| known.facts.clone())
+    }
+
+    /// Whether the stream that was read is that of one writer, the one that said what is known.
+    fn hold(&self, known: &Known) -> bool {
+        match self.registry.look_up(&self.pipe).as_slice() {
+            [(name, entry)] => {
+                *name == known.entry
+                    && entry.facts == known.facts
+                    && entry.status == Status::Ended(0)
+                    && entry.bytes == self.bytes
+            }
+            _ => false,
+        }
+    }
+
+    /// Judges the end of the pipe. Whoever wrote to it has closed it, so an entry that is open is
+    /// that of a writer that did not come to its end.
+    fn check(&self) -> Result<()> {
+        for (_, Entry { status, tool, .. }) in self.registry.look_up(&self.pipe) {
+            let how = match status {
+                Status::Ended(0) => continue,
+                Status::Ended(code) => format!("failed (exit {code})"),
+                Status::Open => "vanished before its end (was it killed?)".to_string(),
+            };
+            return Err(Error::incomplete(format!(
+                "the upstream {tool} {how}; its output is not complete"
+            )));
+        }
+        match &self.facts {
+            Some(known) if !self.hold(known) => Err(Error::incomplete(format!(
+                "the upstream {} is not all that wrote into this pipe, so what it said of the key \
+                 does not hold for all of it; name the key with -k",
+                known.tool
+            ))),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -109,4 +217,139 @@ fn is_fifo(file: &File) -> bool {
     nix::sys::stat::fstat(file).is_ok_and(|found| {
         SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT == SFlag::S_IFIFO
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::fd::OwnedFd;
+
+    use super::*;
+    use crate::error::Kind;
+    use crate::run::registry::Writer;
+
+    struct Pipe {
+        input: PipeInput,
+        writer: Option<io::PipeWriter>,
+        registry: &'static Registry,
+        id: PipeId,
+        _dir: tempfile::TempDir,
+    }
+
+    impl Pipe {
+        fn new() -> Pipe {
+            let dir = tempfile::tempdir().unwrap();
+            let registry = Registry::new(vec![dir.path().join("mycloud")]);
+            let registry: &'static Registry = Box::leak(Box::new(registry));
+            let (reader, writer) = io::pipe().unwrap();
+            let file = File::from(OwnedFd::from(reader));
+            let id = PipeId::of(&file).unwrap();
+            let input = PipeInput::registered(file, "input".into(), registry);
+            Pipe { input, writer: Some(writer), registry, id, _dir: dir }
+        }
+
+        fn enter(&self) -> Writer {
+            self.registry.enter(&self.id, "mc-up").unwrap()
+        }
+
+        fn write(&mut self, text: &str) {
+            self.writer.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
+        }
+
+        fn read(&mut self) -> Result<usize> {
+            Input::read(&mut self.input, &mut [0; 100])
+        }
+
+        fn end(&mut self) -> Result<usize> {
+            self.writer = None;
+            self.read()
+        }
+    }
+
+    fn keyed() -> Facts {
+        Facts { key: Some("a".into()), ..Facts::default() }
+    }
+
+    fn incomplete(result: Result<usize>) -> String {
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), Kind::Incomplete);
+        error.to_string()
+    }
+
+    #[test]
+    fn the_end_of_unknown_writers_is_the_end() {
+        let mut pipe = Pipe::new();
+        pipe.write("x");
+        assert_eq!(pipe.read().unwrap(), 1);
+        assert_eq!(pipe.input.facts(), None);
+        assert_eq!(pipe.end().unwrap(), 0);
+    }
+
+    #[test]
+    fn a_writer_that_ended_well_is_believed() {
+        let mut pipe = Pipe::new();
+        let writer = pipe.enter();
+        writer.declare(&keyed());
+        pipe.write("abc");
+        assert_eq!(pipe.read().unwrap(), 3);
+        assert_eq!(pipe.input.facts(), Some(keyed()));
+        writer.end(0, 3);
+        assert_eq!(pipe.end().unwrap(), 0);
+        assert_eq!(pipe.input.facts(), Some(keyed()));
+    }
+
+    #[test]
+    fn a_writer_that_failed_or_vanished_is_an_error_at_the_end_and_every_time_after() {
+        let mut pipe = Pipe::new();
+        pipe.enter().end(0, 0);
+        pipe.enter().end(3, 0);
+        assert_eq!(
+            incomplete(pipe.end()),
+            "the upstream mc-up failed (exit 3); its output is not complete"
+        );
+        incomplete(pipe.read());
+        let mut pipe = Pipe::new();
+        drop(pipe.enter());
+        assert!(incomplete(pipe.end()).starts_with("the upstream mc-up vanished"));
+    }
+
+    #[test]
+    fn bytes_of_others_void_the_facts_and_only_them() {
+        for relies in [false, true] {
+            let mut pipe = Pipe::new();
+            let writer = pipe.enter();
+            writer.declare(&keyed());
+            pipe.write("abc");
+            pipe.read().unwrap();
+            if relies {
+                assert_eq!(pipe.input.facts(), Some(keyed()));
+            }
+            writer.end(0, 2);
+            match relies {
+                true => assert!(incomplete(pipe.end()).contains("name the key with -k")),
+                false => assert_eq!((pipe.end().unwrap(), pipe.input.facts()), (0, None)),
+            }
+        }
+    }
+
+    #[test]
+    fn two_writers_have_no_facts() {
+        let mut pipe = Pipe::new();
+        for _ in 0..2 {
+            let writer = pipe.enter();
+            writer.declare(&keyed());
+            writer.end(0, 0);
+        }
+        assert_eq!((pipe.input.facts(), pipe.end().unwrap()), (None, 0));
+    }
+
+    #[test]
+    fn large_reads_take_what_is_there_and_wait_for_no_more() {
+        let mut pipe = Pipe::new();
+        pipe.write(&"x".repeat(3 * STEP_BYTES + 7));
+        let mut buffer = vec![0; 1 << 20];
+        assert_eq!(Input::read(&mut pipe.input, &mut buffer).unwrap(), 3 * STEP_BYTES + 7);
+        pipe.write(&"x".repeat(STEP_BYTES));
+        assert_eq!(Input::read(&mut pipe.input, &mut buffer).unwrap(), STEP_BYTES);
+    }
 }
