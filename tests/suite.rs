@@ -3,5 +3,6 @@
 #![allow(missing_docs, unreachable_pub)]
 
 mod harness;
+mod leveldb;
 #[allow(dead_code, unused_imports)] // Each module uses what it needs.
 mod support;

@@ -9,7 +9,7 @@ mod oracle;
 mod running;
 
 pub use call::Call;
-pub use oracle::{jq, need, python};
+pub use oracle::{jq, need, python, python_program};
 pub use running::{Output, Running};
 
 use std::path::{Path, PathBuf};

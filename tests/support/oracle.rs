@@ -22,7 +22,7 @@ pub fn python(code: &str, args: &[&str], stdin: impl AsRef<[u8]>) -> Vec<u8> {
 }
 
 /// The Python with the modules that the tests need: that of `scripts/test`, or else the system's.
-fn python_program() -> PathBuf {
+pub fn python_program() -> PathBuf {
     let own = repository("target/python/bin/python3");
     if own.is_file() { own } else { PathBuf::from("python3") }
 }
