@@ -1,0 +1,167 @@
+//! The man pages: the same options as `--help`, clean, and examples that do what they show. And
+//! the completions, which come from the same options.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::support::{Call, dir, mc, need, repository, sh};
+
+/// What mandoc says of pages that it has not indexed, which is nothing about ours.
+const INDEX_WORDS: &[&str] = &["referenced manual not found", "mandoc.db"];
+
+fn tools() -> Vec<String> {
+    let names = crate::support::names(repository("bins"));
+    names.iter().map(|name| name.trim_end_matches(".rs")["mc-".len()..].to_string()).collect()
+}
+
+fn pages() -> Vec<String> {
+    crate::support::names(repository("man"))
+}
+
+fn page(name: &str) -> String {
+    std::fs::read_to_string(repository("man").join(name)).unwrap()
+}
+
+/// The options in `--help`, such as `-k, --key KEY`.
+fn options_of_help(tool: &str) -> BTreeSet<String> {
+    let help = mc(tool).arg("--help").succeeds().text();
+    let lines = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
+    let spelling = |line: &str| line.split("  ").next().unwrap().replace(['<', '>'], "");
+    lines.map(|line| spelling(line).trim_end_matches("...").to_string()).collect()
+}
+
+/// The options that a page describes, in the same spelling: each begins an item of a list.
+fn options_of_page(text: &str) -> BTreeSet<String> {
+    let items = text.lines().filter_map(|line| line.strip_prefix(".It Fl "));
+    let spelling = |item: &str| {
+        let mut words = item.split(' ');
+        let mut text = format!("-{}", words.next().unwrap());
+        while let Some(word) = words.next() {
+            match word {
+                "Fl" => text += &format!(" -{}", words.next().unwrap()),
+                "Ar" => text += &format!(" {}", words.next().unwrap()),
+                "," => text += ",",
+                _ => panic!(".It Fl {item}: an option is written .It Fl x , Fl -long Ar VALUE"),
+            }
+        }
+        text
+    };
+    items.map(spelling).collect()
+}
+
+#[test]
+fn pages_and_help_have_the_same_options() {
+    for tool in tools() {
+        let page = page(&format!("mc-{tool}.1"));
+        let (help, page) = (options_of_help(&tool), options_of_page(&page));
+        let only = |a: &BTreeSet<String>, b: &BTreeSet<String>| -> Vec<String> {
+            a.difference(b).cloned().collect()
+        };
+        let (in_help, in_page) = (only(&help, &page), only(&page, &help));
+        assert!(
+            in_help.is_empty() && in_page.is_empty(),
+            "mc-{tool}: only --help has {in_help:?}, only the page has {in_page:?}"
+        );
+        assert!(help.contains("--version"), "mc-{tool}: --help was not understood: {help:?}");
+    }
+}
+
+#[test]
+fn every_tool_has_its_page_and_no_page_is_without_its_tool() {
+    let mut expected: Vec<String> = tools().iter().map(|tool| format!("mc-{tool}.1")).collect();
+    expected.push("mycloud.7".into());
+    assert_eq!(pages(), expected);
+}
+
+#[test]
+fn pages_are_clean() {
+    need("mandoc", "apt-get install mandoc");
+    let pages: Vec<_> = pages().iter().map(|name| repository("man").join(name)).collect();
+    let output = Call::new("mandoc").args(["-T", "lint"]).args(&pages).stderr_any().spawn().wait();
+    let said = output.text() + &String::from_utf8_lossy(&output.stderr);
+    let said = said.lines().filter(|line| !INDEX_WORDS.iter().any(|words| line.contains(words)));
+    let said: Vec<&str> = said.collect();
+    assert!(said.is_empty(), "{}", said.join("\n"));
+}
+
+#[test]
+fn mc_shuffle_says_first_that_it_is_not_random() {
+    let page = page("mc-shuffle.1");
+    let first = page.lines().find_map(|line| line.strip_prefix(".Nd ")).unwrap();
+    assert!(first.contains("not a random permutation"), "{first}");
+}
+
+/// A command of a page's examples, and what it prints, if the page says.
+struct Example {
+    line: usize,
+    command: String,
+    prints: String,
+}
+
+/// The examples of a page: in a literal display, `$ ` begins a command, `> ` continues it, and
+/// what follows is what it prints; displays without `$ ` are not run.
+fn examples(text: &str) -> Vec<Example> {
+    let (mut examples, mut literal): (Vec<Example>, bool) = (Vec::new(), false);
+    let mut begun = false;
+    for (number, line) in text.lines().enumerate() {
+        if line.starts_with(".Bd -literal") || line == ".Ed" {
+            (literal, begun) = (line != ".Ed", false);
+            continue;
+        }
+        let line = line.replace("\\&", "").replace("\\e", "\\");
+        if let (true, Some(command)) = (literal, line.strip_prefix("$ ")) {
+            begun = true;
+            let (command, prints) = (command.to_string(), String::new());
+            examples.push(Example { line: number + 1, command, prints });
+        } else if let Some(example) = examples.last_mut().filter(|_| literal && begun) {
+            match line.strip_prefix("> ") {
+                Some(more) => example.command += &format!("\n{more}"),
+                None => example.prints += &format!("{line}\n"),
+            }
+        }
+    }
+    examples
+}
+
+#[test]
+fn examples_print_what_the_pages_show() {
+    need("jq", "apt-get install jq");
+    let mut run = 0;
+    for name in pages() {
+        let dir = dir();
+        copy(&repository("tests/data/manual"), dir.path());
+        for example in examples(&page(&name)) {
+            eprintln!("man/{name}, line {}: {}", example.line, example.command);
+            let call = sh("dash", &example.command).current_dir(dir.path());
+            if example.prints.is_empty() {
+                call.succeeds();
+            } else {
+                call.stdout(example.prints).succeeds();
+            }
+            run += 1;
+        }
+    }
+    assert!(run > 20, "only {run} examples were found");
+}
+
+/// Copies a directory.
+pub fn copy(from: &Path, to: &Path) {
+    Call::new("cp").arg("-R").arg(from.join(".")).arg(to).succeeds();
+}
+
+#[test]
+fn completions_are_scripts_that_know_the_options() {
+    for (shell, check) in [("bash", "-n"), ("zsh", "-n"), ("fish", "--no-execute")] {
+        need(shell, &format!("apt-get install {shell}"));
+        for tool in tools() {
+            let script = mc(&tool).args(["--completions", shell]).succeeds().text();
+            let dir = dir();
+            let path = crate::support::write(&dir, "script", &script);
+            Call::new(shell).arg(check).arg(path).succeeds();
+            for option in options_of_help(&tool) {
+                let name = option.split(' ').find_map(|word| word.strip_prefix("--")).unwrap();
+                assert!(script.contains(name), "mc-{tool}: {shell} does not complete --{name}");
+            }
+        }
+    }
+}

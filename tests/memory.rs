@@ -1,0 +1,52 @@
+//! Peak memory: input far larger than what a tool may hold. `scripts/bench memory` is the same at
+//! ten times the size.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use crate::support::{Output, Random, dir, sh};
+
+const MIB: u64 = 1 << 20;
+
+/// About `size` bytes of records in random order of `k`.
+fn records(path: &Path, size: u64) {
+    let mut random = Random(1);
+    let mut file = BufWriter::new(File::create(path).unwrap());
+    for id in 0..size / 63 {
+        let key = random.next() >> 8;
+        writeln!(file, r#"{{"k":"{key:014x}","id":{id},"text":"some words to carry"}}"#)
+            .unwrap();
+    }
+}
+
+#[track_caller]
+fn held_at_most(tool: &str, file: &Path, limit: u64) {
+    let held = Output::peak(file);
+    assert!(held <= limit, "{tool} held {held} bytes, and may hold {limit}");
+}
+
+#[test]
+fn half_a_gigabyte_flows_through_three_tools_in_64_mib_each() {
+    let dir = dir();
+    let line = r#"{"text":"a line of a hundred bytes, xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}"#;
+    let script = format!(
+        "yes '{line}' | head -n 5000000 | peak cat mc-cat ndjson:- | peak map mc-map cat |
+         peak gather mc-gather | wc -l"
+    );
+    sh("bash", &script).current_dir(&dir).stdout("5000000\n").succeeds();
+    for tool in ["cat", "map", "gather"] {
+        held_at_most(tool, &dir.path().join(tool), 64 * MIB);
+    }
+}
+
+#[test]
+fn a_sort_of_many_times_its_memory_stays_within_it() {
+    let dir = dir();
+    records(&dir.path().join("in"), 200_000_000);
+    let script = "peak sort mc-sort -k k -S 64M < in | peak check mc-sort --check -k k &&
+                  mc-sort -k id -S 64M < in | mc-sort -k id --check";
+    sh("bash", &format!("set -o pipefail; {script}")).current_dir(&dir).succeeds();
+    held_at_most("sort", &dir.path().join("sort"), 64 * MIB * 11 / 10);
+    held_at_most("check", &dir.path().join("check"), 64 * MIB);
+}

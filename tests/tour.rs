@@ -1,0 +1,71 @@
+//! The tour of the README: a reader can paste it, so a test does.
+
+use crate::manual::copy;
+use crate::support::{Call, dir, names, need, repository, sh};
+
+#[test]
+fn the_tour_of_the_readme_runs_as_it_stands() {
+    for (program, package) in [("jq", "jq"), ("python3", "python3")] {
+        need(program, &format!("apt-get install {package}"));
+    }
+    let readme = std::fs::read_to_string(repository("README.md")).unwrap();
+    let tour = readme.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    assert!(tour.lines().count() <= 10, "the tour is ten lines");
+
+    let dir = dir();
+    copy(&repository("examples"), &dir.path().join("examples"));
+    // Without pipefail, as in a shell into which it is pasted; each line by itself must do well.
+    let script = tour.replace('\n', "\n[ $? = 0 ] || exit 99\n");
+    let output = sh("bash", &script).current_dir(&dir).stderr_any().succeeds().text();
+    assert!(output.starts_with("{\"year\":\"2013\",\"month\":\"1\",\"day\":\"1\","), "{output}");
+    assert!(output.contains("{\"carrier\":\"UA\",\"count\":"), "{output}");
+    assert!(output.contains("delays.csv is as it was"), "{output}");
+
+    let examples = dir.path().join("examples");
+    let delays = std::fs::read_to_string(examples.join("delays.csv")).unwrap();
+    assert!(delays.starts_with("route,hour,flights,delay_mean\nEWR-ALB,"), "{delays}");
+    let left = names(&examples);
+    let made = ["clean.ndjson.zst", "delays.csv"];
+    assert!(made.iter().all(|name| left.contains(&name.to_string())), "{left:?}");
+    assert_eq!(left.len(), names(repository("examples")).len() + made.len(), "{left:?}");
+}
+
+#[test]
+fn the_demo_ends_with_its_tables() {
+    let demo = Call::new(repository("scripts/demo")).arg("--tools").arg(crate::support::tools());
+    let output = demo.succeeds().text();
+    for part in ["carrier  flights", "hour  flights", "route    flights", "LGA-ATL"] {
+        assert!(output.contains(part), "{part} is not in\n{output}");
+    }
+}
+
+#[test]
+fn the_demo_fails_when_a_pipeline_fails() {
+    let tools = dir();
+    for name in ["mc-cat", "mc-gather", "mc-map", "mc-shuffle", "mc-sort"] {
+        let tool = crate::support::tools().join(name);
+        std::os::unix::fs::symlink(tool, tools.path().join(name)).unwrap();
+    }
+    std::os::unix::fs::symlink("/bin/false", tools.path().join("mc-reduce")).unwrap();
+    Call::new(repository("scripts/demo")).arg("--tools").arg(tools.path()).stderr_any().fails(1);
+}
+
+#[test]
+fn install_puts_programs_pages_and_completions_under_its_prefix() {
+    let prefix = dir();
+    let install = Call::new(repository("scripts/install")).arg("--tools");
+    let said = install.arg(crate::support::tools()).arg(prefix.path()).succeeds().text();
+    assert!(said.contains(&format!("export PATH=\"{}/bin:$PATH\"", prefix.path().display())));
+    let there = |path: &str| {
+        let path = prefix.path().join(path);
+        assert!(path.is_file(), "{} is missing", path.display());
+    };
+    there("share/bash-completion/completions/mc-sort");
+    there("share/zsh/site-functions/_mc-map");
+    there("share/fish/vendor_completions.d/mc-cat.fish");
+    there("share/man/man1/mc-gather.1");
+    there("share/man/man7/mycloud.7");
+    let tools = names(repository("bins")).len();
+    assert_eq!(names(prefix.path().join("bin")).len(), tools, "nothing else, nothing half done");
+    Call::new(prefix.path().join("bin/mc-sort")).stdin("2\n1\n").stdout("1\n2\n").succeeds();
+}
