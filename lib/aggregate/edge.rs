@@ -1,0 +1,82 @@
+//! `first` and `last`: the value at one end of the group, in input order.
+
+use super::Position;
+use super::encoding::{Decoder, push_bytes};
+use crate::error::Result;
+
+/// Which end of the group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The first value.
+    First,
+    /// The last value.
+    Last,
+}
+
+/// The value at one end so far.
+#[derive(Clone, Debug, Default)]
+pub struct Edge {
+    held: Option<Box<(Position, Vec<u8>)>>,
+}
+
+impl Edge {
+    /// Offers a value. Returns the memory that it took.
+    #[inline]
+    pub fn add(&mut self, end: End, value: &[u8], at: Position) -> usize {
+        let Some(held) = &mut self.held else {
+            self.held = Some(Box::new((at, value.to_vec())));
+            return self.heap_bytes();
+        };
+        if !nearer(end, at, held.0) {
+            return 0;
+        }
+        let before = held.1.capacity();
+        held.0 = at;
+        held.1.clear();
+        held.1.extend_from_slice(value);
+        held.1.capacity() - before
+    }
+
+    /// Takes in another part of the group.
+    pub fn merge(&mut self, end: End, other: Edge) {
+        let Some(theirs) = other.held else { return };
+        match &self.held {
+            Some(ours) if !nearer(end, theirs.0, ours.0) => {}
+            _ => self.held = Some(theirs),
+        }
+    }
+
+    /// The value, if there was any.
+    pub fn value(&self) -> Option<&[u8]> {
+        self.held.as_ref().map(|held| held.1.as_slice())
+    }
+
+    /// The memory that it holds beside itself.
+    pub fn heap_bytes(&self) -> usize {
+        self.held.as_ref().map_or(0, |held| size_of::<(Position, Vec<u8>)>() + held.1.capacity())
+    }
+
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(self.held.is_some()));
+        if let Some(held) = &self.held {
+            held.0.encode(out);
+            push_bytes(out, &held.1);
+        }
+    }
+
+    pub(super) fn decode(decoder: &mut Decoder) -> Result<Edge> {
+        if decoder.byte()? == 0 {
+            return Ok(Edge::default());
+        }
+        let held = (Position::decode(decoder)?, decoder.bytes()?.to_vec());
+        Ok(Edge { held: Some(Box::new(held)) })
+    }
+}
+
+#[inline]
+fn nearer(end: End, at: Position, than: Position) -> bool {
+    match end {
+        End::First => at < than,
+        End::Last => at > than,
+    }
+}

@@ -1,0 +1,100 @@
+//! `min`, `max`, `minby`, `maxby`: the first of the least or greatest values in jq's order.
+
+use std::cmp::Ordering;
+
+use super::Position;
+use super::encoding::{Decoder, push_bytes};
+use crate::error::Result;
+
+/// The least or greatest value so far, and what is kept of its record.
+#[derive(Clone, Debug, Default)]
+pub struct Extreme {
+    best: Option<Box<Best>>,
+}
+
+#[derive(Clone, Debug)]
+struct Best {
+    /// The canonical key bytes of the value.
+    key: Vec<u8>,
+    at: Position,
+    /// The JSON text that is the result.
+    kept: Vec<u8>,
+}
+
+impl Extreme {
+    /// Offers a value by its canonical key bytes; `keep` appends what is kept if it is the best,
+    /// which a value is that compares as `wanted` with all others. Returns the memory it took.
+    #[inline]
+    pub fn add(
+        &mut self,
+        wanted: Ordering,
+        key: &[u8],
+        at: Position,
+        keep: impl FnOnce(&mut Vec<u8>),
+    ) -> usize {
+        let Some(best) = &mut self.best else {
+            let mut kept = Vec::new();
+            keep(&mut kept);
+            self.best = Some(Box::new(Best { key: key.to_vec(), at, kept }));
+            return self.heap_bytes();
+        };
+        if !beats(wanted, (key, at), (&best.key, best.at)) {
+            return 0;
+        }
+        let before = best.key.capacity() + best.kept.capacity();
+        best.at = at;
+        best.key.clear();
+        best.key.extend_from_slice(key);
+        best.kept.clear();
+        keep(&mut best.kept);
+        best.key.capacity() + best.kept.capacity() - before
+    }
+
+    /// Takes in another part of the group.
+    pub fn merge(&mut self, wanted: Ordering, other: Extreme) {
+        let Some(theirs) = other.best else { return };
+        match &self.best {
+            Some(ours) if !beats(wanted, (&theirs.key, theirs.at), (&ours.key, ours.at)) => {}
+            _ => self.best = Some(theirs),
+        }
+    }
+
+    /// The JSON text that is the result, if there was any value.
+    pub fn kept(&self) -> Option<&[u8]> {
+        self.best.as_ref().map(|best| best.kept.as_slice())
+    }
+
+    /// The memory that it holds beside itself.
+    pub fn heap_bytes(&self) -> usize {
+        self.best
+            .as_ref()
+            .map_or(0, |best| size_of::<Best>() + best.key.capacity() + best.kept.capacity())
+    }
+
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(self.best.is_some()));
+        if let Some(best) = &self.best {
+            best.at.encode(out);
+            push_bytes(out, &best.key);
+            push_bytes(out, &best.kept);
+        }
+    }
+
+    pub(super) fn decode(decoder: &mut Decoder) -> Result<Extreme> {
+        if decoder.byte()? == 0 {
+            return Ok(Extreme::default());
+        }
+        let at = Position::decode(decoder)?;
+        let (key, kept) = (decoder.bytes()?.to_vec(), decoder.bytes()?.to_vec());
+        Ok(Extreme { best: Some(Box::new(Best { key, at, kept })) })
+    }
+}
+
+/// Whether the first value comes before the second: it is better, or as good and earlier.
+#[inline]
+fn beats(wanted: Ordering, first: (&[u8], Position), second: (&[u8], Position)) -> bool {
+    match first.0.cmp(second.0) {
+        Ordering::Equal => first.1 < second.1,
+        order => order == wanted,
+    }
+}

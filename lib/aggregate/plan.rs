@@ -1,0 +1,183 @@
+//! A plan: the ops of a call, the fields that they need, and the states that they share.
+
+use std::cmp::Ordering;
+
+use super::edge::End;
+use super::op::{Op, Reducer};
+use super::operand::Field;
+use super::quantile::Quantile;
+use super::state::{Held, State};
+use crate::error::{Error, Result};
+use crate::record::key::Missing;
+use crate::record::scan::Step;
+use crate::record::text::push_string;
+
+/// What is to be computed of each group. It is made once and shared by all threads.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub(super) ops: Vec<Planned>,
+    pub(super) slots: Vec<Slot>,
+    pub(super) fields: Vec<Field>,
+    pub(super) missing: Missing,
+    pub(super) max_record: usize,
+}
+
+/// An op, its name as a JSON string, and the slot that its result comes from.
+#[derive(Clone, Debug)]
+pub(super) struct Planned {
+    pub(super) op: Op,
+    pub(super) name: Vec<u8>,
+    pub(super) slot: usize,
+}
+
+/// One state of each group: what it holds, of which field, and which quantiles it has to give.
+#[derive(Clone, Debug)]
+pub(super) struct Slot {
+    pub(super) held: Held,
+    pub(super) field: Option<usize>,
+    pub(super) quantiles: Vec<Quantile>,
+}
+
+impl Plan {
+    /// To compute `ops`. An op without FIELD takes its operand from `value` (the second element of
+    /// pairs, say); if that is `None`, `first`, `last`, `ndistinct` and `collect` take the whole
+    /// record, and the others are refused. No array is longer than `max_record` bytes.
+    ///
+    /// # Errors
+    /// `Usage`, when an op needs a FIELD and has none, or two results have one name.
+    pub fn new(
+        ops: Vec<Op>,
+        value: Option<&[Step]>,
+        missing: Missing,
+        max_record: usize,
+    ) -> Result<Plan> {
+        let mut plan =
+            Plan { ops: Vec::new(), slots: Vec::new(), fields: Vec::new(), missing, max_record };
+        // Variances first: their states serve sums and means of the same field too.
+        let mut order: Vec<usize> = (0..ops.len()).collect();
+        order.sort_by_key(|&at| !matches!(ops[at].reducer, Reducer::Var | Reducer::Stddev));
+        let mut slots = vec![0; ops.len()];
+        for at in order {
+            slots[at] = plan.slot(&ops[at], value)?;
+        }
+        for (op, slot) in ops.into_iter().zip(slots) {
+            if plan.ops.iter().any(|other| other.op.name == op.name) {
+                return Err(Error::usage(format!(
+                    "two results are named '{}' (name one: NAME={})",
+                    op.name, op.text
+                )));
+            }
+            let mut name = Vec::new();
+            push_string(&mut name, &op.name);
+            plan.ops.push(Planned { op, name, slot });
+        }
+        Ok(plan)
+    }
+
+    /// The slot for an op: one that is there and does, or a new one.
+    fn slot(&mut self, op: &Op, value: Option<&[Step]>) -> Result<usize> {
+        let held = held(op.reducer);
+        let field = self.field(op, value, held)?;
+        let serves = |slot: &Slot| {
+            slot.field == field
+                && (slot.held == held || slot.held == Held::Moments && held == Held::Sum)
+        };
+        let at = self.slots.iter().position(serves).unwrap_or_else(|| {
+            self.slots.push(Slot { held, field, quantiles: Vec::new() });
+            self.slots.len() - 1
+        });
+        if let Reducer::Quantile(quantile) = op.reducer {
+            self.slots[at].quantiles.push(quantile);
+        }
+        Ok(at)
+    }
+
+    /// The field of an op, which it tells what it needs of it.
+    fn field(&mut self, op: &Op, value: Option<&[Step]>, held: Held) -> Result<Option<usize>> {
+        let any = matches!(held, Held::Edge(_) | Held::Distinct | Held::Collect);
+        let path = match (&op.field, value) {
+            (Some(path), _) => path.clone(),
+            (None, _) if held == Held::Count => return Ok(None),
+            (None, Some(path)) => path.to_vec(),
+            (None, None) if any => Vec::new(),
+            (None, None) => {
+                return Err(Error::usage(format!("{0} of which field? ({0}:FIELD)", op.text)));
+            }
+        };
+        let at = self.fields.iter().position(|field| field.path == path).unwrap_or_else(|| {
+            let text = op.text.clone();
+            self.fields.push(Field {
+                path,
+                text,
+                numeric: false,
+                ordered: false,
+                strict: false,
+                literal: false,
+            });
+            self.fields.len() - 1
+        });
+        let field = &mut self.fields[at];
+        field.numeric |= matches!(held, Held::Sum | Held::Moments | Held::Sample);
+        field.ordered |= matches!(held, Held::Extreme(..) | Held::Top(_));
+        field.literal |= held == Held::Distinct;
+        field.strict |= !any;
+        Ok(Some(at))
+    }
+
+    /// The paths of the fields that [`Plan::add`] needs of a record, in this order.
+    pub fn paths(&self) -> Vec<Vec<Step>> {
+        self.fields.iter().map(|field| field.path.clone()).collect()
+    }
+
+    /// The names of the results, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.ops.iter().map(|planned| planned.op.name.as_str())
+    }
+
+    /// How many results there are.
+    pub fn len(&self) -> usize {
+        self.ops.len()
+    }
+
+    /// Whether there is nothing to compute.
+    pub fn is_empty(&self) -> bool {
+        self.ops.is_empty()
+    }
+
+    /// Whether the states of a group are of bounded size, however many records it has: then it is
+    /// worth reducing before anything is sorted or sent.
+    pub fn is_bounded(&self) -> bool {
+        self.slots
+            .iter()
+            .all(|slot| !matches!(slot.held, Held::Sample | Held::Distinct | Held::Collect))
+    }
+
+    /// How many states each group has.
+    pub fn width(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The states of a group that has no record yet, appended.
+    pub fn start(&self, states: &mut Vec<State>) {
+        states.extend(self.slots.iter().map(|slot| State::new(slot.held)));
+    }
+}
+
+/// What a reducer needs held.
+fn held(reducer: Reducer) -> Held {
+    match reducer {
+        Reducer::Count => Held::Count,
+        Reducer::Sum | Reducer::Mean => Held::Sum,
+        Reducer::Var | Reducer::Stddev => Held::Moments,
+        Reducer::Min => Held::Extreme(Ordering::Less, false),
+        Reducer::Max => Held::Extreme(Ordering::Greater, false),
+        Reducer::MinBy => Held::Extreme(Ordering::Less, true),
+        Reducer::MaxBy => Held::Extreme(Ordering::Greater, true),
+        Reducer::First => Held::Edge(End::First),
+        Reducer::Last => Held::Edge(End::Last),
+        Reducer::Distinct => Held::Distinct,
+        Reducer::Collect => Held::Collect,
+        Reducer::Top(limit) => Held::Top(limit),
+        Reducer::Quantile(_) => Held::Sample,
+    }
+}
