@@ -1,3 +1,48 @@
-//! Under construction.
+//! The engine: the work that more than one stage does, spread over the cores.
+//!
+//! [`run()`] runs a command over the pieces of a stream, several at once, each again when it
+//! failed, and gives the output of whole tasks in the order of the input. [`schedule`] decides,
+//! without threads, clocks or processes; what cuts the stream into pieces is the caller's ([`Cut`]).
+//! [`keyed`] brings a stream into the order of its keys. Nothing here prints or knows of options.
+
+mod budget;
 pub mod cursor;
+pub mod form;
+mod handover;
 pub mod keyed;
+mod run;
+pub mod schedule;
+mod slot;
+
+use crate::error::Result;
+use crate::record::block::Block;
+use crate::worker::Spool;
+
+pub use form::Form;
+pub use run::{Plan, run};
+
+/// What one process of the command gets.
+#[derive(Debug)]
+pub enum Piece {
+    /// Lines as they came: the slot that gets them checks them and brings them into form.
+    Lines(Block),
+    /// What the command is to read, byte for byte.
+    Ready {
+        /// The bytes.
+        input: Spool,
+        /// The number of the first line, from 1, and how many lines of the input there are.
+        lines: (u64, u64),
+        /// How many records there are.
+        records: u64,
+    },
+}
+
+/// Cuts a stream into pieces. It has a thread of its own, which is left behind when nothing more
+/// of the stream is wanted while it waits for it.
+pub trait Cut: Send + 'static {
+    /// The next piece, of about `size` bytes; `None` at the end. `buffer` is memory to use again.
+    ///
+    /// # Errors
+    /// What is wrong with the stream.
+    fn next(&mut self, size: usize, buffer: Vec<u8>) -> Result<Option<Piece>>;
+}

@@ -85,6 +85,11 @@ impl Bad {
         }
     }
 
+    /// Whether the first bad record ends the tool.
+    pub fn is_strict(&self) -> bool {
+        self.policy == Policy::Fail
+    }
+
     /// How many records were dropped.
     pub fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)

@@ -99,6 +99,24 @@ impl Spool {
         Ok(())
     }
 
+    /// Appends a line end where the last line lacks it.
+    ///
+    /// # Errors
+    /// `Storage` when the file takes no more.
+    pub fn end_line(&mut self) -> Result<()> {
+        let last = match (&self.file, self.memory[..self.used].last()) {
+            (_, Some(last)) => *last,
+            (Some(file), None) if self.file_bytes > 0 => {
+                let mut last = [0];
+                file.read_exact_at(&mut last, self.file_bytes - 1)
+                    .map_err(|e| Error::path("read a temporary file in", &self.folder, &e))?;
+                last[0]
+            }
+            _ => return Ok(()),
+        };
+        if last == b'\n' { Ok(()) } else { self.push(b"\n") }
+    }
+
     /// Moves what is in memory to the file, which is made when first needed.
     ///
     /// # Errors
@@ -113,6 +131,20 @@ impl Spool {
         self.file_bytes += self.used as u64;
         self.used = 0;
         Ok(())
+    }
+
+    /// How many bytes of memory it takes.
+    pub fn memory(&self) -> usize {
+        self.memory.capacity()
+    }
+
+    /// Takes no more memory than its bytes need, and gives back what it had if that was much more.
+    pub fn shrink(&mut self) -> Option<Vec<u8>> {
+        if self.used >= self.memory.len() / 2 {
+            return None;
+        }
+        let small = self.memory[..self.used].to_vec();
+        Some(std::mem::replace(&mut self.memory, small))
     }
 
     /// Empties it and gives its memory back, to be used again.

@@ -1,0 +1,67 @@
+//! How large blocks are, and how much of the memory each part of the work may have.
+
+/// The first block: small, so that a small input keeps every slot busy.
+const FIRST_BLOCK: usize = 256 * 1024;
+
+/// The largest block, unless the user asks for more: by then the start of a process hardly counts.
+const LARGEST_BLOCK: usize = 6 * 1024 * 1024;
+
+/// The smallest share of memory that anything gets.
+const LEAST: usize = 4 * 1024;
+
+/// Sizes in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    slots: usize,
+    /// What the user asked for.
+    fixed: Option<usize>,
+    largest: usize,
+    /// How much of its input, and of its output, a task keeps in memory.
+    pub(crate) task: usize,
+    /// How much output of finished tasks waits in memory.
+    pub(crate) waiting: usize,
+}
+
+impl Budget {
+    pub(crate) fn new(memory: usize, slots: usize, fixed: Option<usize>) -> Budget {
+        // A slot has a block and its output; there is a block in the reader's hands, and outputs
+        // wait, as many as there are slots.
+        let share = (memory / (3 * slots + 2)).max(LEAST);
+        let largest = LARGEST_BLOCK.min(share);
+        Budget {
+            slots,
+            fixed,
+            largest,
+            task: share.max(largest),
+            waiting: (slots * fixed.unwrap_or(largest)).min(slots * share),
+        }
+    }
+
+    /// How large block number `number`, from 0, is to be: they grow.
+    pub(crate) fn block(&self, number: u64) -> usize {
+        if let Some(fixed) = self.fixed {
+            return fixed;
+        }
+        let doublings = (number / self.slots as u64).min(16) as u32;
+        (FIRST_BLOCK << doublings).min(self.largest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_grow_within_the_memory() {
+        let budget = Budget::new(1 << 30, 2, None);
+        let sizes: Vec<usize> = (0..12).map(|n| budget.block(n) >> 10).collect();
+        assert_eq!(sizes, [256, 256, 512, 512, 1024, 1024, 2048, 2048, 4096, 4096, 6144, 6144]);
+        assert_eq!(budget.block(u64::MAX), LARGEST_BLOCK);
+        for memory in [0, 1, 1 << 16, 1 << 20, 1 << 26] {
+            let budget = Budget::new(memory, 4, None);
+            let all = 5 * budget.block(u64::MAX) + 4 * budget.task + budget.waiting;
+            assert!(all <= memory.max(14 * LEAST), "{memory}: {budget:?}");
+        }
+        assert_eq!(Budget::new(1 << 30, 2, Some(5)).block(99), 5);
+    }
+}

@@ -1,0 +1,228 @@
+//! Where the threads of a stage meet: pieces go from the reader to the slots, outcomes from the
+//! slots to the writer, as the schedule says, and memory goes round.
+
+use std::collections::BTreeMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::engine::Piece;
+use crate::engine::form::{Printed, Reject};
+use crate::engine::schedule::{Next, Place, Schedule};
+use crate::error::{Error, Result};
+use crate::worker::Spool;
+
+/// What became of a task.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) task: u64,
+    /// The number of the first line of the input, from 1, and how many there are.
+    pub(crate) lines: (u64, u64),
+    /// Bad records of the input.
+    pub(crate) rejects: Vec<Reject>,
+    pub(crate) result: std::result::Result<Printed, Failure>,
+}
+
+/// Why a task failed for good.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) error: Error,
+    /// Whether it was the command, so that there is something to run by hand.
+    pub(crate) by_command: bool,
+    /// The last lines of its standard error.
+    pub(crate) last_words: Vec<String>,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure { error, by_command: false, last_words: Vec::new() }
+    }
+}
+
+/// The meeting place.
+pub(crate) struct Handover {
+    state: Mutex<State>,
+    changed: Condvar,
+    /// How many pieces of memory are kept to be used again.
+    spare: usize,
+}
+
+struct State {
+    schedule: Schedule,
+    /// The next piece, until a slot takes it.
+    ready: Option<Piece>,
+    outcomes: BTreeMap<u64, Outcome>,
+    memory: Vec<Vec<u8>>,
+}
+
+impl Handover {
+    pub(crate) fn new(schedule: Schedule, spare: usize) -> Handover {
+        let state = State { schedule, ready: None, outcomes: BTreeMap::new(), memory: Vec::new() };
+        Handover { state: Mutex::new(state), changed: Condvar::new(), spare }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until `done` gives something.
+    fn wait<T>(&self, mut done: impl FnMut(&mut State) -> Option<T>) -> T {
+        let mut state = self.lock();
+        loop {
+            if let Some(result) = done(&mut state) {
+                drop(state);
+                self.changed.notify_all();
+                return result;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Changes the state at once.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let result = change(&mut self.lock());
+        self.changed.notify_all();
+        result
+    }
+
+    /// Waits until a slot has taken the last piece: whether more are wanted.
+    pub(crate) fn wants_more(&self) -> bool {
+        self.wait(|state| match state.schedule.wants_more() {
+            true if state.ready.is_some() => None,
+            more => Some(more),
+        })
+    }
+
+    /// Takes what the reader has read: a piece, the end, or what went wrong, which fails the task
+    /// that would have come next.
+    pub(crate) fn offer(&self, piece: Result<Option<Piece>>) {
+        self.change(|state| match piece {
+            Ok(Some(piece)) => state.ready = Some(piece),
+            Ok(None) => state.schedule.complete(),
+            Err(error) => {
+                let task = state.schedule.start();
+                let result = Err(Failure::from(error));
+                state.fail(Outcome { task, lines: (0, 0), rejects: Vec::new(), result });
+            }
+        });
+    }
+
+    /// The next piece and the number of its task; `None` when there are no more.
+    pub(crate) fn take(&self) -> Option<(u64, Piece)> {
+        self.wait(|state| match state.ready.take() {
+            _ if state.schedule.is_failing() => Some(None),
+            Some(piece) => Some(Some((state.schedule.start(), piece))),
+            None if state.schedule.wants_more() => None,
+            None => Some(None),
+        })
+    }
+
+    /// Whether a task may still count.
+    pub(crate) fn wanted(&self, task: u64) -> bool {
+        self.lock().schedule.wanted(task)
+    }
+
+    /// Whether a task is tried again after this attempt.
+    pub(crate) fn again(&self, task: u64, attempt: u32) -> bool {
+        self.lock().schedule.again(task, attempt)
+    }
+
+    /// Hands an outcome over; returns when it can wait without its slot.
+    pub(crate) fn finish(&self, mut outcome: Outcome) {
+        loop {
+            let (task, memory) = (outcome.task, outcome.memory());
+            let place = self.wait(|state| {
+                if outcome.result.is_err() {
+                    return Some(Place::AsItIs);
+                }
+                Some(state.schedule.place(task, memory)).filter(|place| *place != Place::Slot)
+            });
+            match place {
+                Place::File => match outcome.spill() {
+                    Ok(memory) => self.give(memory),
+                    Err(error) => outcome.result = Err(error.into()),
+                },
+                Place::Nowhere => return,
+                _ => break,
+            }
+        }
+        self.change(|state| match outcome.result {
+            Ok(_) => {
+                state.schedule.finish(outcome.task, outcome.memory(), outcome.has_file());
+                state.outcomes.insert(outcome.task, outcome);
+            }
+            Err(_) => state.fail(outcome),
+        });
+    }
+
+    /// Waits for the outcome that is next; `None` when all are out.
+    pub(crate) fn next(&self) -> Option<Outcome> {
+        self.wait(|state| match state.schedule.next() {
+            Next::Wait => None,
+            Next::End => Some(None),
+            Next::Task(task) => Some(state.outcomes.remove(&task)),
+        })
+    }
+
+    /// The outcome given last is written, and its memory free.
+    pub(crate) fn out(&self, memory: Vec<u8>) {
+        self.give(memory);
+        self.change(|state| state.schedule.out());
+    }
+
+    /// Nothing is wanted any more.
+    pub(crate) fn abandon(&self) {
+        self.change(|state| {
+            state.schedule.abandon();
+            state.outcomes.clear();
+        });
+    }
+
+    /// Memory that was used before, or none.
+    pub(crate) fn memory(&self) -> Vec<u8> {
+        self.lock().memory.pop().unwrap_or_default()
+    }
+
+    /// Gives memory back.
+    pub(crate) fn give(&self, memory: Vec<u8>) {
+        let mut state = self.lock();
+        if memory.capacity() > 0 && state.memory.len() < self.spare {
+            state.memory.push(memory);
+        }
+    }
+}
+
+impl State {
+    fn fail(&mut self, outcome: Outcome) {
+        if self.schedule.wanted(outcome.task) {
+            self.schedule.fail(outcome.task);
+            self.outcomes.retain(|&task, _| task < outcome.task);
+            self.outcomes.insert(outcome.task, outcome);
+        }
+    }
+}
+
+impl Outcome {
+    fn spool(&self) -> Option<&Spool> {
+        match &self.result {
+            Ok(Printed::Records(spool, _) | Printed::Flawed(spool)) => Some(spool),
+            Err(_) => None,
+        }
+    }
+
+    fn memory(&self) -> usize {
+        self.spool().map_or(0, Spool::memory)
+    }
+
+    fn has_file(&self) -> bool {
+        self.spool().is_some_and(|spool| spool.spilled() > 0)
+    }
+
+    fn spill(&mut self) -> Result<Vec<u8>> {
+        match &mut self.result {
+            Ok(Printed::Records(spool, _) | Printed::Flawed(spool)) => {
+                spool.spill()?;
+                Ok(spool.shrink().unwrap_or_default())
+            }
+            Err(_) => Ok(Vec::new()),
+        }
+    }
+}

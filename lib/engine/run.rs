@@ -1,0 +1,209 @@
+//! The threads of a stage: a reader that cuts, slots that run the command, and a writer, which is
+//! the caller's own thread.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use crate::engine::Cut;
+use crate::engine::budget::Budget;
+use crate::engine::form::{Form, Printed};
+use crate::engine::handover::{Failure, Handover, Outcome};
+use crate::engine::schedule::Schedule;
+use crate::engine::slot::{Slot, Tally};
+use crate::error::{Error, Kind, Result};
+use crate::record::bad::Bad;
+use crate::record::stream::{Output, Summary};
+use crate::worker::{Children, Command, Spool};
+
+/// What is to be done with the pieces of a stream.
+pub struct Plan<'a> {
+    /// The name of the tool, which stands before each line that is passed on.
+    pub tool: &'a str,
+    /// The command.
+    pub command: &'a Command,
+    /// What it reads and prints.
+    pub form: Form,
+    /// The exit statuses with which it says that all is well.
+    pub ok_exit: &'a [i32],
+    /// How many more attempts a task gets.
+    pub retries: u32,
+    /// How long an attempt may take.
+    pub timeout: Option<Duration>,
+    /// How many commands run at once.
+    pub slots: usize,
+    /// The size of the pieces, where it is not to be chosen here.
+    pub block: Option<usize>,
+    /// How many bytes of memory may be used.
+    pub memory: usize,
+    /// Where temporary files are made.
+    pub folder: &'a Path,
+    /// The longest record in bytes.
+    pub max_record: usize,
+    /// What happens to bad records.
+    pub bad: &'a Bad,
+    /// The name of the input, for messages.
+    pub input_name: String,
+    /// How a person gives the command the same lines of the input: the first one's number, from 1,
+    /// and how many they are.
+    pub by_hand: &'a (dyn Fn(u64, u64) -> String + Sync),
+    /// Takes whole lines for standard error, several at once, each with `tool` in front.
+    pub pass_on: &'a (dyn Fn(&str) + Sync),
+}
+
+/// Runs the command on each piece that `cut` gives, and writes the output of whole tasks in their
+/// order. At the end nothing that the commands started is left.
+///
+/// # Errors
+/// `Command` or `Timeout` for the first task that failed for good, `BadInput` for what it printed
+/// or was to read, `StdoutClosed` and `Storage`. What came before it is written.
+pub fn run(plan: &Plan<'_>, cut: impl Cut, output: &mut dyn Output) -> Result<Summary> {
+    let slots = plan.slots.max(1);
+    let budget = Budget::new(plan.memory, slots, plan.block);
+    let schedule = Schedule::new(plan.retries, budget.waiting);
+    let handover = Arc::new(Handover::new(schedule, 2 * slots + 1));
+    let (children, tally) = (Children::default(), Tally::default());
+    let reader = Arc::clone(&handover);
+    start(thread::Builder::new().spawn(move || read(cut, budget, &reader)))?;
+    let slot = Slot { plan, budget, handover: &handover, children: &children, tally: &tally };
+    let result = thread::scope(|scope| {
+        for _ in 0..slots {
+            let started = thread::Builder::new().spawn_scoped(scope, move || slot.work());
+            if let Err(error) = start(started) {
+                handover.abandon();
+                return Err(error);
+            }
+        }
+        let result = write(plan, budget, &handover, output);
+        if result.is_err() {
+            handover.abandon();
+        }
+        result
+    });
+    let left = children.end_all();
+    if !left.is_empty() {
+        let names = left.join(", ");
+        (plan.pass_on)(&format!("{}: ended what commands left behind: {names}\n", plan.tool));
+    }
+    let mut summary = result?;
+    summary.records_in = tally.records.load(Ordering::Relaxed);
+    summary.bytes_in = tally.bytes.load(Ordering::Relaxed);
+    summary.retries = tally.retries.load(Ordering::Relaxed);
+    summary.spilled_bytes += tally.spilled.load(Ordering::Relaxed);
+    summary.bad = plan.bad.count();
+    Ok(summary)
+}
+
+fn start<T>(thread: std::io::Result<T>) -> Result<T> {
+    thread.map_err(|e| Error::new(Kind::Storage, format!("cannot start a thread: {e}")))
+}
+
+/// The reader's life.
+fn read(mut cut: impl Cut, budget: Budget, handover: &Handover) {
+    let duty = Reading(handover);
+    for number in 0.. {
+        let piece = cut.next(budget.block(number), handover.memory());
+        let goes_on = matches!(piece, Ok(Some(_)));
+        if !handover.wants_more() {
+            break;
+        }
+        handover.offer(piece);
+        if !goes_on {
+            break;
+        }
+    }
+    std::mem::forget(duty);
+}
+
+/// A stream whose end is owed. Dropped, for the reader has panicked, it fails the stage.
+struct Reading<'a>(&'a Handover);
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        if self.0.wants_more() {
+            self.0.offer(Err(Error::incomplete("internal error: the reader broke")));
+        }
+    }
+}
+
+/// The writer's life.
+fn write(
+    plan: &Plan<'_>,
+    budget: Budget,
+    handover: &Handover,
+    output: &mut dyn Output,
+) -> Result<Summary> {
+    let mut summary = Summary::default();
+    while let Some(mut outcome) = handover.next() {
+        let (lines, name) = (outcome.lines, format!("task {}", outcome.task));
+        match settle(plan, budget, &name, &mut outcome) {
+            Ok((spool, records)) => {
+                summary.records_out += records;
+                summary.bytes_out += spool.len();
+                copy(&spool, output)?;
+                handover.out(spool.into_memory());
+            }
+            Err(failure) => {
+                // What came before it counts: it is to be there whatever becomes of this one.
+                output.flush()?;
+                return Err(explain(plan, &name, lines, failure));
+            }
+        }
+    }
+    Ok(summary)
+}
+
+/// Judges what is bad in an outcome; gives the records that are to be written.
+fn settle(
+    plan: &Plan<'_>,
+    budget: Budget,
+    name: &str,
+    outcome: &mut Outcome,
+) -> std::result::Result<(Spool, u64), Failure> {
+    for (error, text) in outcome.rejects.drain(..) {
+        plan.bad.reject(error, &text)?;
+    }
+    let spare = || Spool::new(Vec::new(), budget.task, plan.folder);
+    let taken = Printed::Records(spare(), 0);
+    match std::mem::replace(&mut outcome.result, Ok(taken))? {
+        Printed::Records(spool, records) => Ok((spool, records)),
+        Printed::Flawed(printed) => {
+            let place = format!("{name}: output of {}", plan.command.shown());
+            let form = plan.form.rewrite(&printed, &place, plan.max_record, plan.bad, spare());
+            form.map_err(|error| Failure { by_command: true, ..error.into() })
+        }
+    }
+}
+
+fn copy(spool: &Spool, output: &mut dyn Output) -> Result<()> {
+    let mut reading = spool.read();
+    loop {
+        let next = reading.next()?;
+        if next.is_empty() {
+            return Ok(());
+        }
+        let count = next.len();
+        output.write(next)?;
+        reading.consume(count);
+    }
+}
+
+/// Says what is known of a failure; the error is its last line.
+fn explain(plan: &Plan<'_>, name: &str, lines: (u64, u64), failure: Failure) -> Error {
+    let mut said = String::new();
+    let mut say = |text: &str| said.push_str(&format!("{}: {name}: {text}\n", plan.tool));
+    if !failure.last_words.is_empty() {
+        say("the last lines of its standard error:");
+        failure.last_words.iter().for_each(|line| say(&format!("  {line}")));
+    }
+    if failure.by_command {
+        say(&format!("by hand: {}", (plan.by_hand)(lines.0, lines.1)));
+    }
+    if !said.is_empty() {
+        (plan.pass_on)(&said);
+    }
+    let error = failure.error;
+    Error::new(error.kind(), format!("{error}; the output is not complete"))
+}

@@ -1,0 +1,269 @@
+//! Which task runs, which runs again, whose output is next: a state machine that knows no clock,
+//! no thread and no process, so that every order of events can be played to it.
+//!
+//! Tasks are numbered from 1 in the order of the input, and their outcomes leave in that order.
+//! The first task that fails for good ends the stage: those before it still count, those behind it
+//! are not wanted any more.
+
+use std::collections::BTreeMap;
+
+/// How many outputs may wait in files of their own.
+pub const MAX_FILES: usize = 64;
+
+/// Where a finished task's output is to wait for its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In memory, or wherever it is.
+    AsItIs,
+    /// In a file: there is no memory left, and its turn may be far.
+    File,
+    /// In the hands of its slot, which does nothing else meanwhile.
+    Slot,
+    /// Nowhere: nobody wants it.
+    Nowhere,
+}
+
+/// What comes next out of the stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The outcome of this task, which is there.
+    Task(u64),
+    /// Something that is not there yet.
+    Wait,
+    /// Nothing: all is out.
+    End,
+}
+
+/// The state of all tasks of a stage.
+#[derive(Debug)]
+pub struct Schedule {
+    retries: u32,
+    memory_bytes: usize,
+    /// How many tasks there are so far.
+    started: u64,
+    /// Whether there will be no more.
+    complete: bool,
+    /// The first task that failed for good.
+    failed: Option<u64>,
+    /// The task whose outcome is next, or is being written.
+    next: u64,
+    /// Whether it is being written.
+    writing: bool,
+    /// The outcomes that wait: how much memory each takes, and whether it has a file.
+    waiting: BTreeMap<u64, (usize, bool)>,
+}
+
+impl Schedule {
+    /// With so many more attempts for each task, and so much memory for outputs that wait.
+    pub fn new(retries: u32, memory_bytes: usize) -> Schedule {
+        Schedule {
+            retries,
+            memory_bytes,
+            started: 0,
+            complete: false,
+            failed: None,
+            next: 1,
+            writing: false,
+            waiting: BTreeMap::new(),
+        }
+    }
+
+    /// There is a piece for another task: its number.
+    pub fn start(&mut self) -> u64 {
+        self.started += 1;
+        self.started
+    }
+
+    /// There are no more pieces.
+    pub fn complete(&mut self) {
+        self.complete = true;
+    }
+
+    /// Attempt number `attempt` of a task went wrong: whether there is to be another.
+    pub fn again(&self, task: u64, attempt: u32) -> bool {
+        self.wanted(task) && attempt <= self.retries
+    }
+
+    /// A task has failed for good; its outcome is that failure.
+    pub fn fail(&mut self, task: u64) {
+        self.failed = Some(self.failed.map_or(task, |first| first.min(task)));
+        self.waiting.retain(|&waiting, _| waiting < task);
+        self.waiting.insert(task, (0, false));
+    }
+
+    /// Nothing of this stage is wanted any more.
+    pub fn abandon(&mut self) {
+        self.failed = Some(0);
+        self.waiting.clear();
+    }
+
+    /// Whether a task may still count.
+    pub fn wanted(&self, task: u64) -> bool {
+        self.failed.is_none_or(|first| task < first)
+    }
+
+    /// Whether a task has failed for good.
+    pub fn is_failing(&self) -> bool {
+        self.failed.is_some()
+    }
+
+    /// Whether more pieces are wanted.
+    pub fn wants_more(&self) -> bool {
+        self.failed.is_none() && !self.complete
+    }
+
+    /// Where the output of a finished task waits, of which `memory` bytes are in memory.
+    pub fn place(&self, task: u64, memory: usize) -> Place {
+        let held: usize = self.waiting.values().map(|(bytes, _)| bytes).sum();
+        if !self.wanted(task) {
+            Place::Nowhere
+        } else if task == self.next || memory == 0 || held + memory <= self.memory_bytes {
+            Place::AsItIs
+        } else if self.is_there(self.next) {
+            // The reader of our output is what is slow: files would not help.
+            Place::Slot
+        } else if self.waiting.values().filter(|(_, file)| *file).count() < MAX_FILES {
+            Place::File
+        } else {
+            Place::Slot
+        }
+    }
+
+    /// The output of a task, of which `memory` bytes are in memory, waits from now on.
+    pub fn finish(&mut self, task: u64, memory: usize, has_file: bool) {
+        self.waiting.insert(task, (memory, has_file));
+    }
+
+    fn is_there(&self, task: u64) -> bool {
+        self.writing || self.waiting.contains_key(&task)
+    }
+
+    /// What comes out next; a task that is named counts as being written until [`Schedule::out`].
+    pub fn next(&mut self) -> Next {
+        if self.waiting.contains_key(&self.next) {
+            self.writing = true;
+            Next::Task(self.next)
+        } else if self.complete && self.next > self.started {
+            Next::End
+        } else {
+            Next::Wait
+        }
+    }
+
+    /// The task named last is out.
+    pub fn out(&mut self) {
+        self.waiting.remove(&self.next);
+        self.writing = false;
+        self.next += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn outcomes_leave_in_the_order_of_the_input() {
+        let mut schedule = Schedule::new(1, 10);
+        assert_eq!((schedule.start(), schedule.start(), schedule.start()), (1, 2, 3));
+        assert_eq!(schedule.next(), Next::Wait);
+        assert_eq!(schedule.place(2, 8), Place::AsItIs);
+        schedule.finish(2, 8, false);
+        assert_eq!(schedule.place(3, 8), Place::File);
+        schedule.finish(3, 0, true);
+        assert_eq!(schedule.next(), Next::Wait);
+        schedule.finish(1, 99, false);
+        schedule.complete();
+        for task in 1..=3 {
+            assert_eq!(schedule.next(), Next::Task(task));
+            schedule.out();
+        }
+        assert_eq!(schedule.next(), Next::End);
+    }
+
+    #[test]
+    fn a_slow_reader_holds_slots_and_fills_no_files() {
+        let mut schedule = Schedule::new(1, 10);
+        schedule.start();
+        schedule.start();
+        schedule.finish(1, 10, false);
+        assert_eq!(schedule.place(2, 5), Place::Slot);
+        assert_eq!(schedule.next(), Next::Task(1));
+        assert_eq!(schedule.place(2, 5), Place::Slot);
+        schedule.out();
+        assert_eq!(schedule.place(2, 5), Place::AsItIs);
+    }
+
+    #[test]
+    fn the_first_failure_counts_and_what_is_before_it() {
+        let mut schedule = Schedule::new(1, 100);
+        for _ in 0..4 {
+            schedule.start();
+        }
+        assert!(schedule.again(3, 1) && !schedule.again(3, 2));
+        schedule.finish(4, 1, false);
+        schedule.fail(3);
+        assert!(schedule.wanted(2) && !schedule.wanted(3) && !schedule.again(4, 1));
+        assert_eq!(schedule.place(4, 1), Place::Nowhere);
+        assert!(!schedule.wants_more());
+        schedule.fail(2);
+        schedule.finish(1, 1, false);
+        assert_eq!(schedule.next(), Next::Task(1));
+        schedule.out();
+        assert_eq!(schedule.next(), Next::Task(2));
+    }
+
+    proptest! {
+        /// Slots of random speed, random failures: every outcome up to the first failure leaves
+        /// once, in order, and the memory for what waits is never exceeded (but by the next one).
+        #[test]
+        fn any_order_of_events_ends_well(
+            slots in 1usize..6,
+            events in proptest::collection::vec((0usize..6, 0usize..20, 0u32..10), 1..400),
+        ) {
+            const MEMORY: usize = 30;
+            let mut schedule = Schedule::new(1, MEMORY);
+            let mut running: Vec<(u64, u32)> = Vec::new();
+            let (mut out, mut first_failure) = (Vec::new(), u64::MAX);
+            for (pick, size, luck) in events.iter().copied().cycle().take(events.len() + 400) {
+                let feeding = schedule.started < events.len() as u64 / 2;
+                if !feeding && schedule.wants_more() {
+                    schedule.complete();
+                }
+                if feeding && running.len() < slots && schedule.wants_more() {
+                    running.push((schedule.start(), 1));
+                } else if !running.is_empty() {
+                    let at = pick % running.len();
+                    let (task, attempt) = running[at];
+                    if !schedule.wanted(task) {
+                        running.remove(at);
+                    } else if luck == 0 && schedule.again(task, attempt) {
+                        running[at].1 += 1;
+                    } else if luck == 0 {
+                        schedule.fail(task);
+                        first_failure = first_failure.min(task);
+                        running.remove(at);
+                    } else {
+                        match schedule.place(task, size) {
+                            Place::AsItIs => schedule.finish(task, size, false),
+                            Place::File => schedule.finish(task, 0, true),
+                            Place::Slot => continue,
+                            Place::Nowhere => (),
+                        }
+                        running.remove(at);
+                    }
+                }
+                let held: usize = schedule.waiting.values().map(|(bytes, _)| bytes).sum();
+                prop_assert!(held <= MEMORY + 20);
+                if let Next::Task(task) = schedule.next() && luck % 2 == 0 {
+                    schedule.out();
+                    out.push(task);
+                }
+            }
+            let whole: Vec<u64> = (1..=out.len() as u64).collect();
+            prop_assert_eq!(&out, &whole);
+            prop_assert!(out.iter().all(|&task| task <= first_failure));
+        }
+    }
+}
