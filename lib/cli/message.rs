@@ -13,6 +13,11 @@ pub fn say(tool: &str, text: &str) {
     let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
+/// Says whole lines that are printable and have their tool in front already.
+pub fn pass_on(lines: &str) {
+    let _ = std::io::stderr().write_all(lines.as_bytes());
+}
+
 /// `text` with its control characters escaped, so that a name or a message from elsewhere can
 /// neither break the line nor speak to the terminal.
 pub fn printable(text: &str) -> String {

@@ -32,6 +32,7 @@
 //! standard output, says the error, and gives the exit code. Nothing here knows what a tool does.
 
 pub mod command;
+pub mod duration;
 pub mod memory;
 pub mod message;
 pub mod options;
@@ -40,6 +41,7 @@ pub mod session;
 pub mod size;
 pub mod stats;
 pub mod stdout;
+pub mod surroundings;
 mod tool;
 
 pub use session::Session;

@@ -48,6 +48,11 @@ impl Session {
         message::say(self.tool, text);
     }
 
+    /// Says whole lines that are printable and have the tool's name in front already.
+    pub fn pass_on(&self, lines: &str) {
+        message::pass_on(lines);
+    }
+
     /// Standard input, once.
     ///
     /// # Errors

@@ -169,7 +169,7 @@ fn tidy(
     while at < bytes.len() {
         let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |length| at + length);
         let raw = &bytes[at..end];
-        let line = Line { text: raw.strip_suffix(b"\r").unwrap_or(raw), number };
+        let line = Line { text: raw.strip_suffix(b"\r").unwrap_or(raw), number, at };
         let sound = if line.text.len() > max_record {
             let error = format!("a record over {max_record} bytes (--max-record)");
             on_bad(line, Error::input(error).at(format!("{name}: line {number}")))?;

@@ -1,4 +1,5 @@
 //! The stages: one file a tool, each with its Options and its `run()`. They do not know one another.
 
+pub mod map;
 pub mod shuffle;
 pub mod sort;
