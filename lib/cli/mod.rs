@@ -37,6 +37,7 @@ pub mod memory;
 pub mod message;
 pub mod options;
 pub mod process;
+pub mod resources;
 pub mod session;
 pub mod size;
 pub mod stats;

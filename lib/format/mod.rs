@@ -1,13 +1,39 @@
 //! Foreign formats to records and back: each format is a [`Source`] and a [`Sink`].
 //!
+//! - [`resource`], [`spec`], [`place`]: what a resource is called, and what its name decides.
+//! - [`read`]: the records of resources, [`ahead`] on a thread. [`write`]: records to a resource.
+//! - [`bytes`], [`compression`], [`http`]: where bytes come from; [`target`], [`whole`],
+//!   [`ledger`]: where they go, whole or not at all.
+//! - The formats: [`ndjson`], [`text`], [`csv`], [`range`].
+//!
 //! This room reads and writes files; it knows nothing of stages, keys or hosts.
 
 pub mod leveldb;
 
 use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::error::Result;
-use crate::record::bad::Bad;
+use crate::error::{Error, Result};
+use crate::record::DEFAULT_MAX_RECORD;
+use crate::record::bad::{Bad, Policy};
+use crate::record::stream::{Facts, Input, Output};
+
+pub mod ahead;
+pub mod bytes;
+pub mod compression;
+pub mod csv;
+pub mod http;
+pub mod ledger;
+pub mod ndjson;
+pub mod place;
+pub mod range;
+pub mod read;
+pub mod resource;
+pub mod spec;
+pub mod target;
+pub mod text;
+pub mod whole;
+pub mod write;
 
 /// How many bytes of records one [`Source::fill`] appends, about.
 pub const FILL_BYTES: usize = 256 * 1024;
@@ -26,11 +52,28 @@ pub trait Source: Send {
 
 /// A place that records are written to. Dropped without [`Sink::finish`], it leaves nothing behind.
 pub trait Sink: Send {
+    /// Hears what is known of the records, before any is written.
+    ///
+    /// # Errors
+    /// As [`Sink::write`].
+    fn declare(&mut self, _facts: &Facts) -> Result<()> {
+        Ok(())
+    }
+
     /// Takes whole records, each a valid JSON value on a line that ends with LF.
     ///
     /// # Errors
     /// `BadInput` naming the record for what the format cannot hold, `Storage` for a full disk.
     fn write(&mut self, records: &[u8]) -> Result<()>;
+
+    /// Does all of [`Sink::finish`] that can fail for want of room, and publishes nothing: so that
+    /// several outputs appear as nearly at once as can be. Nothing is written after it.
+    ///
+    /// # Errors
+    /// As [`Sink::write`].
+    fn prepare(&mut self) -> Result<()> {
+        Ok(())
+    }
 
     /// Writes what is held back, syncs, and publishes the whole under its name.
     ///
@@ -46,4 +89,79 @@ pub struct ReadOptions {
     pub max_record: usize,
     /// What happens to bad records.
     pub bad: Arc<Bad>,
+    /// Standard input, for the resource `-`.
+    pub stdin: Once<dyn Input>,
+    /// Hears warnings, a line each.
+    pub warn: Warn,
+}
+
+impl ReadOptions {
+    /// To read by `policy`, with the default limit, no standard input, and nobody to warn.
+    ///
+    /// # Errors
+    /// When the file to keep bad records in cannot be made.
+    pub fn new(policy: Policy) -> Result<ReadOptions> {
+        Ok(ReadOptions {
+            max_record: DEFAULT_MAX_RECORD,
+            bad: Arc::new(Bad::new(policy)?),
+            stdin: Once::none(),
+            warn: Arc::new(|_| ()),
+        })
+    }
+}
+
+/// What every sink needs to know beside its resource.
+#[derive(Clone)]
+pub struct WriteOptions {
+    /// Whether an existing directory or database may be replaced.
+    pub replace: bool,
+    /// Standard output, for the resource `-`.
+    pub stdout: Once<dyn Output>,
+    /// Takes note of temporary names.
+    pub ledger: ledger::Ledger,
+    /// Hears warnings, a line each.
+    pub warn: Warn,
+}
+
+/// Hears warnings, a line each.
+pub type Warn = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Something that only one may take.
+pub struct Once<T: ?Sized>(Arc<Mutex<Option<Box<T>>>>);
+
+impl<T: ?Sized> Once<T> {
+    /// Holds `thing`.
+    pub fn new(thing: Box<T>) -> Once<T> {
+        Once(Arc::new(Mutex::new(Some(thing))))
+    }
+
+    /// Holds nothing.
+    pub fn none() -> Once<T> {
+        Once(Arc::new(Mutex::new(None)))
+    }
+
+    /// Takes the thing, which is `what`.
+    ///
+    /// # Errors
+    /// When it is taken already, or never was there.
+    fn take(&self, what: &str) -> Result<Box<T>> {
+        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        taken.ok_or_else(|| Error::usage(format!("{what} (-) can be used only once")))
+    }
+}
+
+impl<T: ?Sized> Clone for Once<T> {
+    fn clone(&self) -> Once<T> {
+        Once(Arc::clone(&self.0))
+    }
+}
+
+/// The records in `records`, each without its line end and white space around.
+fn lines(records: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut at = 0;
+    memchr::memchr_iter(b'\n', records).map(move |end| {
+        let line = &records[at..end];
+        at = end + 1;
+        line.trim_ascii()
+    })
 }

@@ -1,5 +1,7 @@
 //! The stages: one file a tool, each with its Options and its `run()`. They do not know one another.
 
 pub mod map;
+pub mod cat;
+pub mod gather;
 pub mod shuffle;
 pub mod sort;

@@ -1,0 +1,398 @@
+//! CSV to records.
+
+use std::borrow::Cow;
+
+use super::row::{Classes, Field, Row, split, undouble};
+use super::{Dialect, duplicate, is_number};
+use crate::error::{Error, Result};
+use crate::format::{FILL_BYTES, ReadOptions, Source};
+use crate::record::stream::Input;
+use crate::record::text::{push_escaped, push_string};
+
+/// How many bytes one read asks for.
+const READ_BYTES: usize = 256 * 1024;
+
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// Records from the rows of a file.
+pub struct Reader {
+    input: Box<dyn Input>,
+    dialect: Dialect,
+    classes: Classes,
+    options: ReadOptions,
+    window: Window,
+    /// How records are written; known once the header (or the first row) was read.
+    layout: Option<Layout>,
+    /// The number of the next row, the header not counted, and of its first line.
+    row: u64,
+    line: u64,
+}
+
+/// What was read and not yet used.
+#[derive(Default)]
+struct Window {
+    bytes: Vec<u8>,
+    /// Where the next row begins.
+    at: usize,
+    /// How far the bytes are known to be UTF-8.
+    valid: usize,
+    /// Whether nothing comes after `bytes`.
+    whole: bool,
+    begun: bool,
+}
+
+/// What a record looks like around its values.
+struct Layout {
+    /// What stands before each field's text, its opening quote included.
+    before: Vec<Vec<u8>>,
+    /// What stands behind the last value.
+    behind: &'static [u8],
+    /// The columns to take, in order: what stands before the value, and the field's number.
+    /// Then `before` is but the quotes, and fields are gathered first.
+    taken: Option<Vec<(Vec<u8>, usize)>>,
+}
+
+impl Reader {
+    /// Reads the rows of `input`.
+    pub fn new(input: Box<dyn Input>, dialect: &Dialect, options: &ReadOptions) -> Reader {
+        Reader {
+            input,
+            classes: Classes::new(dialect.delimiter),
+            dialect: dialect.clone(),
+            options: options.clone(),
+            window: Window::default(),
+            layout: None,
+            row: 1,
+            line: 1,
+        }
+    }
+
+    /// Reads more behind what is there; drops what was used.
+    fn read(&mut self) -> Result<()> {
+        let window = &mut self.window;
+        window.bytes.drain(..window.at);
+        window.valid = window.valid.saturating_sub(window.at);
+        window.at = 0;
+        loop {
+            let old = window.bytes.len();
+            // A row that does not fit is scanned again from its start: so the room grows with it.
+            window.bytes.resize(old + READ_BYTES.max(old), 0);
+            let got = self.input.read(&mut window.bytes[old..])?;
+            window.bytes.truncate(old + got);
+            window.whole = got == 0;
+            if window.begun || window.whole || window.bytes.len() >= BOM.len() {
+                break;
+            }
+        }
+        if !std::mem::replace(&mut window.begun, true) && window.bytes.starts_with(BOM) {
+            window.bytes.drain(..BOM.len());
+        }
+        Ok(())
+    }
+
+    /// Reads until the row at hand is whole; its fields are shown to nobody. `None` at the end.
+    fn first_row(&mut self) -> Result<Option<(Vec<Vec<u8>>, usize)>> {
+        loop {
+            let window = &self.window;
+            let text = &window.bytes[window.at..];
+            if text.is_empty() && window.whole {
+                return Ok(None);
+            }
+            let mut names = Vec::new();
+            let found = match text.is_empty() {
+                true => Row::Cut,
+                false => self.split(text, |_, field| names.push(text_of(field).into_owned())),
+            };
+            match found {
+                Row::Whole { end, breaks, blank: true, .. } => {
+                    self.window.at += end;
+                    self.line += breaks;
+                }
+                Row::Whole { end, .. } => return Ok(Some((names, end))),
+                Row::Cut if text.len() <= self.options.max_record => self.read()?,
+                Row::Cut => return Err(self.error("the first row is over --max-record")),
+                Row::Unclosed { quote } | Row::Stray { quote } => {
+                    let why = self.quote_error(found, quote);
+                    return Err(self.error(&why));
+                }
+            }
+        }
+    }
+
+    fn split<'a>(&self, text: &'a [u8], field: impl FnMut(usize, Field<'a>)) -> Row {
+        let (whole, lax) = (self.window.whole, self.dialect.lax);
+        split(text, self.dialect.delimiter, &self.classes, whole, lax, field)
+    }
+
+    /// Reads the header, or counts the fields of the first row. `false` when there is none.
+    fn begin(&mut self) -> Result<bool> {
+        let Some((first, end)) = self.first_row()? else { return Ok(false) };
+        let given = &self.dialect.columns;
+        if !self.dialect.header {
+            if !given.is_empty() && given.len() != first.len() {
+                let (fields, names) = (first.len(), given.len());
+                return Err(self.error(&format!("{fields} fields, and {names} names by col=")));
+            }
+            self.layout = Some(match given.is_empty() {
+                true => Layout::arrays(first.len()),
+                false => Layout::objects(given),
+            });
+            return Ok(true);
+        }
+        let mut names = Vec::with_capacity(first.len());
+        for name in first {
+            let name = String::from_utf8(name);
+            names.push(name.map_err(|_| self.error("the header is not UTF-8"))?);
+        }
+        if let Some(name) = duplicate(&names) {
+            return Err(self.error(&format!("the header has two columns '{name}'")));
+        }
+        self.layout = Some(match given.is_empty() || *given == names {
+            true => Layout::objects(&names),
+            false => Layout::taken(given, &names).map_err(|name| {
+                self.error(&format!("col={name}: the header has no such column"))
+            })?,
+        });
+        let header = &self.window.bytes[self.window.at..self.window.at + end];
+        self.line += memchr::memchr_iter(b'\n', header).count() as u64;
+        self.window.at += end;
+        Ok(true)
+    }
+
+    /// An error at the header, or before the rows can be told.
+    fn error(&self, why: &str) -> Error {
+        Error::input(format!("{}: line {}: {why}", self.input.name(), self.line))
+    }
+
+    fn quote_error(&self, found: Row, quote: usize) -> String {
+        let text = &self.window.bytes[self.window.at..];
+        let line = self.line + memchr::memchr_iter(b'\n', &text[..quote]).count() as u64;
+        match found {
+            Row::Stray { .. } => {
+                format!("text follows the closing quote on line {line} (lax takes it)")
+            }
+            _ => format!("a quote opens on line {line} and is never closed"),
+        }
+    }
+
+    /// Rejects the row at hand, which ends at `end` (from its start) and has so many lines.
+    fn reject(&mut self, why: &str, end: usize, breaks: u64) -> Result<()> {
+        let text = &self.window.bytes[self.window.at..self.window.at + end];
+        let place = format!("{}: row {} (line {})", self.input.name(), self.row, self.line);
+        let mut raw = text;
+        while let [rest @ .., b'\n' | b'\r'] = raw {
+            raw = rest;
+        }
+        self.options.bad.reject(Error::input(why).at(place), raw)?;
+        self.pass(end, breaks);
+        Ok(())
+    }
+
+    /// Goes on behind the row at hand.
+    fn pass(&mut self, end: usize, breaks: u64) {
+        self.window.at += end;
+        self.row += 1;
+        self.line += breaks;
+    }
+
+    /// Rejects the first line of a row whose quotes are not in order, and goes on at the next
+    /// line: so a stray quote costs a line, not the rest of the file.
+    fn reject_line(&mut self, why: &str) -> Result<()> {
+        let text = &self.window.bytes[self.window.at..];
+        let end = memchr::memchr(b'\n', text).map_or(text.len(), |n| n + 1);
+        self.reject(why, end, 1)
+    }
+
+    /// Whether the row at hand is UTF-8.
+    fn is_valid(&mut self, end: usize) -> bool {
+        let window = &mut self.window;
+        let end = window.at + end;
+        if end <= window.valid {
+            return true;
+        }
+        let from = window.valid.max(window.at);
+        match std::str::from_utf8(&window.bytes[from..]) {
+            Ok(_) => window.valid = window.bytes.len(),
+            Err(e) => window.valid = from + e.valid_up_to(),
+        }
+        end <= window.valid || {
+            window.valid = end;
+            false
+        }
+    }
+
+    /// Appends the record of the row at hand to `out`. `false` when the row is not whole yet.
+    fn next(&mut self, layout: &Layout, out: &mut Vec<u8>) -> Result<bool> {
+        let text = &self.window.bytes[self.window.at..];
+        let start = out.len();
+        let mut cells = Vec::new();
+        let (typed, null) = (self.dialect.typed, self.dialect.null.as_deref());
+        let simple = !typed && null.is_none();
+        let found = self.split(text, |number, field| {
+            let Some(before) = layout.before.get(number) else { return };
+            if layout.taken.is_some() {
+                cells.push(out.len());
+            }
+            out.extend_from_slice(before);
+            if simple && field.plain {
+                out.extend_from_slice(field.raw);
+                out.push(b'"');
+            } else {
+                push_field(out, field, typed, null);
+            }
+        });
+        let (end, fields, breaks) = match found {
+            Row::Whole { end, fields, breaks, blank: false } => (end, fields, breaks),
+            Row::Whole { end, breaks, .. } => {
+                out.truncate(start);
+                self.window.at += end;
+                self.line += breaks;
+                return Ok(true);
+            }
+            Row::Cut => {
+                out.truncate(start);
+                if text.len() > self.options.max_record {
+                    let most = self.options.max_record;
+                    let why = format!("over {most} bytes (--max-record); is a quote not closed?");
+                    self.reject_line(&why)?;
+                    return Ok(true);
+                }
+                return Ok(false);
+            }
+            Row::Unclosed { quote } | Row::Stray { quote } => {
+                out.truncate(start);
+                let why = self.quote_error(found, quote);
+                self.reject_line(&why)?;
+                return Ok(true);
+            }
+        };
+        let columns = layout.before.len();
+        if fields != columns && (fields > columns || !self.dialect.pad) {
+            out.truncate(start);
+            let hint = if fields < columns { " (ragged=pad fills it up)" } else { "" };
+            let why = format!("it has {fields} fields, and {columns} are expected{hint}");
+            self.reject(&why, end, breaks)?;
+            return Ok(true);
+        }
+        for before in &layout.before[fields..] {
+            cells.push(out.len());
+            out.extend_from_slice(before);
+            push_field(out, Field { raw: b"", doubled: false, plain: true }, typed, null);
+        }
+        match &layout.taken {
+            None => out.extend_from_slice(layout.behind),
+            Some(taken) => take(out, start, &cells, taken),
+        }
+        if !self.is_valid(end) {
+            out.truncate(start);
+            self.reject("it is not UTF-8", end, breaks)?;
+        } else if out.len() - start > self.options.max_record {
+            out.truncate(start);
+            let why = format!("a record over {} bytes (--max-record)", self.options.max_record);
+            self.reject(&why, end, breaks)?;
+        } else {
+            self.pass(end, breaks);
+        }
+        Ok(true)
+    }
+}
+
+impl Source for Reader {
+    fn fill(&mut self, out: &mut Vec<u8>) -> Result<bool> {
+        if self.layout.is_none() && !self.begin()? {
+            return Ok(false);
+        }
+        let (start, full) = (out.len(), out.len() + FILL_BYTES);
+        let Some(layout) = self.layout.take() else { return Ok(false) };
+        let mut more = true;
+        while out.len() < full && more {
+            let used_up = self.window.at == self.window.bytes.len();
+            if used_up && self.window.whole {
+                more = false;
+            } else if used_up || !self.next(&layout, out)? {
+                // What there is goes out before more is waited for.
+                if out.len() > start {
+                    break;
+                }
+                self.read()?;
+            }
+        }
+        self.layout = Some(layout);
+        Ok(more)
+    }
+}
+
+impl Layout {
+    fn objects(names: &[String]) -> Layout {
+        let before = |(number, name): (usize, &String)| {
+            let mut text = vec![if number == 0 { b'{' } else { b',' }];
+            push_string(&mut text, name);
+            text.extend_from_slice(b":\"");
+            text
+        };
+        let before = names.iter().enumerate().map(before).collect();
+        Layout { before, behind: b"}\n", taken: None }
+    }
+
+    fn arrays(width: usize) -> Layout {
+        let mut before = vec![b",\"".to_vec(); width];
+        before[0] = b"[\"".to_vec();
+        Layout { before, behind: b"]\n", taken: None }
+    }
+
+    /// Takes the columns `given` out of `names`; an error is the name that is not there.
+    fn taken(given: &[String], names: &[String]) -> std::result::Result<Layout, String> {
+        let mut layout = Layout::objects(given);
+        let mut taken = Vec::new();
+        for (mut before, name) in std::mem::take(&mut layout.before).into_iter().zip(given) {
+            before.pop();
+            let number = names.iter().position(|n| n == name).ok_or_else(|| name.clone())?;
+            taken.push((before, number));
+        }
+        layout.before = vec![b"\"".to_vec(); names.len()];
+        layout.taken = Some(taken);
+        Ok(layout)
+    }
+}
+
+/// Puts the record together from the gathered cells that begin at `cells`, the first at `start`.
+fn take(out: &mut Vec<u8>, start: usize, cells: &[usize], taken: &[(Vec<u8>, usize)]) {
+    let gathered = out.split_off(start);
+    for (before, number) in taken {
+        let from = cells[*number] - start;
+        let to = cells.get(number + 1).map_or(gathered.len(), |next| next - start);
+        out.extend_from_slice(before);
+        out.extend_from_slice(&gathered[from..to]);
+    }
+    out.extend_from_slice(b"}\n");
+}
+
+/// The text of a field.
+fn text_of(field: Field<'_>) -> Cow<'_, [u8]> {
+    if !field.doubled {
+        return Cow::Borrowed(field.raw);
+    }
+    let mut text = Vec::with_capacity(field.raw.len());
+    undouble(field.raw, &mut text);
+    Cow::Owned(text)
+}
+
+/// Appends a field's value behind its opening quote, or in place of that.
+fn push_field(out: &mut Vec<u8>, field: Field<'_>, typed: bool, null: Option<&[u8]>) {
+    let text = text_of(field);
+    if null == Some(text.as_ref()) {
+        out.pop();
+        out.extend_from_slice(b"null");
+    } else if typed && is_number(&text) {
+        out.pop();
+        out.extend_from_slice(&text);
+    } else {
+        match std::str::from_utf8(&text) {
+            _ if field.plain => out.extend_from_slice(&text),
+            Ok(text) => push_escaped(out, text),
+            // The row is rejected for it when it is whole.
+            Err(_) => (),
+        }
+        out.push(b'"');
+    }
+}

@@ -1,0 +1,149 @@
+//! The format `ndjson`: the records themselves, one JSON value a line. They are checked once,
+//! here, and pass byte for byte; blank lines, a first BOM and the CR of CRLF are dropped.
+
+use std::ops::Range;
+
+use super::target::Target;
+use super::{FILL_BYTES, ReadOptions, Sink, Source};
+use crate::error::Result;
+use crate::record::block::{Block, Blocks, flaw_error};
+use crate::record::scan;
+use crate::record::stream::{Facts, Input};
+
+/// Records from lines of JSON.
+pub struct Reader<I> {
+    blocks: Blocks<I>,
+    options: ReadOptions,
+    spare: Vec<u8>,
+}
+
+impl<I: Input> Reader<I> {
+    /// Reads the records of `input`.
+    pub fn new(input: I, options: &ReadOptions) -> Reader<I> {
+        let blocks = Blocks::new(input, options.max_record);
+        Reader { blocks, options: options.clone(), spare: Vec::new() }
+    }
+
+    /// The stream itself, for what it knows beside its bytes.
+    pub fn input(&mut self) -> &mut I {
+        self.blocks.input()
+    }
+}
+
+impl<I: Input> Source for Reader<I> {
+    fn fill(&mut self, out: &mut Vec<u8>) -> Result<bool> {
+        let spare = std::mem::take(&mut self.spare);
+        let Some(mut block) = self.blocks.next(FILL_BYTES, spare, &self.options.bad)? else {
+            return Ok(false);
+        };
+        let rest = pass_checked(&block, self.blocks.name(), &self.options, out)?;
+        if out.is_empty() && rest == (0..block.bytes.len()) {
+            std::mem::swap(out, &mut block.bytes);
+        } else {
+            out.extend_from_slice(&block.bytes[rest]);
+        }
+        self.spare = block.bytes;
+        Ok(true)
+    }
+}
+
+/// Checks the lines of a block and appends the good ones to `out`, but for a last run of them that
+/// can be taken as it stands: it is returned, and is the whole block where that is clean.
+fn pass_checked(
+    block: &Block,
+    name: &str,
+    options: &ReadOptions,
+    out: &mut Vec<u8>,
+) -> Result<Range<usize>> {
+    let bytes = &block.bytes;
+    let mut run = 0..0;
+    for line in block.lines() {
+        let (start, end) = (line.at, line.at + line.text.len());
+        let flaw = scan::check(line.text).err();
+        let plain = flaw.is_none() && bytes[end] == b'\n';
+        if plain && start == run.end {
+            run.end = end + 1;
+            continue;
+        }
+        out.extend_from_slice(&bytes[run]);
+        run = if plain { start..end + 1 } else { end..end };
+        match flaw {
+            Some(flaw) => options.bad.reject(flaw_error(name, line, flaw), line.text)?,
+            None if plain => (),
+            None => {
+                out.extend_from_slice(line.text);
+                out.push(b'\n');
+            }
+        }
+    }
+    Ok(run)
+}
+
+/// Records to lines of JSON: as they are.
+pub struct Writer {
+    target: Target,
+}
+
+impl Writer {
+    /// Writes records to `target`.
+    pub fn new(target: Target) -> Writer {
+        Writer { target }
+    }
+}
+
+impl Sink for Writer {
+    fn declare(&mut self, facts: &Facts) -> Result<()> {
+        self.target.declare(facts)
+    }
+
+    fn write(&mut self, records: &[u8]) -> Result<()> {
+        self.target.write(records)
+    }
+
+    fn prepare(&mut self) -> Result<()> {
+        self.target.prepare()
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        self.target.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::bytes::Memory;
+    use crate::record::bad::Policy;
+
+    fn read(text: &[u8], policy: Policy) -> Result<Vec<u8>> {
+        let options = ReadOptions::new(policy)?;
+        let mut reader = Reader::new(Memory::new("memory", text), &options);
+        let mut out = Vec::new();
+        while reader.fill(&mut out)? {}
+        Ok(out)
+    }
+
+    #[test]
+    fn good_records_pass_byte_for_byte() {
+        let text = b" {\"b\" : 1.0}\n[1e400]\n\"\\ud800\"\n";
+        assert_eq!(read(text, Policy::Fail).unwrap(), text);
+    }
+
+    #[test]
+    fn bom_blank_lines_crlf_and_a_missing_line_end_are_tolerated() {
+        let text = b"\xef\xbb\xbf1\r\n\r\n\n2\n  \n3\n4\r\n5";
+        assert_eq!(read(text, Policy::Fail).unwrap(), b"1\n2\n3\n4\n5\n");
+        assert_eq!(read(b"", Policy::Fail).unwrap(), b"");
+        assert_eq!(read(b"\n\n", Policy::Fail).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_bad_line_is_refused_with_its_place_or_skipped() {
+        let text = b"1\n[2\n3\n\xff\n4\n";
+        let error = read(text, Policy::Fail).unwrap_err();
+        assert_eq!(error.exit_code(), 3);
+        assert!(error.to_string().starts_with("memory: line 2, byte 3:"), "{error}");
+        assert_eq!(read(text, Policy::Skip).unwrap(), b"1\n3\n4\n");
+        assert!(read(text, Policy::Limit(1)).is_err());
+    }
+}

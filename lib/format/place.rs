@@ -1,0 +1,142 @@
+//! Where the bytes of a resource are: a path, a pattern of paths, standard input or output, or a
+//! URL; and the name that decides how they are packed.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// Where the bytes of a resource are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Standard input or output: `-`.
+    Standard,
+    /// A path (for reading, perhaps a pattern).
+    Path(PathBuf),
+    /// An `http://` or `https://` URL, for reading.
+    Url(String),
+}
+
+impl Place {
+    /// Reads the part behind the format's colon.
+    ///
+    /// # Errors
+    /// When it is empty, or a `client://` path.
+    pub fn parse(text: &OsStr) -> Result<Place> {
+        let bytes = text.as_bytes();
+        if bytes == b"-" {
+            Ok(Place::Standard)
+        } else if bytes.is_empty() {
+            Err(Error::usage("a resource without a path (standard input is '-')"))
+        } else if bytes.starts_with(b"client://") {
+            Err(Error::usage(format!(
+                "{}: client:// is for commands on other hosts; here, name the path itself",
+                text.display()
+            )))
+        } else if bytes.starts_with(b"http://") || bytes.starts_with(b"https://") {
+            let url = text.to_str().ok_or_else(|| Error::usage("a URL that is not UTF-8"))?;
+            Ok(Place::Url(url.to_string()))
+        } else {
+            Ok(Place::Path(PathBuf::from(text)))
+        }
+    }
+
+    /// The name whose ending says how the bytes are packed; none for standard input and output.
+    pub fn name(&self) -> &str {
+        match self {
+            Place::Standard => "",
+            Place::Path(path) => path.file_name().and_then(OsStr::to_str).unwrap_or_default(),
+            Place::Url(url) => {
+                let path = url.split(['?', '#']).next().unwrap_or_default();
+                let path = path.split_once("://").map_or(path, |(_, rest)| rest);
+                path.rsplit_once('/').map_or("", |(_, name)| name)
+            }
+        }
+    }
+
+    /// The places that a place for reading stands for: a pattern's matches in order, else itself.
+    ///
+    /// # Errors
+    /// When a path is not there, a pattern matches nothing, or a directory cannot be listed.
+    pub fn expand(self) -> Result<Vec<Place>> {
+        let Place::Path(path) = self else { return Ok(vec![self]) };
+        match fs::metadata(&path) {
+            Ok(_) => return Ok(vec![Place::Path(path)]),
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::path("read", &path, &e));
+            }
+            Err(e) => match path.to_str() {
+                Some(pattern) if pattern.contains(['*', '?', '[']) => matches(pattern),
+                _ => Err(Error::path("read", &path, &e)),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Standard => f.write_str("-"),
+            Place::Path(path) => path.display().fmt(f),
+            Place::Url(url) => f.write_str(url),
+        }
+    }
+}
+
+/// The paths that match `pattern`, sorted by bytes; names that begin with a dot only where the
+/// pattern says the dot.
+fn matches(pattern: &str) -> Result<Vec<Place>> {
+    let options = glob::MatchOptions {
+        require_literal_separator: true,
+        require_literal_leading_dot: true,
+        ..glob::MatchOptions::new()
+    };
+    let found = glob::glob_with(pattern, options)
+        .map_err(|e| Error::usage(format!("{pattern}: not a pattern: {e}")))?;
+    let mut paths = Vec::new();
+    for path in found {
+        paths.push(path.map_err(|e| Error::path("list", e.path(), e.error()))?);
+    }
+    if paths.is_empty() {
+        return Err(Error::usage(format!("{pattern}: no file matches")));
+    }
+    paths.sort_by(|a, b| bytes(a).cmp(bytes(b)));
+    Ok(paths.into_iter().map(Place::Path).collect())
+}
+
+fn bytes(path: &Path) -> &[u8] {
+    path.as_os_str().as_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_named_by_its_path() {
+        let name = |url: &str| Place::Url(url.into()).name().to_string();
+        assert_eq!(name("http://host/dir/a.csv.gz?x=/b.zip#c"), "a.csv.gz");
+        assert_eq!(name("http://host.csv"), "");
+        assert_eq!(name("http://host/"), "");
+    }
+
+    #[test]
+    fn patterns_match_in_order_and_a_literal_name_comes_first() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["b.txt", "a.txt", ".c.txt", "x[1].txt"] {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        let expand = |name: &str| Place::Path(dir.path().join(name)).expand();
+        let names = |name: &str| -> Vec<String> {
+            expand(name).unwrap().iter().map(|p| p.name().to_string()).collect()
+        };
+        assert_eq!(names("*.txt"), ["a.txt", "b.txt", "x[1].txt"]);
+        assert_eq!(names("x[1].txt"), ["x[1].txt"]);
+        assert!(expand("*.csv").is_err());
+        assert!(expand("none").is_err());
+    }
+}

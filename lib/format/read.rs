@@ -1,0 +1,108 @@
+//! The records of resources: one source for each, and one for all of them in a row.
+
+use std::collections::VecDeque;
+
+use super::bytes;
+use super::compression::decode;
+use super::range::Range;
+use super::resource::Resource;
+use super::{ReadOptions, Source, csv, ndjson, text};
+use crate::error::{Error, Result};
+use crate::record::stream::Input;
+
+/// The records of some resources, one after the other, in order. Formats, options and paths are
+/// checked here; each resource is opened when its turn comes.
+///
+/// # Errors
+/// When a format or an option is unknown, a path is not there, or a pattern matches nothing.
+pub fn open(resources: &[Resource], options: &ReadOptions) -> Result<Box<dyn Source>> {
+    let mut waiting = VecDeque::new();
+    for resource in resources {
+        let format = Format::parse(resource)?;
+        let places = match &format {
+            Format::Range(_) => vec![resource.place.clone()],
+            _ => resource.place.clone().expand()?,
+        };
+        for place in places {
+            let one = Resource { spec: resource.spec.clone(), place };
+            waiting.push_back((format.clone(), one));
+        }
+    }
+    Ok(Box::new(Row { waiting, current: None, options: options.clone() }))
+}
+
+/// A format and its options, checked.
+#[derive(Clone)]
+enum Format {
+    Ndjson,
+    Text(text::Shape),
+    Csv(csv::Dialect),
+    Range(Range),
+}
+
+impl Format {
+    fn parse(resource: &Resource) -> Result<Format> {
+        let spec = &resource.spec;
+        match spec.name() {
+            "ndjson" => spec.finish("").map(|()| Format::Ndjson),
+            "text" => text::Shape::parse(spec).map(Format::Text),
+            "csv" => csv::Dialect::parse(spec).map(Format::Csv),
+            "range" => {
+                spec.finish("")?;
+                Range::parse(&resource.place.to_string()).map(Format::Range)
+            }
+            name => Err(Error::usage(format!("format {name} is not there"))),
+        }
+    }
+
+    /// Opens a resource of this format.
+    fn open(self, resource: &Resource, options: &ReadOptions) -> Result<Box<dyn Source>> {
+        match self {
+            Format::Range(range) => Ok(Box::new(range)),
+            format => {
+                let mut input = bytes::open(&resource.place, options)?;
+                if let Some(codec) = resource.packing().codec {
+                    input = decode(codec, input)?;
+                }
+                Ok(format.over(input, options))
+            }
+        }
+    }
+
+    /// The records in some bytes of this format.
+    fn over(self, input: Box<dyn Input>, options: &ReadOptions) -> Box<dyn Source> {
+        match self {
+            Format::Ndjson => Box::new(ndjson::Reader::new(input, options)),
+            Format::Text(shape) => Box::new(text::Reader::new(input, shape, options)),
+            Format::Csv(dialect) => Box::new(csv::Reader::new(input, &dialect, options)),
+            Format::Range(range) => Box::new(range),
+        }
+    }
+}
+
+/// Sources in a row.
+struct Row {
+    waiting: VecDeque<(Format, Resource)>,
+    current: Option<Box<dyn Source>>,
+    options: ReadOptions,
+}
+
+impl Source for Row {
+    fn fill(&mut self, out: &mut Vec<u8>) -> Result<bool> {
+        match &mut self.current {
+            Some(source) => {
+                if !source.fill(out)? {
+                    self.current = None;
+                }
+                Ok(true)
+            }
+            None => match self.waiting.pop_front() {
+                Some((format, resource)) => {
+                    self.current = Some(format.open(&resource, &self.options)?);
+                    Ok(true)
+                }
+                None => Ok(false),
+            },
+        }
+    }
+}

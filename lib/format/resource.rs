@@ -1,0 +1,169 @@
+//! `FORMAT[,OPTION...]:PATH`: what a resource is called on the command line, and what its name
+//! decides: the format, the compression, and whether the format lies in the members of a Zip.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+
+use super::compression::Codec;
+use super::place::Place;
+use super::spec::{BUILT_IN, Spec};
+use crate::error::{Error, Result};
+
+/// A resource as named: a format with its options, and a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resource {
+    /// The format as written, or as the name decides.
+    pub spec: Spec,
+    /// Where the bytes are.
+    pub place: Place,
+}
+
+/// How the bytes at a place are packed, as its name decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Packing {
+    /// The compression around the whole.
+    pub codec: Option<Codec>,
+    /// Whether it is a Zip whose members hold the format.
+    pub zipped: bool,
+}
+
+impl Resource {
+    /// Reads a resource from an argument. With `format` (`-f`) the argument is a plain path;
+    /// otherwise what stands before the first colon is a format, unless it holds a `/`.
+    ///
+    /// # Errors
+    /// When the format cannot be told or does not exist.
+    pub fn parse(argument: &OsStr, format: Option<&Spec>) -> Result<Resource> {
+        let bytes = argument.as_bytes();
+        if let Some(spec) = format {
+            return Ok(Resource { spec: spec.clone(), place: Place::parse(argument)? });
+        }
+        if ["http://", "https://", "client://"].iter().any(|s| bytes.starts_with(s.as_bytes())) {
+            return Resource::by_name(Place::parse(argument)?);
+        }
+        match memchr::memchr2(b':', b'/', bytes) {
+            Some(at) if bytes[at] == b':' => {
+                let format = std::str::from_utf8(&bytes[..at]).map_err(|_| {
+                    Error::usage(format!("{}: a format that is not UTF-8", argument.display()))
+                })?;
+                let spec = Spec::parse(format)?;
+                let place = match spec.name() {
+                    // What a range spans is no path: nothing in it is special.
+                    "range" => Place::Path(OsStr::from_bytes(&bytes[at + 1..]).into()),
+                    _ => Place::parse(OsStr::from_bytes(&bytes[at + 1..]))?,
+                };
+                Ok(Resource { spec, place })
+            }
+            _ => Resource::by_name(Place::parse(argument)?),
+        }
+    }
+
+    /// Standard input or output as NDJSON.
+    pub fn standard() -> Resource {
+        Resource { spec: Spec::plain("ndjson"), place: Place::Standard }
+    }
+
+    /// How the bytes are packed: by the name, where the format is made of bytes at all.
+    pub fn packing(&self) -> Packing {
+        if !matches!(self.spec.name(), "ndjson" | "text" | "csv" | "zip") {
+            return Packing::default();
+        }
+        let (name, codec) = Codec::of(self.place.name());
+        let zipped = self.spec.name() != "zip" && extension(name) == "zip";
+        Packing { codec, zipped }
+    }
+
+    fn by_name(place: Place) -> Result<Resource> {
+        if place == Place::Standard {
+            return Ok(Resource::standard());
+        }
+        let (name, _) = Codec::of(place.name());
+        let spec = match format_of(name) {
+            Some(spec) => spec,
+            None if extension(name) == "zip" => {
+                let (inner, _) = Codec::of(&name[..name.len() - ".zip".len()]);
+                format_of(inner).unwrap_or_else(|| Spec::plain("zip"))
+            }
+            None if extension(name) == "mc" => {
+                return Err(Error::usage(format!(
+                    "{place}: datasets on hosts (.mc) cannot be read yet"
+                )));
+            }
+            None => {
+                return Err(Error::usage(format!(
+                    "{place}: its name does not tell its format: say FORMAT:{place} (formats: {BUILT_IN})"
+                )));
+            }
+        };
+        Ok(Resource { spec, place })
+    }
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::Standard => f.write_str("standard input"),
+            place => place.fmt(f),
+        }
+    }
+}
+
+/// The format that a name without compression ending tells.
+fn format_of(name: &str) -> Option<Spec> {
+    match extension(name) {
+        "ndjson" | "jsonl" | "json" => Some(Spec::plain("ndjson")),
+        "csv" => Some(Spec::plain("csv")),
+        "tsv" | "tab" => Some(Spec::plain("csv").with("delim", "tab")),
+        "txt" | "text" | "log" => Some(Spec::plain("text")),
+        _ => None,
+    }
+}
+
+/// What follows the last dot of a name.
+fn extension(name: &str) -> &str {
+    name.rsplit_once('.').map_or("", |(_, extension)| extension)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Resource> {
+        Resource::parse(OsStr::new(text), None)
+    }
+
+    fn told(text: &str) -> (String, Packing) {
+        let resource = parse(text).unwrap();
+        (resource.spec.name().to_string(), resource.packing())
+    }
+
+    #[test]
+    fn a_format_stands_before_the_colon_and_a_slash_before_it_means_a_path() {
+        assert_eq!(parse("csv,typed:a.txt").unwrap().spec, Spec::parse("csv,typed").unwrap());
+        assert_eq!(parse("./csv:a.txt").unwrap().spec.name(), "text");
+        assert_eq!(parse("ndjson:-").unwrap().place, Place::Standard);
+        assert_eq!(parse("-").unwrap(), Resource::standard());
+        assert_eq!(parse("https://h/a.csv").unwrap().spec.name(), "csv");
+        assert_eq!(parse("text:http://h/a").unwrap().place, Place::Url("http://h/a".into()));
+        for refused in ["client:///a", "csv:client:///a", "a", "a.mc", ":a", "csv:", "a b:c"] {
+            assert!(parse(refused).is_err(), "{refused}");
+        }
+        let spec = Spec::plain("text");
+        let plain = Resource::parse(OsStr::new("csv:a.csv"), Some(&spec)).unwrap();
+        assert_eq!(plain.place, Place::Path("csv:a.csv".into()));
+    }
+
+    #[test]
+    fn the_name_decides_format_and_packing() {
+        let gz = Some(Codec::Gzip);
+        let word = |w: &str| w.to_string();
+        assert_eq!(told("a.jsonl"), (word("ndjson"), Packing::default()));
+        assert_eq!(told("a.tsv.gz"), (word("csv"), Packing { codec: gz, zipped: false }));
+        assert_eq!(told("a.csv.zip"), (word("csv"), Packing { codec: None, zipped: true }));
+        assert_eq!(told("a.zip"), (word("zip"), Packing::default()));
+        assert_eq!(told("zip:a.csv.zip"), (word("zip"), Packing::default()));
+        assert_eq!(told("text:a.zip"), (word("text"), Packing { codec: None, zipped: true }));
+        assert_eq!(told("files:a.zip"), (word("files"), Packing::default()));
+    }
+}

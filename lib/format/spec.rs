@@ -1,0 +1,178 @@
+//! `FORMAT[,OPTION...]`: a format's name and the options given with it, as written.
+//!
+//! Which options a format has is the format's own business: it takes what it knows, and
+//! [`Spec::finish`] refuses the rest.
+
+use crate::error::{Error, Result};
+
+/// The formats that are built in, for messages.
+pub const BUILT_IN: &str = "ndjson, text, csv, zip, leveldb, files, range";
+
+/// A format as written: its name and its options.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spec {
+    name: String,
+    options: Vec<(String, Option<String>)>,
+}
+
+impl Spec {
+    /// Reads `FORMAT[,OPTION[=VALUE]...]`.
+    ///
+    /// # Errors
+    /// When the name is not letters, digits, `-` and `_`, or an option has no name.
+    pub fn parse(text: &str) -> Result<Spec> {
+        let mut words = text.split(',');
+        let name = words.next().unwrap_or_default();
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if name.is_empty() || !name.chars().all(fits) || name.starts_with('-') {
+            return Err(Error::usage(format!(
+                "'{name}' is not a format (they are {BUILT_IN}); a path with ':' is written ./{text}:..."
+            )));
+        }
+        let mut options = Vec::new();
+        for word in words {
+            let (option, value) = match word.split_once('=') {
+                Some((option, value)) => (option, Some(value.to_string())),
+                None => (word, None),
+            };
+            if option.is_empty() {
+                return Err(Error::usage(format!("format '{text}': an option has no name")));
+            }
+            options.push((option.to_string(), value));
+        }
+        Ok(Spec { name: name.to_string(), options })
+    }
+
+    /// A format without options.
+    pub fn plain(name: &str) -> Spec {
+        Spec { name: name.to_string(), options: Vec::new() }
+    }
+
+    /// The same format with one more option.
+    pub fn with(mut self, option: &str, value: &str) -> Spec {
+        self.options.push((option.to_string(), Some(value.to_string())));
+        self
+    }
+
+    /// The format's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Takes the option `name` that stands alone; whether it was there.
+    ///
+    /// # Errors
+    /// When it was given a value, or twice.
+    pub fn flag(&mut self, name: &str) -> Result<bool> {
+        match self.take(name)?.as_slice() {
+            [] => Ok(false),
+            [None] => Ok(true),
+            [_] => Err(self.refuse(&format!("'{name}' takes no value"))),
+            _ => Err(self.refuse(&format!("'{name}' is given twice"))),
+        }
+    }
+
+    /// Takes the value of the option `name`.
+    ///
+    /// # Errors
+    /// When it was given without a value, or twice.
+    pub fn value(&mut self, name: &str) -> Result<Option<String>> {
+        let mut values = self.values(name)?;
+        match values.len() {
+            0 | 1 => Ok(values.pop()),
+            _ => Err(self.refuse(&format!("'{name}=' is given twice"))),
+        }
+    }
+
+    /// Takes the values of the option `name`, in order.
+    ///
+    /// # Errors
+    /// When it was given without a value.
+    pub fn values(&mut self, name: &str) -> Result<Vec<String>> {
+        let mut values = Vec::new();
+        for value in self.take(name)? {
+            match value {
+                Some(value) => values.push(value),
+                None => return Err(self.refuse(&format!("'{name}' needs a value: {name}=..."))),
+            }
+        }
+        Ok(values)
+    }
+
+    /// Takes the value of the option `name` as a number.
+    ///
+    /// # Errors
+    /// As [`Spec::value`], and when the value is not a positive whole number.
+    pub fn number(&mut self, name: &str) -> Result<Option<u64>> {
+        let Some(value) = self.value(name)? else { return Ok(None) };
+        match value.parse() {
+            Ok(number) if number > 0 => Ok(Some(number)),
+            _ => Err(self.refuse(&format!("'{name}={value}' is not a positive whole number"))),
+        }
+    }
+
+    /// Takes all options that are left, as they were written.
+    pub fn rest(&mut self) -> Vec<String> {
+        let write = |(name, value): (String, Option<String>)| match value {
+            Some(value) => format!("{name}={value}"),
+            None => name,
+        };
+        self.options.drain(..).map(write).collect()
+    }
+
+    /// Ends the taking: what is left is no option of the format. `known` lists those that are.
+    ///
+    /// # Errors
+    /// When an option is left.
+    pub fn finish(&self, known: &str) -> Result<()> {
+        match self.options.first() {
+            None => Ok(()),
+            Some((name, _)) if known.is_empty() => {
+                Err(self.refuse(&format!("no option '{name}' here; there are none")))
+            }
+            Some((name, _)) => {
+                Err(self.refuse(&format!("no option '{name}' here; there are {known}")))
+            }
+        }
+    }
+
+    /// The error that refuses this format as written.
+    pub fn refuse(&self, why: &str) -> Error {
+        Error::usage(format!("format {}: {why}", self.name))
+    }
+
+    fn take(&mut self, name: &str) -> Result<Vec<Option<String>>> {
+        let (taken, rest) =
+            std::mem::take(&mut self.options).into_iter().partition(|o| o.0 == name);
+        self.options = rest;
+        let taken: Vec<(String, Option<String>)> = taken;
+        Ok(taken.into_iter().map(|(_, value)| value).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_taken_by_those_who_know_them() {
+        let mut spec = Spec::parse("csv,header=no,col=a,col=b,typed").unwrap();
+        assert_eq!(spec.name(), "csv");
+        assert_eq!(spec.value("header").unwrap().as_deref(), Some("no"));
+        assert_eq!(spec.values("col").unwrap(), ["a", "b"]);
+        assert!(spec.finish("x").is_err());
+        assert!(spec.flag("typed").unwrap());
+        assert!(spec.finish("x").is_ok());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        assert!(Spec::parse("").is_err());
+        assert!(Spec::parse("a b").is_err());
+        assert!(Spec::parse("csv,").is_err());
+        assert!(Spec::parse("csv,typed=1").unwrap().flag("typed").is_err());
+        assert!(Spec::parse("csv,delim").unwrap().value("delim").is_err());
+        assert!(Spec::parse("csv,delim=a,delim=b").unwrap().value("delim").is_err());
+        assert!(Spec::parse("zip,ratio=0").unwrap().number("ratio").is_err());
+    }
+}

@@ -1,0 +1,212 @@
+//! Where the bytes of an output go: standard output, a special file as it is, or a file that
+//! appears whole at the end; compressed on the way where its name says so.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::WriteOptions;
+use super::bytes::lower;
+use super::compression::Encoder;
+use super::place::Place;
+use super::resource::Resource;
+use super::whole::WholeFile;
+use crate::error::{Error, Result};
+use crate::record::stream::{Facts, Output};
+
+/// How many bytes are gathered before they are written on.
+const BUFFER_BYTES: usize = 128 * 1024;
+
+/// The bytes of one output. Dropped before [`Target::finish`], it leaves nothing behind (but what
+/// standard output or a special file took already).
+pub struct Target {
+    name: String,
+    state: State,
+    /// Set when the output is given up: encoders write their last words when they are dropped, and
+    /// those would make half an output look whole.
+    abandoned: Arc<AtomicBool>,
+}
+
+enum State {
+    Open(Box<Encoder<Buffered>>),
+    Prepared(Raw),
+    Done,
+}
+
+impl Target {
+    /// Begins the output that `resource` names.
+    ///
+    /// # Errors
+    /// When it cannot be written there.
+    pub fn create(resource: &Resource, options: &WriteOptions) -> Result<Target> {
+        let raw = Raw::create(&resource.place, options)?;
+        let name = match &resource.place {
+            Place::Standard => "standard output".to_string(),
+            place => place.to_string(),
+        };
+        let abandoned = Arc::new(AtomicBool::new(false));
+        let buffered = Buffered { raw, buffer: Vec::new(), abandoned: Arc::clone(&abandoned) };
+        let encoder = Encoder::new(resource.packing().codec, buffered)
+            .map_err(|e| lower(&name, "write", e))?;
+        Ok(Target { name, state: State::Open(Box::new(encoder)), abandoned })
+    }
+
+    /// The name for messages.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Says what is known of the records, which the bytes are.
+    ///
+    /// # Errors
+    /// As [`Target::write`].
+    pub fn declare(&mut self, facts: &Facts) -> Result<()> {
+        match &mut self.state {
+            State::Open(encoder) => match encoder.as_mut() {
+                Encoder::Plain(Buffered { raw: Raw::Standard(output), .. }) => {
+                    output.declare(facts)
+                }
+                _ => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes bytes.
+    ///
+    /// # Errors
+    /// When they cannot be kept.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let result = match &mut self.state {
+            State::Open(encoder) => encoder.write_all(bytes),
+            _ => Err(io::Error::other("it was ended already")),
+        };
+        result.map_err(|e| lower(&self.name, "write", e))
+    }
+
+    /// Writes what is held back and syncs, so that [`Target::finish`] has but to publish.
+    ///
+    /// # Errors
+    /// As [`Target::write`].
+    pub fn prepare(&mut self) -> Result<()> {
+        let State::Open(encoder) = std::mem::replace(&mut self.state, State::Done) else {
+            return Ok(());
+        };
+        let finished = encoder.finish().and_then(Buffered::finish);
+        let mut raw = finished.map_err(|e| lower(&self.name, "write", e))?;
+        if let Raw::Whole(file) = &mut raw {
+            file.sync()?;
+        }
+        self.state = State::Prepared(raw);
+        Ok(())
+    }
+
+    /// Ends the output and publishes it.
+    ///
+    /// # Errors
+    /// As [`Target::write`].
+    pub fn finish(mut self) -> Result<()> {
+        self.prepare()?;
+        match std::mem::replace(&mut self.state, State::Done) {
+            State::Prepared(Raw::Whole(file)) => file.publish(),
+            State::Prepared(Raw::Standard(mut output)) => output.flush(),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        self.abandoned.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Where the bytes go in the end.
+enum Raw {
+    Standard(Box<dyn Output>),
+    Special(File),
+    Whole(Box<WholeFile>),
+}
+
+impl Raw {
+    fn create(place: &Place, options: &WriteOptions) -> Result<Raw> {
+        match place {
+            Place::Standard => Ok(Raw::Standard(options.stdout.take("standard output")?)),
+            Place::Url(url) => {
+                Err(Error::usage(format!("{url}: cannot write over http; write a file")))
+            }
+            Place::Path(path) if is_special(path) => {
+                let file = File::options().write(true).open(path);
+                Ok(Raw::Special(file.map_err(|e| Error::path("write", path, &e))?))
+            }
+            Place::Path(path) => {
+                Ok(Raw::Whole(Box::new(WholeFile::create(path, &options.ledger)?)))
+            }
+        }
+    }
+}
+
+impl Write for Raw {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Raw::Standard(output) => {
+                output.write(bytes).map_err(io::Error::other)?;
+                Ok(bytes.len())
+            }
+            Raw::Special(file) => file.write(bytes),
+            Raw::Whole(file) => file.file().write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Gathers small writes; nothing is written when it is dropped, or was abandoned.
+struct Buffered {
+    raw: Raw,
+    buffer: Vec<u8>,
+    abandoned: Arc<AtomicBool>,
+}
+
+impl Buffered {
+    fn finish(mut self) -> io::Result<Raw> {
+        self.flush()?;
+        Ok(self.raw)
+    }
+}
+
+impl Write for Buffered {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.abandoned.load(Ordering::Relaxed) {
+            return Ok(bytes.len());
+        }
+        if self.buffer.len() + bytes.len() > BUFFER_BYTES {
+            self.flush()?;
+        }
+        if bytes.len() >= BUFFER_BYTES {
+            self.raw.write_all(bytes)?;
+        } else {
+            self.buffer.extend_from_slice(bytes);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.raw.write_all(&self.buffer)?;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+/// Whether `path` is something that is written to as it is: a device, a FIFO, a socket.
+pub fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|about| {
+        let kind = about.file_type();
+        kind.is_char_device() || kind.is_block_device() || kind.is_fifo() || kind.is_socket()
+    })
+}

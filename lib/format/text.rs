@@ -1,0 +1,236 @@
+//! The format `text`: a JSON string for each line of text; `text,kv` is `key TAB value` pairs, and
+//! `text,words` (read only) a record for each word.
+//!
+//! A last line without its end counts; a first BOM and the CR of CRLF are dropped; empty lines are
+//! records. Text is UTF-8. What a line cannot hold is refused when writing: a line end inside, a
+//! CR at the end, a BOM at the very start, in a key also a TAB.
+
+use super::spec::Spec;
+use super::target::Target;
+use super::{FILL_BYTES, ReadOptions, Sink, Source, lines};
+use crate::error::{Error, Result};
+use crate::record::block::{Block, Blocks, Line, flaw_error};
+use crate::record::stream::Input;
+use crate::record::text::{push_string, string_bytes};
+use crate::record::{Flaw, scan};
+
+/// What a record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// The line, a string.
+    Line,
+    /// `["key","value"]`; `["line",null]` for a line without a TAB.
+    Pair,
+    /// Each word of the line: letters, digits and `'` in a row.
+    Word,
+}
+
+impl Shape {
+    /// Reads the options of the format.
+    ///
+    /// # Errors
+    /// When they are not `kv` or `words`.
+    pub fn parse(spec: &Spec) -> Result<Shape> {
+        let mut spec = spec.clone();
+        let (pairs, words) = (spec.flag("kv")?, spec.flag("words")?);
+        spec.finish("kv, words")?;
+        match (pairs, words) {
+            (false, false) => Ok(Shape::Line),
+            (true, false) => Ok(Shape::Pair),
+            (false, true) => Ok(Shape::Word),
+            (true, true) => Err(spec.refuse("kv and words do not go together")),
+        }
+    }
+}
+
+/// Records from lines of text.
+pub struct Reader {
+    blocks: Blocks<Box<dyn Input>>,
+    shape: Shape,
+    options: ReadOptions,
+    spare: Vec<u8>,
+}
+
+impl Reader {
+    /// Reads the lines of `input`.
+    pub fn new(input: Box<dyn Input>, shape: Shape, options: &ReadOptions) -> Reader {
+        let blocks = Blocks::new(input, options.max_record);
+        Reader { blocks, shape, options: options.clone(), spare: Vec::new() }
+    }
+
+    fn convert(&self, block: &Block, out: &mut Vec<u8>) -> Result<()> {
+        let valid = std::str::from_utf8(&block.bytes).ok();
+        let mut at = 0;
+        let mut number = block.first_line;
+        for end in memchr::memchr_iter(b'\n', &block.bytes) {
+            let stop = if end > at && block.bytes[end - 1] == b'\r' { end - 1 } else { end };
+            let raw = &block.bytes[at..stop];
+            // A block that is valid as a whole is so between any two line ends.
+            let text = match valid {
+                Some(all) => all.get(at..stop).ok_or(0),
+                None => std::str::from_utf8(raw).map_err(|e| e.valid_up_to()),
+            };
+            match text {
+                Ok(text) => push_records(text, self.shape, out),
+                Err(flaw) => {
+                    let line = Line { text: raw, number, at };
+                    let error =
+                        flaw_error(self.blocks.name(), line, Flaw { at: flaw, what: "not UTF-8" });
+                    self.options.bad.reject(error, raw)?;
+                }
+            }
+            at = end + 1;
+            number += 1;
+        }
+        Ok(())
+    }
+}
+
+impl Source for Reader {
+    fn fill(&mut self, out: &mut Vec<u8>) -> Result<bool> {
+        let spare = std::mem::take(&mut self.spare);
+        let Some(block) = self.blocks.next(FILL_BYTES, spare, &self.options.bad)? else {
+            return Ok(false);
+        };
+        self.convert(&block, out)?;
+        self.spare = block.bytes;
+        Ok(true)
+    }
+}
+
+fn push_records(text: &str, shape: Shape, out: &mut Vec<u8>) {
+    match shape {
+        Shape::Line => {
+            push_string(out, text);
+            out.push(b'\n');
+        }
+        Shape::Pair => {
+            out.push(b'[');
+            match text.split_once('\t') {
+                Some((key, value)) => {
+                    push_string(out, key);
+                    out.push(b',');
+                    push_string(out, value);
+                }
+                None => {
+                    push_string(out, text);
+                    out.extend_from_slice(b",null");
+                }
+            }
+            out.extend_from_slice(b"]\n");
+        }
+        Shape::Word => {
+            let between = |c: char| !(c.is_alphanumeric() || c == '\'');
+            for word in text.split(between).filter(|word| !word.is_empty()) {
+                out.push(b'"');
+                out.extend_from_slice(word.as_bytes());
+                out.extend_from_slice(b"\"\n");
+            }
+        }
+    }
+}
+
+/// Records to lines of text.
+pub struct Writer {
+    target: Target,
+    shape: Shape,
+    records: u64,
+    lines: Vec<u8>,
+}
+
+impl Writer {
+    /// Writes lines to `target`.
+    ///
+    /// # Errors
+    /// When words shall be written.
+    pub fn new(target: Target, shape: Shape) -> Result<Writer> {
+        if shape == Shape::Word {
+            return Err(Error::usage("format text: words are for reading only"));
+        }
+        Ok(Writer { target, shape, records: 0, lines: Vec::new() })
+    }
+
+    fn push_line(&mut self, record: &[u8]) -> std::result::Result<(), &'static str> {
+        let start = self.lines.len();
+        match self.shape {
+            Shape::Line | Shape::Word => push_text(&mut self.lines, record, "the record")?,
+            Shape::Pair => {
+                let mut elements = scan::elements(record);
+                let (Some(key), Some(value), None) =
+                    (elements.next(), elements.next(), elements.next())
+                else {
+                    return Err("it is no [key, value] pair");
+                };
+                push_text(&mut self.lines, key, "the key")?;
+                if memchr::memchr(b'\t', &self.lines[start..]).is_some() {
+                    return Err("its key holds a TAB");
+                }
+                match value {
+                    b"null" => (),
+                    [b'"', ..] => {
+                        self.lines.push(b'\t');
+                        push_text(&mut self.lines, value, "the value")?;
+                    }
+                    _ => {
+                        self.lines.push(b'\t');
+                        self.lines.extend_from_slice(value);
+                    }
+                }
+            }
+        }
+        let line = &self.lines[start..];
+        if memchr::memchr(b'\n', line).is_some() {
+            return Err("a line of text cannot hold a line end");
+        }
+        if line.last() == Some(&b'\r') {
+            return Err("a line of text cannot end with a CR");
+        }
+        if self.records == 1 && line.starts_with("\u{feff}".as_bytes()) {
+            return Err("a text cannot begin with a byte order mark");
+        }
+        self.lines.push(b'\n');
+        Ok(())
+    }
+}
+
+impl Sink for Writer {
+    fn write(&mut self, records: &[u8]) -> Result<()> {
+        self.lines.clear();
+        for record in lines(records) {
+            self.records += 1;
+            if let Err(why) = self.push_line(record) {
+                let (name, number) = (self.target.name(), self.records);
+                return Err(Error::input(format!("{name}: record {number} is no text: {why}")));
+            }
+        }
+        self.target.write(&self.lines)
+    }
+
+    fn prepare(&mut self) -> Result<()> {
+        self.target.prepare()
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        self.target.finish()
+    }
+}
+
+/// Appends the text of a string.
+fn push_text(
+    out: &mut Vec<u8>,
+    value: &[u8],
+    what: &'static str,
+) -> std::result::Result<(), &'static str> {
+    if value.first() != Some(&b'"') {
+        return Err(match what {
+            "the key" => "its key is not a string",
+            _ => "it is not a string (ndjson holds any record, csv holds objects)",
+        });
+    }
+    let text = string_bytes(value);
+    if text.contains(&0xed) && std::str::from_utf8(&text).is_err() {
+        return Err("it holds a lone surrogate, which has no UTF-8 form");
+    }
+    out.extend_from_slice(&text);
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! Records to a resource.
+
+use super::resource::Resource;
+use super::target::Target;
+use super::{Sink, WriteOptions, csv, ndjson, text};
+use crate::error::{Error, Result};
+
+/// Begins the output that `resource` names.
+///
+/// # Errors
+/// When the format or an option is unknown or for reading only, or there can be no such output.
+pub fn create(resource: &Resource, options: &WriteOptions) -> Result<Box<dyn Sink>> {
+    let spec = &resource.spec;
+    let target = || Target::create(resource, options);
+    match spec.name() {
+        "ndjson" => {
+            spec.finish("")?;
+            Ok(Box::new(ndjson::Writer::new(target()?)))
+        }
+        "text" => {
+            let shape = text::Shape::parse(spec)?;
+            Ok(Box::new(text::Writer::new(target()?, shape)?))
+        }
+        "csv" => {
+            let dialect = csv::Dialect::parse(spec)?;
+            Ok(Box::new(csv::Writer::new(target()?, &dialect)?))
+        }
+        "range" => Err(Error::usage("format range is for reading only")),
+        name => Err(Error::usage(format!("format {name} is not there"))),
+    }
+}

@@ -1,0 +1,38 @@
+//! `mc-cat`: the records of resources in any format, in order.
+
+use crate::error::Result;
+use crate::format::ahead::Ahead;
+use crate::format::resource::Resource;
+use crate::format::{ReadOptions, read};
+use crate::record::stream::{Facts, Output, Summary};
+
+/// What `mc-cat` is to do.
+pub struct Options {
+    /// What to read, in this order.
+    pub resources: Vec<Resource>,
+    /// How to read it.
+    pub read: ReadOptions,
+}
+
+/// Writes the records of the resources to `output`. They are read and converted on one thread and
+/// written on the caller's.
+///
+/// # Errors
+/// What the resources and the output say.
+pub fn run(options: &Options, output: &mut impl Output) -> Result<Summary> {
+    let mut source = read::open(&options.resources, &options.read)?;
+    let mut pieces = Ahead::new(move |piece| source.fill(piece))?;
+    output.declare(&Facts::default())?;
+    let mut summary = Summary::default();
+    let mut spare = Vec::new();
+    while let Some(piece) = pieces.next(spare)? {
+        summary.records_out += memchr::memchr_iter(b'\n', &piece).count() as u64;
+        summary.bytes_out += piece.len() as u64;
+        output.write(&piece)?;
+        spare = piece;
+    }
+    output.flush()?;
+    summary.records_in = summary.records_out;
+    summary.bad = options.read.bad.count();
+    Ok(summary)
+}
