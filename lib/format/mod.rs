@@ -4,13 +4,10 @@
 //! - [`read`]: the records of resources, [`ahead`] on a thread. [`write`]: records to a resource.
 //! - [`bytes`], [`compression`], [`http`]: where bytes come from; [`target`], [`whole`],
 //!   [`ledger`]: where they go, whole or not at all.
-//! - The formats: [`ndjson`], [`text`], [`csv`], [`range`].
+//! - The formats: [`ndjson`], [`text`], [`csv`], [`leveldb`], [`range`].
 //!
 //! This room reads and writes files; it knows nothing of stages, keys or hosts.
 
-pub mod leveldb;
-
-use std::sync::Arc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
@@ -24,6 +21,7 @@ pub mod compression;
 pub mod csv;
 pub mod http;
 pub mod ledger;
+pub mod leveldb;
 pub mod ndjson;
 pub mod place;
 pub mod range;

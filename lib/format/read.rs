@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 
 use super::bytes;
 use super::compression::decode;
+use super::place::Place;
 use super::range::Range;
 use super::resource::Resource;
-use super::{ReadOptions, Source, csv, ndjson, text};
+use super::{ReadOptions, Source, csv, leveldb, ndjson, text};
 use crate::error::{Error, Result};
 use crate::record::stream::Input;
 
@@ -34,19 +35,27 @@ pub fn open(resources: &[Resource], options: &ReadOptions) -> Result<Box<dyn Sou
 /// A format and its options, checked.
 #[derive(Clone)]
 enum Format {
+    /// One that is made of bytes, wherever they come from.
+    Bytes(ByteFormat),
+    Leveldb,
+    Range(Range),
+}
+
+#[derive(Clone)]
+enum ByteFormat {
     Ndjson,
     Text(text::Shape),
     Csv(csv::Dialect),
-    Range(Range),
 }
 
 impl Format {
     fn parse(resource: &Resource) -> Result<Format> {
         let spec = &resource.spec;
         match spec.name() {
-            "ndjson" => spec.finish("").map(|()| Format::Ndjson),
-            "text" => text::Shape::parse(spec).map(Format::Text),
-            "csv" => csv::Dialect::parse(spec).map(Format::Csv),
+            "ndjson" => spec.finish("").map(|()| Format::Bytes(ByteFormat::Ndjson)),
+            "text" => Ok(Format::Bytes(ByteFormat::Text(text::Shape::parse(spec)?))),
+            "csv" => Ok(Format::Bytes(ByteFormat::Csv(csv::Dialect::parse(spec)?))),
+            "leveldb" => spec.finish("").map(|()| Format::Leveldb),
             "range" => {
                 spec.finish("")?;
                 Range::parse(&resource.place.to_string()).map(Format::Range)
@@ -59,7 +68,11 @@ impl Format {
     fn open(self, resource: &Resource, options: &ReadOptions) -> Result<Box<dyn Source>> {
         match self {
             Format::Range(range) => Ok(Box::new(range)),
-            format => {
+            Format::Leveldb => match &resource.place {
+                Place::Path(path) => Ok(Box::new(leveldb::Reader::open(path, options)?)),
+                _ => Err(Error::usage(format!("leveldb:{}: not a directory", resource.place))),
+            },
+            Format::Bytes(format) => {
                 let mut input = bytes::open(&resource.place, options)?;
                 if let Some(codec) = resource.packing().codec {
                     input = decode(codec, input)?;
@@ -68,14 +81,15 @@ impl Format {
             }
         }
     }
+}
 
+impl ByteFormat {
     /// The records in some bytes of this format.
-    fn over(self, input: Box<dyn Input>, options: &ReadOptions) -> Box<dyn Source> {
+    fn over(&self, input: Box<dyn Input>, options: &ReadOptions) -> Box<dyn Source> {
         match self {
-            Format::Ndjson => Box::new(ndjson::Reader::new(input, options)),
-            Format::Text(shape) => Box::new(text::Reader::new(input, shape, options)),
-            Format::Csv(dialect) => Box::new(csv::Reader::new(input, &dialect, options)),
-            Format::Range(range) => Box::new(range),
+            ByteFormat::Ndjson => Box::new(ndjson::Reader::new(input, options)),
+            ByteFormat::Text(shape) => Box::new(text::Reader::new(input, *shape, options)),
+            ByteFormat::Csv(dialect) => Box::new(csv::Reader::new(input, dialect, options)),
         }
     }
 }

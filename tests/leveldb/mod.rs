@@ -6,11 +6,10 @@ mod read;
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::Arc;
 
 use mycloud::format::leveldb::Reader;
 use mycloud::format::{ReadOptions, Source};
-use mycloud::record::bad::{Bad, Policy};
+use mycloud::record::bad::Policy;
 
 use crate::support::{Call, python_program, repository};
 
@@ -28,7 +27,7 @@ fn oracle(args: &[&str]) -> Vec<u8> {
 
 /// All records of the database.
 fn records(database: &Path, max_record: usize, policy: Policy) -> mycloud::Result<Vec<u8>> {
-    let options = ReadOptions { max_record, bad: Arc::new(Bad::new(policy)?) };
+    let options = ReadOptions { max_record, ..ReadOptions::new(policy)? };
     let mut reader = Reader::open(database, &options)?;
     let mut out = Vec::new();
     while reader.fill(&mut out)? {}
