@@ -110,23 +110,30 @@ impl Memory {
     /// # Errors
     /// `Usage` when it is none.
     pub fn temporary_directory(&self) -> Result<PathBuf> {
-        let variable = || std::env::var_os("TMPDIR").filter(|v| !v.is_empty()).map(PathBuf::from);
-        let directory = self.temporary_directory.clone().or_else(variable);
-        let directory = directory.unwrap_or_else(|| "/tmp".into());
-        match std::fs::metadata(&directory) {
-            Ok(found) if found.is_dir() => Ok(directory),
-            Ok(_) => Err(Error::usage(format!(
-                "{}: not a directory for temporary files (-T)",
-                directory.display()
-            ))),
-            Err(error) => Err(Error::path("keep temporary files in", &directory, &error)),
-        }
+        temporary_directory(self.temporary_directory.clone())
     }
 
     /// The number of cores to work on: by default those that affinity and control group leave.
     pub fn jobs(&self) -> usize {
         let jobs = self.jobs.or_else(|| std::thread::available_parallelism().ok());
         jobs.map_or(1, NonZeroUsize::get)
+    }
+}
+
+/// The directory for temporary files, where `-T` gives this one.
+///
+/// # Errors
+/// `Usage` when it is none.
+pub(super) fn temporary_directory(given: Option<PathBuf>) -> Result<PathBuf> {
+    let variable = || std::env::var_os("TMPDIR").filter(|v| !v.is_empty()).map(PathBuf::from);
+    let directory = given.or_else(variable).unwrap_or_else(|| "/tmp".into());
+    match std::fs::metadata(&directory) {
+        Ok(found) if found.is_dir() => Ok(directory),
+        Ok(_) => Err(Error::usage(format!(
+            "{}: not a directory for temporary files (-T)",
+            directory.display()
+        ))),
+        Err(error) => Err(Error::path("keep temporary files in", &directory, &error)),
     }
 }
 

@@ -1,15 +1,18 @@
 //! The options that name resources: those to read, with `-f`, and the one to write, with `-o`.
 
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 use clap::builder::OsStringValueParser;
 
-use crate::cli::options::Records;
+use crate::cli::options::{self, Records};
 use crate::cli::{Session, message};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::ledger::Ledger;
+use crate::format::parts::is_numbered;
 use crate::format::place::Place;
 use crate::format::resource::Resource;
 use crate::format::spec::Spec;
@@ -53,6 +56,66 @@ impl Resources {
     }
 }
 
+/// What to write.
+#[derive(Args, Clone, Debug)]
+pub struct Output {
+    /// Write to [FORMAT[,OPTION...]:]PATH, which appears whole or not at all; - is standard output
+    #[arg(short, long, value_name = "RESOURCE", value_parser = OsStringValueParser::new())]
+    pub output: Option<OsString>,
+
+    /// Write N outputs, numbered from 0 in the place of %d (or %03d) in PATH
+    #[arg(short = 'n', long, value_name = "N")]
+    parts: Option<NonZeroUsize>,
+
+    /// Replace an existing directory or database
+    #[arg(long, requires = "output")]
+    replace: bool,
+
+    /// Keep temporary files in DIR [default: $TMPDIR or /tmp]
+    #[arg(short = 'T', long, value_name = "DIR")]
+    temporary_directory: Option<PathBuf>,
+}
+
+impl Output {
+    /// The resource to write, and how to write it; without `-o` it is standard output.
+    ///
+    /// # Errors
+    /// `Usage` for what is no resource, and when it has a place for a number and there is none to
+    /// put there, or the other way round.
+    pub fn write(&self, session: &mut Session) -> Result<(Resource, WriteOptions)> {
+        let resource = match &self.output {
+            Some(text) => Resource::parse(text, None)?,
+            None => Resource::standard(),
+        };
+        if self.parts.is_none() && is_numbered(&resource) {
+            return Err(Error::usage(format!("{resource}: say with -n how many to write")));
+        }
+        let options = WriteOptions {
+            replace: self.replace,
+            stdout: match resource.place {
+                Place::Standard => Once::new(Box::new(session.stdout())),
+                _ => Once::none(),
+            },
+            ledger: Ledger::none(),
+            warn: warn(session),
+        };
+        Ok((resource, options))
+    }
+
+    /// How many outputs there are, if numbered ones were asked for.
+    pub fn parts(&self) -> Option<usize> {
+        self.parts.map(NonZeroUsize::get)
+    }
+
+    /// The directory for temporary files.
+    ///
+    /// # Errors
+    /// `Usage` when it is none.
+    pub fn temporary_directory(&self) -> Result<PathBuf> {
+        options::temporary_directory(self.temporary_directory.clone())
+    }
+}
+
 /// How records are read.
 ///
 /// # Errors
@@ -64,19 +127,6 @@ pub fn read_options(records: &Records, session: &Session) -> Result<ReadOptions>
         stdin: Once::none(),
         warn: warn(session),
     })
-}
-
-/// How records are written to `output`.
-pub fn write_options(output: &Resource, replace: bool, session: &mut Session) -> WriteOptions {
-    WriteOptions {
-        replace,
-        stdout: match output.place {
-            Place::Standard => Once::new(Box::new(session.stdout())),
-            _ => Once::none(),
-        },
-        ledger: Ledger::none(),
-        warn: warn(session),
-    }
 }
 
 fn warn(session: &Session) -> Warn {

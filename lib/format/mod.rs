@@ -3,7 +3,7 @@
 //! - [`resource`], [`spec`], [`place`]: what a resource is called, and what its name decides.
 //! - [`read`]: the records of resources, [`ahead`] on a thread. [`write`]: records to a resource.
 //! - [`bytes`], [`compression`], [`http`]: where bytes come from; [`target`], [`whole`],
-//!   [`ledger`]: where they go, whole or not at all.
+//!   [`ledger`]: where they go, whole or not at all; [`parts`], [`spool`]: several at once.
 //! - The formats: [`ndjson`], [`text`], [`csv`], [`leveldb`], [`range`].
 //!
 //! This room reads and writes files; it knows nothing of stages, keys or hosts.
@@ -23,11 +23,13 @@ pub mod http;
 pub mod ledger;
 pub mod leveldb;
 pub mod ndjson;
+pub mod parts;
 pub mod place;
 pub mod range;
 pub mod read;
 pub mod resource;
 pub mod spec;
+pub mod spool;
 pub mod target;
 pub mod text;
 pub mod whole;

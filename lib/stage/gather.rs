@@ -1,18 +1,25 @@
 //! `mc-gather`: records to standard output, or to files in any format that appear whole, or not at
 //! all.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::Result;
 use crate::format::ahead::Ahead;
+use crate::format::parts::Parts;
 use crate::format::resource::Resource;
-use crate::format::{ReadOptions, Source, WriteOptions, ndjson, write};
-use crate::record::stream::{Input, Summary};
+use crate::format::spool::Spool;
+use crate::format::{ReadOptions, Sink, Source, WriteOptions, ndjson, write};
+use crate::record::stream::{Facts, Input, Summary};
 
 /// What `mc-gather` is to do.
 pub struct Options {
     /// Where the records go.
     pub output: Resource,
+    /// Into how many numbered outputs, if into such: contiguous parts of about the same size.
+    pub parts: Option<usize>,
+    /// Where temporary files go: numbered outputs need one, to learn how much there is.
+    pub directory: PathBuf,
     /// How records are read.
     pub read: ReadOptions,
     /// How they are written.
@@ -25,13 +32,13 @@ pub struct Options {
 /// # Errors
 /// What input and output say; `BadInput` for a record that is bad, or that the format cannot hold.
 pub fn run(options: &Options, input: Box<dyn Input>) -> Result<Summary> {
-    let facts = Arc::new(Mutex::new(None));
-    let heard = Arc::clone(&facts);
+    let mut output = Gathered::create(options)?;
     let mut reader = ndjson::Reader::new(input, &options.read);
-    let mut sink = write::create(&options.output, &options.write)?;
+    let facts = Arc::new(Mutex::new(Facts::default()));
+    let heard = Arc::clone(&facts);
     let mut pieces = Ahead::new(move |piece| {
         let more = reader.fill(piece)?;
-        let known = reader.input().facts();
+        let known = reader.input().facts().unwrap_or_default();
         *heard.lock().unwrap_or_else(PoisonError::into_inner) = known;
         Ok(more)
     })?;
@@ -39,18 +46,61 @@ pub fn run(options: &Options, input: Box<dyn Input>) -> Result<Summary> {
     let mut declared = false;
     let mut spare = Vec::new();
     while let Some(piece) = pieces.next(spare)? {
+        if !std::mem::replace(&mut declared, true) {
+            output.declare(&facts.lock().unwrap_or_else(PoisonError::into_inner))?;
+        }
         summary.records_out += memchr::memchr_iter(b'\n', &piece).count() as u64;
         summary.bytes_out += piece.len() as u64;
-        if !std::mem::replace(&mut declared, true) {
-            let known = facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            sink.declare(&known.unwrap_or_default())?;
-        }
-        sink.write(&piece)?;
+        output.write(&piece)?;
         spare = piece;
     }
-    sink.finish()?;
+    summary.spilled_bytes = output.finish()?;
     summary.records_in = summary.records_out;
     summary.bytes_in = summary.bytes_out;
     summary.bad = options.read.bad.count();
     Ok(summary)
+}
+
+/// Where the records go.
+enum Gathered {
+    One(Box<dyn Sink>),
+    Several { parts: Parts, spool: Spool },
+}
+
+impl Gathered {
+    fn create(options: &Options) -> Result<Gathered> {
+        match options.parts {
+            None => Ok(Gathered::One(write::create(&options.output, &options.write)?)),
+            Some(count) => {
+                let parts = Parts::create(&options.output, count, &options.write)?;
+                Ok(Gathered::Several { parts, spool: Spool::new(&options.directory)? })
+            }
+        }
+    }
+
+    fn declare(&mut self, facts: &Facts) -> Result<()> {
+        match self {
+            Gathered::One(sink) => sink.declare(facts),
+            Gathered::Several { parts, .. } => parts.declare(facts),
+        }
+    }
+
+    fn write(&mut self, records: &[u8]) -> Result<()> {
+        match self {
+            Gathered::One(sink) => sink.write(records),
+            Gathered::Several { spool, .. } => spool.write(records),
+        }
+    }
+
+    /// Publishes; returns how many bytes went through a temporary file.
+    fn finish(self) -> Result<u64> {
+        match self {
+            Gathered::One(sink) => sink.finish().map(|()| 0),
+            Gathered::Several { mut parts, spool } => {
+                let bytes = spool.bytes();
+                spool.cut(parts.count(), |part, records| parts.write(part, records))?;
+                parts.finish().map(|()| bytes)
+            }
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! The stages: one file a tool, each with its Options and its `run()`. They do not know one another.
 
-pub mod map;
 pub mod cat;
 pub mod gather;
+pub mod map;
 pub mod shuffle;
 pub mod sort;
+pub mod split;
