@@ -18,7 +18,8 @@ pub const fn in_flight(jobs: usize) -> usize {
 }
 
 /// Calls `produce` until it gives `None`, `work` on each piece with `jobs` threads (each with a
-/// state of its own from `state`), and `consume` on the results in the order of the pieces.
+/// state of its own from `state`), and `consume` on the results in the order of the pieces; at the
+/// end, `rest` on each thread's state, whose results, if any, follow.
 ///
 /// The producer runs on a thread of its own and `consume` on the caller's. After a failure the
 /// caller is told at once; a producer that waits for input is left behind, not waited for.
@@ -30,6 +31,7 @@ pub fn ordered<T, S, R>(
     produce: impl FnMut() -> Result<Option<T>> + Send + 'static,
     state: impl Fn() -> S,
     work: impl Fn(&mut S, T) -> Result<R> + Send + Sync + 'static,
+    rest: impl Fn(S) -> Result<Option<R>> + Send + Sync + 'static,
     mut consume: impl FnMut(R) -> Result<()>,
 ) -> Result<()>
 where
@@ -37,22 +39,28 @@ where
     S: Send + 'static,
     R: Send + 'static,
 {
-    let work = Arc::new(work);
+    let (work, rest) = (Arc::new(work), Arc::new(rest));
     let (mut givers, mut takers) = (Vec::new(), Vec::new());
     for _ in 0..jobs.max(1) {
         let (give_work, take_work) = sync_channel::<Option<Result<T>>>(QUEUE);
         let (give_result, take_result) = sync_channel::<Option<Result<R>>>(QUEUE);
-        let (work, mut state) = (Arc::clone(&work), state());
-        spawn(move || labour(&take_work, &give_result, |piece| work(&mut state, piece)))?;
+        let (work, rest, state) = (Arc::clone(&work), Arc::clone(&rest), state());
+        spawn(move || labour(&take_work, &give_result, state, &*work, &*rest))?;
         givers.push(give_work);
         takers.push(take_result);
     }
     spawn(move || deal(produce, &givers))?;
-    for turn in 0.. {
-        match takers[turn % takers.len()].recv() {
-            Ok(Some(result)) => consume(result?)?,
-            Ok(None) => break, // the worker whose turn it is got no more work: nobody did
-            Err(_) => return Err(vanished()),
+    // A worker that says `None` in its turn got no more pieces, and then nobody did.
+    let (mut turn, mut open) = (0, vec![true; takers.len()]);
+    while open.contains(&true) {
+        let taker = turn % takers.len();
+        turn += 1;
+        if open[taker] {
+            match takers[taker].recv() {
+                Ok(Some(result)) => consume(result?)?,
+                Ok(None) => open[taker] = false,
+                Err(_) => return Err(vanished()),
+            }
         }
     }
     Ok(())
@@ -70,39 +78,44 @@ fn deal<T>(
     givers: &[SyncSender<Option<Result<T>>>],
 ) {
     for turn in 0.. {
-        let piece = produce().transpose();
-        let goes_on = matches!(piece, Some(Ok(_)));
-        if givers[turn % givers.len()].send(piece).is_err() {
+        let Some(piece) = produce().transpose() else { break };
+        let failed = piece.is_err();
+        if givers[turn % givers.len()].send(Some(piece)).is_err() || failed {
             return;
-        }
-        if !goes_on {
-            break;
         }
     }
     for giver in givers {
-        if giver.send(None).is_err() {
-            return;
-        }
+        // A worker that is gone has failed, and said so.
+        giver.send(None).unwrap_or_default();
     }
 }
 
-/// A worker's life: a result for every piece and `None` at the end, until nobody listens.
-fn labour<T, R>(
+/// A worker's life: a result for every piece, the rest and `None` at the end, until nobody listens.
+fn labour<T, S, R>(
     pieces: &Receiver<Option<Result<T>>>,
     results: &SyncSender<Option<Result<R>>>,
-    mut work: impl FnMut(T) -> Result<R>,
+    mut state: S,
+    work: &impl Fn(&mut S, T) -> Result<R>,
+    rest: &impl Fn(S) -> Result<Option<R>>,
 ) {
     loop {
         let result = match pieces.recv() {
-            Ok(Some(piece)) => Some(piece.and_then(&mut work)),
-            Ok(None) => None,
-            Err(_) => Some(Err(vanished())),
+            Ok(Some(piece)) => piece.and_then(|piece| work(&mut state, piece)),
+            Ok(None) => break,
+            Err(_) => Err(vanished()),
         };
-        let goes_on = matches!(result, Some(Ok(_)));
-        if results.send(result).is_err() || !goes_on {
+        let goes_on = result.is_ok();
+        if results.send(Some(result)).is_err() || !goes_on {
             return;
         }
     }
+    if let Some(result) = rest(state).transpose()
+        && results.send(Some(result)).is_err()
+    {
+        return;
+    }
+    // Nobody listens any more if this fails: then nobody waits for it either.
+    results.send(None).unwrap_or_default();
 }
 
 fn spawn(body: impl FnOnce() + Send + 'static) -> Result<()> {
@@ -130,6 +143,7 @@ mod tests {
             produce,
             || (),
             work,
+            |()| Ok(None),
             |n| {
                 seen.push(n);
                 Ok(())
@@ -155,6 +169,34 @@ mod tests {
     }
 
     #[test]
+    fn what_the_threads_hold_comes_last() {
+        let mut left = 100;
+        let produce = move || {
+            left -= 1;
+            Ok((left >= 0).then_some(left))
+        };
+        let work = |sum: &mut i32, n| {
+            *sum += n;
+            Ok(None)
+        };
+        let (mut total, mut pieces) = (0, 0);
+        ordered(
+            3,
+            produce,
+            || 0,
+            work,
+            |sum| Ok(Some(Some(sum))),
+            |result| {
+                pieces += i32::from(result.is_none());
+                total += result.unwrap_or(0);
+                Ok(())
+            },
+        )
+        .unwrap();
+        assert_eq!((pieces, total), (100, 4950));
+    }
+
+    #[test]
     fn a_failing_producer_is_told_too() {
         let mut left = 5;
         let produce = move || {
@@ -167,6 +209,7 @@ mod tests {
             produce,
             || (),
             |(), n| Ok(n),
+            |()| Ok(None),
             |_: i32| {
                 seen += 1;
                 Ok(())
@@ -184,6 +227,6 @@ mod tests {
             Ok((left > 0).then_some(left))
         };
         let work = |(): &mut (), n: i32| if n == 5 { panic!("on purpose") } else { Ok(n) };
-        assert!(ordered(2, produce, || (), work, |_| Ok(())).is_err());
+        assert!(ordered(2, produce, || (), work, |()| Ok(None), |_| Ok(())).is_err());
     }
 }

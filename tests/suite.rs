@@ -4,5 +4,6 @@
 
 mod harness;
 mod leveldb;
+mod sort;
 #[allow(dead_code, unused_imports)] // Each module uses what it needs.
 mod support;

@@ -168,6 +168,7 @@ pub fn sort(
         move || blocks.next(budget.block, Vec::new(), &bad),
         || order.keyer(),
         move |keyer, block| sorted_run(keyer, block, &judged),
+        |_| Ok(None),
         |run| sorter.add(run),
     )?;
     output.declare(&order.facts())?;

@@ -29,6 +29,9 @@ const BUFFER_MAX: usize = 1 << 20;
 /// Smaller ones make it slow: fewer runs at once are better then.
 const BUFFER_MIN: usize = 16 << 10;
 
+/// Fewer runs at once would mean passes without end.
+const FAN_IN_MIN: usize = 16;
+
 /// Descriptors kept free for everything but spilled runs.
 const FILES_RESERVED: u64 = 32;
 
@@ -39,7 +42,7 @@ impl Budget {
         let block = memory / 3 / (in_flight(jobs) * RUN_WEIGHT);
         let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(256, |(soft, _)| soft);
         let files = files.saturating_sub(FILES_RESERVED) as usize;
-        let fan_in = (memory / 2 / BUFFER_MIN).min(files).max(2);
+        let fan_in = (memory / 2 / BUFFER_MIN).max(FAN_IN_MIN).min(files).max(2);
         Budget {
             block: block.clamp(1, BLOCK_MAX),
             runs: memory / 2,

@@ -43,6 +43,13 @@ pub fn merge(
     mut emit: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<u64> {
     let bytes: usize = runs.iter().map(Run::text_bytes).sum();
+    if bytes <= RANGE_BYTES {
+        // Not worth a thread.
+        let whole: Vec<_> = runs.iter().map(|run| 0..run.items().len()).collect();
+        let (merged, count) = merge_range(&runs, &whole, unique, shape);
+        emit(&merged)?;
+        return Ok(count);
+    }
     let runs = Arc::new(runs);
     let cuts = cuts(&runs, bytes / RANGE_BYTES, unique);
     let from = vec![0; runs.len()];
@@ -53,6 +60,7 @@ pub fn merge(
         move || Ok(ranges.next()),
         || (),
         move |(), range| Ok(merge_range(&runs, &range, unique, shape)),
+        |()| Ok(None),
         |(merged, items): (Vec<u8>, u64)| {
             count += items;
             emit(&merged)
