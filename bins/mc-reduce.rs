@@ -1,1 +1,132 @@
-fn main() {}
+//! mc-reduce: results per group.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use mycloud::aggregate::Op;
+use mycloud::cli::options::{Keys, Memory, Records};
+use mycloud::cli::{self, Session, duration, size, surroundings};
+use mycloud::engine::keyed::Limits;
+use mycloud::stage::reduce::{self, By, Options, Running, With};
+use mycloud::worker::Command;
+use mycloud::{Error, Result};
+
+/// Reduce the groups of records that are in key order, as mc-shuffle leaves them: to results, by
+/// ops, or to what a command prints that gets whole groups
+#[derive(clap::Parser)]
+#[command(override_usage = "mc-reduce [OPTION]... [NAME=]OP[:FIELD]...\n       \
+                            mc-reduce [OPTION]... -c LINE\n       \
+                            mc-reduce [OPTION]... -- CMD [ARG]...")]
+struct Args {
+    #[command(flatten)]
+    keys: Keys,
+
+    /// Make one group of all records
+    #[arg(long, conflicts_with = "key")]
+    all: bool,
+
+    /// What to compute of each group: count, sum, mean, var, stddev, min, max, minby, maxby, first,
+    /// last, ndistinct, collect, top=N, p50 (p95, p99.9, ...), quantile=Q
+    #[arg(value_name = "OP")]
+    ops: Vec<String>,
+
+    /// Run LINE with /bin/sh -c over whole groups
+    #[arg(short = 'c', value_name = "LINE", allow_hyphen_values = true)]
+    line: Option<OsString>,
+
+    /// The command to run over whole groups, and its arguments
+    #[arg(last = true, value_name = "CMD")]
+    command: Vec<OsString>,
+
+    /// Give a command groups of about SIZE in all [default: they grow from 256K to 6M]
+    #[arg(long, value_name = "SIZE", value_parser = size::bytes)]
+    block: Option<u64>,
+
+    /// The exit statuses of a command that mean success [default: 0]
+    #[arg(long, value_name = "STATUS", value_delimiter = ',')]
+    ok_exit: Vec<u8>,
+
+    /// How often a failed command is tried again on the same groups [default: 1]
+    #[arg(long, value_name = "N")]
+    retries: Option<u32>,
+
+    /// End a command that takes longer than TIME, such as 90s or 10m
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    timeout: Option<Duration>,
+
+    #[command(flatten)]
+    records: Records,
+
+    #[command(flatten)]
+    memory: Memory,
+}
+
+impl Args {
+    /// What is done with each group: ops or a command, never both.
+    fn with(&mut self) -> Result<With> {
+        let words = std::mem::take(&mut self.command);
+        let command = match (self.line.take(), words.is_empty()) {
+            (Some(_), false) => return Err(Error::usage("say -c LINE or -- CMD, not both")),
+            (Some(line), true) => Command::shell(line),
+            (None, false) => Command::program(words, surroundings::search_path().as_deref())?,
+            (None, true) => return self.with_ops(),
+        };
+        if let Some(op) = self.ops.first() {
+            return Err(Error::usage(format!("'{op}': ops and a command do not go together")));
+        }
+        let default_ok = if self.ok_exit.is_empty() { &[0][..] } else { &self.ok_exit };
+        let block = self.block.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        if block.is_some_and(|bytes| bytes == 0 || bytes > self.memory.bytes()) {
+            return Err(Error::usage("--block is 0 or more than the memory that may be used (-S)"));
+        }
+        Ok(With::Command(Running {
+            command,
+            block,
+            ok_exit: default_ok.iter().copied().map(i32::from).collect(),
+            retries: self.retries.unwrap_or(1),
+            timeout: self.timeout,
+            input_path: surroundings::stdin_path(),
+        }))
+    }
+
+    fn with_ops(&self) -> Result<With> {
+        let of_commands = [
+            ("--block", self.block.is_some()),
+            ("--ok-exit", !self.ok_exit.is_empty()),
+            ("--retries", self.retries.is_some()),
+            ("--timeout", self.timeout.is_some()),
+        ];
+        if let Some((name, _)) = of_commands.iter().find(|(_, said)| *said) {
+            return Err(Error::usage(format!("{name} is for a command (-c LINE or -- CMD)")));
+        }
+        if self.ops.is_empty() {
+            return Err(Error::usage("compute what? say OP..., -c LINE or -- CMD"));
+        }
+        Ok(With::Ops(self.ops.iter().map(|op| Op::parse(op)).collect::<Result<_>>()?))
+    }
+}
+
+fn main() -> ExitCode {
+    cli::run("mc-reduce", |mut args: Args, session: &mut Session| {
+        let options = Options {
+            by: match (&args.keys.key, args.all) {
+                (_, true) => By::Nothing,
+                (Some(_), _) => By::Key(args.keys.keys()?),
+                (None, _) => By::Stream,
+            },
+            with: args.with()?,
+            missing: args.keys.missing,
+            limits: Limits {
+                memory: args.memory.bytes(),
+                jobs: args.memory.jobs(),
+                directory: args.memory.temporary_directory()?,
+                max_record: args.records.max_record(),
+            },
+            bad: args.records.bad()?,
+        };
+        let (tool, input, mut output) = (session.tool(), session.stdin()?, session.stdout());
+        let session = &*session;
+        reduce::run(&options, tool, input, &mut output, &|lines| session.pass_on(lines))
+    })
+}

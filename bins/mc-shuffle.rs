@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use mycloud::aggregate::Op;
 use mycloud::cli::options::{Keys, Memory, Records};
 use mycloud::cli::{self, Session};
 use mycloud::engine::keyed::{Limits, Order};
@@ -18,11 +19,19 @@ struct Args {
     #[arg(long, value_name = "KEY")]
     order_by: Option<String>,
 
+    /// Print results of each group instead of its records: OPs as those of mc-reduce
+    #[arg(long, value_name = "OP", num_args = 1.., value_parser = parse_op)]
+    reduce: Vec<Op>,
+
     #[command(flatten)]
     records: Records,
 
     #[command(flatten)]
     memory: Memory,
+}
+
+fn parse_op(word: &str) -> Result<Op, String> {
+    Op::parse(word).map_err(|error| error.to_string())
 }
 
 fn main() -> ExitCode {
@@ -46,6 +55,7 @@ fn main() -> ExitCode {
                 max_record: args.records.max_record(),
             },
             bad: args.records.bad()?,
+            ops: args.reduce,
         };
         shuffle::run(&options, session.stdin()?, &mut session.stdout())
     })

@@ -28,6 +28,18 @@ pub struct Limits {
     pub max_record: usize,
 }
 
+impl Limits {
+    /// How a sort within them is done.
+    pub fn settings(&self, unique: bool) -> Settings {
+        Settings {
+            budget: Budget::new(self.memory, self.jobs),
+            jobs: self.jobs,
+            directory: self.directory.clone(),
+            unique,
+        }
+    }
+}
+
 /// What a sort is to do.
 #[derive(Clone, Debug)]
 pub struct Order {
@@ -94,9 +106,19 @@ impl Judge {
         }
     }
 
+    /// Where a record stands, for messages.
+    pub fn place(&self, line: Line<'_>) -> String {
+        format!("{}: line {}", self.name, line.number)
+    }
+
     /// The error that says `text` of a record.
     pub fn error(&self, line: Line<'_>, text: impl Into<String>) -> Error {
-        Error::input(text).at(format!("{}: line {}", self.name, line.number))
+        Error::input(text).at(self.place(line))
+    }
+
+    /// Counts records that lack something that was let pass by.
+    pub fn count_missing(&self, records: u64) {
+        self.missing.fetch_add(records, Ordering::Relaxed);
     }
 
     /// Counts what was read, and how many records of it were kept.
@@ -106,9 +128,16 @@ impl Judge {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// How many records were kept.
-    pub fn kept(&self) -> u64 {
-        self.kept.load(Ordering::Relaxed)
+    /// Checks that all records that were kept came through.
+    ///
+    /// # Errors
+    /// `Incomplete` when they did not.
+    pub fn verify(&self, came: u64) -> Result<()> {
+        let kept = self.kept.load(Ordering::Relaxed);
+        if kept == came {
+            return Ok(());
+        }
+        Err(Error::incomplete(format!("internal error: of {kept} records {came} came through")))
     }
 
     /// What was read and dropped so far.
@@ -153,14 +182,33 @@ pub fn sort(
     input: impl Input + 'static,
     output: &mut impl Output,
 ) -> Result<Summary> {
+    let (sorter, judge) = collect(order, limits, bad, input)?;
+    output.declare(&order.facts())?;
+    let mut bytes_out = 0;
+    let (records_out, spilled_bytes) = sorter.finish(|texts| {
+        bytes_out += texts.len() as u64;
+        output.write(texts)
+    })?;
+    output.flush()?;
+    if !order.unique {
+        judge.verify(records_out)?;
+    }
+    Ok(Summary { records_out, bytes_out, spilled_bytes, ..judge.summary() })
+}
+
+/// Reads a whole stream into a sort that is not finished yet.
+///
+/// # Errors
+/// As [`sort`].
+pub fn collect(
+    order: &Order,
+    limits: &Limits,
+    bad: &Arc<Bad>,
+    input: impl Input + 'static,
+) -> Result<(Sorter, Arc<Judge>)> {
     let budget = Budget::new(limits.memory, limits.jobs);
     let judge = Arc::new(Judge::new(input.name(), Arc::clone(bad)));
-    let mut sorter = Sorter::new(Settings {
-        budget,
-        jobs: limits.jobs,
-        directory: limits.directory.clone(),
-        unique: order.unique,
-    });
+    let mut sorter = Sorter::new(limits.settings(order.unique));
     let mut blocks = Blocks::new(input, limits.max_record);
     let (bad, judged) = (Arc::clone(bad), Arc::clone(&judge));
     parallel::ordered(
@@ -171,18 +219,5 @@ pub fn sort(
         |_| Ok(None),
         |run| sorter.add(run),
     )?;
-    output.declare(&order.facts())?;
-    let mut bytes_out = 0;
-    let (records_out, spilled_bytes) = sorter.finish(|texts| {
-        bytes_out += texts.len() as u64;
-        output.write(texts)
-    })?;
-    output.flush()?;
-    if !order.unique && judge.kept() != records_out {
-        return Err(Error::incomplete(format!(
-            "internal error: {} records to sort, but {records_out} sorted",
-            judge.kept()
-        )));
-    }
-    Ok(Summary { records_out, bytes_out, spilled_bytes, ..judge.summary() })
+    Ok((sorter, judge))
 }

@@ -293,13 +293,12 @@ impl Keyer {
             push_parts(out, &self.keys.parts, key, record, self.missing)?;
             (key, behind)
         };
-        let key_len = out.len() - start;
         let (order, others) = behind.split_at(self.order.len());
         push_parts(out, &self.order, order, record, self.missing)?;
         if self.reverse {
             complement(&mut out[start..]);
         }
-        Ok(Found { key, others, key_len })
+        Ok(Found { key, others })
     }
 }
 
@@ -310,8 +309,6 @@ pub struct Found<'a> {
     pub key: &'a [Place],
     /// Where the other values lie.
     pub others: &'a [Place],
-    /// How many of the appended bytes are the key's own; the rest orders what has the same key.
-    pub key_len: usize,
 }
 
 /// Appends the bytes of some parts of a key, whose values lie at `places`.

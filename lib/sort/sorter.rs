@@ -6,7 +6,7 @@ use super::budget::Budget;
 use super::merge::{Cursor, Merge};
 use super::partition::{Shape, merge};
 use super::run::Run;
-use super::spill::{Spill, SpillReader, SpillWriter, push_parts};
+use super::spill::{Spill, SpillReader, SpillWriter, each_item, push_parts};
 use crate::error::Result;
 
 /// How a sort is done. Nothing here changes its result but `unique`.
@@ -102,6 +102,24 @@ impl Sorter {
         }
         emit(&texts)?;
         Ok((count, merged.spilled_bytes))
+    }
+
+    /// Gives all items to `take`, key and text, in order. Returns the bytes that were spilled.
+    ///
+    /// # Errors
+    /// What `take` says; when the disk is full.
+    pub fn finish_items(mut self, mut take: impl FnMut(&[u8], &[u8]) -> Result<()>) -> Result<u64> {
+        if self.spills.is_empty() {
+            let (jobs, unique) = (self.settings.jobs, self.settings.unique);
+            let runs = std::mem::take(&mut self.runs);
+            merge(runs, jobs, unique, Shape::Spill, |items| each_item(items, &mut take))?;
+            return Ok(0);
+        }
+        let mut sorted = self.into_cursor()?;
+        while sorted.cursor.advance()? {
+            take(sorted.cursor.key(), sorted.cursor.text())?;
+        }
+        Ok(sorted.spilled_bytes)
     }
 
     /// All items in order, keys and texts, as a stream. What is in memory is spilled first.

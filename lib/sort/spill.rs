@@ -32,6 +32,28 @@ pub fn push_parts(out: &mut Vec<u8>, key: &[u8], text: &[u8]) {
     out.extend_from_slice(text);
 }
 
+/// Gives each item of `items`, in the form of [`push_item`], to `take`: its key and its text.
+///
+/// # Errors
+/// What `take` says.
+pub fn each_item(
+    mut items: &[u8],
+    take: &mut impl FnMut(&[u8], &[u8]) -> Result<()>,
+) -> Result<()> {
+    while let Some((lengths, rest)) = items.split_at_checked(LENGTHS) {
+        let length = |at: usize| {
+            let mut bytes = [0; 4];
+            bytes.copy_from_slice(&lengths[at..at + 4]);
+            u32::from_le_bytes(bytes) as usize
+        };
+        let (key, rest) = rest.split_at(length(0));
+        let (text, rest) = rest.split_at(length(4));
+        take(key, text)?;
+        items = rest;
+    }
+    Ok(())
+}
+
 /// A run that is being written.
 #[derive(Debug)]
 pub struct SpillWriter {

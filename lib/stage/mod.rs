@@ -3,6 +3,7 @@
 pub mod cat;
 pub mod gather;
 pub mod map;
+pub mod reduce;
 pub mod shuffle;
 pub mod sort;
 pub mod split;

@@ -1,12 +1,15 @@
 //! `mc-shuffle`: records grouped by key. Equal keys are adjacent and in key order, which makes a
-//! shuffle on one machine a stable sort.
+//! shuffle on one machine a stable sort; or, with `--reduce`, what becomes of the groups.
 
 use std::sync::Arc;
 
+use crate::aggregate::Op;
+use crate::engine::group::Grouping;
 use crate::engine::keyed::{self, Limits, Order};
+use crate::engine::reduce;
 use crate::error::Result;
 use crate::record::bad::Bad;
-use crate::record::stream::{Input, Output, Summary};
+use crate::record::stream::{Facts, Input, Output, Summary};
 
 /// What `mc-shuffle` is to do.
 pub struct Options {
@@ -16,9 +19,11 @@ pub struct Options {
     pub limits: Limits,
     /// What happens to bad records.
     pub bad: Arc<Bad>,
+    /// The results to print of each group, instead of its records; none prints the records.
+    pub ops: Vec<Op>,
 }
 
-/// Groups the records of `input`.
+/// Groups the records of `input`, and reduces the groups if there are ops.
 ///
 /// # Errors
 /// `BadInput` for a record that is bad or has no key; `Storage` when there is no room to spill;
@@ -28,5 +33,15 @@ pub fn run(
     input: impl Input + 'static,
     output: &mut impl Output,
 ) -> Result<Summary> {
-    keyed::sort(&options.order, &options.limits, &options.bad, input, output)
+    let Options { order, limits, bad, ops } = options;
+    if ops.is_empty() {
+        return keyed::sort(order, limits, bad, input, output);
+    }
+    let keys = Some(order.keys.clone());
+    let grouping = Grouping::new(keys, ops.clone(), order.missing, limits.max_record)?;
+    output.declare(&Facts::default())?;
+    match order.order_by.is_empty() {
+        true => reduce::by_hashing(grouping, limits, bad, input, output),
+        false => reduce::by_sorting(grouping, order, limits, bad, input, output),
+    }
 }

@@ -1,0 +1,297 @@
+//! `mc-reduce`: results per group of a stream that is in key order, by ops or by a command.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::aggregate::Op;
+use crate::engine::group::Grouping;
+use crate::engine::keyed::{Judge, Limits};
+use crate::engine::{self, Cut, Form, Piece, Plan, reduce};
+use crate::error::{Error, Result};
+use crate::record::bad::Bad;
+use crate::record::block::{Block, Blocks, flaw_error};
+use crate::record::key::{Fault, Keyer, Keys, Missing};
+use crate::record::stream::{Facts, Input, Output, Summary};
+use crate::worker::{Command, Spool, quote};
+
+/// What `mc-reduce` is to do.
+pub struct Options {
+    /// What makes a group.
+    pub by: By,
+    /// What becomes of records without the key, and of missing operands.
+    pub missing: Missing,
+    /// What is done with each group.
+    pub with: With,
+    /// What it may use.
+    pub limits: Limits,
+    /// What happens to bad records.
+    pub bad: Arc<Bad>,
+}
+
+/// What makes a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum By {
+    /// This key.
+    Key(Keys),
+    /// The key of the stream, as its writer said it, or else the first element of pairs.
+    Stream,
+    /// All records are one group.
+    Nothing,
+}
+
+/// What is done with each group.
+pub enum With {
+    /// These results of it are computed.
+    Ops(Vec<Op>),
+    /// A command gets it whole, with others.
+    Command(Running),
+}
+
+/// How a command is run over groups.
+pub struct Running {
+    /// The command.
+    pub command: Command,
+    /// Bytes of groups that one process of it gets, where that is given.
+    pub block: Option<usize>,
+    /// The exit statuses that mean success.
+    pub ok_exit: Vec<i32>,
+    /// How many more attempts a failed task gets.
+    pub retries: u32,
+    /// How long an attempt may take.
+    pub timeout: Option<Duration>,
+    /// The file that is the input, where it is one.
+    pub input_path: Option<PathBuf>,
+}
+
+/// Bytes read at first, to learn what the stream is.
+const FIRST_BYTES: usize = 64 << 10;
+
+/// Reduces `input`. `pass_on` takes lines for standard error, each with `tool` in front.
+///
+/// # Errors
+/// `Usage` when there is no key, `BadInput` for a bad record, one out of order, or an operand that
+/// is none, `Command` or `Timeout` for a command that failed; what the streams say.
+pub fn run(
+    options: &Options,
+    tool: &str,
+    input: impl Input + 'static,
+    output: &mut impl Output,
+    pass_on: &(dyn Fn(&str) + Sync),
+) -> Result<Summary> {
+    let mut blocks = Blocks::new(input, options.limits.max_record);
+    let start = blocks.next(FIRST_BYTES, Vec::new(), &options.bad)?;
+    let (keys, reverse) = keys(&options.by, &mut blocks, start.as_ref())?;
+    output.declare(&Facts::default())?;
+    match &options.with {
+        With::Ops(ops) => {
+            let max_record = options.limits.max_record;
+            let grouping = Grouping::new(keys, ops.clone(), options.missing, max_record)?;
+            let grouping = grouping.reversed(reverse);
+            reduce::in_order(grouping, &options.limits, &options.bad, start, blocks, output)
+        }
+        With::Command(running) => {
+            let keyer =
+                keys.as_ref().map(|keys| Keyer::new(keys, options.missing, &[]).reversed(reverse));
+            let shown = keys.map_or(String::new(), |keys| keys.spelled());
+            let cut = GroupCut::new(options, blocks, start, keyer, shown);
+            command(options, running, tool, cut, output, pass_on)
+        }
+    }
+}
+
+/// The key, and whether the stream is in its reverse order.
+fn keys<I: Input>(
+    by: &By,
+    blocks: &mut Blocks<I>,
+    start: Option<&Block>,
+) -> Result<(Option<Keys>, bool)> {
+    match by {
+        By::Nothing => return Ok((None, false)),
+        By::Key(keys) => return Ok((Some(keys.clone()), false)),
+        By::Stream => (),
+    }
+    if let Some(Facts { key: Some(key), reverse }) = blocks.input().facts() {
+        return Ok((Some(Keys::parse(&key)?), reverse));
+    }
+    let first = start.and_then(|block| block.lines().next());
+    if first.is_some_and(|line| line.text.trim_ascii_start().starts_with(b"{")) {
+        return Err(Error::usage(
+            "by which key? the records are objects, and nothing is known of their order \
+             (say -k KEY, or --all for one group)",
+        ));
+    }
+    Ok((Some(Keys::implied()), false))
+}
+
+fn command(
+    options: &Options,
+    running: &Running,
+    tool: &str,
+    cut: GroupCut<impl Input + 'static>,
+    output: &mut impl Output,
+    pass_on: &(dyn Fn(&str) + Sync),
+) -> Result<Summary> {
+    let judge = Arc::clone(&cut.judge);
+    let plan = Plan {
+        tool,
+        command: &running.command,
+        form: Form::Records,
+        ok_exit: &running.ok_exit,
+        retries: running.retries,
+        timeout: running.timeout,
+        slots: options.limits.jobs,
+        block: running.block,
+        memory: options.limits.memory,
+        folder: &options.limits.directory,
+        max_record: options.limits.max_record,
+        bad: &options.bad,
+        input_name: cut.blocks.name().to_string(),
+        by_hand: &|first, count| by_hand(running, first, count),
+        pass_on,
+    };
+    let summary = engine::run(&plan, cut, output)?;
+    let read = judge.summary();
+    Ok(Summary { records_in: read.records_in, missing: read.missing, ..summary })
+}
+
+/// A shell line that gives the command the same groups again.
+fn by_hand(running: &Running, first: u64, count: u64) -> String {
+    let last = first.saturating_add(count).saturating_sub(1);
+    let script = quote::word(OsStr::new(&format!("{first},{last}p;{last}q")));
+    let command = running.command.shown();
+    match &running.input_path {
+        Some(path) => format!("sed -n {script} {} | {command}", quote::word(path.as_os_str())),
+        None => format!("... | sed -n {script} | {command}"),
+    }
+}
+
+/// Cuts a stream that is in key order into pieces of whole groups.
+struct GroupCut<I> {
+    blocks: Blocks<I>,
+    /// What was read of the stream already.
+    start: Option<Block>,
+    bad: Arc<Bad>,
+    judge: Arc<Judge>,
+    /// Finds the key; none where all records are one group.
+    keyer: Option<Keyer>,
+    key_shown: String,
+    /// The key of the last record, and of the one before.
+    key: Vec<u8>,
+    last: Vec<u8>,
+    /// The block in work, and where in it and in the stream the next line is.
+    block: Block,
+    at: usize,
+    number: u64,
+    /// The first record of the next piece, with its line's number.
+    held: Option<(Vec<u8>, u64)>,
+    spool_memory: usize,
+    directory: PathBuf,
+    started: bool,
+}
+
+impl<I: Input + 'static> GroupCut<I> {
+    fn new(
+        options: &Options,
+        blocks: Blocks<I>,
+        start: Option<Block>,
+        keyer: Option<Keyer>,
+        key_shown: String,
+    ) -> GroupCut<I> {
+        GroupCut {
+            judge: Arc::new(Judge::new(blocks.name(), Arc::clone(&options.bad))),
+            blocks,
+            start,
+            bad: Arc::clone(&options.bad),
+            keyer,
+            key_shown,
+            key: Vec::new(),
+            last: Vec::new(),
+            block: Block::default(),
+            at: 0,
+            number: 1,
+            held: None,
+            spool_memory: options.limits.memory / (8 * options.limits.jobs.max(1)),
+            directory: options.limits.directory.clone(),
+            started: false,
+        }
+    }
+
+    /// Goes to the next record that has a key; returns its text and its line's number.
+    fn record(&mut self) -> Result<Option<(std::ops::Range<usize>, u64)>> {
+        loop {
+            let Some(line) = self.block.line_at(self.at, self.number) else {
+                let buffer = std::mem::take(&mut self.block.bytes);
+                let next = match self.start.take() {
+                    Some(start) => Some(start),
+                    None => self.blocks.next(FIRST_BYTES, buffer, &self.bad)?,
+                };
+                let Some(block) = next else { return Ok(None) };
+                (self.at, self.number, self.block) = (0, block.first_line, block);
+                continue;
+            };
+            (self.at, self.number) = (self.block.after(&line), line.number + 1);
+            std::mem::swap(&mut self.key, &mut self.last);
+            self.key.clear();
+            let found = match &mut self.keyer {
+                Some(keyer) => keyer.key(line.text, &mut self.key).map(|_| ()),
+                None => crate::record::scan::check(line.text).map_err(Fault::Flaw),
+            };
+            self.judge.count(1, u64::from(found.is_ok()), line.text.len() + 1);
+            match found {
+                Ok(()) if self.started && self.key < self.last => {
+                    let key = match self.key_shown.as_str() {
+                        "" => String::new(),
+                        key => format!(" -k {key}"),
+                    };
+                    let fix = format!("group it first: mc-shuffle{key}");
+                    let what = "the input is not in the order of the key";
+                    return Err(self.judge.error(line, format!("{what}; {fix}")));
+                }
+                Ok(()) => {
+                    self.started = true;
+                    return Ok(Some((line.at..line.at + line.text.len(), line.number)));
+                }
+                Err(Fault::Flaw(flaw)) => {
+                    let error = flaw_error(self.blocks.name(), line, flaw);
+                    self.bad.reject(error, line.text)?;
+                    std::mem::swap(&mut self.key, &mut self.last);
+                }
+                Err(fault) => {
+                    self.judge.fault(line, fault)?;
+                    std::mem::swap(&mut self.key, &mut self.last);
+                }
+            }
+        }
+    }
+}
+
+impl<I: Input + 'static> Cut for GroupCut<I> {
+    fn next(&mut self, size: usize, buffer: Vec<u8>) -> Result<Option<Piece>> {
+        let mut input = Spool::new(buffer, self.spool_memory.max(size), &self.directory);
+        let (mut first, mut last, mut records) = (None, 0, 0);
+        if let Some((record, number)) = self.held.take() {
+            input.push(&record)?;
+            input.push(b"\n")?;
+            (first, last, records) = (Some(number), number, 1);
+        }
+        while let Some((place, number)) = self.record()? {
+            let record = &self.block.bytes[place];
+            if self.key != self.last && input.len() >= size as u64 && records > 0 {
+                self.held = Some((record.to_vec(), number));
+                break;
+            }
+            input.push(record)?;
+            input.push(b"\n")?;
+            first = first.or(Some(number));
+            (last, records) = (number, records + 1);
+        }
+        match first {
+            Some(first) => {
+                Ok(Some(Piece::Ready { input, lines: (first, last + 1 - first), records }))
+            }
+            None => Ok(None),
+        }
+    }
+}
