@@ -92,8 +92,12 @@ impl Target {
     /// # Errors
     /// As [`Target::write`].
     pub fn prepare(&mut self) -> Result<()> {
-        let State::Open(encoder) = std::mem::replace(&mut self.state, State::Done) else {
-            return Ok(());
+        let encoder = match std::mem::replace(&mut self.state, State::Done) {
+            State::Open(encoder) => encoder,
+            other => {
+                self.state = other;
+                return Ok(());
+            }
         };
         let finished = encoder.finish().and_then(Buffered::finish);
         let mut raw = finished.map_err(|e| lower(&self.name, "write", e))?;
