@@ -151,6 +151,7 @@ impl Args {
 fn main() -> ExitCode {
     cli::run("mc-map", |args: Args, session: &mut Session| {
         let options = args.options()?;
+        session.guard()?;
         let (tool, input, mut output) = (session.tool(), session.stdin()?, session.stdout());
         let session = &*session;
         map::run(&options, tool, input, &mut output, &|lines| session.pass_on(lines))

@@ -33,6 +33,8 @@
 
 pub mod command;
 pub mod duration;
+mod guard;
+mod ledger;
 pub mod memory;
 pub mod message;
 pub mod options;

@@ -1,11 +1,12 @@
 //! What a process does to itself that Rust cannot check: the one place with `unsafe` code.
 //!
-//! It looks at the standard descriptors before the runtime does, and dies by a signal.
+//! It looks at the standard descriptors before the runtime does, forks, and dies by a signal.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use nix::libc;
 use nix::sys::signal::{self, Signal};
+use nix::unistd::{ForkResult, fork as system_fork};
 
 /// Bit n is set when descriptor n was closed when the process started.
 static CLOSED_AT_START: AtomicU8 = AtomicU8::new(0);
@@ -42,4 +43,28 @@ pub fn die_by(signal: i32) {
     set.add(signal);
     let _ = set.thread_unblock();
     let _ = signal::raise(signal);
+}
+
+/// Forks. Only to be called while the process has one thread.
+///
+/// # Errors
+/// When the system has no process left, or there are other threads.
+pub(super) fn fork() -> nix::Result<ForkResult> {
+    let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
+    if threads > 1 {
+        return Err(nix::errno::Errno::EDEADLK);
+    }
+    // SAFETY: with no other thread, nothing that the child calls can wait for a lock that is held
+    // by a thread which it does not have.
+    #[allow(unsafe_code)]
+    unsafe {
+        system_fork()
+    }
+}
+
+/// The signals that the process ignores: bit n - 1 is signal n.
+pub(super) fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }

@@ -11,7 +11,6 @@ use clap::builder::OsStringValueParser;
 use crate::cli::options::{self, Records};
 use crate::cli::{Session, message};
 use crate::error::{Error, Result};
-use crate::format::ledger::Ledger;
 use crate::format::parts::is_numbered;
 use crate::format::place::Place;
 use crate::format::resource::Resource;
@@ -77,7 +76,8 @@ pub struct Output {
 }
 
 impl Output {
-    /// The resource to write, and how to write it; without `-o` it is standard output.
+    /// The resource to write, and how to write it: to standard output without `-o`, else under a
+    /// guard.
     ///
     /// # Errors
     /// `Usage` for what is no resource, and when it has a place for a number and there is none to
@@ -90,13 +90,16 @@ impl Output {
         if self.parts.is_none() && is_numbered(&resource) {
             return Err(Error::usage(format!("{resource}: say with -n how many to write")));
         }
+        if resource.place != Place::Standard {
+            session.guard()?;
+        }
         let options = WriteOptions {
             replace: self.replace,
             stdout: match resource.place {
                 Place::Standard => Once::new(Box::new(session.stdout())),
                 _ => Once::none(),
             },
-            ledger: Ledger::none(),
+            ledger: session.ledger(),
             warn: warn(session),
         };
         Ok((resource, options))

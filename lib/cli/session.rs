@@ -3,11 +3,14 @@
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-use crate::cli::{Stdout, message, process};
+use crate::cli::ledger::Names;
+use crate::cli::{Stdout, guard, message, process};
 use crate::error::{Error, Result};
+use crate::format::ledger::Ledger;
 use crate::run::pipe::PipeInput;
 use crate::run::registry::{self, Registry};
 use crate::run::runtime_dir;
@@ -19,6 +22,7 @@ pub struct Session {
     verbose: u8,
     stdout: Stdout,
     stdin_taken: bool,
+    names: Option<Arc<Names>>,
 }
 
 impl Session {
@@ -26,7 +30,7 @@ impl Session {
     pub(super) fn new(tool: &'static str) -> Session {
         let directory = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
         registry::install(Registry::new(runtime_dir::candidates(directory)));
-        Session { tool, verbose: 0, stdout: Stdout::new(tool), stdin_taken: false }
+        Session { tool, verbose: 0, stdout: Stdout::new(tool), stdin_taken: false, names: None }
     }
 
     pub(super) fn set_verbose(&mut self, verbose: u8) {
@@ -80,7 +84,28 @@ impl Session {
 
     /// Standard output. It is flushed at the end, and what fails then fails the tool.
     pub fn stdout(&mut self) -> Stdout {
-        self.stdout.handle()
+        self.stdout.clone()
+    }
+
+    /// Puts this process under a guard, which ends the processes and removes the temporary names
+    /// that the tool leaves behind, even when it is killed. To be called right after the options
+    /// are read, before anything else is begun: the work goes on in a child process.
+    ///
+    /// # Errors
+    /// When there is no process left for it, or when it is too late.
+    pub fn guard(&mut self) -> Result<()> {
+        if self.names.is_none() {
+            self.names = Some(guard::guard()?);
+        }
+        Ok(())
+    }
+
+    /// Takes note of temporary names, for the guard to remove; of nothing, where there is none.
+    pub fn ledger(&self) -> Ledger {
+        match &self.names {
+            Some(names) => Ledger::new(names.clone()),
+            None => Ledger::none(),
+        }
     }
 
     /// Writes what standard output holds back.

@@ -40,8 +40,6 @@ struct Stream {
     buffer: Vec<u8>,
     /// Bytes that the system has taken.
     written: u64,
-    /// Whether the tool has asked for the stream at all.
-    used: bool,
     /// The entry in the registry, when the stream is a pipe.
     entry: Option<Writer>,
 }
@@ -57,18 +55,12 @@ impl Stdout {
             let id = PipeId::of(std::io::stdout());
             entry = id.and_then(|id| registry::of_process().enter(&id, tool));
         }
-        let stream = Stream { sort, buffer: Vec::new(), written: 0, used: false, entry };
+        let stream = Stream { sort, buffer: Vec::new(), written: 0, entry };
         Stdout(Arc::new(Mutex::new(stream)))
     }
 
     fn lock(&self) -> MutexGuard<'_, Stream> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A handle for the tool's work, which from now on needs the stream.
-    pub(super) fn handle(&self) -> Stdout {
-        self.lock().used = true;
-        self.clone()
     }
 
     /// Bytes written so far, without those that are held back.
@@ -79,7 +71,8 @@ impl Stdout {
     /// Writes what is held back, and hears whether all that was written is kept.
     pub(super) fn finish(&self) -> Result<()> {
         let mut stream = self.lock();
-        if !stream.used {
+        if stream.sort == Sort::Closed {
+            // Had anything been written, that would have been the error.
             return Ok(());
         }
         stream.flush()?;

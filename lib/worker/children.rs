@@ -19,6 +19,16 @@ pub const TASK_VARIABLE: &str = "MC_TASK";
 /// The variable of a command's environment that numbers the attempts at its task, from 1.
 pub const ATTEMPT_VARIABLE: &str = "MC_ATTEMPT";
 
+/// Read while any command is being started; whoever writes it keeps it.
+static STARTING_IN_PROCESS: RwLock<()> = RwLock::new(());
+
+/// Lets this process start no command any more: who tries to waits for ever. To be called before
+/// all that run are ended for good.
+pub fn start_no_more() {
+    let gate = STARTING_IN_PROCESS.write().unwrap_or_else(|poison| poison.into_inner());
+    std::mem::forget(gate);
+}
+
 /// Which commands run now.
 #[derive(Debug)]
 pub struct Children {
@@ -43,6 +53,7 @@ impl Default for Children {
 impl Children {
     /// Starts a command.
     pub(crate) fn start(&self, command: &mut Command) -> io::Result<Child> {
+        let _gate = STARTING_IN_PROCESS.read().unwrap_or_else(|poison| poison.into_inner());
         let _starting = self.starting.read().unwrap_or_else(|poison| poison.into_inner());
         let child = command.spawn()?;
         self.running().insert(child.id() as i32);
