@@ -4,6 +4,7 @@
 //! - [`read`]: the records of resources, [`ahead`] on a thread. [`write`]: records to a resource.
 //! - [`bytes`], [`compression`], [`http`]: where bytes come from; [`target`], [`whole`],
 //!   [`ledger`]: where they go, whole or not at all; [`parts`], [`spool`]: several at once.
+//!   [`whole_tree`], [`ledger`]: where they go, whole or not at all.
 //! - The formats: [`ndjson`], [`text`], [`csv`], [`leveldb`], [`range`].
 //!
 //! This room reads and writes files; it knows nothing of stages, keys or hosts.
@@ -33,6 +34,7 @@ pub mod spool;
 pub mod target;
 pub mod text;
 pub mod whole;
+pub mod whole_tree;
 pub mod write;
 
 /// How many bytes of records one [`Source::fill`] appends, about.

@@ -1,8 +1,9 @@
 //! Records to a resource.
 
+use super::place::Place;
 use super::resource::Resource;
 use super::target::Target;
-use super::{Sink, WriteOptions, csv, ndjson, text};
+use super::{Sink, WriteOptions, csv, leveldb, ndjson, text};
 use crate::error::{Error, Result};
 
 /// Begins the output that `resource` names.
@@ -24,6 +25,13 @@ pub fn create(resource: &Resource, options: &WriteOptions) -> Result<Box<dyn Sin
         "csv" => {
             let dialect = csv::Dialect::parse(spec)?;
             Ok(Box::new(csv::Writer::new(target()?, &dialect)?))
+        }
+        "leveldb" => {
+            spec.finish("")?;
+            match &resource.place {
+                Place::Path(path) => Ok(Box::new(leveldb::Writer::create(path, options)?)),
+                place => Err(Error::usage(format!("leveldb:{place}: not a directory"))),
+            }
         }
         "range" => Err(Error::usage("format range is for reading only")),
         name => Err(Error::usage(format!("format {name} is not there"))),

@@ -2,6 +2,7 @@
 
 mod damage;
 mod read;
+mod write;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;

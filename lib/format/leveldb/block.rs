@@ -82,7 +82,9 @@ impl Block {
 mod tests {
     use super::*;
 
-    fn entries(data: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, &'static str> {
+    type Entries = Vec<(Vec<u8>, Vec<u8>)>;
+
+    fn entries(data: &[u8]) -> Result<Entries, &'static str> {
         let mut block = Block::default();
         block.replace(&mut data.to_vec())?;
         let mut found = Vec::new();

@@ -102,9 +102,9 @@ mod tests {
 
     #[test]
     fn checksums_are_those_of_the_format() {
-        // The CRC-32C of 32 zero bytes, from RFC 3720, and its masked form by the definition.
+        // The CRC-32C of 32 zero bytes, from RFC 3720; turned by 15 it is 6d551522.
         let crc = crc32c::crc32c(&[0; 32]);
         assert_eq!(crc, 0x8a91_36aa);
-        assert_eq!(masked(crc), ((crc >> 15) | (crc << 17)).wrapping_add(0xa282_ead8));
+        assert_eq!(masked(crc), 0x6d55_1522u32.wrapping_add(0xa282_ead8));
     }
 }

@@ -21,6 +21,7 @@
 //! Not done here: other comparators than bytewise, encryption, repairing.
 
 mod block;
+mod bytewise;
 mod chain;
 mod coding;
 mod compression;
@@ -33,5 +34,7 @@ mod memtable;
 mod merge;
 mod reader;
 mod table;
+mod writer;
 
 pub use reader::Reader;
+pub use writer::Writer;

@@ -33,24 +33,12 @@ impl Reader {
     /// `Usage` if there is no such directory. `BadInput` if it holds no database, a damaged one,
     /// one with another order of keys, or one that another process has open.
     pub fn open(database: &Path, options: &ReadOptions) -> Result<Reader> {
-        let manifest = directory::manifest_path(database)?;
-        let lock = Lock::new(database)?;
-        let version = manifest::read(&manifest)?;
-        let listing = Listing::of(database)?;
-        let chains = chain::chains(&version.tables, |n| listing.table(database, n))?;
-        let logs = Memtable::recover(database, &listing, &version)?;
-        // From here on a table that a writer takes away is missed; a log would not have been.
-        lock.check()?;
-        unchanged(database, &manifest, &version)?;
         let limit = options.max_record.saturating_add(BLOCK_BYTES);
-        let mut runs = vec![Run::Logs(logs)];
-        for links in chains {
-            runs.extend(Chain::open(links, limit)?.map(|chain| Run::Tables(Box::new(chain))));
-        }
+        let (merge, lock) = entries(database, limit)?;
         Ok(Reader {
             database: database.to_path_buf(),
             options: options.clone(),
-            merge: Merge::new(runs)?,
+            merge,
             record_number: 0,
             _lock: lock,
         })
@@ -75,6 +63,25 @@ impl Reader {
         }
         Ok(())
     }
+}
+
+/// The keys that have values, whose tables' blocks are `limit` bytes long at most; and the lock to
+/// hold on to while they are read.
+pub(super) fn entries(database: &Path, limit: usize) -> Result<(Merge, Lock)> {
+    let manifest = directory::manifest_path(database)?;
+    let lock = Lock::new(database)?;
+    let version = manifest::read(&manifest)?;
+    let listing = Listing::of(database)?;
+    let chains = chain::chains(&version.tables, |n| listing.table(database, n))?;
+    let logs = Memtable::recover(database, &listing, &version)?;
+    // From here on a table that a writer takes away is missed; a log would not have been.
+    lock.check()?;
+    unchanged(database, &manifest, &version)?;
+    let mut runs = vec![Run::Logs(logs)];
+    for links in chains {
+        runs.extend(Chain::open(links, limit)?.map(|chain| Run::Tables(Box::new(chain))));
+    }
+    Ok((Merge::new(runs)?, lock))
 }
 
 /// An error if a writer was here since the manifest was read.

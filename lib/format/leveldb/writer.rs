@@ -1,0 +1,257 @@
+//! Makes a new database of `[key, value]` records, with `rusty-leveldb`.
+//!
+//! The database is made in a temporary directory, read back, synced and renamed: it appears whole
+//! or not at all. Reading back is no pedantry: when the disk is full, that library drops the
+//! tables of a failed compaction with nothing but a line in its log.
+
+use std::cell::RefCell;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use rusty_leveldb::infolog::Logger;
+use rusty_leveldb::{CompressorId, DB, Options, Status, compressor::SnappyCompressor};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
+
+use super::bytewise::Bytewise;
+use super::lock::Lock;
+use super::reader;
+use crate::error::{Error, Kind, Result};
+use crate::format::whole_tree::WholeTree;
+use crate::format::{Sink, WriteOptions};
+use crate::record::scan;
+use crate::record::text::value_bytes;
+
+/// How many calls of [`Sink::write`] the library may be behind.
+const QUEUE_LENGTH: usize = 2;
+
+/// How many bytes are sorted in memory before they become a table.
+const WRITE_BUFFER_BYTES: usize = 16 << 20;
+
+/// Writes a database. The library works on a thread of its own.
+pub struct Writer {
+    /// `None` when it was published.
+    tree: Option<WholeTree>,
+    shown: PathBuf,
+    prepared: bool,
+    /// `None` when all was written, or nothing more can be.
+    thread: Option<Thread>,
+}
+
+struct Thread {
+    queue: SyncSender<Vec<u8>>,
+    handle: JoinHandle<Result<()>>,
+    abandoned: Arc<AtomicBool>,
+}
+
+impl Writer {
+    /// Begins a database in the directory `path`, which must not exist, unless the options say
+    /// that the database there may go.
+    ///
+    /// # Errors
+    /// `Usage` when something is in the way, or there can be no such directory.
+    pub fn create(path: &Path, options: &WriteOptions) -> Result<Writer> {
+        let tree = WholeTree::create(path, options.replace, replaceable, &options.ledger)?;
+        let shown = tree.path().to_path_buf();
+        let (queue, receiver) = sync_channel(QUEUE_LENGTH);
+        let abandoned = Arc::new(AtomicBool::new(false));
+        let work = Work {
+            directory: tree.directory().to_path_buf(),
+            shown: shown.clone(),
+            abandoned: Arc::clone(&abandoned),
+            greatest: None,
+            total: Total::default(),
+        };
+        let handle = std::thread::Builder::new()
+            .name("leveldb".into())
+            .spawn(move || work.run(&receiver))
+            .map_err(|e| Error::io("start", "a thread", &e))?;
+        let thread = Some(Thread { queue, handle, abandoned });
+        Ok(Writer { tree: Some(tree), shown, prepared: false, thread })
+    }
+
+    /// Waits for the library's thread, and says how it ended.
+    fn join(&mut self) -> Result<()> {
+        let Some(Thread { queue, handle, .. }) = self.thread.take() else {
+            return Err(failed(&self.shown, "that failed before, or was done"));
+        };
+        drop(queue);
+        handle.join().unwrap_or_else(|panic| {
+            let text = match panic.downcast_ref::<String>() {
+                Some(text) => Some(text.as_str()),
+                None => panic.downcast_ref::<&str>().copied(),
+            };
+            Err(failed(&self.shown, text.unwrap_or("the library failed")))
+        })
+    }
+}
+
+impl Sink for Writer {
+    fn write(&mut self, records: &[u8]) -> Result<()> {
+        match &self.thread {
+            Some(thread) if thread.queue.send(records.to_vec()).is_ok() => Ok(()),
+            // The thread ends by itself only when it fails.
+            _ => self.join(),
+        }
+    }
+
+    fn prepare(&mut self) -> Result<()> {
+        if !self.prepared {
+            self.join()?;
+            self.tree.as_ref().map_or(Ok(()), WholeTree::sync)?;
+            self.prepared = true;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<()> {
+        self.prepare()?;
+        self.tree.take().map_or(Ok(()), WholeTree::publish)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if let Some(thread) = &self.thread {
+            thread.abandoned.store(true, Ordering::Relaxed);
+            // The directory can go only when nothing is written to it any more.
+            let _ = self.join();
+        }
+    }
+}
+
+/// An error if the directory that shall be replaced is no database, or is in use.
+fn replaceable(path: &Path) -> Result<()> {
+    let empty = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+    if !empty && !path.join("CURRENT").is_file() {
+        let text = "is no LevelDB database; it is not replaced by one";
+        return Err(Error::usage(format!("{} {text}", path.display())));
+    }
+    Lock::new(path).map(|_| ())
+}
+
+fn failed(path: &Path, why: impl std::fmt::Display) -> Error {
+    Error::new(Kind::Storage, format!("cannot write {}: {why}", path.display()))
+}
+
+/// How many entries there are, and the sum of their hashes: the same in any order.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Total {
+    count: u64,
+    sum: u128,
+}
+
+impl Total {
+    fn add(&mut self, key: &[u8], value: &[u8]) {
+        self.count += 1;
+        self.sum = self.sum.wrapping_add(xxh3_128_with_seed(value, xxh3_64(key)));
+    }
+}
+
+/// What the thread does.
+struct Work {
+    directory: PathBuf,
+    /// The name for messages.
+    shown: PathBuf,
+    abandoned: Arc<AtomicBool>,
+    /// The greatest key so far.
+    greatest: Option<Vec<u8>>,
+    total: Total,
+}
+
+impl Work {
+    fn run(mut self, queue: &Receiver<Vec<u8>>) -> Result<()> {
+        let status = |status: Status| failed(&self.shown, status);
+        let mut database = DB::open(&self.directory, options()).map_err(status)?;
+        for records in queue {
+            for line in records.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+                if self.abandoned.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
+                self.put(&mut database, line)?;
+            }
+        }
+        if self.abandoned.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.close(database)?;
+        self.read_back()
+    }
+
+    /// Writes one record.
+    fn put(&mut self, database: &mut DB, record: &[u8]) -> Result<()> {
+        let number = self.total.count + 1;
+        let wrong = |what: String| {
+            let place = format!("{}: record {number}", self.shown.display());
+            Error::input(what).at(place)
+        };
+        let mut parts = scan::elements(record);
+        let (Some(key), Some(value), None) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(wrong("LevelDB holds [key, value] arrays; this is none".into()));
+        };
+        let key = value_bytes(key).map_err(|why| wrong(format!("the key is {why}")))?;
+        let value = value_bytes(value).map_err(|why| wrong(format!("the value is {why}")))?;
+        let ascends = self.greatest.as_deref().is_none_or(|greatest| greatest < &*key);
+        if !ascends && (self.greatest.as_deref() == Some(&*key) || database.get(&key).is_some()) {
+            let key = excerpt(&key);
+            return Err(wrong(format!("key {key} came before; LevelDB holds one value a key")));
+        }
+        database.put(&key, &value).map_err(|status| failed(&self.shown, status))?;
+        self.total.add(&key, &value);
+        if ascends {
+            let greatest = self.greatest.get_or_insert_default();
+            greatest.clear();
+            greatest.extend_from_slice(&key);
+        }
+        Ok(())
+    }
+
+    /// Gets everything into tables, so that whoever opens the database has nothing to recover.
+    fn close(&self, mut database: DB) -> Result<()> {
+        let status = |status: Status| failed(&self.shown, status);
+        if let Some(greatest) = &self.greatest {
+            // Behind the last key there is nothing to compact: this writes out what is in memory.
+            let behind = [greatest.as_slice(), &[0]].concat();
+            database.compact_range(&behind, &behind).map_err(status)?;
+        }
+        database.close().map_err(status)
+    }
+
+    /// Reads the database, and compares it with what was written.
+    fn read_back(&self) -> Result<()> {
+        let mut found = Total::default();
+        let (mut entries, _lock) = reader::entries(&self.directory, usize::MAX)
+            .map_err(|e| failed(&self.shown, format!("it cannot be read back: {e}")))?;
+        while entries.advance().map_err(|e| failed(&self.shown, e))? {
+            found.add(entries.key(), entries.value());
+        }
+        if found != self.total {
+            let (found, wrote) = (found.count, self.total.count);
+            let text = format!("{wrote} records were written, and {found} came back or others");
+            return Err(failed(&self.shown, text));
+        }
+        Ok(())
+    }
+}
+
+/// A key as it may be shown: not too long, and with no character that a terminal obeys.
+fn excerpt(key: &[u8]) -> String {
+    const MOST: usize = 40;
+    let shown = key[..key.len().min(MOST)].escape_ascii();
+    format!("\"{shown}{}\"", if key.len() > MOST { "..." } else { "" })
+}
+
+fn options() -> Options {
+    Options {
+        cmp: Rc::new(Box::new(Bytewise)),
+        create_if_missing: true,
+        compressor: SnappyCompressor::ID,
+        write_buffer_size: WRITE_BUFFER_BYTES,
+        log: Some(Rc::new(RefCell::new(Logger(Box::new(io::sink()))))),
+        ..Options::default()
+    }
+}

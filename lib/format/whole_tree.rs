@@ -1,0 +1,291 @@
+//! A directory that appears under its name whole or not at all: filled under a temporary name
+//! beside it, synced, then renamed, in exchange for the old one where there is one.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::ledger::Ledger;
+use super::whole::{beside, follow, sync_directory};
+use crate::error::{Error, Result};
+
+/// A directory on its way to its name. Dropped before [`WholeTree::publish`], it leaves nothing
+/// behind.
+pub struct WholeTree {
+    /// The name it shall have, symbolic links followed.
+    path: PathBuf,
+    /// The name that it has until then; `None` when it was published.
+    temporary: Option<PathBuf>,
+    replace: bool,
+    ledger: Ledger,
+}
+
+impl WholeTree {
+    /// Begins a directory that shall be called `path`. One of that name is in the way, unless it
+    /// may be replaced and `replaceable` does not object.
+    ///
+    /// # Errors
+    /// `Usage` when there is something in the way, or there can be no such directory.
+    pub fn create(
+        path: &Path,
+        replace: bool,
+        replaceable: impl Fn(&Path) -> Result<()>,
+        ledger: &Ledger,
+    ) -> Result<WholeTree> {
+        let failed = |e: io::Error| Error::path("write", path, &e);
+        let path = follow(path).map_err(failed)?;
+        if path.file_name().is_none() {
+            return Err(Error::usage(format!("{} names no directory", path.display())));
+        }
+        match fs::symlink_metadata(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => (),
+            Err(e) => return Err(failed(e)),
+            Ok(_) if !replace => {
+                let text = "exists already; --replace puts the new one in its place";
+                return Err(Error::usage(format!("{} {text}", path.display())));
+            }
+            Ok(about) if !about.is_dir() => {
+                return Err(Error::usage(format!("{} is not a directory", path.display())));
+            }
+            Ok(_) => replaceable(&path)?,
+        }
+        let temporary = new_directory(&path, ledger).map_err(failed)?;
+        Ok(WholeTree { path, temporary: Some(temporary), replace, ledger: ledger.clone() })
+    }
+
+    /// The directory to fill.
+    pub fn directory(&self) -> &Path {
+        self.temporary.as_ref().unwrap_or(&self.path)
+    }
+
+    /// The name it shall have.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gets all that lies in the directory to the disk.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn sync(&self) -> Result<()> {
+        sync_tree(self.directory())
+    }
+
+    /// Gives the synced directory its name, and removes the one that had it.
+    ///
+    /// # Errors
+    /// When something came in the way, or the file system does not take it.
+    pub fn publish(mut self) -> Result<()> {
+        let failed = |e: io::Error| Error::path("write", &self.path, &e);
+        let (from, to) = (self.directory(), self.path.as_path());
+        let replaced = self.replace && fs::symlink_metadata(to).is_ok();
+        let renamed = if replaced { exchange(from, to) } else { rename_new(from, to) };
+        match renamed {
+            Err(e) if lacks_flags(&e) && replaced => self.replace_in_two_steps().map_err(failed)?,
+            Err(e) if lacks_flags(&e) => fs::rename(from, to).map_err(failed)?,
+            renamed => renamed.map_err(failed)?,
+        }
+        sync_directory(to)?;
+        // What was there has the temporary name now, or nothing has it.
+        match self.temporary.take() {
+            Some(old) => remove(&old, &self.ledger),
+            None => Ok(()),
+        }
+    }
+
+    /// Where two names cannot be exchanged at once: the old directory gets a temporary name first.
+    fn replace_in_two_steps(&self) -> io::Result<()> {
+        let aside = new_directory(&self.path, &self.ledger)?;
+        let old = aside.join("old");
+        fs::rename(&self.path, &old)?;
+        if let Err(e) = fs::rename(self.directory(), &self.path) {
+            fs::rename(&old, &self.path)?;
+            return Err(e);
+        }
+        remove(&aside, &self.ledger).map_err(io::Error::other)
+    }
+}
+
+impl Drop for WholeTree {
+    fn drop(&mut self) {
+        if let Some(temporary) = self.temporary.take() {
+            // Nobody is left to tell; what stays is in the ledger.
+            let _ = remove(&temporary, &self.ledger);
+        }
+    }
+}
+
+/// Makes an empty directory with a temporary name beside `path`.
+fn new_directory(path: &Path, ledger: &Ledger) -> io::Result<PathBuf> {
+    let made = beside(path, |name| {
+        ledger.promise(name).map_err(io::Error::other)?;
+        fs::create_dir(name)
+    });
+    Ok(made?.into_temp_path().keep()?)
+}
+
+/// Removes what has a temporary name, if anything has.
+fn remove(temporary: &Path, ledger: &Ledger) -> Result<()> {
+    match fs::remove_dir_all(temporary) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::path("remove", temporary, &e)),
+        _ => {
+            ledger.settle(temporary);
+            Ok(())
+        }
+    }
+}
+
+/// Renames to a name that nothing has.
+#[cfg(target_env = "gnu")]
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+    Ok(renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE)?)
+}
+
+/// Exchanges two names.
+#[cfg(target_env = "gnu")]
+fn exchange(from: &Path, to: &Path) -> io::Result<()> {
+    use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+    Ok(renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_EXCHANGE)?)
+}
+
+#[cfg(not(target_env = "gnu"))]
+fn rename_new(_from: &Path, _to: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(not(target_env = "gnu"))]
+fn exchange(_from: &Path, _to: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Whether an error means that the kernel or the file system knows no such rename.
+fn lacks_flags(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput)
+}
+
+/// Gets a directory and all in it to the disk.
+fn sync_tree(directory: &Path) -> Result<()> {
+    let failed = |e: io::Error| Error::path("read", directory, &e);
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let (kind, path) = (entry.file_type().map_err(failed)?, entry.path());
+        if kind.is_dir() {
+            sync_tree(&path)?;
+        } else if kind.is_file() {
+            let synced = File::open(&path).and_then(|file| file.sync_all());
+            synced.map_err(|e| Error::path("write", &path, &e))?;
+        }
+    }
+    // Of a name in the directory: that syncs the directory.
+    sync_directory(&directory.join("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::ledger::Notes;
+    use std::sync::{Arc, Mutex};
+
+    fn names(directory: &Path) -> Vec<String> {
+        let name = |e: io::Result<fs::DirEntry>| e.unwrap().file_name().into_string().unwrap();
+        let mut names: Vec<_> = fs::read_dir(directory).unwrap().map(name).collect();
+        names.sort();
+        names
+    }
+
+    fn begin(path: &Path, replace: bool) -> Result<WholeTree> {
+        let tree = WholeTree::create(path, replace, |_| Ok(()), &Ledger::none())?;
+        fs::create_dir(tree.directory().join("dir")).unwrap();
+        fs::write(tree.directory().join("dir/file"), "").unwrap();
+        tree.sync()?;
+        Ok(tree)
+    }
+
+    #[test]
+    fn a_tree_appears_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        drop(begin(&path, false).unwrap());
+        assert!(names(dir.path()).is_empty());
+        let tree = begin(&path, false).unwrap();
+        assert!(!path.exists());
+        tree.publish().unwrap();
+        assert_eq!(names(dir.path()), ["out"]);
+        assert!(path.join("dir/file").is_file());
+    }
+
+    #[test]
+    fn what_is_there_is_replaced_only_if_that_was_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("old"), "").unwrap();
+        assert_eq!(begin(&path, false).err().unwrap().exit_code(), 2);
+        begin(&path, true).unwrap().publish().unwrap();
+        assert_eq!((names(dir.path()), names(&path)), (vec!["out".into()], vec!["dir".into()]));
+        let refuse = |_: &Path| Err(Error::usage("no"));
+        assert!(WholeTree::create(&path, true, refuse, &Ledger::none()).is_err());
+        fs::write(dir.path().join("plain"), "").unwrap();
+        assert!(begin(&dir.path().join("plain"), true).is_err());
+        assert!(begin(&dir.path().join("no/out"), false).is_err());
+        assert_eq!(names(dir.path()), ["out", "plain"]);
+    }
+
+    #[test]
+    fn what_came_in_the_way_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        let tree = begin(&path, false).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(tree.publish().is_err());
+        assert_eq!((names(dir.path()), names(&path)), (vec!["out".into()], vec![]));
+    }
+
+    #[test]
+    fn two_steps_do_what_one_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        begin(&path, false).unwrap().publish().unwrap();
+        let tree = begin(&path, true).unwrap();
+        fs::write(tree.directory().join("new"), "").unwrap();
+        tree.replace_in_two_steps().unwrap();
+        drop(tree);
+        assert_eq!(names(dir.path()), ["out"]);
+        assert_eq!(names(&path), ["dir", "new"]);
+    }
+
+    #[derive(Default)]
+    struct Heard(Mutex<Vec<(PathBuf, bool)>>);
+
+    impl Notes for Heard {
+        fn promise(&self, path: &Path) -> Result<()> {
+            assert!(!path.exists());
+            self.0.lock().unwrap().push((path.into(), true));
+            Ok(())
+        }
+
+        fn settle(&self, path: &Path) {
+            assert!(!path.exists());
+            self.0.lock().unwrap().push((path.into(), false));
+        }
+    }
+
+    #[test]
+    fn every_temporary_name_is_noted_and_settled() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        let heard = Arc::new(Heard::default());
+        let ledger = Ledger::new(Arc::clone(&heard) as Arc<dyn Notes>);
+        for publish in [true, false, true] {
+            let tree = WholeTree::create(&path, true, |_| Ok(()), &ledger).unwrap();
+            if publish {
+                tree.publish().unwrap();
+            }
+        }
+        let heard = heard.0.lock().unwrap();
+        let of = |there: bool| heard.iter().filter(move |n| n.1 == there).map(|n| &n.0);
+        assert_eq!(heard.len(), 6);
+        assert!(of(true).eq(of(false)));
+    }
+}
