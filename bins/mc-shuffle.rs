@@ -4,8 +4,10 @@ use std::process::ExitCode;
 
 use mycloud::aggregate::Op;
 use mycloud::cli::options::{Keys, Memory, Records};
+use mycloud::cli::resources::Resources;
 use mycloud::cli::{self, Session};
 use mycloud::engine::keyed::{Limits, Order};
+use mycloud::format::stream;
 use mycloud::record::key;
 use mycloud::stage::shuffle::{self, Options};
 
@@ -13,13 +15,16 @@ use mycloud::stage::shuffle::{self, Options};
 #[derive(clap::Parser)]
 struct Args {
     #[command(flatten)]
+    resources: Resources,
+
+    #[command(flatten)]
     keys: Keys,
 
     /// Order the records inside each group, by KEY[,KEY...] as in -k
     #[arg(long, value_name = "KEY")]
     order_by: Option<String>,
 
-    /// Print results of each group instead of its records: OPs as those of mc-reduce
+    /// Print results of each group instead of its records: OPs as those of mc-reduce, to the end of the line or the next option
     #[arg(long, value_name = "OP", num_args = 1.., value_parser = parse_op)]
     reduce: Vec<Op>,
 
@@ -40,6 +45,8 @@ fn main() -> ExitCode {
             Some(keys) => key::Keys::parse(keys)?.parts,
             None => Vec::new(),
         };
+        let (resources, read) = args.resources.read(&args.records, session)?;
+        let input = stream::open(&resources, &read)?;
         let options = Options {
             order: Order {
                 keys: args.keys.keys()?,
@@ -54,9 +61,9 @@ fn main() -> ExitCode {
                 directory: args.memory.temporary_directory()?,
                 max_record: args.records.max_record(),
             },
-            bad: args.records.bad()?,
+            bad: read.bad,
             ops: args.reduce,
         };
-        shuffle::run(&options, session.stdin()?, &mut session.stdout())
+        shuffle::run(&options, input, &mut session.stdout())
     })
 }

@@ -3,13 +3,18 @@
 use std::process::ExitCode;
 
 use mycloud::cli::options::{Keys, Memory, Records};
+use mycloud::cli::resources::Resources;
 use mycloud::cli::{self, Session};
 use mycloud::engine::keyed::{Limits, Order};
+use mycloud::format::stream;
 use mycloud::stage::sort::{self, Mode, Options};
 
 /// Put records in order, merge inputs that are in order, or check that they are
 #[derive(clap::Parser)]
 struct Args {
+    #[command(flatten)]
+    resources: Resources,
+
     #[command(flatten)]
     keys: Keys,
 
@@ -38,6 +43,11 @@ struct Args {
 
 fn main() -> ExitCode {
     cli::run("mc-sort", |args: Args, session: &mut Session| {
+        let (resources, read) = args.resources.read(&args.records, session)?;
+        let inputs = match args.merge {
+            true => stream::open_each(&resources, &read)?,
+            false => vec![stream::open(&resources, &read)?],
+        };
         let options = Options {
             order: Order {
                 keys: args.keys.keys()?,
@@ -52,13 +62,13 @@ fn main() -> ExitCode {
                 directory: args.memory.temporary_directory()?,
                 max_record: args.records.max_record(),
             },
-            bad: args.records.bad()?,
+            bad: read.bad,
             mode: match (args.check, args.merge) {
                 (true, _) => Mode::Check,
                 (_, true) => Mode::Merge,
                 _ => Mode::Sort,
             },
         };
-        sort::run(&options, vec![Box::new(session.stdin()?)], &mut session.stdout())
+        sort::run(&options, inputs, &mut session.stdout())
     })
 }

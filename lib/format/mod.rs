@@ -1,7 +1,7 @@
 //! Foreign formats to records and back: each format is a [`Source`] and a [`Sink`].
 //!
 //! - [`resource`], [`spec`], [`place`]: what a resource is called, and what its name decides.
-//! - [`read`]: the records of resources, [`ahead`] on a thread. [`write`]: records to a resource.
+//! - [`read`]: the records of resources, [`ahead`] on a thread, as a [`stream`]. [`write`]: records to a resource.
 //! - [`bytes`], [`compression`], [`http`]: where bytes come from; [`target`], [`whole`],
 //!   [`ledger`]: where they go, whole or not at all; [`parts`], [`spool`]: several at once.
 //!   [`whole_tree`], [`ledger`]: where they go, whole or not at all.
@@ -31,6 +31,7 @@ pub mod read;
 pub mod resource;
 pub mod spec;
 pub mod spool;
+pub mod stream;
 pub mod target;
 pub mod text;
 pub mod whole;

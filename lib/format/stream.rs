@@ -1,0 +1,80 @@
+//! Resources as streams of NDJSON, for stages that read records whatever they come from.
+
+use super::bytes;
+use super::compression::decode;
+use super::read;
+use super::resource::Resource;
+use super::{ReadOptions, Source};
+use crate::error::Result;
+use crate::record::stream::Input;
+
+/// The records of `resources`, one after the other, as one stream. A single NDJSON file is that
+/// stream as it is: whoever reads it checks it, and names its lines.
+///
+/// # Errors
+/// What the resources say.
+pub fn open(resources: &[Resource], options: &ReadOptions) -> Result<Box<dyn Input>> {
+    if let [resource] = resources
+        && resource.spec.name() == "ndjson"
+        && !resource.packing().zipped
+        && let [place] = resource.place.clone().expand()?.as_slice()
+    {
+        resource.spec.finish("")?;
+        let input = bytes::open(place, options)?;
+        return match resource.packing().codec {
+            Some(codec) => decode(codec, input),
+            None => Ok(input),
+        };
+    }
+    let names: Vec<String> = resources.iter().map(Resource::to_string).collect();
+    let source = read::open(resources, options)?;
+    let name = format!("the records of {}", names.join(", "));
+    Ok(Box::new(Records { source, name, piece: Vec::new(), at: 0, more: true }))
+}
+
+/// Each resource, or each file that its pattern matches, as a stream of its own.
+///
+/// # Errors
+/// What the resources say.
+pub fn open_each(resources: &[Resource], options: &ReadOptions) -> Result<Vec<Box<dyn Input>>> {
+    let mut inputs = Vec::new();
+    for resource in resources {
+        let places = match resource.spec.name() {
+            "range" => vec![resource.place.clone()],
+            _ => resource.place.clone().expand()?,
+        };
+        for place in places {
+            let one = Resource { spec: resource.spec.clone(), place };
+            inputs.push(open(&[one], options)?);
+        }
+    }
+    Ok(inputs)
+}
+
+/// The records of a source, as bytes.
+struct Records {
+    source: Box<dyn Source>,
+    name: String,
+    piece: Vec<u8>,
+    at: usize,
+    more: bool,
+}
+
+impl Input for Records {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        while self.at == self.piece.len() && self.more {
+            self.piece.clear();
+            self.at = 0;
+            self.more = self.source.fill(&mut self.piece)?;
+        }
+        let rest = &self.piece[self.at..];
+        let length = rest.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&rest[..length]);
+        self.at += length;
+        Ok(length)
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
