@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(missing_docs, unreachable_pub)]
 
+mod aggregate;
 mod harness;
 mod leveldb;
 mod sort;

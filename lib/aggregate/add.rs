@@ -26,11 +26,11 @@ pub struct Added {
 
 impl Plan {
     /// Adds a record to the states of its group: `places` are those of [`Plan::paths`] in it, `at`
-    /// is where it stands in the input. Of a record that is refused, nothing was added.
+    /// is where it stands in the input. Of a record whose operands are refused, nothing is added.
     ///
     /// # Errors
-    /// `BadInput`, when an operand is not what its op needs; the text names op and value, the
-    /// caller the record.
+    /// `BadInput`, when an operand is not what its op needs (the text names op and value, the caller
+    /// the record), or when what is collected becomes too long.
     pub fn add(
         &self,
         scratch: &mut Scratch,
@@ -39,18 +39,18 @@ impl Plan {
         places: &[Place],
         at: Position,
     ) -> Result<Added> {
-        scratch.operands.clear();
-        scratch.texts.bytes.clear();
+        let Scratch { operands, texts } = scratch;
+        operands.resize_with(self.fields.len(), Operand::default);
+        texts.bytes.clear();
         let mut added = Added::default();
-        for (field, place) in self.fields.iter().zip(places) {
-            let operand = field.operand(record, place, self.missing, &mut scratch.texts)?;
+        for ((field, place), operand) in self.fields.iter().zip(places).zip(operands) {
+            field.read(record, place, self.missing, operand, texts)?;
             let missing = match operand.what {
                 What::Absent => true,
                 What::Empty => field.strict,
                 What::Value => false,
             };
             added.missing |= missing && self.missing == Missing::Skip;
-            scratch.operands.push(operand);
         }
         for (slot, state) in self.slots.iter().zip(states) {
             added.grown += self.add_to(slot, state, scratch, record, at)?;

@@ -4,7 +4,7 @@
 use super::encoding::{Decoder, damaged};
 use super::op::Reducer;
 use super::plan::{Plan, Planned};
-use super::print::push_double;
+use super::print::{push_double, push_integer};
 use super::state::State;
 use crate::error::{Error, Result};
 
@@ -149,10 +149,8 @@ fn push_result(planned: &Planned, state: &mut State, out: &mut Vec<u8>) -> Resul
 
 fn push_other(reducer: Reducer, state: &mut State, out: &mut Vec<u8>) -> Result<Option<()>> {
     match (reducer, state) {
-        (_, State::Count(count)) => out.extend_from_slice(count.to_string().as_bytes()),
-        (_, State::Distinct(distinct)) => {
-            out.extend_from_slice(distinct.count().to_string().as_bytes());
-        }
+        (_, State::Count(count)) => push_integer(out, count),
+        (_, State::Distinct(distinct)) => push_integer(out, distinct.count()),
         (_, State::Edge(edge)) => out.extend_from_slice(edge.value().unwrap_or(NULL)),
         (_, State::Extreme(extreme)) => out.extend_from_slice(extreme.kept().unwrap_or(NULL)),
         (_, State::Top(top)) => top.push_array(out),

@@ -10,7 +10,7 @@ pub enum Number {
     /// A number that is spelled without point and exponent.
     Integer(i64),
     /// The same, where it does not fit in 64 bits.
-    Big(BigInt),
+    Big(Box<BigInt>),
     /// The double nearest to any other number; finite.
     Double(f64),
 }
@@ -26,6 +26,12 @@ const DOUBLE_POWERS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
     1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 ];
+
+impl Default for Number {
+    fn default() -> Number {
+        Number::Integer(0)
+    }
+}
 
 impl Number {
     /// Reads `text`: a valid JSON number, or what [`lenient`](crate::record::number::lenient) took.
@@ -65,7 +71,7 @@ impl Number {
         let integer = if parts.negative { -BigInt::from(size) } else { size.into() };
         Ok(match i64::try_from(&integer) {
             Ok(integer) => Number::Integer(integer),
-            Err(_) => Number::Big(integer),
+            Err(_) => Number::Big(Box::new(integer)),
         })
     }
 }
@@ -87,7 +93,7 @@ mod tests {
         assert_eq!(parse("12.0"), Ok(Number::Double(12.0)));
         assert_eq!(parse("1e3"), Ok(Number::Double(1000.0)));
         assert_eq!(parse("-9223372036854775808"), Ok(Number::Integer(i64::MIN)));
-        assert_eq!(parse("9223372036854775808"), Ok(Number::Big((1u128 << 63).into())));
+        assert_eq!(parse("9223372036854775808"), Ok(Number::Big(Box::new((1u128 << 63).into()))));
         assert_eq!(parse("00000000000000000000000007"), Ok(Number::Integer(7)));
     }
 

@@ -1,5 +1,6 @@
 //! What a record holds for a field: found, classed, and read as the ops need it.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::number::Number;
@@ -27,16 +28,17 @@ pub(super) struct Field {
 }
 
 /// What a record holds for a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum What {
+    #[default]
     Absent,
     /// Null or a blank string.
     Empty,
     Value,
 }
 
-/// An operand: where its parts lie in the record or in [`Texts`].
-#[derive(Clone, Debug)]
+/// An operand: where its parts lie in the record or in [`Texts`]. What no op needs is not set.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Operand {
     pub(super) what: What,
     /// Where the value lies in the record.
@@ -69,89 +71,101 @@ impl Texts {
 }
 
 impl Field {
-    /// Reads the operand of a record.
+    /// Reads the operand that a record holds for this field.
     ///
     /// # Errors
     /// `BadInput`, when it is not what the ops need, or missing where that is an error.
     #[inline]
-    pub(super) fn operand(
+    pub(super) fn read(
         &self,
         record: &[u8],
         place: &Place,
         missing: Missing,
+        operand: &mut Operand,
         texts: &mut Texts,
-    ) -> Result<Operand> {
-        let mut operand = Operand {
-            what: What::Value,
-            raw: 0..0,
-            spelled: None,
-            number: Number::Integer(0),
-            ordered: 0..0,
-            literal: 0..0,
-        };
-        let Some(raw) = place.clone() else {
-            operand.what = What::Absent;
-            if missing == Missing::Fail {
-                return Err(self.lacks("the record has no"));
-            }
-            if self.literal {
-                operand.literal = texts.push_key(b"null");
-            }
-            return Ok(operand);
-        };
+    ) -> Result<()> {
+        let Some(raw) = place else { return self.read_absent(missing, operand, texts) };
+        operand.what = What::Value;
         operand.raw = raw.clone();
-        let value = &record[raw];
-        match value.first() {
-            Some(b'n') => operand.what = What::Empty,
-            Some(b'"') if self.strict => self.read_string(value, &mut operand, texts),
-            _ => {}
+        let value = &record[raw.clone()];
+        if !matches!(value.first(), Some(b'-' | b'0'..=b'9')) || self.ordered || self.literal {
+            return self.read_any(value, missing, operand, texts);
         }
-        if operand.what == What::Empty && self.strict && missing == Missing::Fail {
-            return Err(self.lacks("null or empty is its"));
+        if self.numeric {
+            operand.number = self.number(value, value)?;
         }
-        if self.numeric && operand.what == What::Value {
-            let text = match &operand.spelled {
-                Some(spelled) => &texts.bytes[spelled.clone()],
-                None => value,
-            };
-            operand.number = self.number(text, value)?;
+        Ok(())
+    }
+
+    fn read_absent(
+        &self,
+        missing: Missing,
+        operand: &mut Operand,
+        texts: &mut Texts,
+    ) -> Result<()> {
+        if missing == Missing::Fail {
+            return Err(self.lacks("the record has no"));
         }
-        if self.ordered && operand.what == What::Value {
-            operand.ordered = match operand.spelled.clone() {
-                None => texts.push_key(value),
-                Some(spelled) => {
-                    let number = texts.bytes[spelled].to_vec();
-                    texts.push_key(&number)
-                }
-            };
+        operand.what = What::Absent;
+        if self.literal {
+            operand.literal = texts.push_key(b"null");
         }
+        Ok(())
+    }
+
+    fn read_any(
+        &self,
+        value: &[u8],
+        missing: Missing,
+        operand: &mut Operand,
+        texts: &mut Texts,
+    ) -> Result<()> {
+        operand.spelled = None;
         if self.literal {
             operand.literal = texts.push_key(value);
         }
-        Ok(operand)
-    }
-
-    /// Classes a string: blank, a number, or just a string.
-    fn read_string(&self, literal: &[u8], operand: &mut Operand, texts: &mut Texts) {
-        let text = string_bytes(literal);
-        if text.trim_ascii().is_empty() {
+        let text = match value.first() {
+            Some(b'"') if self.strict => string_bytes(value),
+            _ => Cow::Borrowed(value),
+        };
+        let number = match value.first() {
+            Some(b'-' | b'0'..=b'9') => Some(value),
+            Some(b'"') if self.strict => lenient(&text),
+            _ => None,
+        };
+        let blank = number.is_none() && text.trim_ascii().is_empty();
+        if blank || value.first() == Some(&b'n') {
             operand.what = What::Empty;
-        } else if let Some(number) = lenient(&text) {
-            let start = texts.bytes.len();
-            texts.bytes.extend_from_slice(number);
-            operand.spelled = Some(start..texts.bytes.len());
+            return match self.strict && missing == Missing::Fail {
+                true => Err(self.lacks("null or empty is its")),
+                false => Ok(()),
+            };
         }
+        if self.numeric {
+            let number = number.ok_or_else(|| self.refuses(value, "is not a number"))?;
+            operand.number = self.number(number, value)?;
+        }
+        if self.ordered {
+            operand.ordered = texts.push_key(number.unwrap_or(value));
+            if value.first() == Some(&b'"')
+                && let Some(number) = number
+            {
+                let start = texts.bytes.len();
+                texts.bytes.extend_from_slice(number);
+                operand.spelled = Some(start..texts.bytes.len());
+            }
+        }
+        Ok(())
     }
 
     #[inline]
-    fn number(&self, text: &[u8], value: &[u8]) -> Result<Number> {
-        match text.first() {
-            Some(b'"' | b't' | b'f' | b'[' | b'{') => {
-                Err(Error::input(format!("{}: not a number: {}", self.text, shown(value))))
-            }
-            _ => Number::parse(text)
-                .map_err(|why| Error::input(format!("{}: {} {why}", self.text, shown(value)))),
-        }
+    fn number(&self, number: &[u8], value: &[u8]) -> Result<Number> {
+        Number::parse(number).map_err(|why| self.refuses(value, why))
+    }
+
+    #[cold]
+    fn refuses(&self, value: &[u8], why: &str) -> Error {
+        Error::input(format!("{}: {} {why}", self.text, shown(value)))
     }
 
     #[cold]

@@ -1,6 +1,9 @@
 //! Numbers as JSON text: doubles as ECMAScript (and RFC 8785) prints them, and the spellings that
 //! people use made JSON.
 
+use std::fmt::Display;
+use std::io::Write;
+
 use crate::record::number::Parts;
 
 /// Doubles from 1e-6 to below 1e21 print without an exponent: with their point so many places
@@ -26,7 +29,16 @@ pub fn push_double(out: &mut Vec<u8>, double: f64) {
         debug_assert!(written.is_ok());
         rest.len()
     };
-    let parts = Parts::of(&text[..LONGEST_DOUBLE - left]);
+    let text = &text[..LONGEST_DOUBLE - left];
+    match memchr::memchr(b'e', text) {
+        None => out.extend_from_slice(text.strip_suffix(b".0").unwrap_or(text)),
+        Some(_) => push_with_exponent(out, text),
+    }
+}
+
+/// Appends a double as ECMAScript would that is given with an exponent.
+fn push_with_exponent(out: &mut Vec<u8>, text: &[u8]) {
+    let parts = Parts::of(text);
     let mut digits = [parts.whole, parts.fraction].concat();
     let zeros = leading_zeros(&digits);
     digits.drain(..zeros);
@@ -72,6 +84,12 @@ fn push_digits(out: &mut Vec<u8>, digits: &[u8], point: i64) {
             out.extend_from_slice((point - 1).unsigned_abs().to_string().as_bytes());
         }
     }
+}
+
+/// Appends an integer in full.
+pub(super) fn push_integer(out: &mut Vec<u8>, integer: impl Display) {
+    let written = write!(out, "{integer}");
+    debug_assert!(written.is_ok(), "a vector takes everything");
 }
 
 /// Appends what [`lenient`](crate::record::number::lenient) accepted as a JSON number: the same

@@ -6,7 +6,7 @@
 use num_bigint::{BigInt, BigUint};
 
 use super::number::Number;
-use super::print::push_double;
+use super::print::{push_double, push_integer};
 use super::sample::Sample;
 use super::sum::exactly;
 use crate::record::number::{POWERS_OF_TEN, Short, lenient};
@@ -70,8 +70,8 @@ impl Quantile {
 
 fn push_number(out: &mut Vec<u8>, number: &Number) {
     match number {
-        Number::Integer(integer) => out.extend_from_slice(integer.to_string().as_bytes()),
-        Number::Big(integer) => out.extend_from_slice(integer.to_string().as_bytes()),
+        Number::Integer(integer) => push_integer(out, integer),
+        Number::Big(integer) => push_integer(out, integer),
         Number::Double(double) => push_double(out, *double),
     }
 }

@@ -84,16 +84,33 @@ pub(super) fn decompose(double: f64) -> (u64, i64) {
 /// The double nearest to `digits * 2^exponent`, where `more` says that the value is a little larger
 /// than that (`digits` then have more than 54 bits). `None` beyond the range of doubles.
 fn nearest(digits: &BigUint, more: bool, exponent: i64) -> Option<f64> {
-    let lowest = (digits.bits() as i64 + exponent - MANTISSA_BITS).max(LEAST_EXPONENT);
-    let shift = lowest - exponent;
-    let mut mantissa = match shift {
-        ..=0 => low_word(&(digits << -shift)),
-        _ => low_word(&(digits >> shift)),
+    let cut = digits.bits().saturating_sub(u128::BITS.into());
+    let more = more || digits.trailing_zeros().is_some_and(|zeros| zeros < cut);
+    let mut words = digits.iter_u64_digits().skip((cut / 64) as usize);
+    let mut word = || u128::from(words.next().unwrap_or(0));
+    let (low, middle, high) = (word(), word(), word());
+    let top = match cut % 64 {
+        0 => middle << 64 | low,
+        shift => high << (128 - shift) | middle << (64 - shift) | low >> shift,
     };
-    if shift > 0 && digits.bit(shift as u64 - 1) {
-        let tie = !more && digits.trailing_zeros() == Some(shift as u64 - 1);
-        mantissa += u64::from(!tie || mantissa & 1 == 1);
-    }
+    nearest_small(top, more, exponent + cut as i64)
+}
+
+/// [`nearest`] for digits of up to 128 bits.
+fn nearest_small(digits: u128, more: bool, exponent: i64) -> Option<f64> {
+    let bits = i64::from(u128::BITS - digits.leading_zeros());
+    let lowest = (bits + exponent - MANTISSA_BITS).max(LEAST_EXPONENT);
+    let mantissa = match lowest - exponent {
+        shift @ ..=0 => (digits << -shift) as u64,
+        shift @ 1..=128 => {
+            let half = 1 << (shift - 1);
+            let kept = digits.checked_shr(shift as u32).unwrap_or(0) as u64;
+            let cut = digits & (half | (half - 1));
+            let up = cut > half || cut == half && (more || kept & 1 == 1);
+            kept + u64::from(up)
+        }
+        _ => 0,
+    };
     // A mantissa without its top bit is a subnormal; one that was rounded up to 2^53 carries over.
     let biased = lowest - LEAST_EXPONENT;
     let bits = (u64::try_from(biased).ok()?.checked_mul(1 << 52)?).checked_add(mantissa)?;
@@ -101,8 +118,18 @@ fn nearest(digits: &BigUint, more: bool, exponent: i64) -> Option<f64> {
     (bits >> 63 == 0 && double.is_finite()).then_some(double)
 }
 
-fn low_word(digits: &BigUint) -> u64 {
-    digits.iter_u64_digits().next().unwrap_or(0)
+/// The double nearest to `digits * 2^exponent / divisor`, for a divisor that is not 0.
+pub(super) fn quotient(digits: i128, exponent: i64, divisor: u64) -> Option<f64> {
+    let size = digits.unsigned_abs();
+    if size == 0 {
+        return Some(0.0);
+    }
+    // The quotient has at least 64 bits, so that its rest can count as "a little more".
+    let shift = size.leading_zeros();
+    let (dividend, divisor) = (size << shift, u128::from(divisor));
+    let rest = dividend % divisor != 0;
+    let double = nearest_small(dividend / divisor, rest, exponent - i64::from(shift))?;
+    Some(if digits < 0 { -double } else { double })
 }
 
 #[cfg(test)]
@@ -155,6 +182,16 @@ mod tests {
             let (a, b) = (a >> 11, b >> 11 | 1);
             let quotient = exact(a.into(), 0).round_over(&b.into());
             prop_assert_eq!(quotient, Some(a as f64 / b as f64));
+        }
+
+        #[test]
+        fn small_quotients_are_large_ones(
+            digits in any::<i128>(), cut in 0u32..127, exponent in -1200i64..1000, divisor in 1u64..,
+            few in 0u32..63,
+        ) {
+            let (digits, divisor) = (digits >> cut, divisor >> few | 1);
+            let large = exact(digits, exponent).round_over(&divisor.into());
+            prop_assert_eq!(quotient(digits, exponent, divisor), large);
         }
 
         #[test]

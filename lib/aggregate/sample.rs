@@ -46,7 +46,7 @@ impl Sample {
             Number::Double(double) => *double,
             Number::Integer(integer) if integer.unsigned_abs() <= EXACT_INTEGER => *integer as f64,
             Number::Integer(integer) => return self.add_large(BigInt::from(*integer)),
-            Number::Big(integer) => return self.add_large(integer.clone()),
+            Number::Big(integer) => return self.add_large((**integer).clone()),
         };
         let before = self.plain.capacity();
         self.plain.push(ordered(double));
@@ -92,7 +92,7 @@ impl Sample {
         for (before, (floor, integer)) in self.large.iter().enumerate() {
             let place = before + self.plain.partition_point(|plain| plain <= floor);
             if place == index {
-                return Some(Number::Big(integer.clone()));
+                return Some(Number::Big(Box::new(integer.clone())));
             }
             if place > index {
                 return self.plain.get(index - before).map(|bits| plain(*bits));
@@ -138,7 +138,7 @@ impl Sample {
             let (bits, large) = bytes.split_first_chunk().ok_or_else(damaged)?;
             external.picked.push(match large {
                 [] => plain(u64::from_be_bytes(*bits)),
-                _ => Number::Big(ordered_integer(large).ok_or_else(damaged)?),
+                _ => Number::Big(Box::new(ordered_integer(large).ok_or_else(damaged)?)),
             });
         }
         external.seen += 1;
@@ -251,9 +251,9 @@ mod tests {
             (-50i64..50).prop_map(|n| Number::Integer((1 << 53) + n)),
             (-50i64..50).prop_map(|n| Number::Double(((1i64 << 53) + n) as f64)),
             any::<f64>().prop_filter("finite", |d| d.is_finite()).prop_map(Number::Double),
-            (any::<i128>(), 0u32..2000).prop_map(|(n, shift)| Number::Big(
+            (any::<i128>(), 0u32..2000).prop_map(|(n, shift)| Number::Big(Box::new(
                 (BigInt::from(n) << shift) + (BigInt::from(1) << 70)
-            )),
+            ))),
         ]
     }
 

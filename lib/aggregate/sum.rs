@@ -5,8 +5,8 @@ use num_bigint::{BigInt, BigUint};
 use super::encoding::{Decoder, push_count};
 use super::exact::Exact;
 use super::number::Number;
-use super::print::push_double;
-use super::round::{Dyadic, decompose};
+use super::print::{push_double, push_integer};
+use super::round::{Dyadic, decompose, quotient};
 use crate::error::Result;
 
 /// Doubles of ordinary size add up in one fixed-point number of this unit's power of two.
@@ -99,26 +99,28 @@ impl Sum {
     /// Appends the sum, if there is any number; whether it can be said.
     pub fn push_sum(&self, out: &mut Vec<u8>) -> Option<()> {
         if !self.fractional {
-            let digits = match &self.wide {
-                None => self.integers.to_string(),
-                Some(_) => self.total().digits_at(0).to_string(),
-            };
-            out.extend_from_slice(digits.as_bytes());
+            match &self.wide {
+                None => push_integer(out, self.integers),
+                Some(_) => push_integer(out, self.total().digits_at(0)),
+            }
             return Some(());
         }
-        let small = self.wide.is_none() && self.integers == 0;
-        let double = match small {
-            // The only rounding is that to 53 bits: a power of two changes none of them.
-            true => self.window as f64 * (WINDOW_EXPONENT as f64).exp2(),
-            false => self.total().round()?,
-        };
-        push_double(out, double);
+        push_double(out, self.over(1)?);
         Some(())
     }
 
     /// The mean, of at least one number.
     pub fn mean(&self) -> Option<f64> {
-        self.total().round_over(&BigUint::from(self.count.max(1)))
+        self.over(self.count.max(1))
+    }
+
+    /// The double nearest to the sum over `divisor`.
+    fn over(&self, divisor: u64) -> Option<f64> {
+        match (&self.wide, self.integers, self.window) {
+            (None, 0, units) => quotient(units, WINDOW_EXPONENT, divisor),
+            (None, integers, 0) => quotient(integers, 0, divisor),
+            _ => self.total().round_over(&BigUint::from(divisor)),
+        }
     }
 
     /// The memory that it holds beside itself.
@@ -129,8 +131,8 @@ impl Sum {
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         push_count(out, self.count);
         out.push(u8::from(self.fractional) | u8::from(self.wide.is_some()) << 1);
-        push_integer(out, self.integers);
-        push_integer(out, self.window);
+        push_folded(out, self.integers);
+        push_folded(out, self.window);
         if let Some(wide) = &self.wide {
             wide.encode(out);
         }
@@ -142,8 +144,8 @@ impl Sum {
         Ok(Sum {
             count,
             fractional: flags & 1 != 0,
-            integers: integer(decoder)?,
-            window: integer(decoder)?,
+            integers: folded(decoder)?,
+            window: folded(decoder)?,
             wide: match flags & 2 {
                 0 => None,
                 _ => Some(Box::new(Exact::decode(decoder)?)),
@@ -153,13 +155,13 @@ impl Sum {
 }
 
 /// Appends an integer, most of which are small: the halves of its zigzag form.
-fn push_integer(out: &mut Vec<u8>, integer: i128) {
+fn push_folded(out: &mut Vec<u8>, integer: i128) {
     let folded = (integer << 1 ^ integer >> 127) as u128;
     push_count(out, folded as u64);
     push_count(out, (folded >> 64) as u64);
 }
 
-fn integer(decoder: &mut Decoder) -> Result<i128> {
+fn folded(decoder: &mut Decoder) -> Result<i128> {
     let folded = u128::from(decoder.count()?) | u128::from(decoder.count()?) << 64;
     Ok((folded >> 1) as i128 ^ -((folded & 1) as i128))
 }
@@ -168,7 +170,7 @@ fn integer(decoder: &mut Decoder) -> Result<i128> {
 pub(super) fn exactly(number: &Number) -> Dyadic {
     match number {
         Number::Integer(integer) => Dyadic { digits: BigInt::from(*integer), exponent: 0 },
-        Number::Big(integer) => Dyadic { digits: integer.clone(), exponent: 0 },
+        Number::Big(integer) => Dyadic { digits: (**integer).clone(), exponent: 0 },
         Number::Double(double) => Dyadic::of_double(*double),
     }
 }

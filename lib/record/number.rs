@@ -118,8 +118,11 @@ impl Short {
     pub fn of(number: &[u8]) -> Option<Short> {
         let negative = number.first() == Some(&b'-');
         let rest = &number[usize::from(negative)..];
-        match short_integer(rest) {
-            Some(digits) => Some(Short { negative, digits, exponent: 0, integer: true }),
+        if let Some(digits) = short_integer(rest) {
+            return Some(Short { negative, digits, exponent: 0, integer: true });
+        }
+        match short_decimal(rest) {
+            Some((digits, exponent)) => Some(Short { negative, digits, exponent, integer: false }),
             None => Short::of_parts(&Parts::of(number)),
         }
     }
@@ -158,6 +161,24 @@ fn short_integer(digits: &[u8]) -> Option<u64> {
         value = value * 10 + u64::from(digit);
     }
     Some(value)
+}
+
+/// The digits of up to 18 that have a point among them, and the power of ten that they are multiplied
+/// with, or `None` for anything else.
+#[inline]
+fn short_decimal(number: &[u8]) -> Option<(u64, i64)> {
+    if number.len() > SHORT_DIGITS + 1 {
+        return None;
+    }
+    let (mut value, mut places) = (0, None);
+    for (at, &byte) in number.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => value = value * 10 + u64::from(byte - b'0'),
+            b'.' if places.is_none() => places = Some(number.len() - 1 - at),
+            _ => return None,
+        }
+    }
+    Some((value, -(places? as i64)))
 }
 
 /// The value of eight digits, the first in the lowest byte.
