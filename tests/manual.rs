@@ -2,9 +2,8 @@
 //! the completions, which come from the same options.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
-use crate::support::{Call, dir, mc, need, repository, sh};
+use crate::support::{Call, copy, dir, mc, need, repository, sh};
 
 /// What mandoc says of pages that it has not indexed, which is nothing about ours.
 const INDEX_WORDS: &[&str] = &["referenced manual not found", "mandoc.db"];
@@ -145,11 +144,6 @@ fn examples_print_what_the_pages_show() {
         }
     }
     assert!(run > 20, "only {run} examples were found");
-}
-
-/// Copies a directory.
-pub fn copy(from: &Path, to: &Path) {
-    Call::new("cp").arg("-R").arg(from.join(".")).arg(to).succeeds();
 }
 
 #[test]

@@ -5,6 +5,8 @@
 mod aggregate;
 mod harness;
 mod leveldb;
+mod makefile;
 mod sort;
 #[allow(dead_code, unused_imports)] // Each module uses what it needs.
 mod support;
+mod tour;
