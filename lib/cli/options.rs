@@ -120,13 +120,18 @@ impl Memory {
     }
 }
 
+/// The directory for temporary files where nothing says another, whatever is there.
+pub(super) fn default_directory() -> PathBuf {
+    let variable = std::env::var_os("TMPDIR").filter(|v| !v.is_empty());
+    variable.map_or_else(|| "/tmp".into(), PathBuf::from)
+}
+
 /// The directory for temporary files, where `-T` gives this one.
 ///
 /// # Errors
 /// `Usage` when it is none.
 pub(super) fn temporary_directory(given: Option<PathBuf>) -> Result<PathBuf> {
-    let variable = || std::env::var_os("TMPDIR").filter(|v| !v.is_empty()).map(PathBuf::from);
-    let directory = given.or_else(variable).unwrap_or_else(|| "/tmp".into());
+    let directory = given.unwrap_or_else(default_directory);
     match std::fs::metadata(&directory) {
         Ok(found) if found.is_dir() => Ok(directory),
         Ok(_) => Err(Error::usage(format!(

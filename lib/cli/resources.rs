@@ -47,6 +47,9 @@ impl Resources {
         if resources.is_empty() {
             resources.push(Resource::parse("-".as_ref(), format.as_ref())?);
         }
+        if resources.iter().any(|resource| !resource.spec.is_built_in()) {
+            session.guard()?;
+        }
         let mut options = read_options(records, session)?;
         if resources.iter().any(|resource| resource.place == Place::Standard) {
             options.stdin = Once::new(Box::new(session.stdin()?));
@@ -129,6 +132,7 @@ pub fn read_options(records: &Records, session: &Session) -> Result<ReadOptions>
         bad: records.bad()?,
         stdin: Once::none(),
         warn: warn(session),
+        directory: options::default_directory(),
     })
 }
 

@@ -6,6 +6,8 @@
 use std::io::{self, BufReader, Read, Write};
 
 use super::bytes::{AsRead, lower};
+use super::resource::Packing;
+use super::zip::ArchiveWriter;
 use crate::error::Result;
 use crate::record::stream::Input;
 
@@ -132,15 +134,22 @@ pub enum Encoder<W: Write> {
     Bzip2(bzip2::write::BzEncoder<W>),
     /// To xz.
     Xz(liblzma::write::XzEncoder<W>),
+    /// To the only member of a Zip.
+    Zip(Box<ArchiveWriter<W>>),
 }
 
 impl<W: Write> Encoder<W> {
-    /// Compresses with `codec`, if any, into `inner`.
+    /// Packs as `packing` says into `inner`; the member of a Zip is called `member`.
     ///
     /// # Errors
     /// When the encoder cannot be set up.
-    pub fn new(codec: Option<Codec>, inner: W) -> io::Result<Encoder<W>> {
-        Ok(match codec {
+    pub fn new(packing: Packing, member: &str, inner: W) -> io::Result<Encoder<W>> {
+        if packing.zipped {
+            let mut archive = ArchiveWriter::new(inner);
+            archive.begin(member)?;
+            return Ok(Encoder::Zip(Box::new(archive)));
+        }
+        Ok(match packing.codec {
             None => Encoder::Plain(inner),
             Some(Codec::Gzip) => {
                 let level = flate2::Compression::new(GZIP_LEVEL);
@@ -170,6 +179,7 @@ impl<W: Write> Encoder<W> {
             Encoder::Zstd(encoder) => encoder.finish(),
             Encoder::Bzip2(encoder) => encoder.finish(),
             Encoder::Xz(encoder) => encoder.finish(),
+            Encoder::Zip(archive) => archive.finish(),
         }
     }
 }
@@ -182,6 +192,7 @@ impl<W: Write> Write for Encoder<W> {
             Encoder::Zstd(encoder) => encoder.write(bytes),
             Encoder::Bzip2(encoder) => encoder.write(bytes),
             Encoder::Xz(encoder) => encoder.write(bytes),
+            Encoder::Zip(archive) => archive.stream(bytes).map(|()| bytes.len()),
         }
     }
 
@@ -192,6 +203,7 @@ impl<W: Write> Write for Encoder<W> {
             Encoder::Zstd(encoder) => encoder.flush(),
             Encoder::Bzip2(encoder) => encoder.flush(),
             Encoder::Xz(encoder) => encoder.flush(),
+            Encoder::Zip(_) => Ok(()),
         }
     }
 }
@@ -204,7 +216,8 @@ mod tests {
     const CODECS: [Codec; 4] = [Codec::Gzip, Codec::Zstd, Codec::Bzip2, Codec::Xz];
 
     fn encode(codec: Codec, bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = Encoder::new(Some(codec), Vec::new()).unwrap();
+        let packing = Packing { codec: Some(codec), zipped: false };
+        let mut encoder = Encoder::new(packing, "", Vec::new()).unwrap();
         encoder.write_all(bytes).unwrap();
         encoder.finish().unwrap()
     }

@@ -6,9 +6,12 @@
 //!   [`ledger`]: where they go, whole or not at all; [`parts`], [`spool`]: several at once.
 //!   [`whole_tree`], [`ledger`]: where they go, whole or not at all.
 //! - The formats: [`ndjson`], [`text`], [`csv`], [`leveldb`], [`range`].
+//! - The formats: [`ndjson`], [`text`], [`csv`], [`zip`], [`leveldb`], [`files`], [`range`], and those
+//!   of others: [`plugin`].
 //!
 //! This room reads and writes files; it knows nothing of stages, keys or hosts.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
@@ -20,12 +23,14 @@ pub mod ahead;
 pub mod bytes;
 pub mod compression;
 pub mod csv;
+pub mod files;
 pub mod http;
 pub mod ledger;
 pub mod leveldb;
 pub mod ndjson;
 pub mod parts;
 pub mod place;
+pub mod plugin;
 pub mod range;
 pub mod read;
 pub mod resource;
@@ -37,6 +42,7 @@ pub mod text;
 pub mod whole;
 pub mod whole_tree;
 pub mod write;
+pub mod zip;
 
 /// How many bytes of records one [`Source::fill`] appends, about.
 pub const FILL_BYTES: usize = 256 * 1024;
@@ -96,6 +102,8 @@ pub struct ReadOptions {
     pub stdin: Once<dyn Input>,
     /// Hears warnings, a line each.
     pub warn: Warn,
+    /// Where temporary files go.
+    pub directory: PathBuf,
 }
 
 impl ReadOptions {
@@ -109,6 +117,7 @@ impl ReadOptions {
             bad: Arc::new(Bad::new(policy)?),
             stdin: Once::none(),
             warn: Arc::new(|_| ()),
+            directory: PathBuf::from("/tmp"),
         })
     }
 }

@@ -7,7 +7,8 @@ use super::compression::decode;
 use super::place::Place;
 use super::range::Range;
 use super::resource::Resource;
-use super::{ReadOptions, Source, csv, leveldb, ndjson, text};
+use super::spec::Spec;
+use super::{ReadOptions, Source, csv, files, leveldb, ndjson, plugin, text, zip};
 use crate::error::{Error, Result};
 use crate::record::stream::Input;
 
@@ -37,8 +38,16 @@ pub fn open(resources: &[Resource], options: &ReadOptions) -> Result<Box<dyn Sou
 enum Format {
     /// One that is made of bytes, wherever they come from.
     Bytes(ByteFormat),
+    /// One that is made of bytes, in the members of a Zip.
+    Zipped(ByteFormat, zip::Limits),
+    Zip(zip::Limits),
     Leveldb,
+    Files {
+        skip: bool,
+    },
     Range(Range),
+    /// One of somebody else.
+    Plugin,
 }
 
 #[derive(Clone)]
@@ -51,16 +60,22 @@ enum ByteFormat {
 impl Format {
     fn parse(resource: &Resource) -> Result<Format> {
         let spec = &resource.spec;
+        if resource.packing().zipped {
+            let mut spec = spec.clone();
+            let limits = zip::Limits::take(&mut spec)?;
+            return ByteFormat::parse(&spec).map(|format| Format::Zipped(format, limits));
+        }
         match spec.name() {
-            "ndjson" => spec.finish("").map(|()| Format::Bytes(ByteFormat::Ndjson)),
-            "text" => Ok(Format::Bytes(ByteFormat::Text(text::Shape::parse(spec)?))),
-            "csv" => Ok(Format::Bytes(ByteFormat::Csv(csv::Dialect::parse(spec)?))),
+            "ndjson" | "text" | "csv" => ByteFormat::parse(spec).map(Format::Bytes),
+            "zip" => zip::Limits::parse(spec).map(Format::Zip),
+            "files" => files::parse(spec).map(|skip| Format::Files { skip }),
             "leveldb" => spec.finish("").map(|()| Format::Leveldb),
             "range" => {
                 spec.finish("")?;
                 Range::parse(&resource.place.to_string()).map(Format::Range)
             }
-            name => Err(Error::usage(format!("format {name} is not there"))),
+            "shards" => Err(Error::usage("format shards (data on hosts) is not there yet")),
+            _ => Ok(Format::Plugin),
         }
     }
 
@@ -72,6 +87,14 @@ impl Format {
                 Place::Path(path) => Ok(Box::new(leveldb::Reader::open(path, options)?)),
                 _ => Err(Error::usage(format!("leveldb:{}: not a directory", resource.place))),
             },
+            Format::Zip(limits) => Ok(Box::new(zip::Reader::open(resource, limits, options)?)),
+            Format::Files { skip } => Ok(Box::new(files::Reader::open(resource, skip, options)?)),
+            Format::Plugin => Ok(Box::new(plugin::Reader::open(resource, options)?)),
+            Format::Zipped(format, limits) => {
+                let each = options.clone();
+                let over = Box::new(move |input| format.over(input, &each));
+                Ok(Box::new(zip::Over::open(resource, limits, options, over)?))
+            }
             Format::Bytes(format) => {
                 let mut input = bytes::open(&resource.place, options)?;
                 if let Some(codec) = resource.packing().codec {
@@ -84,6 +107,14 @@ impl Format {
 }
 
 impl ByteFormat {
+    fn parse(spec: &Spec) -> Result<ByteFormat> {
+        match spec.name() {
+            "text" => text::Shape::parse(spec).map(ByteFormat::Text),
+            "csv" => csv::Dialect::parse(spec).map(ByteFormat::Csv),
+            _ => spec.finish("").map(|()| ByteFormat::Ndjson),
+        }
+    }
+
     /// The records in some bytes of this format.
     fn over(&self, input: Box<dyn Input>, options: &ReadOptions) -> Box<dyn Source> {
         match self {

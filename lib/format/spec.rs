@@ -59,6 +59,11 @@ impl Spec {
         &self.name
     }
 
+    /// Whether the format is one of ours, not that of another program.
+    pub fn is_built_in(&self) -> bool {
+        BUILT_IN.split(", ").any(|name| name == self.name)
+    }
+
     /// Takes the option `name` that stands alone; whether it was there.
     ///
     /// # Errors

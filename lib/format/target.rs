@@ -49,8 +49,14 @@ impl Target {
         };
         let abandoned = Arc::new(AtomicBool::new(false));
         let buffered = Buffered { raw, buffer: Vec::new(), abandoned: Arc::clone(&abandoned) };
-        let encoder = Encoder::new(resource.packing().codec, buffered)
-            .map_err(|e| lower(&name, "write", e))?;
+        let packing = resource.packing();
+        if packing.zipped && packing.codec.is_some() {
+            return Err(Error::usage(format!("{name}: a Zip is not compressed once more")));
+        }
+        let member = resource.place.name();
+        let member = member.strip_suffix(".zip").unwrap_or(member);
+        let encoder =
+            Encoder::new(packing, member, buffered).map_err(|e| lower(&name, "write", e))?;
         Ok(Target { name, state: State::Open(Box::new(encoder)), abandoned })
     }
 

@@ -3,7 +3,7 @@
 use super::place::Place;
 use super::resource::Resource;
 use super::target::Target;
-use super::{Sink, WriteOptions, csv, leveldb, ndjson, text};
+use super::{Sink, WriteOptions, csv, files, leveldb, ndjson, plugin, text, zip};
 use crate::error::{Error, Result};
 
 /// Begins the output that `resource` names.
@@ -33,7 +33,13 @@ pub fn create(resource: &Resource, options: &WriteOptions) -> Result<Box<dyn Sin
                 place => Err(Error::usage(format!("leveldb:{place}: not a directory"))),
             }
         }
+        "zip" => {
+            let packed = zip::Writer::parse(spec)?;
+            Ok(Box::new(zip::Writer::new(target()?, packed)))
+        }
+        "files" => Ok(Box::new(files::Writer::create(resource, options)?)),
         "range" => Err(Error::usage("format range is for reading only")),
-        name => Err(Error::usage(format!("format {name} is not there"))),
+        "shards" => Err(Error::usage("format shards (data on hosts) is not there yet")),
+        _ => Ok(Box::new(plugin::Writer::create(resource, options)?)),
     }
 }

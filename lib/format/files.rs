@@ -1,0 +1,313 @@
+//! The format `files`: a tree of files; a record is `[relative path, data]`, in the order of the
+//! paths' bytes.
+//!
+//! Reading takes regular files, also behind symbolic links to them. What else may stand in a tree,
+//! links to directories, links that lead nowhere, devices, FIFOs, sockets, is refused by name, or
+//! with the option `skip` left out; directories show only in the paths. Writing makes a new tree
+//! beside its place and then gives it its name: paths are relative and have no `..`, none comes
+//! twice, and modes and times are those of new files.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+
+use super::ledger::Ledger;
+use super::place::Place;
+use super::resource::Resource;
+use super::spec::Spec;
+use super::whole::{beside, follow, sync_directory};
+use super::{FILL_BYTES, ReadOptions, Sink, Source, WriteOptions, lines};
+use crate::error::{Error, Result};
+use crate::record::scan;
+use crate::record::text::{push_bytes, value_bytes};
+
+/// Reads the options of the format, for reading: whether what is no file is left out.
+///
+/// # Errors
+/// When one is unknown.
+pub fn parse(spec: &Spec) -> Result<bool> {
+    let mut spec = spec.clone();
+    let skip = spec.flag("skip")?;
+    spec.finish("skip (when reading)")?;
+    Ok(skip)
+}
+
+/// Records from a tree of files.
+pub struct Reader {
+    /// The files that are left, the next last: path, and path to show.
+    left: Vec<(PathBuf, PathBuf)>,
+    options: ReadOptions,
+}
+
+impl Reader {
+    /// Lists the tree at the resource's place; a single file is a tree of one.
+    ///
+    /// # Errors
+    /// When it cannot be listed, or holds what is no file and is not to be skipped.
+    pub fn open(resource: &Resource, skip: bool, options: &ReadOptions) -> Result<Reader> {
+        let Place::Path(root) = &resource.place else {
+            return Err(Error::usage(format!("files:{}: not a directory", resource.place)));
+        };
+        let mut left = Vec::new();
+        if root.is_dir() {
+            list(root, Path::new(""), skip, &mut left)?;
+        } else {
+            let name = root.file_name().map(PathBuf::from).unwrap_or_default();
+            take(root.clone(), name, skip, &mut left)?;
+        }
+        left.sort_by(|a, b| b.1.as_os_str().as_bytes().cmp(a.1.as_os_str().as_bytes()));
+        Ok(Reader { left, options: options.clone() })
+    }
+
+    fn push(&self, path: &Path, shown: &Path, out: &mut Vec<u8>) -> Result<()> {
+        let failed = |e: io::Error| Error::path("read", path, &e);
+        let most = self.options.max_record;
+        let mut data = Vec::new();
+        let file = File::open(path).map_err(failed)?;
+        file.take(most as u64 + 1).read_to_end(&mut data).map_err(failed)?;
+        let start = out.len();
+        if data.len() <= most {
+            out.push(b'[');
+            push_bytes(out, shown.as_os_str().as_bytes());
+            out.push(b',');
+            push_bytes(out, &data);
+            out.extend_from_slice(b"]\n");
+        }
+        if data.len() > most || out.len() - start - 1 > most {
+            out.truncate(start);
+            let error = Error::input(format!("a record over {most} bytes (--max-record)"));
+            self.options.bad.reject(error.at(path.display()), &data)?;
+        }
+        Ok(())
+    }
+}
+
+impl Source for Reader {
+    fn fill(&mut self, out: &mut Vec<u8>) -> Result<bool> {
+        let full = out.len() + FILL_BYTES;
+        while out.len() < full {
+            let Some((path, shown)) = self.left.pop() else { return Ok(false) };
+            self.push(&path, &shown, out)?;
+        }
+        Ok(true)
+    }
+}
+
+type Files = Vec<(PathBuf, PathBuf)>;
+
+/// Lists the files of the directory `root`/`below`, and of those below it.
+fn list(root: &Path, below: &Path, skip: bool, files: &mut Files) -> Result<()> {
+    // The directories that are still to be listed; trees may be deeper than a stack.
+    let mut left = vec![below.to_path_buf()];
+    while let Some(below) = left.pop() {
+        let directory = root.join(&below);
+        let failed = |e: io::Error| Error::path("list", &directory, &e);
+        for entry in fs::read_dir(&directory).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let shown = below.join(entry.file_name());
+            if entry.file_type().map_err(failed)?.is_dir() {
+                left.push(shown);
+            } else {
+                take(entry.path(), shown, skip, files)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes what is at `path`, if it is a file.
+fn take(path: PathBuf, shown: PathBuf, skip: bool, files: &mut Files) -> Result<()> {
+    match fs::metadata(&path) {
+        Ok(about) if about.is_file() => files.push((path, shown)),
+        _ if skip => (),
+        Ok(about) if about.is_dir() => return Err(refuse(&path, "a link to a directory")),
+        Ok(_) => return Err(refuse(&path, "neither file nor directory")),
+        Err(e) => return Err(Error::path("read", &path, &e)),
+    }
+    Ok(())
+}
+
+fn refuse(path: &Path, what: &str) -> Error {
+    Error::usage(format!("{} is {what} (files,skip: leaves it out)", path.display()))
+}
+
+/// A tree of files from records.
+pub struct Writer {
+    tree: Tree,
+    records: u64,
+}
+
+impl Writer {
+    /// Begins the tree that `resource` names.
+    ///
+    /// # Errors
+    /// When there can be none, or is one already and may not be replaced.
+    pub fn create(resource: &Resource, options: &WriteOptions) -> Result<Writer> {
+        resource.spec.finish("skip, when reading")?;
+        let Place::Path(path) = &resource.place else {
+            return Err(Error::usage(format!("files:{}: write to a directory", resource.place)));
+        };
+        let tree = Tree::create(path, options.replace, &options.ledger)?;
+        Ok(Writer { tree, records: 0 })
+    }
+
+    fn add(&self, record: &[u8]) -> Result<()> {
+        let name = self.tree.path.display();
+        let refused =
+            |why: &str| Error::input(format!("{name}: record {} is no file: {why}", self.records));
+        let mut elements = scan::elements(record);
+        let (Some(path), Some(data), None) = (elements.next(), elements.next(), elements.next())
+        else {
+            return Err(refused("it is no [path, data] pair"));
+        };
+        let path = value_bytes(path).map_err(|why| refused(&format!("its path: {why}")))?;
+        let data = value_bytes(data).map_err(|why| refused(&format!("its data: {why}")))?;
+        let shown = String::from_utf8_lossy(&path).into_owned();
+        if !is_plain(&path) {
+            let why = "is not plain: relative, without '.', '..', '//' or NUL";
+            return Err(refused(&format!("the path '{shown}' {why}")));
+        }
+        let path = self.tree.path_of(OsStr::from_bytes(&path));
+        let made = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| {
+            File::options().write(true).create_new(true).open(&path)?.write_all(&data)
+        });
+        made.map_err(|e| match e.kind() {
+            io::ErrorKind::AlreadyExists | io::ErrorKind::IsADirectory => {
+                refused(&format!("the path '{shown}' comes twice"))
+            }
+            io::ErrorKind::NotADirectory => {
+                refused(&format!("the path '{shown}' leads through a file"))
+            }
+            io::ErrorKind::InvalidFilename => refused(&format!("the path '{shown}' is too long")),
+            _ => Error::io("write", format!("{name}/{shown}"), &e),
+        })
+    }
+}
+
+/// Whether a path is relative and stays below where it begins, and is spelled in the one way.
+fn is_plain(path: &[u8]) -> bool {
+    let path = Path::new(OsStr::from_bytes(path));
+    let plain: PathBuf = path.components().filter(|c| matches!(c, Component::Normal(_))).collect();
+    !path.as_os_str().is_empty()
+        && plain.as_os_str() == path.as_os_str()
+        && !path.as_os_str().as_bytes().contains(&0)
+}
+
+impl Sink for Writer {
+    fn write(&mut self, records: &[u8]) -> Result<()> {
+        for record in lines(records) {
+            self.records += 1;
+            self.add(record)?;
+        }
+        Ok(())
+    }
+
+    fn prepare(&mut self) -> Result<()> {
+        self.tree.sync()
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        self.tree.sync()?;
+        self.tree.publish()
+    }
+}
+
+/// A directory that appears whole or not at all.
+pub struct Tree {
+    /// Where it shall be.
+    path: PathBuf,
+    /// The directory under its temporary name; gone when published.
+    temporary: Option<PathBuf>,
+    replace: bool,
+    ledger: Ledger,
+}
+
+impl Tree {
+    /// Begins a directory that shall be called `path`.
+    ///
+    /// # Errors
+    /// When there can be none, or is something already and may not be replaced.
+    pub fn create(path: &Path, replace: bool, ledger: &Ledger) -> Result<Tree> {
+        let failed = |e: io::Error| Error::path("write", path, &e);
+        let path = follow(path).map_err(failed)?;
+        let refused = |why: &str| Error::usage(format!("{}: {why}", path.display()));
+        match fs::symlink_metadata(&path) {
+            Ok(about) if !about.is_dir() => return Err(refused("is no directory")),
+            Ok(_) if !replace => return Err(refused("exists already (--replace replaces it)")),
+            _ => (),
+        }
+        if path.file_name().is_none() {
+            return Err(refused("names no directory"));
+        }
+        let mut tree = Tree::beside(&path, ledger)?;
+        tree.replace = replace;
+        Ok(tree)
+    }
+
+    /// Makes a temporary directory beside `path`.
+    ///
+    /// # Errors
+    /// When there can be none.
+    pub fn beside(path: &Path, ledger: &Ledger) -> Result<Tree> {
+        let failed = |e: io::Error| Error::path("write", path, &e);
+        let made = beside(path, |name| {
+            ledger.promise(name).map_err(io::Error::other)?;
+            fs::create_dir(name)
+        });
+        // Kept as a path only: what tempfile made of it would be taken for a file.
+        let ((), name) = made.map_err(failed)?.into_parts();
+        let temporary = Some(name.keep().map_err(|e| failed(e.error))?);
+        Ok(Tree { path: path.to_path_buf(), temporary, replace: false, ledger: ledger.clone() })
+    }
+
+    /// Where something of the tree is until it is published.
+    pub fn path_of(&self, relative: impl AsRef<Path>) -> PathBuf {
+        self.temporary.as_deref().unwrap_or(&self.path).join(relative)
+    }
+
+    /// Gets the tree to the disk.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn sync(&self) -> Result<()> {
+        let failed = |e: io::Error| Error::path("write", &self.path, &e);
+        let root = File::open(self.path_of("")).map_err(failed)?;
+        nix::unistd::syncfs(&root).map_err(|e| failed(e.into()))
+    }
+
+    /// Gives the tree its name, in place of the one that has it.
+    ///
+    /// # Errors
+    /// When the directory does not take it.
+    pub fn publish(mut self) -> Result<()> {
+        let failed = |e: io::Error| Error::path("write", &self.path, &e);
+        let Some(temporary) = self.temporary.clone() else { return Ok(()) };
+        let rename = |flags| renameat2(AT_FDCWD, &temporary, AT_FDCWD, &self.path, flags);
+        match rename(RenameFlags::RENAME_NOREPLACE) {
+            Ok(()) => {
+                self.temporary = None;
+                self.ledger.settle(&temporary);
+            }
+            // Both names change hands at once; what was there before is then removed.
+            Err(nix::errno::Errno::EEXIST) if self.replace => {
+                rename(RenameFlags::RENAME_EXCHANGE).map_err(|e| failed(e.into()))?;
+            }
+            Err(e) => return Err(failed(e.into())),
+        }
+        sync_directory(&self.path)
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        if let Some(temporary) = &self.temporary
+            && fs::remove_dir_all(temporary).is_ok()
+        {
+            self.ledger.settle(temporary);
+        }
+    }
+}

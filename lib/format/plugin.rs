@@ -1,0 +1,249 @@
+//! Formats of others: a program `mc-format-NAME` in PATH, called as
+//! `mc-format-NAME read PATH [OPTION...]` to print the records of PATH, and as
+//! `mc-format-NAME write PATH [OPTION...]` to make PATH, which is not there yet, of the records on
+//! its standard input.
+//!
+//! It has exited with 0 or what it did counts for nothing. A write goes to a path of the same name
+//! in a temporary directory beside, and is published when all is well: so a program that sees its
+//! input end early has spoiled nothing. What it says on standard error is passed on line by line.
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::thread::{self, JoinHandle};
+
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+
+use super::files::Tree;
+use super::place::Place;
+use super::resource::Resource;
+use super::spec::BUILT_IN;
+use super::whole::{follow, sync_directory};
+use super::{ReadOptions, Sink, Source, Warn, WriteOptions, ndjson};
+use crate::error::{Error, Kind, Result};
+use crate::record::stream::Input;
+
+/// The longest line of a program's standard error that is passed on whole.
+const MOST_LINE_BYTES: u64 = 4096;
+
+/// A program at work. Dropped before its end, it is killed.
+struct Program {
+    name: String,
+    child: Child,
+    stderr: Option<JoinHandle<()>>,
+}
+
+impl Program {
+    /// Starts `mc-format-NAME VERB PATH [OPTION...]`.
+    fn start(resource: &Resource, verb: &str, path: &PathBuf, warn: &Warn) -> Result<Program> {
+        let name = format!("mc-format-{}", resource.spec.name());
+        let mut command = Command::new(&name);
+        command.arg(verb).arg(path).args(resource.spec.clone().rest());
+        match verb {
+            "read" => command.stdin(Stdio::null()).stdout(Stdio::piped()),
+            _ => command.stdin(Stdio::piped()).stdout(Stdio::null()),
+        };
+        let mut child = command.stderr(Stdio::piped()).spawn().map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound => Error::usage(format!(
+                "no format {0}: there are {BUILT_IN}, and no program mc-format-{0} is in PATH",
+                resource.spec.name()
+            )),
+            _ => Error::io("run", &name, &e),
+        })?;
+        let stderr = child.stderr.take().map(|pipe| pass_lines(pipe, &name, warn));
+        let stderr = stderr.transpose();
+        let mut program = Program { name, child, stderr: None };
+        program.stderr = stderr?;
+        Ok(program)
+    }
+
+    /// Waits for its end, which has to be a good one.
+    fn finish(&mut self) -> Result<()> {
+        let failed = |e: io::Error| Error::io("wait for", &self.name, &e);
+        let status = self.child.wait().map_err(failed)?;
+        if let Some(stderr) = self.stderr.take() {
+            // A panic there would lose lines for people, nothing else.
+            let _ = stderr.join();
+        }
+        if status.success() {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Command, format!("{}: {}", self.name, words(status))))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // Killed before its input ends, so that it cannot take the end for the whole.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn words(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit status {code}"),
+        (None, Some(signal)) => format!("killed by signal {signal}"),
+        (None, None) => "ended badly".to_string(),
+    }
+}
+
+/// Passes a program's standard error on by lines.
+fn pass_lines(pipe: ChildStderr, name: &str, warn: &Warn) -> Result<JoinHandle<()>> {
+    let (name, warn) = (name.to_string(), Warn::clone(warn));
+    let body = move || {
+        let mut pipe = BufReader::new(pipe);
+        let mut line = Vec::new();
+        while pipe.by_ref().take(MOST_LINE_BYTES).read_until(b'\n', &mut line).is_ok_and(|n| n > 0)
+        {
+            warn(&format!("{name}: {}", String::from_utf8_lossy(&line).trim_end()));
+            line.clear();
+        }
+    };
+    thread::Builder::new()
+        .spawn(body)
+        .map_err(|e| Error::new(Kind::Storage, format!("cannot start a thread: {e}")))
+}
+
+/// The records that a program prints.
+pub struct Reader {
+    records: ndjson::Reader<Printed>,
+}
+
+impl Reader {
+    /// Starts the program of the resource's format.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn open(resource: &Resource, options: &ReadOptions) -> Result<Reader> {
+        let path = path_of(resource)?;
+        let program = Program::start(resource, "read", path, &options.warn)?;
+        let printed = Printed { name: format!("{} {}", program.name, path.display()), program };
+        Ok(Reader { records: ndjson::Reader::new(printed, options) })
+    }
+}
+
+impl Source for Reader {
+    fn fill(&mut self, out: &mut Vec<u8>) -> Result<bool> {
+        self.records.fill(out)
+    }
+}
+
+/// What a program prints; its end is a good one only if the program's is.
+struct Printed {
+    program: Program,
+    name: String,
+}
+
+impl Input for Printed {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let Some(stdout) = &mut self.program.child.stdout else { return Ok(0) };
+        let got = loop {
+            match stdout.read(buffer) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => (),
+                result => break result.map_err(|e| Error::io("read", &self.name, &e))?,
+            }
+        };
+        if got == 0 {
+            self.program.finish()?;
+        }
+        Ok(got)
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// Records that a program makes a file or a directory of.
+pub struct Writer {
+    program: Program,
+    /// A temporary directory; the program makes something of the right name in it.
+    tree: Tree,
+    path: PathBuf,
+    replace: bool,
+    ended: bool,
+}
+
+impl Writer {
+    /// Starts the program of the resource's format.
+    ///
+    /// # Errors
+    /// When there is none, or its output may not be replaced.
+    pub fn create(resource: &Resource, options: &WriteOptions) -> Result<Writer> {
+        let path = path_of(resource)?;
+        let path = follow(path).map_err(|e| Error::path("write", path, &e))?;
+        if path.is_dir() && !options.replace {
+            let why = "exists already (--replace replaces it)";
+            return Err(Error::usage(format!("{}: {why}", path.display())));
+        }
+        let Some(name) = path.file_name().map(PathBuf::from) else {
+            return Err(Error::usage(format!("{} names no file", path.display())));
+        };
+        let tree = Tree::beside(&path, &options.ledger)?;
+        let program = Program::start(resource, "write", &tree.path_of(name), &options.warn)?;
+        Ok(Writer { program, tree, path, replace: options.replace, ended: false })
+    }
+}
+
+impl Sink for Writer {
+    fn write(&mut self, records: &[u8]) -> Result<()> {
+        let Some(stdin) = &mut self.program.child.stdin else { return Ok(()) };
+        match stdin.write_all(records) {
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => {
+                // It reads no more: then it says why, or has not done what it should.
+                self.program.child.stdin = None;
+                self.program.finish()?;
+                let why = "it ended before it had read all records";
+                Err(Error::new(Kind::Command, format!("{}: {why}", self.program.name)))
+            }
+            result => result.map_err(|e| Error::io("write to", &self.program.name, &e)),
+        }
+    }
+
+    fn prepare(&mut self) -> Result<()> {
+        if std::mem::replace(&mut self.ended, true) {
+            return Ok(());
+        }
+        self.program.child.stdin = None;
+        self.program.finish()?;
+        self.tree.sync()
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<()> {
+        self.prepare()?;
+        let failed = |e: io::Error| Error::path("write", &self.path, &e);
+        let made = self.tree.path_of(self.path.file_name().unwrap_or_default());
+        if !fs::symlink_metadata(&made).is_ok_and(|about| about.is_file() || about.is_dir()) {
+            let name = &self.program.name;
+            let why = format!("{name} made no {}", self.path.display());
+            return Err(Error::new(Kind::Command, why));
+        }
+        let rename = |flags| renameat2(AT_FDCWD, &made, AT_FDCWD, &self.path, flags);
+        let plain = if made.is_dir() || self.path.is_dir() {
+            // What was there before is removed with the temporary directory.
+            match rename(RenameFlags::RENAME_NOREPLACE) {
+                Err(nix::errno::Errno::EEXIST) if self.replace => {
+                    rename(RenameFlags::RENAME_EXCHANGE)
+                }
+                result => result,
+            }
+        } else {
+            rename(RenameFlags::empty())
+        };
+        plain.map_err(|e| failed(e.into()))?;
+        sync_directory(&self.path)
+    }
+}
+
+fn path_of(resource: &Resource) -> Result<&PathBuf> {
+    match &resource.place {
+        Place::Path(path) => Ok(path),
+        place => {
+            let name = resource.spec.name();
+            Err(Error::usage(format!("{name}:{place}: this format needs a path")))
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Zip to records: a member each, or the records that another format finds in the members.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Limits;
+use super::members::{Event, Members};
+use crate::error::{Error, Result};
+use crate::format::compression::{Codec, decode};
+use crate::format::place::Place;
+use crate::format::{FILL_BYTES, ReadOptions, Source, bytes, resource::Resource};
+use crate::record::stream::Input;
+use crate::record::text::push_bytes;
+
+/// How much of what cannot be searched is copied at once.
+const COPY_BYTES: usize = 128 * 1024;
+
+/// A record `[member name, data]` for each member.
+pub struct Reader {
+    members: Members,
+    name: String,
+    options: ReadOptions,
+    member: String,
+    data: Vec<u8>,
+    /// Whether the data at hand is over the limit; it is then not kept.
+    too_long: bool,
+}
+
+impl Reader {
+    /// Opens the archive that `resource` names.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn open(resource: &Resource, limits: Limits, options: &ReadOptions) -> Result<Reader> {
+        let name = resource.to_string();
+        let members = Members::open(&name, seekable(resource, options)?, limits)?;
+        let (member, data) = (String::new(), Vec::new());
+        Ok(Reader { members, name, options: options.clone(), member, data, too_long: false })
+    }
+
+    fn end_member(&mut self, out: &mut Vec<u8>) -> Result<()> {
+        let start = out.len();
+        if !self.too_long {
+            out.push(b'[');
+            push_bytes(out, self.member.as_bytes());
+            out.push(b',');
+            push_bytes(out, &self.data);
+            out.extend_from_slice(b"]\n");
+        }
+        if self.too_long || out.len() - start - 1 > self.options.max_record {
+            out.truncate(start);
+            let most = self.options.max_record;
+            let place = format!("{}: member {}", self.name, self.member);
+            let error = Error::input(format!("a record over {most} bytes (--max-record)"));
+            self.options.bad.reject(error.at(place), &self.data)?;
+        }
+        self.data.clear();
+        Ok(())
+    }
+}
+
+impl Source for Reader {
+    fn fill(&mut self, out: &mut Vec<u8>) -> Result<bool> {
+        let full = out.len() + FILL_BYTES;
+        while out.len() < full {
+            match self.members.next()? {
+                None => return Ok(false),
+                Some(Event::Member(name)) => {
+                    self.member = name;
+                    self.too_long = false;
+                }
+                Some(Event::Data(data)) => {
+                    self.too_long |= self.data.len() + data.len() > self.options.max_record;
+                    if !self.too_long {
+                        self.data.extend_from_slice(&data);
+                    }
+                }
+                Some(Event::End) => self.end_member(out)?,
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// What makes a source of the bytes of a member.
+pub(super) type Open = Box<dyn Fn(Box<dyn Input>) -> Box<dyn Source> + Send>;
+
+/// The records that another format finds in the members; directories hold none.
+pub struct Over {
+    members: Arc<Mutex<Members>>,
+    name: String,
+    open: Open,
+    current: Option<Box<dyn Source>>,
+}
+
+impl Over {
+    /// Opens the archive that `resource` names; `open` reads each member.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn open(
+        resource: &Resource,
+        limits: Limits,
+        options: &ReadOptions,
+        open: Open,
+    ) -> Result<Over> {
+        let name = resource.to_string();
+        let members = Members::open(&name, seekable(resource, options)?, limits)?;
+        Ok(Over { members: Arc::new(Mutex::new(members)), name, open, current: None })
+    }
+
+    /// Begins the next member, `false` when there is none.
+    fn next_member(&mut self) -> Result<bool> {
+        match lock(&self.members).next()? {
+            None => return Ok(false),
+            Some(Event::Member(name)) if !name.ends_with('/') => {
+                let full = format!("{}: {name}", self.name);
+                let input = MemberInput::new(Arc::clone(&self.members), full);
+                let (_, codec) = Codec::of(&name);
+                let input = match codec {
+                    Some(codec) => decode(codec, Box::new(input))?,
+                    None => Box::new(input),
+                };
+                self.current = Some((self.open)(input));
+            }
+            // What is left of a member that was not read to its end, or of a directory.
+            Some(_) => (),
+        }
+        Ok(true)
+    }
+}
+
+impl Source for Over {
+    fn fill(&mut self, out: &mut Vec<u8>) -> Result<bool> {
+        let Some(source) = &mut self.current else { return self.next_member() };
+        if !source.fill(out)? {
+            self.current = None;
+        }
+        Ok(true)
+    }
+}
+
+/// The data of the member at hand.
+struct MemberInput {
+    members: Arc<Mutex<Members>>,
+    name: String,
+    chunk: Vec<u8>,
+    used: usize,
+    ended: bool,
+}
+
+impl MemberInput {
+    fn new(members: Arc<Mutex<Members>>, name: String) -> MemberInput {
+        MemberInput { members, name, chunk: Vec::new(), used: 0, ended: false }
+    }
+}
+
+impl Input for MemberInput {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        while self.used == self.chunk.len() && !self.ended {
+            match lock(&self.members).next()? {
+                Some(Event::Data(chunk)) => (self.chunk, self.used) = (chunk, 0),
+                _ => self.ended = true,
+            }
+        }
+        let got = buffer.len().min(self.chunk.len() - self.used);
+        buffer[..got].copy_from_slice(&self.chunk[self.used..self.used + got]);
+        self.used += got;
+        Ok(got)
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+fn lock(members: &Mutex<Members>) -> MutexGuard<'_, Members> {
+    members.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The archive as a file that can be searched: itself, or a copy without a name.
+fn seekable(resource: &Resource, options: &ReadOptions) -> Result<File> {
+    let codec = resource.packing().codec;
+    if let (Place::Path(path), None) = (&resource.place, codec)
+        && path.is_file()
+    {
+        return File::open(path).map_err(|e| Error::path("read", path, &e));
+    }
+    let mut input = bytes::open(&resource.place, options)?;
+    if let Some(codec) = codec {
+        input = decode(codec, input)?;
+    }
+    copy(input, &options.directory)
+}
+
+fn copy(mut input: Box<dyn Input>, directory: &Path) -> Result<File> {
+    let failed = |e| Error::path("keep a temporary file in", directory, &e);
+    let mut file = tempfile::tempfile_in(directory).map_err(failed)?;
+    let mut buffer = vec![0; COPY_BYTES];
+    loop {
+        match input.read(&mut buffer)? {
+            0 => return Ok(file),
+            got => file.write_all(&buffer[..got]).map_err(failed)?,
+        }
+    }
+}
