@@ -125,6 +125,9 @@ fn main() -> ExitCode {
             },
             bad: args.records.bad()?,
         };
+        if matches!(options.with, With::Command(_)) {
+            session.guard()?;
+        }
         let (tool, input, mut output) = (session.tool(), session.stdin()?, session.stdout());
         let session = &*session;
         reduce::run(&options, tool, input, &mut output, &|lines| session.pass_on(lines))

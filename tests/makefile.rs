@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::support::{Call, copy, dir, names, need, repository};
+use crate::manual::copy;
+use crate::support::{Call, dir, names, need, repository};
 
 fn make(dir: &Path) -> Call {
     need("make", "apt-get install make");

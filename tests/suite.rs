@@ -3,10 +3,11 @@
 #![allow(missing_docs, unreachable_pub)]
 
 mod aggregate;
+mod exits;
 mod harness;
 mod leveldb;
-mod makefile;
+mod pipes;
+mod signals;
 mod sort;
 #[allow(dead_code, unused_imports)] // Each module uses what it needs.
 mod support;
-mod tour;

@@ -13,10 +13,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("record", &["error"]),
     ("sort", &["error", "parallel"]),
     ("run", &["error", "record"]),
-    ("format", &["error", "parallel", "record", "run"]),
+    ("format", &["error", "parallel", "record"]),
     ("aggregate", &["error", "parallel", "record", "sort"]),
     ("worker", &["error", "parallel", "record", "run"]),
-    ("engine", &["aggregate", "error", "parallel", "record", "run", "sort", "worker"]),
+    ("engine", &["error", "parallel", "record", "run", "worker"]),
     (
         "stage",
         &["aggregate", "engine", "error", "format", "parallel", "record", "run", "sort", "worker"],

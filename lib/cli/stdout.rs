@@ -71,11 +71,9 @@ impl Stdout {
     /// Writes what is held back, and hears whether all that was written is kept.
     pub(super) fn finish(&self) -> Result<()> {
         let mut stream = self.lock();
-        if stream.sort == Sort::Closed {
-            // Had anything been written, that would have been the error.
-            return Ok(());
+        if !stream.buffer.is_empty() {
+            stream.flush()?;
         }
-        stream.flush()?;
         if stream.sort == Sort::File {
             // Some file systems only say at a close that there was no room.
             let copy = nix::unistd::dup(std::io::stdout().as_fd()).map_err(failed)?;

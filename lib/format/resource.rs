@@ -90,6 +90,7 @@ impl Resource {
                     "{place}: datasets on hosts (.mc) cannot be read yet"
                 )));
             }
+            None if is_stream(&place) => Spec::plain("ndjson"),
             None => {
                 return Err(Error::usage(format!(
                     "{place}: its name does not tell its format: say FORMAT:{place} (formats: {BUILT_IN})"
@@ -118,6 +119,12 @@ fn format_of(name: &str) -> Option<Spec> {
         "txt" | "text" | "log" => Some(Spec::plain("text")),
         _ => None,
     }
+}
+
+/// Whether a place is a stream, such as a shell's `<( )` gives: as much as `-`, it holds records.
+fn is_stream(place: &Place) -> bool {
+    let streams = ["/dev", "/proc/self/fd"];
+    matches!(place, Place::Path(path) if streams.iter().any(|stream| path.starts_with(stream)))
 }
 
 /// What follows the last dot of a name.
@@ -159,6 +166,7 @@ mod tests {
         let gz = Some(Codec::Gzip);
         let word = |w: &str| w.to_string();
         assert_eq!(told("a.jsonl"), (word("ndjson"), Packing::default()));
+        assert_eq!(told("/dev/fd/63"), (word("ndjson"), Packing::default()));
         assert_eq!(told("a.tsv.gz"), (word("csv"), Packing { codec: gz, zipped: false }));
         assert_eq!(told("a.csv.zip"), (word("csv"), Packing { codec: None, zipped: true }));
         assert_eq!(told("a.zip"), (word("zip"), Packing::default()));

@@ -25,18 +25,16 @@ const REMOTE: [i64; 11] = [
     0x7375_7245, // Coda
 ];
 
-/// Where the directory may be, best first. Whoever looks for something looks in all of them: the
-/// tools of one pipeline need not have the same environment.
+/// Where the directory may be, best first. Whoever looks for something looks in all of them.
+///
+/// The tools of one pipeline need not have the same environment (`env -i`, `sudo -E`), so what
+/// `$XDG_RUNTIME_DIR` says comes last: mostly it is the first of the others anyway.
 pub fn candidates(xdg_runtime_dir: Option<PathBuf>) -> Vec<PathBuf> {
     let user = Uid::effective();
-    let mut found = Vec::new();
-    for base in xdg_runtime_dir.into_iter().chain([format!("/run/user/{user}").into()]) {
-        let directory = base.join("mycloud");
-        if base.is_absolute() && !found.contains(&directory) {
-            found.push(directory);
-        }
-    }
+    let mut found: Vec<PathBuf> = vec![format!("/run/user/{user}/mycloud").into()];
     found.extend(["/tmp", "/dev/shm"].map(|base| format!("{base}/mycloud-{user}").into()));
+    let more = xdg_runtime_dir.filter(|base| base.is_absolute()).map(|base| base.join("mycloud"));
+    found.extend(more.filter(|directory| *directory != found[0]));
     found
 }
 
@@ -92,13 +90,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_environment_shares_the_last_candidates() {
+    fn every_environment_shares_the_first_candidates() {
+        let without = candidates(None);
         let with = candidates(Some("/x".into()));
-        assert_eq!(
-            (with[0].as_path(), &with[1..]),
-            (Path::new("/x/mycloud"), &candidates(None)[..])
-        );
-        assert_eq!(candidates(Some("relative".into())), candidates(None));
+        assert_eq!(with.split_last().unwrap(), (&PathBuf::from("/x/mycloud"), &without[..]));
+        assert_eq!(candidates(Some("relative".into())), without);
+        let usual = format!("/run/user/{}", Uid::effective());
+        assert_eq!(candidates(Some(usual.into())), without);
     }
 
     #[test]

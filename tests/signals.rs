@@ -1,0 +1,218 @@
+//! Signals: the exit status says which, and no process and no file is left, whoever is killed.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, mkfifo};
+
+use crate::support::{Call, Running, dir, mc, names, sh};
+
+/// In the environment of every process that one test starts: the name of its directory.
+const MARK: &str = "SIGNALS_TEST_DIRECTORY";
+
+/// How long cleaning up may take.
+const CLEAN: Duration = Duration::from_secs(20);
+
+/// A tool at work: it reads a fifo that has no end.
+struct AtWork {
+    dir: tempfile::TempDir,
+    running: Option<Running>,
+    _fifo: File,
+}
+
+impl AtWork {
+    /// Starts `line` in its own directory, with `temporary` for temporary files there, on the
+    /// numbers to 20,000 and no end.
+    fn new(line: &str) -> AtWork {
+        let dir = dir();
+        let fifo = dir.path().join("fifo");
+        mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+        std::fs::create_dir(dir.path().join("temporary")).unwrap();
+        let mut held = OpenOptions::new().read(true).write(true).open(&fifo).unwrap();
+        let call: Call = sh("bash", &format!("exec {line} <fifo"))
+            .current_dir(dir.path())
+            .env(MARK, dir.path())
+            .env("TMPDIR", dir.path().join("temporary"))
+            .stderr_any();
+        let running = call.spawn();
+        let numbers: String = (0..20_000).map(|n| format!("{n}\n")).collect();
+        held.write_all(numbers.as_bytes()).unwrap();
+        AtWork { dir, running: Some(running), _fifo: held }
+    }
+
+    fn id(&self) -> i32 {
+        self.running.as_ref().unwrap().id()
+    }
+
+    /// Waits until `count` processes are there, and gives them a moment to begin.
+    #[track_caller]
+    fn begun(&self, count: usize) {
+        let begin = Instant::now();
+        while marked(self.dir.path()).len() < count {
+            assert!(begin.elapsed() < CLEAN, "only {:?}", marked(self.dir.path()));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+
+    /// The tool exits with `code`, and nothing is left.
+    #[track_caller]
+    fn ends(mut self, code: i32) {
+        self.running.take().unwrap().exits(code);
+        let begin = Instant::now();
+        while !self.is_clean() {
+            let left = (marked(self.dir.path()), names(self.dir.path()));
+            assert!(begin.elapsed() < CLEAN, "left behind: {left:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn is_clean(&self) -> bool {
+        marked(self.dir.path()).is_empty()
+            && names(self.dir.path()) == ["fifo", "temporary"]
+            && names(self.dir.path().join("temporary")).is_empty()
+    }
+}
+
+/// The living processes that were started for the test in `dir`, and their parents.
+fn marked(dir: &Path) -> Vec<(i32, i32)> {
+    let mark = format!("{MARK}={}", dir.display());
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let after_name = stat.rsplit(')').next().unwrap_or_default();
+        let parent = after_name.split_whitespace().nth(1).and_then(|parent| parent.parse().ok());
+        if let Some(parent) = parent
+            && environment.split(|&byte| byte == 0).any(|value| value == mark.as_bytes())
+        {
+            found.push((pid, parent));
+        }
+    }
+    found
+}
+
+/// Commands that keep running: one that listens to TERM, one that does not, and a daemon.
+const SLEEPERS: &str =
+    "mc-map --block 1K -j 2 -c 'setsid sleep 1000 & trap \"\" TERM; while :; do sleep 0.1; done'";
+
+/// Each tool as it works on something without end, and how many processes that are at least.
+const AT_WORK: [(&str, usize); 8] = [
+    ("mc-cat ndjson:-", 1),
+    ("mc-sort -S 64K", 1),
+    ("mc-shuffle -S 64K", 1),
+    ("mc-reduce -k . count", 1),
+    ("mc-gather -o ndjson:out", 2),
+    ("mc-gather -o csv:out.csv.gz", 2),
+    ("mc-split -n 3 -o ndjson:part-%d", 2),
+    (SLEEPERS, 4),
+];
+
+#[test]
+fn int_term_and_hup_end_every_tool_and_leave_nothing() {
+    let signals = [(Signal::SIGINT, 130), (Signal::SIGTERM, 143), (Signal::SIGHUP, 129)];
+    for (line, count) in AT_WORK {
+        std::thread::scope(|scope| {
+            for (signal, code) in signals {
+                scope.spawn(move || {
+                    let work = AtWork::new(line);
+                    work.begun(count);
+                    work.running.as_ref().unwrap().signal(signal);
+                    work.ends(code);
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn a_terminal_sends_signals_to_the_whole_group() {
+    for (line, count) in [AT_WORK[4], AT_WORK[7]] {
+        let work = AtWork::new(line);
+        work.begun(count);
+        work.running.as_ref().unwrap().signal_all(Signal::SIGINT);
+        work.ends(130);
+    }
+}
+
+#[test]
+fn a_kill_of_any_one_process_leaves_nothing() {
+    for (line, count) in [AT_WORK[1], AT_WORK[4], AT_WORK[7]] {
+        let parent = AtWork::new(line);
+        parent.begun(count);
+        parent.running.as_ref().unwrap().signal(Signal::SIGKILL);
+        parent.ends(137);
+        if count == 1 {
+            continue;
+        }
+        let child = AtWork::new(line);
+        child.begun(count);
+        let own = child.id();
+        let (pid, _) = marked(child.dir.path()).into_iter().find(|(_, p)| *p == own).unwrap();
+        kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+        child.ends(137);
+    }
+}
+
+#[test]
+fn a_second_int_does_not_wait() {
+    let work = AtWork::new(SLEEPERS);
+    work.begun(4);
+    let begin = Instant::now();
+    work.running.as_ref().unwrap().signal(Signal::SIGINT);
+    std::thread::sleep(Duration::from_millis(100));
+    work.running.as_ref().unwrap().signal(Signal::SIGINT);
+    work.ends(130);
+    // The commands that do not listen would have had 2 s.
+    assert!(begin.elapsed() < Duration::from_millis(1500), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn a_signal_that_is_ignored_stays_ignored() {
+    let work = AtWork::new("env --ignore-signal=HUP mc-gather -o ndjson:out");
+    work.begun(2);
+    work.running.as_ref().unwrap().signal(Signal::SIGHUP);
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(marked(work.dir.path()).len(), 2);
+    work.running.as_ref().unwrap().signal(Signal::SIGTERM);
+    work.ends(143);
+}
+
+#[test]
+fn stopping_and_continuing_loses_nothing() {
+    let dir = dir();
+    let script = "set -m
+        (seq 5; sleep 1; seq 6 10) | mc-map cat | mc-gather -o ndjson:out &
+        sleep 0.4; kill -TSTP %1; sleep 0.3; jobs >jobs; sleep 1; kill -CONT %1; wait %1";
+    sh("bash", script).current_dir(dir.path()).stderr_any().succeeds();
+    let jobs = std::fs::read_to_string(dir.path().join("jobs")).unwrap();
+    assert!(jobs.contains("Stopped"), "{jobs}");
+    let numbers: String = (1..=10).map(|n| format!("{n}\n")).collect();
+    assert_eq!(std::fs::read_to_string(dir.path().join("out")).unwrap(), numbers);
+}
+
+#[test]
+fn a_stopped_tool_can_be_ended() {
+    let work = AtWork::new(SLEEPERS);
+    work.begun(4);
+    let running = work.running.as_ref().unwrap();
+    running.signal_all(Signal::SIGSTOP);
+    running.signal(Signal::SIGTERM);
+    running.signal(Signal::SIGCONT);
+    work.ends(143);
+}
+
+#[test]
+fn what_a_command_leaves_behind_ends_with_the_tool() {
+    let work = dir();
+    let call = mc("map").args(["-c", "setsid sleep 1000 >/dev/null 2>&1 & cat"]).stdin("1\n");
+    call.env(MARK, work.path()).stdout("1\n").stderr_any().succeeds();
+    assert_eq!(marked(work.path()), []);
+}
