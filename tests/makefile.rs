@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::manual::copy;
-use crate::support::{Call, dir, names, need, repository};
+use crate::support::{Call, copy, dir, names, need, repository};
 
 fn make(dir: &Path) -> Call {
     need("make", "apt-get install make");

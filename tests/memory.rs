@@ -15,8 +15,7 @@ fn records(path: &Path, size: u64) {
     let mut file = BufWriter::new(File::create(path).unwrap());
     for id in 0..size / 63 {
         let key = random.next() >> 8;
-        writeln!(file, r#"{{"k":"{key:014x}","id":{id},"text":"some words to carry"}}"#)
-            .unwrap();
+        writeln!(file, r#"{{"k":"{key:014x}","id":{id},"text":"some words to carry"}}"#).unwrap();
     }
 }
 

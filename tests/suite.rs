@@ -6,8 +6,10 @@ mod aggregate;
 mod exits;
 mod harness;
 mod leveldb;
+mod makefile;
 mod pipes;
 mod signals;
 mod sort;
 #[allow(dead_code, unused_imports)] // Each module uses what it needs.
 mod support;
+mod tour;

@@ -13,10 +13,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("record", &["error"]),
     ("sort", &["error", "parallel"]),
     ("run", &["error", "record"]),
-    ("format", &["error", "parallel", "record"]),
+    ("format", &["error", "parallel", "record", "run"]),
     ("aggregate", &["error", "parallel", "record", "sort"]),
     ("worker", &["error", "parallel", "record", "run"]),
-    ("engine", &["error", "parallel", "record", "run", "worker"]),
+    ("engine", &["aggregate", "error", "parallel", "record", "run", "sort", "worker"]),
     (
         "stage",
         &["aggregate", "engine", "error", "format", "parallel", "record", "run", "sort", "worker"],

@@ -54,6 +54,12 @@ pub fn write(dir: &tempfile::TempDir, name: &str, bytes: impl AsRef<[u8]>) -> Pa
     path
 }
 
+/// Copies the directory `from` to `to`.
+#[track_caller]
+pub fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) {
+    Call::new("cp").arg("-R").arg(from.as_ref().join(".")).arg(to.as_ref()).succeeds();
+}
+
 /// The names in `dir`, sorted: to show that nothing was left behind.
 #[track_caller]
 pub fn names(dir: impl AsRef<Path>) -> Vec<String> {
