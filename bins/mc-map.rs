@@ -21,7 +21,7 @@ use mycloud::{Error, Result};
 #[command(override_usage = "mc-map [OPTION]... CMD [ARG]...\n       mc-map [OPTION]... -c LINE")]
 struct Args {
     /// The command and its arguments, given to it as they are: no shell sees them
-    #[arg(value_name = "CMD", trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(value_name = "CMD", trailing_var_arg = true)]
     command: Vec<OsString>,
 
     /// Run LINE with /bin/sh -c instead
@@ -36,7 +36,7 @@ struct Args {
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = Per::Block)]
     per: Per,
 
-    /// Cut blocks of about SIZE [default: they grow from 256K to 6M]
+    /// Cut blocks of about SIZE [default: they grow from 256K to 4M]
     #[arg(long, value_name = "SIZE", value_parser = size::bytes)]
     block: Option<u64>,
 
@@ -112,10 +112,6 @@ impl Args {
                 word.display()
             ))),
             (None, None) => Err(Error::usage("no command: say CMD [ARG]... or -c LINE")),
-            (None, Some(word)) if word.as_encoded_bytes().starts_with(b"-") => {
-                let word = word.display();
-                Err(Error::usage(format!("no option {word} (a command of that name is ./{word})")))
-            }
             (None, Some(_)) => Command::program(words, surroundings::search_path().as_deref()),
         }
     }
@@ -123,7 +119,6 @@ impl Args {
     fn options(mut self) -> Result<Options> {
         self.refuse_what_is_not_there()?;
         let block = match self.block {
-            Some(0) => return Err(Error::usage("--block 0: a block holds a record at least")),
             Some(bytes) => Some(usize::try_from(bytes).unwrap_or(usize::MAX)),
             None => None,
         };

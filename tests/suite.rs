@@ -9,6 +9,7 @@ mod leveldb;
 mod makefile;
 mod pipes;
 mod signals;
+mod map;
 mod sort;
 #[allow(dead_code, unused_imports)] // Each module uses what it needs.
 mod support;

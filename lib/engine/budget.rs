@@ -4,7 +4,7 @@
 const FIRST_BLOCK: usize = 256 * 1024;
 
 /// The largest block, unless the user asks for more: by then the start of a process hardly counts.
-const LARGEST_BLOCK: usize = 6 * 1024 * 1024;
+const LARGEST_BLOCK: usize = 4 * 1024 * 1024;
 
 /// The smallest share of memory that anything gets.
 const LEAST: usize = 4 * 1024;
@@ -54,8 +54,8 @@ mod tests {
     #[test]
     fn blocks_grow_within_the_memory() {
         let budget = Budget::new(1 << 30, 2, None);
-        let sizes: Vec<usize> = (0..12).map(|n| budget.block(n) >> 10).collect();
-        assert_eq!(sizes, [256, 256, 512, 512, 1024, 1024, 2048, 2048, 4096, 4096, 6144, 6144]);
+        let sizes: Vec<usize> = (0..10).map(|n| budget.block(n) >> 10).collect();
+        assert_eq!(sizes, [256, 256, 512, 512, 1024, 1024, 2048, 2048, 4096, 4096]);
         assert_eq!(budget.block(u64::MAX), LARGEST_BLOCK);
         for memory in [0, 1, 1 << 16, 1 << 20, 1 << 26] {
             let budget = Budget::new(memory, 4, None);

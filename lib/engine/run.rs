@@ -63,7 +63,7 @@ pub fn run(plan: &Plan<'_>, cut: impl Cut, output: &mut dyn Output) -> Result<Su
     let slots = plan.slots.max(1);
     let budget = Budget::new(plan.memory, slots, plan.block);
     let schedule = Schedule::new(plan.retries, budget.waiting);
-    let handover = Arc::new(Handover::new(schedule, 2 * slots + 1));
+    let handover = Arc::new(Handover::new(schedule, slots));
     let (children, tally) = (Children::default(), Tally::default());
     let reader = Arc::clone(&handover);
     start(thread::Builder::new().spawn(move || read(cut, budget, &reader)))?;
@@ -152,6 +152,7 @@ fn write(
             }
         }
     }
+    output.flush()?;
     Ok(summary)
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::engine::form::{Fed, Printed};
+use crate::engine::form::{Fed, Form, Printed};
 use crate::engine::handover::{Failure, Handover, Outcome};
 use crate::engine::run::Plan;
 use crate::engine::{Piece, budget::Budget};
@@ -33,6 +33,7 @@ pub(crate) struct Slot<'a> {
 struct Prepared {
     task: u64,
     lines: (u64, u64),
+    records: u64,
     input: Spool,
 }
 
@@ -51,7 +52,7 @@ impl Slot<'_> {
         let (prepared, rejects) = match piece {
             Piece::Ready { input, lines, records } => {
                 self.count(input.len(), records);
-                (Prepared { task, lines, input }, Vec::new())
+                (Prepared { task, lines, records, input }, Vec::new())
             }
             Piece::Lines(block) => {
                 let lines = (block.first_line, block.line_count);
@@ -64,7 +65,13 @@ impl Slot<'_> {
                     return Outcome { task, lines, rejects: Vec::new(), result: Err(error.into()) };
                 }
                 let input = Spool::holding(fed, self.budget.task, self.plan.folder);
-                (Prepared { task, lines, input }, rejects)
+                if records == 0 {
+                    // Nothing but blank lines, or bad ones: there is nothing to run a command on.
+                    let nothing =
+                        Ok(Printed::Records(Spool::new(Vec::new(), 0, self.plan.folder), 0));
+                    return Outcome { task, lines, rejects, result: nothing };
+                }
+                (Prepared { task, lines, records, input }, rejects)
             }
         };
         let lines = prepared.lines;
@@ -97,7 +104,7 @@ impl Slot<'_> {
             match ended.how {
                 How::Stopped => return Err(Error::incomplete("stopped").into()),
                 How::Status(status) if self.plan.ok_exit.contains(&status) => {
-                    return Ok(self.printed(ended.output)?);
+                    return Ok(self.printed(prepared, ended.output)?);
                 }
                 how if self.handover.again(task, number) => {
                     self.say(task, number, &format!("{how}: trying again"));
@@ -126,8 +133,13 @@ impl Slot<'_> {
         attempt.run(Spool::new(self.handover.memory(), self.budget.task, self.plan.folder))
     }
 
-    fn printed(&self, output: Spool) -> Result<Printed> {
+    fn printed(&self, prepared: &Prepared, output: Spool) -> Result<Printed> {
         self.tally.spilled.fetch_add(output.spilled(), Ordering::Relaxed);
+        let unchanged = output.in_memory().is_some_and(|o| Some(o) == prepared.input.in_memory());
+        if unchanged && self.plan.form == Form::Records {
+            // The input was checked.
+            return Ok(Printed::Records(output, prepared.records));
+        }
         let spare = || Spool::new(self.handover.memory(), self.budget.task, self.plan.folder);
         let mut printed = self.plan.form.look(output, self.plan.max_record, spare)?;
         let (Printed::Records(spool, _) | Printed::Flawed(spool)) = &mut printed;

@@ -114,6 +114,9 @@ impl<I: Input> Blocks<I> {
         let mut searched = 0;
         loop {
             // `buffer` holds no line end before `searched`; a whole block may lie in it already.
+            if self.state == State::End && buffer.last().is_some_and(|&last| last != b'\n') {
+                buffer.push(b'\n');
+            }
             if buffer.len() >= size || self.state == State::End {
                 let window = size.clamp(searched, buffer.len());
                 let end = memchr::memrchr(b'\n', &buffer[searched..window])
@@ -121,13 +124,6 @@ impl<I: Input> Blocks<I> {
                         memchr::memchr(b'\n', &buffer[window..]).map(|n| n + window - searched)
                     })
                     .map(|n| n + searched + 1);
-                let end = match end {
-                    None if self.state == State::End && !buffer.is_empty() => {
-                        buffer.push(b'\n');
-                        Some(buffer.len())
-                    }
-                    end => end,
-                };
                 match end {
                     Some(end) if self.too_long(&buffer, end) => {
                         self.drop_line(&mut buffer, bad)?;

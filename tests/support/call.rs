@@ -136,6 +136,12 @@ impl Call {
         self.spawn().exits(code)
     }
 
+    /// [`Call::fails`], and standard error holds `text`.
+    #[track_caller]
+    pub fn fails_with(self, code: i32, text: &str) -> Output {
+        self.stderr_has(text).fails(code)
+    }
+
     /// Starts the call, for tests that act while it runs.
     #[track_caller]
     pub fn spawn(mut self) -> Running {

@@ -1,0 +1,13 @@
+//! `mc-map`: commands of every temper, fed with blocks.
+
+mod bad_output;
+mod calls;
+mod failures;
+mod forms;
+mod order;
+mod streams;
+
+/// The numbers from 1 to `last`, a line each.
+fn numbers(last: u32) -> String {
+    (1..=last).map(|n| format!("{n}\n")).collect()
+}
