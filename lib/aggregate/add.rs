@@ -24,6 +24,14 @@ pub struct Added {
     pub grown: usize,
 }
 
+/// One record with its operands read.
+struct Record<'a> {
+    record: &'a [u8],
+    at: Position,
+    operands: &'a [Operand],
+    texts: &'a Texts,
+}
+
 impl Plan {
     /// Adds a record to the states of its group: `places` are those of [`Plan::paths`] in it, `at`
     /// is where it stands in the input. Of a record whose operands are refused, nothing is added.
@@ -40,93 +48,89 @@ impl Plan {
         at: Position,
     ) -> Result<Added> {
         let Scratch { operands, texts } = scratch;
-        operands.resize_with(self.fields.len(), Operand::default);
+        if operands.len() != self.fields.len() {
+            prepare(operands, self.fields.len());
+        }
         texts.bytes.clear();
         let mut added = Added::default();
-        for ((field, place), operand) in self.fields.iter().zip(places).zip(operands) {
+        for ((operand, field), place) in operands.iter_mut().zip(&self.fields).zip(places) {
             field.read(record, place, self.missing, operand, texts)?;
-            let missing = match operand.what {
-                What::Absent => true,
-                What::Empty => field.strict,
-                What::Value => false,
-            };
-            added.missing |= missing && self.missing == Missing::Skip;
+            if operand.what != What::Value && self.missing == Missing::Skip {
+                added.missing |= operand.what == What::Absent || field.strict;
+            }
         }
+        let one = Record { record, at, operands, texts };
         for (slot, state) in self.slots.iter().zip(states) {
-            added.grown += self.add_to(slot, state, scratch, record, at)?;
+            let operand = match (slot.field.map(|field| &one.operands[field]), &mut *state) {
+                (Some(operand), _) => operand,
+                (None, State::Count(count)) => {
+                    *count += 1;
+                    continue;
+                }
+                _ => return Err(damaged()),
+            };
+            let there = operand.what == What::Value;
+            match state {
+                State::Sum(sum) if there => sum.add(&operand.number),
+                State::Sum(_) => {}
+                State::Count(count) => *count += u64::from(there),
+                State::Moments(moments) if there => moments.add(&operand.number),
+                State::Sample(sample) if there => added.grown += sample.add(&operand.number),
+                State::Moments(_) | State::Sample(_) => {}
+                State::Extreme(_) | State::Top(_) if !there => {}
+                State::Extreme(_) | State::Top(_) => {
+                    added.grown += add_ordered(slot, state, operand, &one)?;
+                }
+                State::Edge(_) | State::Distinct(_) | State::Collect(_) => {
+                    added.grown += self.add_any(slot, state, operand, &one)?;
+                }
+            }
         }
         Ok(added)
     }
 
-    /// Adds an operand to one state. Returns by how many bytes that grew.
-    #[inline]
-    fn add_to(
-        &self,
-        slot: &Slot,
-        state: &mut State,
-        scratch: &Scratch,
-        record: &[u8],
-        at: Position,
-    ) -> Result<usize> {
-        let Some(operand) = slot.field.and_then(|field| scratch.operands.get(field)) else {
-            if let State::Count(count) = state {
-                *count += 1;
-            }
-            return Ok(0);
-        };
-        let texts = &scratch.texts;
-        let value = &record[operand.raw.clone()];
-        if operand.what == What::Value {
-            match state {
-                State::Count(count) => *count += 1,
-                State::Sum(sum) => sum.add(&operand.number),
-                State::Moments(moments) => moments.add(&operand.number),
-                State::Sample(sample) => return Ok(sample.add(&operand.number)),
-                State::Extreme(extreme) => {
-                    let Held::Extreme(wanted, whole) = slot.held else { return Err(damaged()) };
-                    let key = &texts.bytes[operand.ordered.clone()];
-                    return Ok(extreme.add(wanted, key, at, |out| match whole {
-                        true => out.extend_from_slice(record.trim_ascii()),
-                        false => operand.push_ordered_value(record, texts, out),
-                    }));
-                }
-                State::Top(top) => {
-                    let Held::Top(limit) = slot.held else { return Err(damaged()) };
-                    let key = &texts.bytes[operand.ordered.clone()];
-                    return Ok(top.add(limit, key, at, |out| {
-                        operand.push_ordered_value(record, texts, out);
-                    }));
-                }
-                State::Edge(_) | State::Distinct(_) | State::Collect(_) => {
-                    return self.add_any(slot, state, operand, value, texts, at);
-                }
-            }
-            return Ok(0);
-        }
-        match operand.what {
-            What::Absent if self.missing == Missing::Skip => Ok(0),
-            What::Absent => self.add_any(slot, state, operand, b"null", texts, at),
-            _ => self.add_any(slot, state, operand, value, texts, at),
-        }
-    }
-
-    /// Adds a value to a state that takes any; the others leave it out.
+    /// Adds an operand to a state that takes any value. Returns by how many bytes that grew.
     fn add_any(
         &self,
         slot: &Slot,
         state: &mut State,
         operand: &Operand,
-        value: &[u8],
-        texts: &Texts,
-        at: Position,
+        one: &Record,
     ) -> Result<usize> {
+        let value = match operand.what {
+            What::Absent if self.missing == Missing::Skip => return Ok(0),
+            What::Absent => b"null",
+            _ => &one.record[operand.raw.clone()],
+        };
         match (state, slot.held) {
-            (State::Edge(edge), Held::Edge(end)) => Ok(edge.add(end, value, at)),
-            (State::Collect(collect), _) => collect.add(value, at, self.max_record),
+            (State::Edge(edge), Held::Edge(end)) => Ok(edge.add(end, value, one.at)),
+            (State::Collect(collect), _) => collect.add(value, one.at, self.max_record),
             (State::Distinct(distinct), _) => {
-                Ok(distinct.add(&texts.bytes[operand.literal.clone()]))
+                Ok(distinct.add(&one.texts.bytes[operand.literal.clone()]))
             }
-            _ => Ok(0),
+            _ => Err(damaged()),
         }
     }
+}
+
+/// Adds an operand to a state that takes ordered values. Returns by how many bytes that grew.
+fn add_ordered(slot: &Slot, state: &mut State, operand: &Operand, one: &Record) -> Result<usize> {
+    let key = &one.texts.bytes[operand.ordered.clone()];
+    let push_value = |out: &mut Vec<u8>| operand.push_ordered_value(one.record, one.texts, out);
+    match (state, slot.held) {
+        (State::Extreme(extreme), Held::Extreme(wanted, false)) => {
+            Ok(extreme.add(wanted, key, one.at, push_value))
+        }
+        (State::Extreme(extreme), Held::Extreme(wanted, true)) => {
+            let record = one.record.trim_ascii();
+            Ok(extreme.add(wanted, key, one.at, |out| out.extend_from_slice(record)))
+        }
+        (State::Top(top), Held::Top(limit)) => Ok(top.add(limit, key, one.at, push_value)),
+        _ => Err(damaged()),
+    }
+}
+
+#[cold]
+fn prepare(operands: &mut Vec<Operand>, count: usize) {
+    operands.resize_with(count, Operand::default);
 }

@@ -60,6 +60,9 @@ mod state;
 mod sum;
 mod top;
 
+#[cfg(test)]
+mod tests;
+
 pub use add::{Added, Scratch};
 pub use encoding::Decoder;
 pub use op::{Op, Reducer};

@@ -118,15 +118,16 @@ impl Short {
     pub fn of(number: &[u8]) -> Option<Short> {
         let negative = number.first() == Some(&b'-');
         let rest = &number[usize::from(negative)..];
-        if let Some(digits) = short_integer(rest) {
-            return Some(Short { negative, digits, exponent: 0, integer: true });
-        }
-        match short_decimal(rest) {
-            Some((digits, exponent)) => Some(Short { negative, digits, exponent, integer: false }),
+        match plain(rest) {
+            Some((digits, None)) => Some(Short { negative, digits, exponent: 0, integer: true }),
+            Some((digits, Some(places))) => {
+                Some(Short { negative, digits, exponent: -(places as i64), integer: false })
+            }
             None => Short::of_parts(&Parts::of(number)),
         }
     }
 
+    #[cold]
     fn of_parts(parts: &Parts) -> Option<Short> {
         let length = parts.fraction.len();
         if parts.whole.len() + length > SHORT_DIGITS {
@@ -142,43 +143,41 @@ impl Short {
     }
 }
 
-/// The value of up to 18 decimal digits (0 for none), or `None` for anything else.
+/// The value of up to 18 decimal digits, which may have a point among them: without the point, and
+/// how many of them lie behind it. `None` for anything else.
 #[inline]
-fn short_integer(digits: &[u8]) -> Option<u64> {
-    if digits.len() > SHORT_DIGITS {
-        return None;
-    }
-    let mut value = 0;
-    let (eights, rest) = digits.as_chunks::<8>();
-    for eight in eights {
-        value = value * 100_000_000 + eight_digits(u64::from_le_bytes(*eight))?;
-    }
-    for digit in rest {
-        let digit = digit.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        value = value * 10 + u64::from(digit);
-    }
-    Some(value)
-}
-
-/// The digits of up to 18 that have a point among them, and the power of ten that they are multiplied
-/// with, or `None` for anything else.
-#[inline]
-fn short_decimal(number: &[u8]) -> Option<(u64, i64)> {
+fn plain(number: &[u8]) -> Option<(u64, Option<usize>)> {
     if number.len() > SHORT_DIGITS + 1 {
         return None;
     }
-    let (mut value, mut places) = (0, None);
-    for (at, &byte) in number.iter().enumerate() {
-        match byte {
-            b'0'..=b'9' => value = value * 10 + u64::from(byte - b'0'),
-            b'.' if places.is_none() => places = Some(number.len() - 1 - at),
-            _ => return None,
+    let (mut value, mut places, mut rest) = (0, None, number);
+    while let Some((eight, behind)) = rest.split_first_chunk()
+        && let Some(digits) = eight_digits(u64::from_le_bytes(*eight))
+    {
+        value = value * 100_000_000 + digits;
+        rest = behind;
+    }
+    while let Some((byte, behind)) = rest.split_first() {
+        rest = behind;
+        let digit = byte.wrapping_sub(b'0');
+        if digit <= 9 {
+            value = value * 10 + u64::from(digit);
+        } else if *byte == b'.' && places.is_none() {
+            places = Some(rest.len());
+        } else {
+            return None;
         }
     }
-    Some((value, -(places? as i64)))
+    let digits = number.len() - usize::from(places.is_some());
+    (digits <= SHORT_DIGITS).then_some((value, places))
+}
+
+/// The value of up to 18 decimal digits (0 for none), or `None` for anything else.
+fn short_integer(digits: &[u8]) -> Option<u64> {
+    match plain(digits) {
+        Some((value, None)) => Some(value),
+        _ => None,
+    }
 }
 
 /// The value of eight digits, the first in the lowest byte.
