@@ -2,6 +2,7 @@
 
 mod damage;
 mod read;
+mod tools;
 mod write;
 
 use std::collections::BTreeMap;

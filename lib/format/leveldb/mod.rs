@@ -20,6 +20,7 @@
 //!
 //! Not done here: other comparators than bytewise, encryption, repairing.
 
+mod batch;
 mod block;
 mod bytewise;
 mod chain;
@@ -34,6 +35,8 @@ mod memtable;
 mod merge;
 mod reader;
 mod table;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use reader::Reader;

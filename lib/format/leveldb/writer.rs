@@ -17,6 +17,7 @@ use rusty_leveldb::infolog::Logger;
 use rusty_leveldb::{CompressorId, DB, Options, Status, compressor::SnappyCompressor};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
+use super::batch::{Batch, Pair};
 use super::bytewise::Bytewise;
 use super::lock::Lock;
 use super::reader;
@@ -29,7 +30,10 @@ use crate::record::text::value_bytes;
 /// How many calls of [`Sink::write`] the library may be behind.
 const QUEUE_LENGTH: usize = 2;
 
-/// How many bytes are sorted in memory before they become a table.
+/// How many bytes of records are gathered before the library gets them.
+const BATCH_BYTES: usize = 8 << 20;
+
+/// How many bytes the library sorts in memory before they become a table.
 const WRITE_BUFFER_BYTES: usize = 16 << 20;
 
 /// Writes a database. The library works on a thread of its own.
@@ -63,6 +67,8 @@ impl Writer {
             directory: tree.directory().to_path_buf(),
             shown: shown.clone(),
             abandoned: Arc::clone(&abandoned),
+            record_count: 0,
+            batch: Batch::default(),
             greatest: None,
             total: Total::default(),
         };
@@ -158,7 +164,10 @@ struct Work {
     /// The name for messages.
     shown: PathBuf,
     abandoned: Arc<AtomicBool>,
-    /// The greatest key so far.
+    /// How many records came.
+    record_count: u64,
+    batch: Batch,
+    /// The greatest key in the database.
     greatest: Option<Vec<u8>>,
     total: Total,
 }
@@ -169,12 +178,13 @@ impl Work {
         let mut database = DB::open(&self.directory, options()).map_err(status)?;
         for records in queue {
             for line in records.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
-                if self.abandoned.load(Ordering::Relaxed) {
-                    return Ok(());
+                self.take(line)?;
+                if self.batch.size() >= BATCH_BYTES {
+                    self.put_batch(&mut database)?;
                 }
-                self.put(&mut database, line)?;
             }
         }
+        self.put_batch(&mut database)?;
         if self.abandoned.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -182,32 +192,54 @@ impl Work {
         self.read_back()
     }
 
-    /// Writes one record.
-    fn put(&mut self, database: &mut DB, record: &[u8]) -> Result<()> {
-        let number = self.total.count + 1;
-        let wrong = |what: String| {
-            let place = format!("{}: record {number}", self.shown.display());
-            Error::input(what).at(place)
-        };
+    /// Takes one record.
+    fn take(&mut self, record: &[u8]) -> Result<()> {
+        self.record_count += 1;
+        let wrong = |what: String| self.refused(self.record_count, what);
         let mut parts = scan::elements(record);
         let (Some(key), Some(value), None) = (parts.next(), parts.next(), parts.next()) else {
             return Err(wrong("LevelDB holds [key, value] arrays; this is none".into()));
         };
         let key = value_bytes(key).map_err(|why| wrong(format!("the key is {why}")))?;
         let value = value_bytes(value).map_err(|why| wrong(format!("the value is {why}")))?;
-        let ascends = self.greatest.as_deref().is_none_or(|greatest| greatest < &*key);
-        if !ascends && (self.greatest.as_deref() == Some(&*key) || database.get(&key).is_some()) {
-            let key = excerpt(&key);
-            return Err(wrong(format!("key {key} came before; LevelDB holds one value a key")));
-        }
-        database.put(&key, &value).map_err(|status| failed(&self.shown, status))?;
-        self.total.add(&key, &value);
-        if ascends {
-            let greatest = self.greatest.get_or_insert_default();
-            greatest.clear();
-            greatest.extend_from_slice(&key);
-        }
+        self.batch.push(self.record_count, &key, &value);
         Ok(())
+    }
+
+    /// Writes the records that were taken.
+    fn put_batch(&mut self, database: &mut DB) -> Result<()> {
+        self.batch.sort();
+        if let Some(pair) = self.batch.repeated() {
+            return Err(self.repeated(&pair));
+        }
+        for pair in self.batch.pairs() {
+            if self.abandoned.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let known = self.greatest.as_deref().is_some_and(|greatest| pair.key <= greatest);
+            if known && database.get(pair.key).is_some() {
+                return Err(self.repeated(&pair));
+            }
+            database.put(pair.key, pair.value).map_err(|status| failed(&self.shown, status))?;
+            self.total.add(pair.key, pair.value);
+        }
+        if let Some(last) = self.batch.pairs().next_back()
+            && self.greatest.as_deref().is_none_or(|greatest| greatest < last.key)
+        {
+            self.greatest = Some(last.key.to_vec());
+        }
+        self.batch.clear();
+        Ok(())
+    }
+
+    fn repeated(&self, pair: &Pair<'_>) -> Error {
+        let key = excerpt(pair.key);
+        let what = format!("key {key} came before; LevelDB holds one value a key");
+        self.refused(pair.record, what)
+    }
+
+    fn refused(&self, record: u64, what: String) -> Error {
+        Error::input(what).at(format!("{}: record {record}", self.shown.display()))
     }
 
     /// Gets everything into tables, so that whoever opens the database has nothing to recover.

@@ -1,0 +1,36 @@
+//! The tools read and write databases.
+
+use super::{oracle, snapshot};
+use crate::support::{dir, mc, names, rows};
+
+#[test]
+fn mc_cat_reads_a_database_and_leaves_it_alone() {
+    let dir = dir();
+    let database = dir.path().join("db");
+    let expected = oracle(&["make", database.to_str().unwrap(), "levels"]);
+    let tables = names(&database).iter().filter(|name| name.ends_with(".ldb")).count();
+    assert!(tables > 5, "only {tables} tables");
+    let before = snapshot(&database);
+    mc("cat").arg("leveldb:db").current_dir(dir.path()).stdout(expected).succeeds();
+    assert_eq!(before, snapshot(&database));
+}
+
+#[test]
+fn mc_gather_writes_what_mc_cat_reads() {
+    let dir = dir();
+    let gather = |args: &[&str], records: String| {
+        mc("gather").args(args).stdin(records).current_dir(dir.path())
+    };
+    let cat = || mc("cat").arg("leveldb:db").current_dir(dir.path());
+    gather(&["-o", "leveldb:db"], rows![["b", "2"], ["a", {"$base64": "/w=="}]]).succeeds();
+    let expected = rows![["a", {"$base64": "/w=="}], ["b", "2"]];
+    cat().stdout(&expected).succeeds();
+    gather(&["-o", "leveldb:db"], rows![["c", "3"]]).stderr_has("--replace").fails(2);
+    gather(&["--replace", "-o", "leveldb:db"], rows![["c", 3]])
+        .stderr_has("record 1: the value is not a string")
+        .fails(3);
+    cat().stdout(&expected).succeeds();
+    gather(&["--replace", "-o", "leveldb:db"], rows![["c", "3"]]).succeeds();
+    cat().stdout(rows![["c", "3"]]).succeeds();
+    assert_eq!(names(dir.path()), ["db"]);
+}
