@@ -37,8 +37,8 @@ impl Plan {
     /// is where it stands in the input. Of a record whose operands are refused, nothing is added.
     ///
     /// # Errors
-    /// `BadInput`, when an operand is not what its op needs (the text names op and value, the caller
-    /// the record), or when what is collected becomes too long.
+    /// `BadInput`, when an operand is not what its op needs (the text names op and value, the
+    /// caller the record), or when what is collected becomes too long.
     pub fn add(
         &self,
         scratch: &mut Scratch,

@@ -50,7 +50,8 @@ impl Plan {
     /// Takes the values out that make a group large: the numbers of quantiles and the different
     /// values of `ndistinct`. `take` gets each with the index of its state. To finish, all that was
     /// ever taken out of a group (its last values too) is sorted by that index and the bytes, and
-    /// comes back through [`Plan::sorted`]. Drained states can still be added to, merged and encoded.
+    /// comes back through [`Plan::sorted`]. Drained states can still be added to, merged and
+    /// encoded.
     ///
     /// # Errors
     /// Those of `take`.

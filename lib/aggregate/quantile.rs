@@ -19,8 +19,8 @@ pub struct Quantile {
 }
 
 impl Quantile {
-    /// Reads an exact decimal, of up to 18 digits in all, from 0 to `whole` (a power of ten, which stands
-    /// for all): `0.95` of 1, `95` of 100.
+    /// Reads an exact decimal, of up to 18 digits in all, from 0 to `whole` (a power of ten, which
+    /// stands for all): `0.95` of 1, `95` of 100.
     pub fn parse(text: &str, whole: u64) -> Option<Quantile> {
         let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
         let short = Short::of(lenient(text.as_bytes()).filter(|_| plain)?)?;

@@ -271,8 +271,10 @@ mod tests {
             drained.drain(&mut |key| { keys.push(key.to_vec()); Ok(()) }).unwrap();
             keys.sort();
             let count = numbers.len() as u64;
-            let each = |index: u64| Quantile::parse(
-                &if index + 1 == count { "1".into() } else { format!("{:.17}", (index as f64 + 0.5) / count as f64) }, 1);
+            let each = |index: u64| match index + 1 == count {
+                true => Quantile::parse("1", 1),
+                false => Quantile::parse(&format!("{:.9}", (index as f64 + 0.5) / count as f64), 1),
+            };
             let quantiles: Vec<_> = (0..count).filter_map(each).collect();
             for key in &keys {
                 drained.sorted(&quantiles, key).unwrap();

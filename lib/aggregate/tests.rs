@@ -152,7 +152,11 @@ fn growth_is_told_as_it_is() {
     let held = plan.memory(&states) - before;
     assert!((held * 3 / 4..held * 3 / 2).contains(&grown), "told {grown}, held {held}");
     let mut taken = 0;
-    plan.drain(&mut states, &mut |_, value| Ok(taken += value.len())).unwrap();
+    plan.drain(&mut states, &mut |_, value| {
+        taken += value.len();
+        Ok(())
+    })
+    .unwrap();
     assert_eq!(taken, 10_000 * 16);
     assert!(plan.memory(&states) < before + held / 2);
 }

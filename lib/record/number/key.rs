@@ -11,7 +11,8 @@
 //!
 //! Zero is its class alone. A tiny number's E is complemented, and of a negative number all behind
 //! the class. So memcmp order is numeric order, equal numbers have equal bytes, no encoding is the
-//! beginning of another, and the first 8 bytes tell any two ordinary numbers of up to 14 digits apart.
+//! beginning of another, and the first 8 bytes tell any two ordinary numbers of up to 14 digits
+//! apart.
 
 use super::{POWERS_OF_TEN, Parts, SHORT_DIGITS, Short};
 
