@@ -178,3 +178,10 @@ fn numbers_about_a_run_are_appended() {
     assert_eq!(lines, want.map(|(tool, status)| (tool.to_string(), status)));
     mc("cat").args(["--stats", "/no/such/file", "ndjson:-"]).stdin("").stderr_any().fails(2);
 }
+
+#[test]
+fn numbers_are_said_when_they_are_wanted() {
+    let call = mc("sort").arg("-v").stdin("2\n1\n").stdout("1\n2\n");
+    call.stderr_has("mc-sort: 2 records (4 B) read, 2 records (4 B) written, ").succeeds();
+    mc("sort").stdin("2\n1\n").stdout("1\n2\n").succeeds();
+}

@@ -8,6 +8,7 @@ mod harness;
 mod leveldb;
 mod makefile;
 mod pipes;
+mod progress;
 mod signals;
 mod map;
 mod sort;

@@ -151,10 +151,10 @@ mod tests {
 
     #[test]
     fn options_become_values() {
-        let Ok(Asked::Work(own, common)) = parse("mc-x -S 1M -j3 -T / -k a,b:nr -vv file") else {
+        let Ok(Asked::Work(own, common)) = parse("mc-x -S 1M -j3 -T / -k a,b:nr -v file") else {
             panic!("no work");
         };
-        assert_eq!((own.memory.bytes(), own.memory.jobs(), common.verbose), (1 << 20, 3, 2));
+        assert_eq!((own.memory.bytes(), own.memory.jobs(), common.verbose), (1 << 20, 3, true));
         assert_eq!(own.memory.temporary_directory().unwrap(), std::path::Path::new("/"));
         assert_eq!((own.keys.key.as_deref(), own.resources), (Some("a,b:nr"), vec!["file".into()]));
         assert_eq!(own.records.max_record(), 64 << 20);

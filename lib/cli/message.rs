@@ -4,18 +4,21 @@ use std::io::Write;
 use std::panic::PanicHookInfo;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::cli::progress;
+
 /// Whether any thread of the process has panicked.
 static PANICKED: AtomicBool = AtomicBool::new(false);
 
 /// Says `tool: text` on standard error. Nobody can be told when that fails.
 pub fn say(tool: &str, text: &str) {
-    let line = format!("{tool}: {}\n", printable(text));
-    let _ = std::io::stderr().write_all(line.as_bytes());
+    pass_on(&format!("{tool}: {}\n", printable(text)));
 }
 
 /// Says whole lines that are printable and have their tool in front already.
 pub fn pass_on(lines: &str) {
-    let _ = std::io::stderr().write_all(lines.as_bytes());
+    progress::aside(|| {
+        let _ = std::io::stderr().write_all(lines.as_bytes());
+    });
 }
 
 /// `text` with its control characters escaped, so that a name or a message from elsewhere can

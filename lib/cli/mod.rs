@@ -39,14 +39,17 @@ pub mod memory;
 pub mod message;
 pub mod options;
 pub mod process;
+mod progress;
 pub mod resources;
 pub mod session;
 pub mod size;
 pub mod stats;
+pub mod stdin;
 pub mod stdout;
 pub mod surroundings;
 mod tool;
 
 pub use session::Session;
+pub use stdin::Stdin;
 pub use stdout::Stdout;
 pub use tool::run;

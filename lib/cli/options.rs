@@ -6,8 +6,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
-use clap::{ArgAction, Args};
 use clap_complete::Shell;
 
 use crate::cli::memory;
@@ -23,9 +23,9 @@ const MEMORY_SHARE: u64 = 4;
 /// The options of every tool; `cli::run` adds them, tools do not.
 #[derive(Args, Clone, Debug)]
 pub struct Common {
-    /// Say more on standard error; twice for yet more
-    #[arg(short, long, action = ArgAction::Count, display_order = 900)]
-    pub verbose: u8,
+    /// Say at the end, on standard error, how much was read and written
+    #[arg(short, long, display_order = 900)]
+    pub verbose: bool,
 
     /// Append numbers about this run to FILE, a JSON object on a line [default: $MC_STATS]
     #[arg(long, value_name = "FILE", display_order = 901)]

@@ -1,17 +1,13 @@
 //! One run of a tool: its standard streams, its messages, and what it was told about both.
 
-use std::fs::File;
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
-
 use crate::cli::ledger::Names;
-use crate::cli::{Stdout, guard, message, process};
+use crate::cli::progress::Progress;
+use crate::cli::{Stdin, Stdout, guard, message};
 use crate::error::{Error, Result};
 use crate::format::ledger::Ledger;
-use crate::run::pipe::PipeInput;
 use crate::run::registry::{self, Registry};
 use crate::run::runtime_dir;
 
@@ -19,8 +15,8 @@ use crate::run::runtime_dir;
 #[derive(Debug)]
 pub struct Session {
     tool: &'static str,
-    verbose: u8,
     stdout: Stdout,
+    progress: Option<Arc<Progress>>,
     stdin_taken: bool,
     names: Option<Arc<Names>>,
 }
@@ -30,21 +26,14 @@ impl Session {
     pub(super) fn new(tool: &'static str) -> Session {
         let directory = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
         registry::install(Registry::new(runtime_dir::candidates(directory)));
-        Session { tool, verbose: 0, stdout: Stdout::new(tool), stdin_taken: false, names: None }
-    }
-
-    pub(super) fn set_verbose(&mut self, verbose: u8) {
-        self.verbose = verbose;
+        let stdout = Stdout::new(tool);
+        let progress = stdout.progress();
+        Session { tool, stdout, progress, stdin_taken: false, names: None }
     }
 
     /// The name of the tool.
     pub fn tool(&self) -> &'static str {
         self.tool
-    }
-
-    /// How often `-v` was said.
-    pub fn verbose(&self) -> u8 {
-        self.verbose
     }
 
     /// Says `tool: text` on standard error.
@@ -61,25 +50,11 @@ impl Session {
     ///
     /// # Errors
     /// `Usage` when it is closed, cannot be read, or was taken before.
-    pub fn stdin(&mut self) -> Result<PipeInput> {
-        const NAME: &str = "standard input";
+    pub fn stdin(&mut self) -> Result<Stdin> {
         if std::mem::replace(&mut self.stdin_taken, true) {
             return Err(Error::usage("standard input can be read only once"));
         }
-        if process::closed_at_start(0) {
-            return Err(Error::usage("standard input is closed"));
-        }
-        let stdin = std::io::stdin();
-        let flags = fcntl(&stdin, FcntlArg::F_GETFL).map(OFlag::from_bits_truncate);
-        if flags.is_ok_and(|flags| flags & OFlag::O_ACCMODE == OFlag::O_WRONLY) {
-            return Err(Error::usage("standard input is open for writing only"));
-        }
-        let copy = stdin.as_fd().try_clone_to_owned();
-        let file = File::from(copy.map_err(|e| Error::io("read", NAME, &e))?);
-        if file.metadata().is_ok_and(|found| found.is_dir()) {
-            return Err(Error::usage("standard input is a directory"));
-        }
-        Ok(PipeInput::new(file, NAME))
+        Stdin::open(self.progress.clone())
     }
 
     /// Standard output. It is flushed at the end, and what fails then fails the tool.
@@ -105,6 +80,13 @@ impl Session {
         match &self.names {
             Some(names) => Ledger::new(names.clone()),
             None => Ledger::none(),
+        }
+    }
+
+    /// Takes the line away that shows progress, for good.
+    pub(super) fn end_progress(&self) {
+        if let Some(progress) = &self.progress {
+            progress.end();
         }
     }
 

@@ -9,6 +9,7 @@ use nix::poll::PollFlags;
 use nix::sys::stat::SFlag;
 
 use crate::cli::process;
+use crate::cli::progress::Progress;
 use crate::error::{Error, Kind, Result};
 use crate::record::stream::{Facts, Output};
 use crate::run::pipe;
@@ -42,12 +43,13 @@ struct Stream {
     written: u64,
     /// The entry in the registry, when the stream is a pipe.
     entry: Option<Writer>,
+    progress: Option<Arc<Progress>>,
 }
 
 impl Stdout {
     /// The stream of this process, of which there is to be only one. `tool` is entered in the
     /// registry as its writer.
-    pub(super) fn new(tool: &str) -> Stdout {
+    pub(super) fn new(tool: &'static str) -> Stdout {
         let sort = sort();
         let mut entry = None;
         if sort == Sort::Pipe {
@@ -55,12 +57,20 @@ impl Stdout {
             let id = PipeId::of(std::io::stdout());
             entry = id.and_then(|id| registry::of_process().enter(&id, tool));
         }
-        let stream = Stream { sort, buffer: Vec::new(), written: 0, entry };
+        // The last tool of a pipeline shows its progress, to whoever looks.
+        let shown = sort != Sort::Pipe && nix::unistd::isatty(std::io::stderr()) == Ok(true);
+        let progress = shown.then(|| Arc::new(Progress::new(tool)));
+        let stream = Stream { sort, buffer: Vec::new(), written: 0, entry, progress };
         Stdout(Arc::new(Mutex::new(stream)))
     }
 
     fn lock(&self) -> MutexGuard<'_, Stream> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What shows the progress of this process, if anything does.
+    pub(super) fn progress(&self) -> Option<Arc<Progress>> {
+        self.lock().progress.clone()
     }
 
     /// Bytes written so far, without those that are held back.
@@ -148,11 +158,22 @@ impl Stream {
         result
     }
 
+    fn show_progress(&self, bytes: &[u8]) {
+        match &self.progress {
+            Some(_) if bytes.is_empty() => (),
+            // There are records where the line would be.
+            Some(progress) if self.sort == Sort::Terminal => progress.end(),
+            Some(progress) => progress.written(bytes),
+            None => (),
+        }
+    }
+
     /// Hands all of `bytes` to the system.
     fn put(&mut self, mut bytes: &[u8]) -> Result<()> {
         if self.sort == Sort::Closed {
             return Err(Error::usage("standard output is closed"));
         }
+        self.show_progress(bytes);
         while !bytes.is_empty() {
             match nix::unistd::write(std::io::stdout().as_fd(), bytes) {
                 Ok(taken) => {

@@ -3,9 +3,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
+use indicatif::DecimalBytes;
 
 use crate::cli::command::{self, Asked};
 use crate::cli::stats::Stats;
@@ -28,11 +29,15 @@ pub fn run<A: Parser>(
     let started = Instant::now();
     message::hook_panics(tool);
     let mut session = Session::new(tool);
-    let mut stats = None;
-    let outcome = catch_unwind(AssertUnwindSafe(|| work(body, &mut session, &mut stats)));
+    let mut wishes = Wishes::default();
+    let outcome = catch_unwind(AssertUnwindSafe(|| work(body, &mut session, &mut wishes)));
+    session.end_progress();
     let (mut kind, summary) = judge(tool, outcome);
+    if let (true, Some(summary)) = (wishes.verbose, &summary) {
+        message::say(tool, &numbers(summary, started.elapsed()));
+    }
     session.end_stdout(code(kind));
-    if let Some(stats) = stats
+    if let Some(stats) = wishes.stats
         && let Err(error) = stats.append(tool, code(kind), summary.as_ref(), started.elapsed())
     {
         message::say(tool, &error.to_string());
@@ -44,10 +49,17 @@ pub fn run<A: Parser>(
     ExitCode::from(code(kind))
 }
 
+/// What is to be said of the work when it is done.
+#[derive(Default)]
+struct Wishes {
+    verbose: bool,
+    stats: Option<Stats>,
+}
+
 fn work<A: Parser>(
     body: impl FnOnce(A, &mut Session) -> Result<Summary>,
     session: &mut Session,
-    stats: &mut Option<Stats>,
+    wishes: &mut Wishes,
 ) -> Result<Option<Summary>> {
     let summary = match command::parse::<A>(session.tool(), std::env::args_os())? {
         Asked::Text(text) => {
@@ -55,10 +67,10 @@ fn work<A: Parser>(
             None
         }
         Asked::Work(args, common) => {
-            session.set_verbose(common.verbose);
+            wishes.verbose = common.verbose;
             let variable = std::env::var_os(STATS_VARIABLE).filter(|v| !v.is_empty());
             if let Some(path) = common.stats.or(variable.map(PathBuf::from)) {
-                *stats = Some(Stats::open(&path)?);
+                wishes.stats = Some(Stats::open(&path)?);
             }
             Some(body(args, session)?)
         }
@@ -92,6 +104,20 @@ fn judge(
     }
 }
 
+fn numbers(summary: &Summary, took: Duration) -> String {
+    let stream = |records, bytes| format!("{} ({})", counted(records), DecimalBytes(bytes));
+    format!(
+        "{} read, {} written, {:.3} s",
+        stream(summary.records_in, summary.bytes_in),
+        stream(summary.records_out, summary.bytes_out),
+        took.as_secs_f64()
+    )
+}
+
+fn counted(records: u64) -> String {
+    format!("{records} record{}", if records == 1 { "" } else { "s" })
+}
+
 fn say_error(tool: &str, error: &Error) {
     // Whoever closed our output knows, and `head` expects no word.
     if error.kind() != Kind::StdoutClosed {
@@ -100,15 +126,13 @@ fn say_error(tool: &str, error: &Error) {
 }
 
 fn say_dropped(tool: &str, summary: &Summary) {
-    let records = |count: u64| if count == 1 { "record" } else { "records" };
     if summary.bad > 0 {
-        let text = format!("{} bad {} dropped", summary.bad, records(summary.bad));
-        message::say(tool, &text);
+        let what = if summary.bad == 1 { "bad record" } else { "bad records" };
+        message::say(tool, &format!("{} {what} dropped", summary.bad));
     }
     if summary.missing > 0 {
-        let text =
-            format!("{} {} without the key dropped", summary.missing, records(summary.missing));
-        message::say(tool, &text);
+        let what = counted(summary.missing);
+        message::say(tool, &format!("{what} without the key dropped"));
     }
 }
 

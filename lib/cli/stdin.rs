@@ -1,0 +1,66 @@
+//! Standard input: a [`PipeInput`] whose progress is shown.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
+use crate::cli::process;
+use crate::cli::progress::Progress;
+use crate::error::{Error, Result};
+use crate::record::stream::{Facts, Input};
+use crate::run::pipe::PipeInput;
+
+/// The name of the stream in messages.
+const NAME: &str = "standard input";
+
+/// Standard input.
+#[derive(Debug)]
+pub struct Stdin {
+    input: PipeInput,
+    progress: Option<Arc<Progress>>,
+}
+
+impl Stdin {
+    /// The stream of this process, shown in `progress`.
+    ///
+    /// # Errors
+    /// `Usage` when it is closed or cannot be read.
+    pub(super) fn open(progress: Option<Arc<Progress>>) -> Result<Stdin> {
+        if process::closed_at_start(0) {
+            return Err(Error::usage("standard input is closed"));
+        }
+        let stdin = std::io::stdin();
+        let flags = fcntl(&stdin, FcntlArg::F_GETFL).map(OFlag::from_bits_truncate);
+        if flags.is_ok_and(|flags| flags & OFlag::O_ACCMODE == OFlag::O_WRONLY) {
+            return Err(Error::usage("standard input is open for writing only"));
+        }
+        let copy = stdin.as_fd().try_clone_to_owned();
+        let file = File::from(copy.map_err(|e| Error::io("read", NAME, &e))?);
+        if file.metadata().is_ok_and(|found| found.is_dir()) {
+            return Err(Error::usage("standard input is a directory"));
+        }
+        // Whoever types sees how far that is.
+        let progress = progress.filter(|_| !nix::unistd::isatty(&file).unwrap_or(false));
+        Ok(Stdin { input: PipeInput::new(file, NAME), progress })
+    }
+}
+
+impl Input for Stdin {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let got = Input::read(&mut self.input, buffer)?;
+        if let Some(progress) = &self.progress {
+            progress.read(&buffer[..got]);
+        }
+        Ok(got)
+    }
+
+    fn name(&self) -> &str {
+        self.input.name()
+    }
+
+    fn facts(&mut self) -> Option<Facts> {
+        self.input.facts()
+    }
+}
