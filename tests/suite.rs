@@ -7,10 +7,10 @@ mod exits;
 mod harness;
 mod leveldb;
 mod makefile;
+mod map;
 mod pipes;
 mod progress;
 mod signals;
-mod map;
 mod sort;
 #[allow(dead_code, unused_imports)] // Each module uses what it needs.
 mod support;

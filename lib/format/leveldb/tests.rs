@@ -17,7 +17,7 @@ use crate::format::{ReadOptions, Source};
 use crate::record::bad::Policy;
 
 /// Compresses with the function alone; these databases are not read through the library.
-struct Packed(fn(&[u8]) -> Vec<u8>);
+struct Packed(Pack);
 
 impl Compressor for Packed {
     fn encode(&self, block: Vec<u8>) -> rusty_leveldb::Result<Vec<u8>> {
@@ -33,6 +33,8 @@ impl Compressor for Packed {
         Ok(out)
     }
 }
+
+type Pack = fn(&[u8]) -> Vec<u8>;
 
 fn zlib(plain: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -82,8 +84,7 @@ fn read(path: &Path) -> Result<String> {
 
 #[test]
 fn other_compressions_are_read_and_unknown_ones_refused() {
-    let kinds: [(u8, fn(&[u8]) -> Vec<u8>); 4] =
-        [(2, zlib), (2, zstandard), (4, deflate), (9, zlib)];
+    let kinds: [(u8, Pack); 4] = [(2, zlib), (2, zstandard), (4, deflate), (9, zlib)];
     for (kind, pack) in kinds {
         let dir = tempfile::tempdir().unwrap();
         let mut list = CompressorList::new();
