@@ -1,4 +1,7 @@
-//! How large blocks are, and how much of the memory each part of the work may have.
+//! How large blocks are, and how much of the memory and of the descriptors each part of the work
+//! may have.
+
+use nix::sys::resource::{Resource, getrlimit};
 
 /// The first block: small, so that a small input keeps every slot busy.
 const FIRST_BLOCK: usize = 256 * 1024;
@@ -8,6 +11,28 @@ const LARGEST_BLOCK: usize = 4 * 1024 * 1024;
 
 /// The smallest share of memory that anything gets.
 const LEAST: usize = 4 * 1024;
+
+/// How many outputs may wait in files of their own.
+const WAITING_FILES: usize = 64;
+
+/// Descriptors that a slot needs: both ends of three pipes, one of the starting itself, and the
+/// files that its input and its output may take.
+const SLOT_DESCRIPTORS: usize = 10;
+
+/// Descriptors that are in use already, or may be.
+const OTHER_DESCRIPTORS: usize = 14;
+
+/// How many slots, of those wished for, and waiting files the limit of descriptors leaves room for.
+pub(crate) fn within_descriptors(slots: usize) -> (usize, usize) {
+    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(256, |(soft, _)| soft);
+    share_descriptors(slots, usize::try_from(limit).unwrap_or(usize::MAX))
+}
+
+fn share_descriptors(slots: usize, limit: usize) -> (usize, usize) {
+    let free = limit.saturating_sub(OTHER_DESCRIPTORS);
+    let slots = slots.min(free / SLOT_DESCRIPTORS).max(1);
+    (slots, free.saturating_sub(slots * SLOT_DESCRIPTORS).min(WAITING_FILES))
+}
 
 /// Sizes in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +75,14 @@ impl Budget {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn few_descriptors_make_few_slots() {
+        assert_eq!(share_descriptors(8, 1024), (8, 64));
+        assert_eq!(share_descriptors(64, 256), (24, 2));
+        assert_eq!(share_descriptors(4, 32), (1, 8));
+        assert_eq!(share_descriptors(4, 0), (1, 0));
+    }
 
     #[test]
     fn blocks_grow_within_the_memory() {

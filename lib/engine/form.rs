@@ -43,8 +43,9 @@ pub(crate) enum Printed {
 }
 
 impl Form {
-    /// Checks a block of the input that is called `name`, and brings it into form.
-    pub(crate) fn feed(self, block: Block, name: &str) -> Fed {
+    /// Checks a block of the input that is called `name`, and brings it into form; `give` gets the
+    /// memory that this frees.
+    pub(crate) fn feed(self, block: Block, name: &str, give: impl FnOnce(Vec<u8>)) -> Fed {
         let mut rejects = Vec::new();
         let mut reject = |line: Line<'_>, error: Error| {
             rejects.push((error, line.text.to_vec()));
@@ -56,10 +57,18 @@ impl Form {
             Form::Text => to_text(&block, name, &mut reject),
         }
         .unwrap_or_default();
-        Fed { bytes: rewritten.unwrap_or(block.bytes), records, rejects }
+        let bytes = match rewritten {
+            Some(bytes) => {
+                give(block.bytes);
+                bytes
+            }
+            None => block.bytes,
+        };
+        Fed { bytes, records, rejects }
     }
 
-    /// Looks at what a command printed. `spare` makes an empty spool.
+    /// Looks at what a command printed. `spare` makes an empty spool, `give` gets the memory of one
+    /// that is not needed any more.
     ///
     /// # Errors
     /// `Storage` when it cannot be read back or kept.
@@ -68,6 +77,7 @@ impl Form {
         mut printed: Spool,
         max_record: usize,
         spare: impl Fn() -> Spool,
+        give: impl Fn(Vec<u8>),
     ) -> Result<Printed> {
         printed.end_line()?;
         let forgiving = Bad::new(Policy::Skip)?;
@@ -83,8 +93,10 @@ impl Form {
         if forgiving.count() == 0 {
             let (records, count) = self.rewrite(&printed, "", max_record, &forgiving, spare())?;
             if forgiving.count() == 0 {
+                give(printed.into_memory());
                 return Ok(Printed::Records(records, count));
             }
+            give(records.into_memory());
         }
         Ok(Printed::Flawed(printed))
     }
@@ -104,7 +116,7 @@ impl Form {
     ) -> Result<(Spool, u64)> {
         let input = Printout { reading: printed.read(), name };
         let mut blocks = Blocks::new(input, max_record);
-        let (mut buffer, mut records) = (Vec::new(), 0);
+        let (mut buffer, mut strings, mut records) = (Vec::new(), Vec::new(), 0);
         while let Some(block) = blocks.next(LOOK_BYTES, buffer, bad)? {
             match self {
                 Form::Records => {
@@ -115,7 +127,7 @@ impl Form {
                     records += count;
                 }
                 Form::Text => {
-                    let mut strings = Vec::with_capacity(block.bytes.len() * 9 / 8);
+                    strings.clear();
                     for line in block.bytes.split_inclusive(|&b| b == b'\n') {
                         text::push_bytes(&mut strings, &line[..line.len() - 1]);
                         strings.push(b'\n');
@@ -254,7 +266,7 @@ mod tests {
 
     fn fed(form: Form, text: &[u8]) -> (String, u64, Vec<String>) {
         let block = Block { bytes: text.to_vec(), first_line: 7, line_count: 0 };
-        let fed = form.feed(block, "in");
+        let fed = form.feed(block, "in", drop);
         let errors = fed.rejects.iter().map(|(error, _)| error.to_string()).collect();
         (String::from_utf8(fed.bytes).unwrap(), fed.records, errors)
     }
@@ -265,7 +277,7 @@ mod tests {
             let spare = || Spool::new(Vec::new(), limit, Path::new("/tmp"));
             let mut raw = spare();
             raw.push(text)?;
-            match form.look(raw, 20, spare)? {
+            match form.look(raw, 20, spare, drop)? {
                 Printed::Records(spool, count) => Ok((spool, count)),
                 Printed::Flawed(raw) => {
                     form.rewrite(&raw, "task 1", 20, &Bad::new(policy.clone())?, spare())

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::engine::Cut;
-use crate::engine::budget::Budget;
+use crate::engine::budget::{Budget, within_descriptors};
 use crate::engine::form::{Form, Printed};
 use crate::engine::handover::{Failure, Handover, Outcome};
 use crate::engine::schedule::Schedule;
@@ -60,10 +60,12 @@ pub struct Plan<'a> {
 /// `Command` or `Timeout` for the first task that failed for good, `BadInput` for what it printed
 /// or was to read, `StdoutClosed` and `Storage`. What came before it is written.
 pub fn run(plan: &Plan<'_>, cut: impl Cut, output: &mut dyn Output) -> Result<Summary> {
-    let slots = plan.slots.max(1);
+    let (slots, files) = within_descriptors(plan.slots);
     let budget = Budget::new(plan.memory, slots, plan.block);
-    let schedule = Schedule::new(plan.retries, budget.waiting);
-    let handover = Arc::new(Handover::new(schedule, slots));
+    let schedule = Schedule::new(plan.retries, budget.waiting, files);
+    // All memory that goes round is kept: given back to the allocator, it would be held in as many
+    // places as there are threads.
+    let handover = Arc::new(Handover::new(schedule, 4 * slots + 4));
     let (children, tally) = (Children::default(), Tally::default());
     let reader = Arc::clone(&handover);
     start(thread::Builder::new().spawn(move || read(cut, budget, &reader)))?;

@@ -7,9 +7,6 @@
 
 use std::collections::BTreeMap;
 
-/// How many outputs may wait in files of their own.
-pub const MAX_FILES: usize = 64;
-
 /// Where a finished task's output is to wait for its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -39,6 +36,7 @@ pub enum Next {
 pub struct Schedule {
     retries: u32,
     memory_bytes: usize,
+    files: usize,
     /// How many tasks there are so far.
     started: u64,
     /// Whether there will be no more.
@@ -54,11 +52,13 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// With so many more attempts for each task, and so much memory for outputs that wait.
-    pub fn new(retries: u32, memory_bytes: usize) -> Schedule {
+    /// With so many more attempts for each task, and so much memory, and so many files, for
+    /// outputs that wait.
+    pub fn new(retries: u32, memory_bytes: usize, files: usize) -> Schedule {
         Schedule {
             retries,
             memory_bytes,
+            files,
             started: 0,
             complete: false,
             failed: None,
@@ -122,7 +122,7 @@ impl Schedule {
         } else if self.is_there(self.next) {
             // The reader of our output is what is slow: files would not help.
             Place::Slot
-        } else if self.waiting.values().filter(|(_, file)| *file).count() < MAX_FILES {
+        } else if self.waiting.values().filter(|(_, file)| *file).count() < self.files {
             Place::File
         } else {
             Place::Slot
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn outcomes_leave_in_the_order_of_the_input() {
-        let mut schedule = Schedule::new(1, 10);
+        let mut schedule = Schedule::new(1, 10, 9);
         assert_eq!((schedule.start(), schedule.start(), schedule.start()), (1, 2, 3));
         assert_eq!(schedule.next(), Next::Wait);
         assert_eq!(schedule.place(2, 8), Place::AsItIs);
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_slow_reader_holds_slots_and_fills_no_files() {
-        let mut schedule = Schedule::new(1, 10);
+        let mut schedule = Schedule::new(1, 10, 9);
         schedule.start();
         schedule.start();
         schedule.finish(1, 10, false);
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn the_first_failure_counts_and_what_is_before_it() {
-        let mut schedule = Schedule::new(1, 100);
+        let mut schedule = Schedule::new(1, 100, 9);
         for _ in 0..4 {
             schedule.start();
         }
@@ -223,7 +223,7 @@ mod tests {
             events in proptest::collection::vec((0usize..6, 0usize..20, 0u32..10), 1..400),
         ) {
             const MEMORY: usize = 30;
-            let mut schedule = Schedule::new(1, MEMORY);
+            let mut schedule = Schedule::new(1, MEMORY, 2);
             let mut running: Vec<(u64, u32)> = Vec::new();
             let (mut out, mut first_failure) = (Vec::new(), u64::MAX);
             for (pick, size, luck) in events.iter().copied().cycle().take(events.len() + 400) {

@@ -58,7 +58,9 @@ impl Slot<'_> {
                 let lines = (block.first_line, block.line_count);
                 let bytes = block.bytes.len() as u64;
                 let Fed { bytes: fed, records, mut rejects } =
-                    self.plan.form.feed(block, &self.plan.input_name);
+                    self.plan
+                        .form
+                        .feed(block, &self.plan.input_name, |memory| self.handover.give(memory));
                 self.count(bytes, records);
                 if self.plan.bad.is_strict() && !rejects.is_empty() {
                     let (error, _) = rejects.swap_remove(0);
@@ -141,7 +143,10 @@ impl Slot<'_> {
             return Ok(Printed::Records(output, prepared.records));
         }
         let spare = || Spool::new(self.handover.memory(), self.budget.task, self.plan.folder);
-        let mut printed = self.plan.form.look(output, self.plan.max_record, spare)?;
+        let mut printed = self
+            .plan
+            .form
+            .look(output, self.plan.max_record, spare, |memory| self.handover.give(memory))?;
         let (Printed::Records(spool, _) | Printed::Flawed(spool)) = &mut printed;
         if let Some(memory) = spool.shrink() {
             self.handover.give(memory);

@@ -142,7 +142,7 @@ impl<I: Input + 'static> Cut for ShardCut<I> {
         let (mut line_count, mut records) = (0, 0);
         while let Some(block) = self.blocks.next(size, buffer, &self.bad)? {
             line_count += block.line_count;
-            let fed = self.form.feed(block, self.blocks.name());
+            let fed = self.form.feed(block, self.blocks.name(), drop);
             records += fed.records;
             for (error, text) in fed.rejects {
                 self.bad.reject(error, &text)?;

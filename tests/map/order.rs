@@ -96,3 +96,9 @@ fn tasks_run_side_by_side() {
     call.stdout(numbers(8)).succeeds();
     assert!(begin.elapsed() < Duration::from_secs(6), "{:?}", begin.elapsed());
 }
+
+#[test]
+fn few_descriptors_are_enough() {
+    let line = "ulimit -n 32; seq 1 100000 | mc-map -j 64 --block 20K -S 1M cat | tail -n 1";
+    sh("bash", line).stdout("100000\n").succeeds();
+}
