@@ -2,7 +2,7 @@
 
 use super::quantile::Quantile;
 use crate::error::{Error, Result};
-use crate::record::key::parse_path;
+use crate::record::path::parse_path;
 use crate::record::scan::Step;
 
 /// What is done with the values of a group.

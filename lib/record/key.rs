@@ -22,9 +22,10 @@ use std::ops::Range;
 
 use super::Flaw;
 use super::number;
+use super::path::{bad_key, parse_path, split_outside};
 use super::scan::{Fields, Step, elements, members};
 use super::text::string_bytes;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// One part of a key: `PATH[:MODS]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,26 +93,6 @@ impl Keys {
     }
 }
 
-/// Cuts `text` at each `stop` that stands outside of `["..."]`.
-pub fn split_outside(text: &str, stop: u8) -> Vec<&str> {
-    let bytes = text.as_bytes();
-    let (mut pieces, mut start, mut at) = (Vec::new(), 0, 0);
-    while at < bytes.len() {
-        if bytes[at..].starts_with(b"[\"") {
-            at += 2;
-            while at < bytes.len() && bytes[at] != b'"' {
-                at += if bytes[at] == b'\\' { 2 } else { 1 };
-            }
-        } else if bytes[at] == stop {
-            pieces.push(&text[start..at]);
-            start = at + 1;
-        }
-        at += 1;
-    }
-    pieces.push(&text[start..]);
-    pieces
-}
-
 fn parse_part(text: &str) -> Result<Part> {
     let pieces = split_outside(text, b':');
     let (path, mods) = match pieces[..] {
@@ -132,63 +113,6 @@ fn parse_part(text: &str) -> Result<Part> {
         return Err(bad_key(text, "nothing follows the ':'"));
     }
     Ok(part)
-}
-
-fn bad_key(text: &str, why: &str) -> Error {
-    Error::usage(format!("bad key '{text}': {why}"))
-}
-
-/// Reads a path: `name`, `.name.name`, `.[0]`, `.["odd: name"]`, or `.` for the whole record.
-///
-/// # Errors
-/// `Usage`, when the text is no path.
-pub fn parse_path(text: &str) -> Result<Vec<Step>> {
-    if text.is_empty() {
-        return Err(bad_key(text, "no name"));
-    }
-    let Some(mut rest) = text.strip_prefix('.') else {
-        return match text.contains(['[', '"']) {
-            true => Err(bad_key(text, "a path with brackets begins with '.'")),
-            false => Ok(vec![Step::Name(text.into())]),
-        };
-    };
-    let mut path = Vec::new();
-    while !rest.is_empty() {
-        let (step, behind) = match rest.strip_prefix('[') {
-            Some(inside) => bracket(text, inside)?,
-            None => {
-                let end = rest.find(['.', '[']).unwrap_or(rest.len());
-                if end == 0 {
-                    return Err(bad_key(text, "an empty name (write it .[\"\"])"));
-                }
-                (Step::Name(rest[..end].into()), &rest[end..])
-            }
-        };
-        path.push(step);
-        rest = match behind.strip_prefix('.') {
-            Some("") => return Err(bad_key(text, "it ends with '.'")),
-            Some(more) => more,
-            None => behind,
-        };
-    }
-    Ok(path)
-}
-
-/// Reads the step behind an opening bracket: an index or a quoted name.
-fn bracket<'a>(text: &str, inside: &'a str) -> Result<(Step, &'a str)> {
-    if inside.starts_with('"') {
-        let mut names = serde_json::Deserializer::from_str(inside).into_iter::<String>();
-        if let Some(Ok(name)) = names.next()
-            && let Some(behind) = inside[names.byte_offset()..].strip_prefix(']')
-        {
-            return Ok((Step::Name(name.into_bytes()), behind));
-        }
-        return Err(bad_key(text, "expected [\"name\"], a JSON string in brackets"));
-    }
-    match inside.split_once(']').map(|(index, behind)| (index.parse(), behind)) {
-        Some((Ok(index), behind)) => Ok((Step::Index(index), behind)),
-        _ => Err(bad_key(text, "expected [N], an element's number from 0")),
-    }
 }
 
 /// What becomes of a record that has no key (or none that is a number, under `n`).

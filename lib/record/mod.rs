@@ -7,6 +7,7 @@ pub mod bad;
 pub mod block;
 pub mod key;
 pub mod number;
+pub mod path;
 pub mod scan;
 pub mod stream;
 pub mod text;

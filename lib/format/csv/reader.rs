@@ -221,6 +221,16 @@ impl Reader {
         }
     }
 
+    /// Rejects a row that is longer than a record may be, as far as it is here; whether it is.
+    fn refuse_long_row(&mut self, length: usize) -> Result<bool> {
+        let most = self.options.max_record;
+        if length > most {
+            let why = format!("over {most} bytes (--max-record); is a quote not closed?");
+            self.reject_line(&why)?;
+        }
+        Ok(length > most)
+    }
+
     /// Appends the record of the row at hand to `out`. `false` when the row is not whole yet.
     fn next(&mut self, layout: &Layout, out: &mut Vec<u8>) -> Result<bool> {
         let text = &self.window.bytes[self.window.at..];
@@ -251,13 +261,8 @@ impl Reader {
             }
             Row::Cut => {
                 out.truncate(start);
-                if text.len() > self.options.max_record {
-                    let most = self.options.max_record;
-                    let why = format!("over {most} bytes (--max-record); is a quote not closed?");
-                    self.reject_line(&why)?;
-                    return Ok(true);
-                }
-                return Ok(false);
+                let length = text.len();
+                return self.refuse_long_row(length);
             }
             Row::Unclosed { quote } | Row::Stray { quote } => {
                 out.truncate(start);
