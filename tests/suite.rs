@@ -11,7 +11,10 @@ mod map;
 mod pipes;
 mod progress;
 mod signals;
+mod manual;
+mod memory;
 mod sort;
 #[allow(dead_code, unused_imports)] // Each module uses what it needs.
 mod support;
+mod tidy;
 mod tour;

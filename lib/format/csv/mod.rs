@@ -4,6 +4,7 @@
 //! refused with the row's number: ragged rows, text behind a closing quote, a quote that is never
 //! closed. It guesses nothing: neither delimiter, encoding (it is UTF-8), nor types.
 
+mod layout;
 mod reader;
 mod row;
 mod writer;

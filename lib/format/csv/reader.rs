@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
+use super::layout::{Layout, take};
 use super::row::{Classes, Field, Row, split, undouble};
 use super::{Dialect, duplicate, is_number};
 use crate::error::{Error, Result};
 use crate::format::{FILL_BYTES, ReadOptions, Source};
 use crate::record::stream::Input;
-use crate::record::text::{push_escaped, push_string};
+use crate::record::text::push_escaped;
 
 /// How many bytes one read asks for.
 const READ_BYTES: usize = 256 * 1024;
@@ -39,17 +40,6 @@ struct Window {
     /// Whether nothing comes after `bytes`.
     whole: bool,
     begun: bool,
-}
-
-/// What a record looks like around its values.
-struct Layout {
-    /// What stands before each field's text, its opening quote included.
-    before: Vec<Vec<u8>>,
-    /// What stands behind the last value.
-    behind: &'static [u8],
-    /// The columns to take, in order: what stands before the value, and the field's number.
-    /// Then `before` is but the quotes, and fields are gathered first.
-    taken: Option<Vec<(Vec<u8>, usize)>>,
 }
 
 impl Reader {
@@ -325,51 +315,6 @@ impl Source for Reader {
         self.layout = Some(layout);
         Ok(more)
     }
-}
-
-impl Layout {
-    fn objects(names: &[String]) -> Layout {
-        let before = |(number, name): (usize, &String)| {
-            let mut text = vec![if number == 0 { b'{' } else { b',' }];
-            push_string(&mut text, name);
-            text.extend_from_slice(b":\"");
-            text
-        };
-        let before = names.iter().enumerate().map(before).collect();
-        Layout { before, behind: b"}\n", taken: None }
-    }
-
-    fn arrays(width: usize) -> Layout {
-        let mut before = vec![b",\"".to_vec(); width];
-        before[0] = b"[\"".to_vec();
-        Layout { before, behind: b"]\n", taken: None }
-    }
-
-    /// Takes the columns `given` out of `names`; an error is the name that is not there.
-    fn taken(given: &[String], names: &[String]) -> std::result::Result<Layout, String> {
-        let mut layout = Layout::objects(given);
-        let mut taken = Vec::new();
-        for (mut before, name) in std::mem::take(&mut layout.before).into_iter().zip(given) {
-            before.pop();
-            let number = names.iter().position(|n| n == name).ok_or_else(|| name.clone())?;
-            taken.push((before, number));
-        }
-        layout.before = vec![b"\"".to_vec(); names.len()];
-        layout.taken = Some(taken);
-        Ok(layout)
-    }
-}
-
-/// Puts the record together from the gathered cells that begin at `cells`, the first at `start`.
-fn take(out: &mut Vec<u8>, start: usize, cells: &[usize], taken: &[(Vec<u8>, usize)]) {
-    let gathered = out.split_off(start);
-    for (before, number) in taken {
-        let from = cells[*number] - start;
-        let to = cells.get(number + 1).map_or(gathered.len(), |next| next - start);
-        out.extend_from_slice(before);
-        out.extend_from_slice(&gathered[from..to]);
-    }
-    out.extend_from_slice(b"}\n");
 }
 
 /// The text of a field.
