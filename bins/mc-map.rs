@@ -36,7 +36,7 @@ struct Args {
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = Per::Block)]
     per: Per,
 
-    /// Cut blocks of about SIZE [default: they grow from 256K to 4M]
+    /// Cut blocks of about SIZE [default: they grow from 256K to 4M or more]
     #[arg(long, value_name = "SIZE", value_parser = size::bytes)]
     block: Option<u64>,
 
@@ -118,10 +118,7 @@ impl Args {
 
     fn options(mut self) -> Result<Options> {
         self.refuse_what_is_not_there()?;
-        let block = match self.block {
-            Some(bytes) => Some(usize::try_from(bytes).unwrap_or(usize::MAX)),
-            None => None,
-        };
+        let block = self.block.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
         if block.is_some_and(|bytes| bytes > self.memory.bytes()) {
             return Err(Error::usage("--block is more than the memory that may be used (-S)"));
         }

@@ -7,7 +7,10 @@ use nix::sys::resource::{Resource, getrlimit};
 const FIRST_BLOCK: usize = 256 * 1024;
 
 /// The largest block, unless the user asks for more: by then the start of a process hardly counts.
+/// Few slots may have larger ones, so long as all that goes round is about this much.
 const LARGEST_BLOCK: usize = 4 * 1024 * 1024;
+const LARGEST_BLOCK_OF_FEW: usize = 2 * LARGEST_BLOCK;
+const GOES_ROUND: usize = 10 * LARGEST_BLOCK;
 
 /// The smallest share of memory that anything gets.
 const LEAST: usize = 4 * 1024;
@@ -51,8 +54,9 @@ impl Budget {
     pub(crate) fn new(memory: usize, slots: usize, fixed: Option<usize>) -> Budget {
         // A slot has a block and its output; there is a block in the reader's hands, and outputs
         // wait, as many as there are slots.
-        let share = (memory / (3 * slots + 2)).max(LEAST);
-        let largest = LARGEST_BLOCK.min(share);
+        let parts = 3 * slots + 2;
+        let share = (memory / parts).max(LEAST);
+        let largest = (GOES_ROUND / parts).clamp(LARGEST_BLOCK, LARGEST_BLOCK_OF_FEW).min(share);
         Budget {
             slots,
             fixed,
@@ -86,9 +90,10 @@ mod tests {
 
     #[test]
     fn blocks_grow_within_the_memory() {
-        let budget = Budget::new(1 << 30, 2, None);
-        let sizes: Vec<usize> = (0..10).map(|n| budget.block(n) >> 10).collect();
-        assert_eq!(sizes, [256, 256, 512, 512, 1024, 1024, 2048, 2048, 4096, 4096]);
+        let budget = Budget::new(1 << 30, 3, None);
+        let sizes: Vec<usize> = (0..14).step_by(3).map(|n| budget.block(n) >> 10).collect();
+        assert_eq!(sizes, [256, 512, 1024, 2048, 4096]);
+        assert_eq!(Budget::new(1 << 30, 1, None).block(u64::MAX), LARGEST_BLOCK_OF_FEW);
         assert_eq!(budget.block(u64::MAX), LARGEST_BLOCK);
         for memory in [0, 1, 1 << 16, 1 << 20, 1 << 26] {
             let budget = Budget::new(memory, 4, None);

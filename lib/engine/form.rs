@@ -247,7 +247,7 @@ struct Printout<'a> {
 
 impl Input for Printout<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let next = self.reading.next()?;
+        let next = self.reading.chunk()?;
         let count = next.len().min(buffer.len());
         buffer[..count].copy_from_slice(&next[..count]);
         self.reading.consume(count);
@@ -286,8 +286,8 @@ mod tests {
             .map(|(spool, count)| {
                 let mut bytes = Vec::new();
                 let mut reading = spool.read();
-                while let Some(count) = Some(reading.next().unwrap().len()).filter(|&n| n > 0) {
-                    bytes.extend_from_slice(reading.next().unwrap());
+                while let Some(count) = Some(reading.chunk().unwrap().len()).filter(|&n| n > 0) {
+                    bytes.extend_from_slice(reading.chunk().unwrap());
                     reading.consume(count);
                 }
                 (String::from_utf8(bytes).unwrap(), count)

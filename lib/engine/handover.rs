@@ -155,7 +155,7 @@ impl Handover {
 
     /// Waits for the outcome that is next; `None` when all are out.
     pub(crate) fn next(&self) -> Option<Outcome> {
-        self.wait(|state| match state.schedule.next() {
+        self.wait(|state| match state.schedule.upcoming() {
             Next::Wait => None,
             Next::End => Some(None),
             Next::Task(task) => Some(state.outcomes.remove(&task)),

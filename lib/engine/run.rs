@@ -183,7 +183,7 @@ fn settle(
 fn copy(spool: &Spool, output: &mut dyn Output) -> Result<()> {
     let mut reading = spool.read();
     loop {
-        let next = reading.next()?;
+        let next = reading.chunk()?;
         if next.is_empty() {
             return Ok(());
         }

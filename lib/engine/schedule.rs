@@ -139,7 +139,7 @@ impl Schedule {
     }
 
     /// What comes out next; a task that is named counts as being written until [`Schedule::out`].
-    pub fn next(&mut self) -> Next {
+    pub fn upcoming(&mut self) -> Next {
         if self.waiting.contains_key(&self.next) {
             self.writing = true;
             Next::Task(self.next)
@@ -167,19 +167,19 @@ mod tests {
     fn outcomes_leave_in_the_order_of_the_input() {
         let mut schedule = Schedule::new(1, 10, 9);
         assert_eq!((schedule.start(), schedule.start(), schedule.start()), (1, 2, 3));
-        assert_eq!(schedule.next(), Next::Wait);
+        assert_eq!(schedule.upcoming(), Next::Wait);
         assert_eq!(schedule.place(2, 8), Place::AsItIs);
         schedule.finish(2, 8, false);
         assert_eq!(schedule.place(3, 8), Place::File);
         schedule.finish(3, 0, true);
-        assert_eq!(schedule.next(), Next::Wait);
+        assert_eq!(schedule.upcoming(), Next::Wait);
         schedule.finish(1, 99, false);
         schedule.complete();
         for task in 1..=3 {
-            assert_eq!(schedule.next(), Next::Task(task));
+            assert_eq!(schedule.upcoming(), Next::Task(task));
             schedule.out();
         }
-        assert_eq!(schedule.next(), Next::End);
+        assert_eq!(schedule.upcoming(), Next::End);
     }
 
     #[test]
@@ -189,7 +189,7 @@ mod tests {
         schedule.start();
         schedule.finish(1, 10, false);
         assert_eq!(schedule.place(2, 5), Place::Slot);
-        assert_eq!(schedule.next(), Next::Task(1));
+        assert_eq!(schedule.upcoming(), Next::Task(1));
         assert_eq!(schedule.place(2, 5), Place::Slot);
         schedule.out();
         assert_eq!(schedule.place(2, 5), Place::AsItIs);
@@ -209,9 +209,9 @@ mod tests {
         assert!(!schedule.wants_more());
         schedule.fail(2);
         schedule.finish(1, 1, false);
-        assert_eq!(schedule.next(), Next::Task(1));
+        assert_eq!(schedule.upcoming(), Next::Task(1));
         schedule.out();
-        assert_eq!(schedule.next(), Next::Task(2));
+        assert_eq!(schedule.upcoming(), Next::Task(2));
     }
 
     proptest! {
@@ -256,7 +256,7 @@ mod tests {
                 }
                 let held: usize = schedule.waiting.values().map(|(bytes, _)| bytes).sum();
                 prop_assert!(held <= MEMORY + 20);
-                if let Next::Task(task) = schedule.next() && luck % 2 == 0 {
+                if let Next::Task(task) = schedule.upcoming() && luck % 2 == 0 {
                     schedule.out();
                     out.push(task);
                 }

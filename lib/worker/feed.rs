@@ -60,7 +60,7 @@ impl Feed<'_> {
     /// which is no error here, for how it ends says whether it has read enough.
     pub(crate) fn push(&mut self) -> Result<Flow> {
         for _ in 0..STEPS {
-            let next = self.rest.next()?;
+            let next = self.rest.chunk()?;
             let step = &next[..next.len().min(STEP_BYTES)];
             if step.is_empty() {
                 return Ok(Flow::Ended);

@@ -166,7 +166,7 @@ impl Spool {
 
     /// Reads it from the beginning.
     pub fn read(&self) -> Reading<'_> {
-        Reading { spool: self, at: 0, chunk: Vec::new(), chunk_start: 0 }
+        Reading { spool: self, at: 0, held: Vec::new(), held_start: 0 }
     }
 }
 
@@ -175,8 +175,8 @@ pub struct Reading<'a> {
     spool: &'a Spool,
     at: u64,
     /// A piece of the file, and where it begins.
-    chunk: Vec<u8>,
-    chunk_start: u64,
+    held: Vec<u8>,
+    held_start: u64,
 }
 
 impl Reading<'_> {
@@ -184,24 +184,24 @@ impl Reading<'_> {
     ///
     /// # Errors
     /// `Storage` when the file cannot be read.
-    pub fn next(&mut self) -> Result<&[u8]> {
+    pub fn chunk(&mut self) -> Result<&[u8]> {
         let spool = self.spool;
         let Some(file) = spool.file.as_ref().filter(|_| self.at < spool.file_bytes) else {
             let from = (self.at - spool.file_bytes) as usize;
             return Ok(&spool.memory[from..spool.used]);
         };
-        let chunk_end = self.chunk_start + self.chunk.len() as u64;
-        if self.at >= chunk_end {
+        let held_end = self.held_start + self.held.len() as u64;
+        if self.at >= held_end {
             let length = (spool.file_bytes - self.at).min(CHUNK_BYTES as u64) as usize;
-            self.chunk.resize(length, 0);
-            self.chunk_start = self.at;
-            file.read_exact_at(&mut self.chunk, self.at)
+            self.held.resize(length, 0);
+            self.held_start = self.at;
+            file.read_exact_at(&mut self.held, self.at)
                 .map_err(|e| Error::path("read a temporary file in", &spool.folder, &e))?;
         }
-        Ok(&self.chunk[(self.at - self.chunk_start) as usize..])
+        Ok(&self.held[(self.at - self.held_start) as usize..])
     }
 
-    /// Steps over `count` bytes of those that [`Reading::next`] gave.
+    /// Steps over `count` bytes of those that [`Reading::chunk`] gave.
     pub fn consume(&mut self, count: usize) {
         self.at = (self.at + count as u64).min(self.spool.len());
     }
@@ -225,7 +225,7 @@ mod tests {
                 let mut back = Vec::new();
                 let mut reading = spool.read();
                 loop {
-                    let next = reading.next().unwrap();
+                    let next = reading.chunk().unwrap();
                     let count = next.len().min(100_000);
                     back.extend_from_slice(&next[..count]);
                     if count == 0 {
