@@ -84,6 +84,22 @@ fn records_of_others_among_those_of_a_shuffle_are_never_taken_for_its_own() {
 }
 
 #[test]
+fn a_gather_passes_on_what_is_known_and_fails_for_nobody_who_mixes_streams() {
+    let dir = dir();
+    let row = |n: u32| format!("{{\"r\":{},\"x\":1}}\n", n / 100_000);
+    write(&dir, "in", (0..200_000).map(row).collect::<String>());
+    let alone = "mc-shuffle -k r <in | mc-gather | mc-reduce sum:x";
+    let sums = rows![{"r": 0, "x_sum": 100000}, {"r": 1, "x_sum": 100000}];
+    sh("dash", alone).current_dir(dir.path()).stdout(sums).succeeds();
+    let mixed = "{ mc-shuffle -k r <in; sleep 0.3; echo '{\"r\":2,\"x\":1}'; } | mc-gather";
+    let count = format!("{mixed} | wc -l");
+    sh("dash", &count).current_dir(dir.path()).stdout("200001\n").succeeds();
+    let reduced = format!("{mixed} | mc-reduce sum:x");
+    let call = sh("dash", &reduced).current_dir(dir.path());
+    call.stderr_has("mc-reduce: the upstream mc-gather").fails(4);
+}
+
+#[test]
 fn every_writer_of_a_pipe_counts() {
     let good = "echo '{\"a\":1}' | mc-cat";
     for (script, code) in [

@@ -7,6 +7,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{DecimalBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use nix::unistd::{getpgrp, tcgetpgrp};
 
 /// Work that takes less is not worth a line.
 const AFTER: Duration = Duration::from_secs(1);
@@ -73,6 +74,9 @@ impl Progress {
             return;
         }
         counts.drawn = now;
+        if in_background() {
+            return;
+        }
         let line = LINE.get_or_init(|| {
             let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             let style = ProgressStyle::with_template("{msg}");
@@ -88,6 +92,11 @@ impl Progress {
             line.finish_and_clear();
         }
     }
+}
+
+/// Whether the terminal is somebody else's now: that of a shell that waits for a command, say.
+fn in_background() -> bool {
+    tcgetpgrp(std::io::stderr()).is_ok_and(|foreground| foreground != getpgrp())
 }
 
 /// Does something on the terminal while the line is not there.

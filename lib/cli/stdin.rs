@@ -63,4 +63,8 @@ impl Input for Stdin {
     fn facts(&mut self) -> Option<Facts> {
         self.input.facts()
     }
+
+    fn promised(&mut self) -> Option<Facts> {
+        self.input.promised()
+    }
 }

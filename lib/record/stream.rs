@@ -28,15 +28,22 @@ pub trait Input: Send {
     /// The name for messages: a path, or `standard input`.
     fn name(&self) -> &str;
 
-    /// What is known of the stream; not to be asked before its first byte or its end was read.
+    /// What is known of the stream; not to be asked before its first byte or its end was read. What
+    /// is said before the end is relied on: if it does not hold, the end is an error.
     fn facts(&mut self) -> Option<Facts> {
+        None
+    }
+
+    /// As [`Input::facts`], to pass on and not to rely on: before the end it is but a promise, and
+    /// what is said at the end is what held.
+    fn promised(&mut self) -> Option<Facts> {
         None
     }
 }
 
 /// A stream of bytes that is written.
 pub trait Output: Send {
-    /// Says what is known of the stream, before anything is written.
+    /// Says what is known of the stream, before anything is written; later only to take it back.
     ///
     /// # Errors
     /// As [`Output::write`].
@@ -67,6 +74,10 @@ impl<I: Input + ?Sized> Input for Box<I> {
     fn facts(&mut self) -> Option<Facts> {
         (**self).facts()
     }
+
+    fn promised(&mut self) -> Option<Facts> {
+        (**self).promised()
+    }
 }
 
 impl<I: Input + ?Sized> Input for &mut I {
@@ -80,6 +91,10 @@ impl<I: Input + ?Sized> Input for &mut I {
 
     fn facts(&mut self) -> Option<Facts> {
         (**self).facts()
+    }
+
+    fn promised(&mut self) -> Option<Facts> {
+        (**self).promised()
     }
 }
 

@@ -36,23 +36,31 @@ pub fn run(options: &Options, input: Box<dyn Input>) -> Result<Summary> {
     let mut reader = ndjson::Reader::new(input, &options.read);
     let facts = Arc::new(Mutex::new(Facts::default()));
     let heard = Arc::clone(&facts);
+    let mut first = true;
     let mut pieces = Ahead::new(move |piece| {
         let more = reader.fill(piece)?;
-        let known = reader.input().facts().unwrap_or_default();
-        *heard.lock().unwrap_or_else(PoisonError::into_inner) = known;
+        if std::mem::take(&mut first) || !more {
+            let known = reader.input().promised().unwrap_or_default();
+            *heard.lock().unwrap_or_else(PoisonError::into_inner) = known;
+        }
         Ok(more)
     })?;
+    let known = || facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let mut summary = Summary::default();
-    let mut declared = false;
+    let mut declared = None;
     let mut spare = Vec::new();
     while let Some(piece) = pieces.next(spare)? {
-        if !std::mem::replace(&mut declared, true) {
-            output.declare(&facts.lock().unwrap_or_else(PoisonError::into_inner))?;
+        if declared.is_none() {
+            output.declare(declared.insert(known()))?;
         }
         summary.records_out += memchr::memchr_iter(b'\n', &piece).count() as u64;
         summary.bytes_out += piece.len() as u64;
         output.write(&piece)?;
         spare = piece;
+    }
+    if declared.is_some_and(|declared| declared != known()) {
+        // Others have written into the same pipe: the promise is not kept, here as little as there.
+        output.declare(&known())?;
     }
     summary.spilled_bytes = output.finish()?;
     summary.records_in = summary.records_out;
