@@ -4,15 +4,16 @@
 
 mod aggregate;
 mod exits;
+mod format;
 mod harness;
 mod leveldb;
 mod makefile;
+mod manual;
 mod map;
+mod memory;
 mod pipes;
 mod progress;
 mod signals;
-mod manual;
-mod memory;
 mod sort;
 #[allow(dead_code, unused_imports)] // Each module uses what it needs.
 mod support;

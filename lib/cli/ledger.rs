@@ -25,6 +25,9 @@ const MADE: u8 = b'+';
 /// What begins the note of a name that is gone.
 const GONE: u8 = b'-';
 
+/// How often the removal of a tree begins anew when something appears in it.
+const REMOVE_TRIES: u32 = 100;
+
 /// What ends a note; no name holds it.
 const END: u8 = 0;
 
@@ -77,6 +80,10 @@ impl Notes for Names {
         self.note(MADE, &full).map_err(|e| failed(e.into()))?;
         names.insert(full);
         Ok(())
+    }
+
+    fn pass(&self) {
+        drop(self.lock());
     }
 
     fn settle(&self, path: &Path) {
@@ -143,8 +150,14 @@ impl Kept {
 
 /// Removes a file or a tree. What is not there any more, or cannot be removed, is left.
 fn remove(path: &Path) {
-    let is_tree = fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
-    let _ = if is_tree { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    for _ in 0..REMOVE_TRIES {
+        let is_tree = fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
+        let removed = if is_tree { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+        // What a thread of ours had begun to make when we came may appear while we remove.
+        if !removed.is_err_and(|e| e.kind() == io::ErrorKind::DirectoryNotEmpty) {
+            return;
+        }
+    }
 }
 
 #[cfg(test)]

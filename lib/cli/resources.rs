@@ -42,7 +42,7 @@ impl Resources {
         let format = self.format.as_deref().map(Spec::parse).transpose()?;
         let mut resources = Vec::new();
         for resource in &self.resources {
-            resources.push(Resource::parse(resource, format.as_ref())?);
+            resources.extend(Resource::parse_all(resource, format.as_ref())?);
         }
         if resources.is_empty() {
             resources.push(Resource::parse("-".as_ref(), format.as_ref())?);

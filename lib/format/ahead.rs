@@ -60,8 +60,17 @@ fn read(
         while piece.is_empty() && matches!(more, Ok(true)) {
             more = fill(&mut piece);
         }
-        let goes_on = matches!(more, Ok(true));
-        if give.send(more.map(|more| (piece, more))).is_err() || !goes_on {
+        // What came before a failure is shown before it.
+        let (first, then) = match more {
+            Ok(more) => (Ok((piece, more)), None),
+            Err(error) if piece.is_empty() => (Err(error), None),
+            Err(error) => (Ok((piece, true)), Some(Err(error))),
+        };
+        let goes_on = matches!(first, Ok((_, true))) && then.is_none();
+        if give.send(first).is_err()
+            || then.is_some_and(|then| give.send(then).is_err())
+            || !goes_on
+        {
             return;
         }
     }

@@ -13,13 +13,10 @@ use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
-
-use super::ledger::Ledger;
 use super::place::Place;
 use super::resource::Resource;
 use super::spec::Spec;
-use super::whole::{beside, follow, sync_directory};
+use super::whole_tree::WholeTree;
 use super::{FILL_BYTES, ReadOptions, Sink, Source, WriteOptions, lines};
 use crate::error::{Error, Result};
 use crate::record::scan;
@@ -137,7 +134,7 @@ fn refuse(path: &Path, what: &str) -> Error {
 
 /// A tree of files from records.
 pub struct Writer {
-    tree: Tree,
+    tree: WholeTree,
     records: u64,
 }
 
@@ -151,12 +148,12 @@ impl Writer {
         let Place::Path(path) = &resource.place else {
             return Err(Error::usage(format!("files:{}: write to a directory", resource.place)));
         };
-        let tree = Tree::create(path, options.replace, &options.ledger)?;
+        let tree = WholeTree::create(path, options.replace, |_| Ok(()), &options.ledger)?;
         Ok(Writer { tree, records: 0 })
     }
 
     fn add(&self, record: &[u8]) -> Result<()> {
-        let name = self.tree.path.display();
+        let name = self.tree.path().display();
         let refused =
             |why: &str| Error::input(format!("{name}: record {} is no file: {why}", self.records));
         let mut elements = scan::elements(record);
@@ -171,19 +168,22 @@ impl Writer {
             let why = "is not plain: relative, without '.', '..', '//' or NUL";
             return Err(refused(&format!("the path '{shown}' {why}")));
         }
-        let path = self.tree.path_of(OsStr::from_bytes(&path));
-        let made = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| {
-            File::options().write(true).create_new(true).open(&path)?.write_all(&data)
-        });
-        made.map_err(|e| match e.kind() {
-            io::ErrorKind::AlreadyExists | io::ErrorKind::IsADirectory => {
-                refused(&format!("the path '{shown}' comes twice"))
-            }
-            io::ErrorKind::NotADirectory => {
+        let path = self.tree.directory().join(OsStr::from_bytes(&path));
+        let failed = |e: io::Error| Error::io("write", format!("{name}/{shown}"), &e);
+        path.parent().map_or(Ok(()), fs::create_dir_all).map_err(|e| match e.kind() {
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
                 refused(&format!("the path '{shown}' leads through a file"))
             }
             io::ErrorKind::InvalidFilename => refused(&format!("the path '{shown}' is too long")),
-            _ => Error::io("write", format!("{name}/{shown}"), &e),
+            _ => failed(e),
+        })?;
+        let file = File::options().write(true).create_new(true).open(&path);
+        file.and_then(|mut file| file.write_all(&data)).map_err(|e| match e.kind() {
+            io::ErrorKind::AlreadyExists | io::ErrorKind::IsADirectory => {
+                refused(&format!("the path '{shown}' comes twice"))
+            }
+            io::ErrorKind::InvalidFilename => refused(&format!("the path '{shown}' is too long")),
+            _ => failed(e),
         })
     }
 }
@@ -201,6 +201,7 @@ impl Sink for Writer {
     fn write(&mut self, records: &[u8]) -> Result<()> {
         for record in lines(records) {
             self.records += 1;
+            self.tree.pass();
             self.add(record)?;
         }
         Ok(())
@@ -213,101 +214,5 @@ impl Sink for Writer {
     fn finish(self: Box<Self>) -> Result<()> {
         self.tree.sync()?;
         self.tree.publish()
-    }
-}
-
-/// A directory that appears whole or not at all.
-pub struct Tree {
-    /// Where it shall be.
-    path: PathBuf,
-    /// The directory under its temporary name; gone when published.
-    temporary: Option<PathBuf>,
-    replace: bool,
-    ledger: Ledger,
-}
-
-impl Tree {
-    /// Begins a directory that shall be called `path`.
-    ///
-    /// # Errors
-    /// When there can be none, or is something already and may not be replaced.
-    pub fn create(path: &Path, replace: bool, ledger: &Ledger) -> Result<Tree> {
-        let failed = |e: io::Error| Error::path("write", path, &e);
-        let path = follow(path).map_err(failed)?;
-        let refused = |why: &str| Error::usage(format!("{}: {why}", path.display()));
-        match fs::symlink_metadata(&path) {
-            Ok(about) if !about.is_dir() => return Err(refused("is no directory")),
-            Ok(_) if !replace => return Err(refused("exists already (--replace replaces it)")),
-            _ => (),
-        }
-        if path.file_name().is_none() {
-            return Err(refused("names no directory"));
-        }
-        let mut tree = Tree::beside(&path, ledger)?;
-        tree.replace = replace;
-        Ok(tree)
-    }
-
-    /// Makes a temporary directory beside `path`.
-    ///
-    /// # Errors
-    /// When there can be none.
-    pub fn beside(path: &Path, ledger: &Ledger) -> Result<Tree> {
-        let failed = |e: io::Error| Error::path("write", path, &e);
-        let made = beside(path, |name| {
-            ledger.promise(name).map_err(io::Error::other)?;
-            fs::create_dir(name)
-        });
-        // Kept as a path only: what tempfile made of it would be taken for a file.
-        let ((), name) = made.map_err(failed)?.into_parts();
-        let temporary = Some(name.keep().map_err(|e| failed(e.error))?);
-        Ok(Tree { path: path.to_path_buf(), temporary, replace: false, ledger: ledger.clone() })
-    }
-
-    /// Where something of the tree is until it is published.
-    pub fn path_of(&self, relative: impl AsRef<Path>) -> PathBuf {
-        self.temporary.as_deref().unwrap_or(&self.path).join(relative)
-    }
-
-    /// Gets the tree to the disk.
-    ///
-    /// # Errors
-    /// When the disk does not take it.
-    pub fn sync(&self) -> Result<()> {
-        let failed = |e: io::Error| Error::path("write", &self.path, &e);
-        let root = File::open(self.path_of("")).map_err(failed)?;
-        nix::unistd::syncfs(&root).map_err(|e| failed(e.into()))
-    }
-
-    /// Gives the tree its name, in place of the one that has it.
-    ///
-    /// # Errors
-    /// When the directory does not take it.
-    pub fn publish(mut self) -> Result<()> {
-        let failed = |e: io::Error| Error::path("write", &self.path, &e);
-        let Some(temporary) = self.temporary.clone() else { return Ok(()) };
-        let rename = |flags| renameat2(AT_FDCWD, &temporary, AT_FDCWD, &self.path, flags);
-        match rename(RenameFlags::RENAME_NOREPLACE) {
-            Ok(()) => {
-                self.temporary = None;
-                self.ledger.settle(&temporary);
-            }
-            // Both names change hands at once; what was there before is then removed.
-            Err(nix::errno::Errno::EEXIST) if self.replace => {
-                rename(RenameFlags::RENAME_EXCHANGE).map_err(|e| failed(e.into()))?;
-            }
-            Err(e) => return Err(failed(e.into())),
-        }
-        sync_directory(&self.path)
-    }
-}
-
-impl Drop for Tree {
-    fn drop(&mut self) {
-        if let Some(temporary) = &self.temporary
-            && fs::remove_dir_all(temporary).is_ok()
-        {
-            self.ledger.settle(temporary);
-        }
     }
 }

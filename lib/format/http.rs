@@ -27,6 +27,8 @@ pub fn open(url: &str) -> Result<Box<dyn Input>> {
         .timeout_recv_response(Some(CONNECT_TIMEOUT))
         .timeout_per_read(Some(SILENCE_TIMEOUT))
         .max_redirects(MOST_REDIRECTS)
+        // A connection that the server closes behind a redirect is not to be used again.
+        .max_idle_connections(0)
         .user_agent(concat!("mycloud/", env!("CARGO_PKG_VERSION")))
         .build();
     let agent: ureq::Agent = config.into();

@@ -18,6 +18,10 @@ pub trait Notes: Send + Sync {
 
     /// `path` is gone, or has its real name now.
     fn settle(&self, path: &Path);
+
+    /// Returns as long as nobody cleans up; once somebody does, never. Who makes much under one
+    /// temporary name asks each time, so that it can be removed while he is at it.
+    fn pass(&self);
 }
 
 /// The notes of temporary names, shared by all that make such.
@@ -41,6 +45,13 @@ impl Ledger {
     /// As [`Notes::promise`].
     pub fn promise(&self, path: &Path) -> Result<()> {
         self.0.as_ref().map_or(Ok(()), |notes| notes.promise(path))
+    }
+
+    /// As [`Notes::pass`].
+    pub fn pass(&self) {
+        if let Some(notes) = &self.0 {
+            notes.pass();
+        }
     }
 
     /// As [`Notes::settle`].

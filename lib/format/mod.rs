@@ -1,13 +1,13 @@
 //! Foreign formats to records and back: each format is a [`Source`] and a [`Sink`].
 //!
 //! - [`resource`], [`spec`], [`place`]: what a resource is called, and what its name decides.
-//! - [`read`]: the records of resources, [`ahead`] on a thread, as a [`stream`]. [`write`]: records to a resource.
+//! - [`read`]: the records of resources, [`ahead`] on a thread, as a [`stream`]. [`write`]: records
+//!   to a resource.
 //! - [`bytes`], [`compression`], [`http`]: where bytes come from; [`target`], [`whole`],
-//!   [`ledger`]: where they go, whole or not at all; [`parts`], [`spool`]: several at once.
-//!   [`whole_tree`], [`ledger`]: where they go, whole or not at all.
-//! - The formats: [`ndjson`], [`text`], [`csv`], [`leveldb`], [`range`].
-//! - The formats: [`ndjson`], [`text`], [`csv`], [`zip`], [`leveldb`], [`files`], [`range`], and those
-//!   of others: [`plugin`].
+//!   [`whole_tree`], [`ledger`]: where they go, whole or not at all; [`parts`], [`spool`]: several
+//!   at once.
+//! - The formats: [`ndjson`], [`text`], [`csv`], [`zip`], [`leveldb`], [`files`], [`range`], and
+//!   those of others: [`plugin`].
 //!
 //! This room reads and writes files; it knows nothing of stages, keys or hosts.
 

@@ -13,13 +13,11 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
 
-use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
-
-use super::files::Tree;
 use super::place::Place;
 use super::resource::Resource;
 use super::spec::BUILT_IN;
 use super::whole::{follow, sync_directory};
+use super::whole_tree::{WholeTree, exchange, rename_new};
 use super::{ReadOptions, Sink, Source, Warn, WriteOptions, ndjson};
 use crate::error::{Error, Kind, Result};
 use crate::record::stream::Input;
@@ -161,7 +159,7 @@ impl Input for Printed {
 pub struct Writer {
     program: Program,
     /// A temporary directory; the program makes something of the right name in it.
-    tree: Tree,
+    tree: WholeTree,
     path: PathBuf,
     replace: bool,
     ended: bool,
@@ -176,14 +174,15 @@ impl Writer {
         let path = path_of(resource)?;
         let path = follow(path).map_err(|e| Error::path("write", path, &e))?;
         if path.is_dir() && !options.replace {
-            let why = "exists already (--replace replaces it)";
-            return Err(Error::usage(format!("{}: {why}", path.display())));
+            let why = "exists already; --replace puts the new one in its place";
+            return Err(Error::usage(format!("{} {why}", path.display())));
         }
         let Some(name) = path.file_name().map(PathBuf::from) else {
             return Err(Error::usage(format!("{} names no file", path.display())));
         };
-        let tree = Tree::beside(&path, &options.ledger)?;
-        let program = Program::start(resource, "write", &tree.path_of(name), &options.warn)?;
+        let tree = WholeTree::never(&path, &options.ledger)?;
+        let program =
+            Program::start(resource, "write", &tree.directory().join(name), &options.warn)?;
         Ok(Writer { program, tree, path, replace: options.replace, ended: false })
     }
 }
@@ -215,25 +214,19 @@ impl Sink for Writer {
     fn finish(mut self: Box<Self>) -> Result<()> {
         self.prepare()?;
         let failed = |e: io::Error| Error::path("write", &self.path, &e);
-        let made = self.tree.path_of(self.path.file_name().unwrap_or_default());
+        let made = self.tree.directory().join(self.path.file_name().unwrap_or_default());
         if !fs::symlink_metadata(&made).is_ok_and(|about| about.is_file() || about.is_dir()) {
             let name = &self.program.name;
             let why = format!("{name} made no {}", self.path.display());
             return Err(Error::new(Kind::Command, why));
         }
-        let rename = |flags| renameat2(AT_FDCWD, &made, AT_FDCWD, &self.path, flags);
-        let plain = if made.is_dir() || self.path.is_dir() {
-            // What was there before is removed with the temporary directory.
-            match rename(RenameFlags::RENAME_NOREPLACE) {
-                Err(nix::errno::Errno::EEXIST) if self.replace => {
-                    rename(RenameFlags::RENAME_EXCHANGE)
-                }
-                result => result,
-            }
-        } else {
-            rename(RenameFlags::empty())
+        // Of a directory that was there before, the temporary one takes the place and goes.
+        let renamed = match made.is_dir() || self.path.is_dir() {
+            true if self.replace && self.path.exists() => exchange(&made, &self.path),
+            true => rename_new(&made, &self.path),
+            false => fs::rename(&made, &self.path),
         };
-        plain.map_err(|e| failed(e.into()))?;
+        renamed.map_err(failed)?;
         sync_directory(&self.path)
     }
 }

@@ -42,8 +42,8 @@ impl Resource {
         if ["http://", "https://", "client://"].iter().any(|s| bytes.starts_with(s.as_bytes())) {
             return Resource::by_name(Place::parse(argument)?);
         }
-        match memchr::memchr2(b':', b'/', bytes) {
-            Some(at) if bytes[at] == b':' => {
+        match memchr::memchr(b':', bytes) {
+            Some(at) if !is_plain_path(bytes) => {
                 let format = std::str::from_utf8(&bytes[..at]).map_err(|_| {
                     Error::usage(format!("{}: a format that is not UTF-8", argument.display()))
                 })?;
@@ -57,6 +57,18 @@ impl Resource {
             }
             _ => Resource::by_name(Place::parse(argument)?),
         }
+    }
+
+    /// Reads the resources for reading that an argument stands for, as [`Resource::parse`]; of
+    /// what a pattern without a format matches, each name decides for itself.
+    ///
+    /// # Errors
+    /// As [`Resource::parse`], and when there is no such path.
+    pub fn parse_all(argument: &OsStr, format: Option<&Spec>) -> Result<Vec<Resource>> {
+        if format.is_some() || !is_plain_path(argument.as_bytes()) {
+            return Ok(vec![Resource::parse(argument, format)?]);
+        }
+        Place::parse(argument)?.expand()?.into_iter().map(Resource::by_name).collect()
     }
 
     /// Standard input or output as NDJSON.
@@ -108,6 +120,11 @@ impl fmt::Display for Resource {
             place => place.fmt(f),
         }
     }
+}
+
+/// Whether an argument names no format: a `/` comes before the first colon.
+fn is_plain_path(argument: &[u8]) -> bool {
+    memchr::memchr2(b':', b'/', argument).is_none_or(|at| argument[at] == b'/')
 }
 
 /// The format that a name without compression ending tells.

@@ -53,6 +53,21 @@ impl WholeTree {
         Ok(WholeTree { path, temporary: Some(temporary), replace, ledger: ledger.clone() })
     }
 
+    /// Makes a directory beside `path` that is never to have that name, but to go.
+    ///
+    /// # Errors
+    /// When there can be none.
+    pub fn never(path: &Path, ledger: &Ledger) -> Result<WholeTree> {
+        let temporary = new_directory(path, ledger).map_err(|e| Error::path("write", path, &e))?;
+        let (path, ledger) = (path.to_path_buf(), ledger.clone());
+        Ok(WholeTree { path, temporary: Some(temporary), replace: false, ledger })
+    }
+
+    /// Lets the next thing be made in the directory, as long as nobody removes it.
+    pub fn pass(&self) {
+        self.ledger.pass();
+    }
+
     /// The directory to fill.
     pub fn directory(&self) -> &Path {
         self.temporary.as_ref().unwrap_or(&self.path)
@@ -137,25 +152,25 @@ fn remove(temporary: &Path, ledger: &Ledger) -> Result<()> {
 
 /// Renames to a name that nothing has.
 #[cfg(target_env = "gnu")]
-fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
     Ok(renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE)?)
 }
 
 /// Exchanges two names.
 #[cfg(target_env = "gnu")]
-fn exchange(from: &Path, to: &Path) -> io::Result<()> {
+pub(super) fn exchange(from: &Path, to: &Path) -> io::Result<()> {
     use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
     Ok(renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_EXCHANGE)?)
 }
 
 #[cfg(not(target_env = "gnu"))]
-fn rename_new(_from: &Path, _to: &Path) -> io::Result<()> {
+pub(super) fn rename_new(_from: &Path, _to: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(not(target_env = "gnu"))]
-fn exchange(_from: &Path, _to: &Path) -> io::Result<()> {
+pub(super) fn exchange(_from: &Path, _to: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
@@ -259,6 +274,8 @@ mod tests {
     struct Heard(Mutex<Vec<(PathBuf, bool)>>);
 
     impl Notes for Heard {
+        fn pass(&self) {}
+
         fn promise(&self, path: &Path) -> Result<()> {
             assert!(!path.exists());
             self.0.lock().unwrap().push((path.into(), true));

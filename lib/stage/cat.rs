@@ -25,7 +25,16 @@ pub fn run(options: &Options, output: &mut impl Output) -> Result<Summary> {
     output.declare(&Facts::default())?;
     let mut summary = Summary::default();
     let mut spare = Vec::new();
-    while let Some(piece) = pieces.next(spare)? {
+    loop {
+        let piece = match pieces.next(spare) {
+            Ok(Some(piece)) => piece,
+            Ok(None) => break,
+            Err(error) => {
+                // What came before it is shown; should that fail too, the first failure tells more.
+                let _ = output.flush();
+                return Err(error);
+            }
+        };
         summary.records_out += memchr::memchr_iter(b'\n', &piece).count() as u64;
         summary.bytes_out += piece.len() as u64;
         output.write(&piece)?;

@@ -113,7 +113,9 @@ impl Over {
 
     /// Begins the next member, `false` when there is none.
     fn next_member(&mut self) -> Result<bool> {
-        match lock(&self.members).next()? {
+        // Not in the match: the lock would be held while the member is opened, which may read it.
+        let event = lock(&self.members).next()?;
+        match event {
             None => return Ok(false),
             Some(Event::Member(name)) if !name.ends_with('/') => {
                 let full = format!("{}: {name}", self.name);

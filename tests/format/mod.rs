@@ -1,0 +1,13 @@
+//! Formats as the tools read and write them.
+
+mod compression; // .gz .zst .bz2 .xz, both ways, against the programs
+mod csv; // against Python's csv, both ways
+mod edges; // empty, cut, CRLF, BOM, no final line end: every format
+mod files; // trees of files
+mod http; // against a server of Python's
+mod output; // whole or not at all, whatever happens
+mod plugin; // formats of others, and scripts/mc-format-sqlite
+mod resource; // names, options, patterns
+mod round_trip; // read(write(x)) == x, as a property
+mod split; // numbered outputs
+mod zip; // against Python's zipfile, zip and unzip

@@ -1,0 +1,95 @@
+use std::os::unix::fs::PermissionsExt;
+
+use crate::support::*;
+
+/// A directory with a format of its own, `mc-format-odd`, in `bin`.
+fn with_format(script: &str) -> tempfile::TempDir {
+    let dir = dir();
+    let program = write(&dir, "bin/mc-format-odd", format!("#!/bin/sh\n{script}\n"));
+    std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    dir
+}
+
+fn call(tool: &str, dir: &tempfile::TempDir) -> Call {
+    let path = format!("{}:{}", dir.path().join("bin").display(), std::env::var("PATH").unwrap());
+    mc(tool).current_dir(dir.path()).env("PATH", path)
+}
+
+#[test]
+fn a_program_is_a_format() {
+    let dir = with_format(
+        "case $1 in read) cat \"$2\"; shift 2; for o; do echo \"\\\"$o\\\"\"; done;; write) cat > \"$2\";; esac",
+    );
+    write(&dir, "x", "1\n");
+    call("cat", &dir).arg("odd,o=v,w:x").stdout("1\n\"o=v\"\n\"w\"\n").succeeds();
+    call("gather", &dir).args(["-o", "odd:y"]).stdin("[2]\n").succeeds();
+    assert_eq!(std::fs::read(dir.path().join("y")).unwrap(), b"[2]\n");
+    call("gather", &dir).args(["-o", "odd:y"]).stdin("3\n").succeeds();
+    assert_eq!(std::fs::read(dir.path().join("y")).unwrap(), b"3\n");
+    call("gather", &dir).args(["-o", "odd:y"]).stdin("[\n").stderr_any().fails(3);
+    assert_eq!(std::fs::read(dir.path().join("y")).unwrap(), b"3\n");
+    assert_eq!(names(&dir), ["bin", "x", "y"]);
+}
+
+#[test]
+fn a_program_that_fails_fails_the_tool_and_is_heard() {
+    let dir = with_format("echo 1; echo why >&2; exit 3");
+    write(&dir, "x", "");
+    let said = call("cat", &dir).arg("odd:x");
+    said.stderr_has("mc-cat: mc-format-odd: why").stderr_has("exit status 3").fails(1);
+    let dir = with_format("kill -9 $$");
+    write(&dir, "x", "");
+    call("cat", &dir).arg("odd:x").stderr_has("mc-format-odd: killed by signal 9").fails(1);
+    let dir = with_format("echo '{bad'");
+    write(&dir, "x", "");
+    call("cat", &dir).arg("odd:x").stderr_has("mc-format-odd x: line 1, byte 2").fails(3);
+}
+
+#[test]
+fn a_program_that_makes_nothing_or_reads_nothing_has_not_written() {
+    let dir = with_format("cat > /dev/null");
+    let gather = |dir| call("gather", dir).args(["-o", "odd:y"]);
+    gather(&dir).stdin("1\n").stderr_has("mc-format-odd made no y").fails(1);
+    let dir = with_format("touch \"$2\"");
+    let many = "1\n".repeat(1 << 20);
+    gather(&dir).stdin(&many).stderr_has("ended before it had read all records").fails(1);
+    let dir = with_format("touch \"$2\"; exit 5");
+    gather(&dir).stdin(&many).stderr_has("exit status 5").fails(1);
+    assert_eq!(names(&dir), ["bin"]);
+}
+
+#[test]
+fn sqlite_tables_are_read_and_written() {
+    let dir = dir();
+    let records = rows![
+        {"n": 1, "x": 1.5, "t": "é\n", "b": {"$base64": "/wA="}, "z": null},
+        {"n": -9223372036854775808, "x": 1e+300, "t": "", "b": {"$base64": ""}, "z": null}
+    ];
+    let gather = |name: &str| mc("gather").current_dir(dir.path()).args(["-o", name]);
+    let cat = |name: &str| mc("cat").current_dir(dir.path()).arg(name);
+    gather("sqlite:a.db").stdin(&records).succeeds();
+    cat("sqlite:a.db").stdout(&records).succeeds();
+    let code = "import sqlite3,sys; print(sqlite3.connect(sys.argv[1]).execute('select n, typeof(x), typeof(b) from records').fetchall())";
+    let rows = python(code, &[dir.path().join("a.db").to_str().unwrap()], "");
+    assert_eq!(rows, b"[(1, 'real', 'blob'), (-9223372036854775808, 'real', 'blob')]\n");
+    cat("sqlite,table=records,where=n > 0:a.db")
+        .stdout(records.lines().next().unwrap().to_string() + "\n")
+        .succeeds();
+    gather("sqlite,table=t,column=a:b.db").stdin("").succeeds();
+    cat("sqlite:b.db").stdout("").succeeds();
+    for (record, why) in [
+        ("{\"a\":[1]}", "a: [1] is neither text, number nor null"),
+        ("{\"a\":9223372036854775808}", "a: 9223372036854775808 is beyond 64 bits"),
+        ("{\"a\":1.50}", "the number 1.50 would come back as 1.5"),
+        ("{\"b\":1}", "it has a member 'b', which is no column"),
+        ("1", "it is no object"),
+    ] {
+        let call = gather("sqlite:a.db").stdin(format!("{{\"a\":1}}\n{record}\n"));
+        call.stderr_has(format!("record 2 does not fit in a table: {why}")).fails(1);
+    }
+    cat("sqlite:a.db").stdout(&records).succeeds();
+    cat("sqlite,nope=1:a.db").stderr_has("no option 'nope=1' here").fails(1);
+    write(&dir, "no.db", "not a database, but long enough to have a header of one, perhaps");
+    cat("sqlite:no.db").stderr_has("file is not a database").fails(1);
+    assert_eq!(names(&dir), ["a.db", "b.db", "no.db"]);
+}
