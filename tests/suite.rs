@@ -14,6 +14,9 @@ mod memory;
 mod pipes;
 mod progress;
 mod signals;
+mod manual;
+mod memory;
+mod reduce;
 mod sort;
 #[allow(dead_code, unused_imports)] // Each module uses what it needs.
 mod support;
