@@ -57,7 +57,7 @@ fn wrong_calls_are_refused() {
 fn operands_that_are_none_are_judged() {
     let input = rows![{"k": 1, "v": "x"}];
     let call = mc("reduce").args(["-k", "k", "sum:v"]).stdin(input);
-    call.stderr_has("line 1: sum:v: not a number: \"x\"").fails(3);
+    call.stderr_has("line 1: sum:v: \"x\" is not a number").fails(3);
     let input = rows![{"k": 1, "v": ""}, {"k": 1, "v": null}, {"k": 1}, {"k": 1, "v": "2"}];
     mc("reduce").args(["-k", "k", "sum:v"]).stdin(&input).stderr_has("line 1").fails(3);
     let want = rows![{"k": 1, "v_sum": 2, "count": 4}];

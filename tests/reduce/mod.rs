@@ -18,7 +18,7 @@ pub fn records(seed: u64, count: usize) -> String {
             0 => whole.to_string(),
             1 => format!("{whole}.{part}"),
             2 => format!("\"{whole}.{part}\""),
-            _ => format!("{whole}{part:03}000000000000000000"),
+            _ => format!("{}{part:03}000000000000000000", whole * 2 + 1),
         };
         let text = ["a", "b", "c"][random.below(3) as usize];
         format!("{{\"g\":{key},\"x\":{x},\"t\":\"{text}\",\"n\":{n}}}\n")
