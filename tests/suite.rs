@@ -13,10 +13,8 @@ mod map;
 mod memory;
 mod pipes;
 mod progress;
-mod signals;
-mod manual;
-mod memory;
 mod reduce;
+mod signals;
 mod sort;
 #[allow(dead_code, unused_imports)] // Each module uses what it needs.
 mod support;

@@ -11,6 +11,8 @@ pub struct Budget {
     pub block: usize,
     /// Bytes that sorted runs may hold before they are spilled.
     pub runs: usize,
+    /// Bytes of text in a range of a merge in memory.
+    pub range: usize,
     /// How many spilled runs are merged at once, at most.
     pub fan_in: usize,
     /// Bytes of the read buffer of each of them.
@@ -22,6 +24,19 @@ const BLOCK_MAX: usize = 8 << 20;
 
 /// A run holds, beside its text, the items and keys: so many times its text, for small records.
 const RUN_WEIGHT: usize = 3;
+
+/// A range holds, beside what is merged, its items, and what its growth leaves: so many times its
+/// text.
+const RANGE_WEIGHT: usize = 4;
+
+/// Large enough to be worth a turn, small enough to stay in a core's cache.
+const RANGE_MAX: usize = 1 << 20;
+
+/// Smaller ranges are all overhead.
+const RANGE_MIN: usize = 4 << 10;
+
+/// What a tool holds whatever it does: its code, stacks, and the buffers of its streams.
+const FIXED: usize = 6 << 20;
 
 /// Larger read buffers make a merge no faster.
 const BUFFER_MAX: usize = 1 << 20;
@@ -38,16 +53,20 @@ const FILES_RESERVED: u64 = 32;
 impl Budget {
     /// Divides `memory` bytes among `jobs` threads.
     pub fn new(memory: usize, jobs: usize) -> Budget {
-        // A third for what is in flight, half for runs; the rest covers what an allocator adds.
-        let block = memory / 3 / (in_flight(jobs) * RUN_WEIGHT);
+        // Two fifths for runs, a quarter for the blocks in flight, an eighth for ranges in flight;
+        // the rest covers what an allocator adds. Merging from disk has all but the fixed part.
+        let usable = memory - FIXED.min(memory / 4);
+        let block = usable / 4 / (in_flight(jobs) * RUN_WEIGHT);
+        let range = usable / 8 / (in_flight(jobs) * RANGE_WEIGHT);
         let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(256, |(soft, _)| soft);
         let files = files.saturating_sub(FILES_RESERVED) as usize;
-        let fan_in = (memory / 2 / BUFFER_MIN).max(FAN_IN_MIN).min(files).max(2);
+        let fan_in = (usable / 2 / BUFFER_MIN).max(FAN_IN_MIN).min(files).max(2);
         Budget {
             block: block.clamp(1, BLOCK_MAX),
-            runs: memory / 2,
+            runs: usable / 5 * 2,
+            range: range.clamp(RANGE_MIN, RANGE_MAX),
             fan_in,
-            buffer: (memory / 2 / fan_in).clamp(1, BUFFER_MAX),
+            buffer: (usable / 2 / fan_in).clamp(1, BUFFER_MAX),
         }
     }
 }

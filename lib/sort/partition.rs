@@ -21,15 +21,12 @@ pub enum Shape {
     Spill,
 }
 
-/// The bytes of text of one range, about: large enough to be worth a turn, small enough to stay
-/// in a core's cache.
-const RANGE_BYTES: usize = 1 << 20;
-
 /// Samples taken for each cut. More make the ranges more equal.
 const SAMPLES_PER_CUT: usize = 8;
 
-/// Merges `runs` (each sorted; of equal keys those of an earlier run come first) and gives the
-/// merged bytes to `emit` in order. With `unique` only the first item of each key counts.
+/// Merges `runs` (each sorted; of equal keys those of an earlier run come first) in ranges of about
+/// `range_bytes` of text, and gives the merged bytes to `emit` in order. With `unique` only the
+/// first item of each key counts.
 ///
 /// Returns how many items were written.
 ///
@@ -38,12 +35,13 @@ const SAMPLES_PER_CUT: usize = 8;
 pub fn merge(
     runs: Vec<Run>,
     jobs: usize,
+    range_bytes: usize,
     unique: bool,
     shape: Shape,
     mut emit: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<u64> {
     let bytes: usize = runs.iter().map(Run::text_bytes).sum();
-    if bytes <= RANGE_BYTES {
+    if bytes <= range_bytes {
         // Not worth a thread.
         let whole: Vec<_> = runs.iter().map(|run| 0..run.items().len()).collect();
         let (merged, count) = merge_range(&runs, &whole, unique, shape);
@@ -51,7 +49,7 @@ pub fn merge(
         return Ok(count);
     }
     let runs = Arc::new(runs);
-    let cuts = cuts(&runs, bytes / RANGE_BYTES, unique);
+    let cuts = cuts(&runs, bytes / range_bytes, unique);
     let from = vec![0; runs.len()];
     let mut ranges = Ranges { runs: Arc::clone(&runs), cuts, unique, next: 0, from };
     let mut count = 0;
@@ -154,7 +152,11 @@ fn merge_range(
     if unique {
         items.dedup_by(|b, a| compare((of(a), &a.1), (of(b), &b.1)) == Ordering::Equal);
     }
-    let mut merged = Vec::with_capacity(RANGE_BYTES + RANGE_BYTES / 4);
+    let size = |run: &Run, (_, item): &(u32, Item)| match shape {
+        Shape::Lines => run.text(item).len() + 1,
+        Shape::Spill => super::spill::size(run, item),
+    };
+    let mut merged = Vec::with_capacity(items.iter().map(|entry| size(of(entry), entry)).sum());
     for entry in &items {
         let (run, item) = (of(entry), &entry.1);
         match shape {

@@ -17,6 +17,13 @@ pub struct Item {
     text_len: u32,
 }
 
+impl Item {
+    /// The bytes of its key.
+    pub fn key_len(&self) -> usize {
+        self.key_len as usize
+    }
+}
+
 /// Bytes of a key that an item itself holds.
 const PREFIX: usize = 8;
 

@@ -61,8 +61,8 @@ impl Sorter {
         let mut file = SpillWriter::new(&self.settings.directory)?;
         let runs = std::mem::take(&mut self.runs);
         self.held = 0;
-        let (jobs, unique) = (self.settings.jobs, self.settings.unique);
-        merge(runs, jobs, unique, Shape::Spill, |items| file.write(items))?;
+        let Settings { jobs, unique, budget, .. } = self.settings;
+        merge(runs, jobs, budget.range, unique, Shape::Spill, |items| file.write(items))?;
         self.keep(file);
         Ok(())
     }
@@ -84,8 +84,8 @@ impl Sorter {
     /// What `emit` says; when the disk is full.
     pub fn finish(self, mut emit: impl FnMut(&[u8]) -> Result<()>) -> Result<(u64, u64)> {
         if self.spills.is_empty() {
-            let (jobs, unique) = (self.settings.jobs, self.settings.unique);
-            let count = merge(self.runs, jobs, unique, Shape::Lines, emit)?;
+            let Settings { jobs, unique, budget, .. } = self.settings;
+            let count = merge(self.runs, jobs, budget.range, unique, Shape::Lines, emit)?;
             return Ok((count, 0));
         }
         let mut merged = self.into_cursor()?;
@@ -110,9 +110,11 @@ impl Sorter {
     /// What `take` says; when the disk is full.
     pub fn finish_items(mut self, mut take: impl FnMut(&[u8], &[u8]) -> Result<()>) -> Result<u64> {
         if self.spills.is_empty() {
-            let (jobs, unique) = (self.settings.jobs, self.settings.unique);
+            let Settings { jobs, unique, budget, .. } = self.settings;
             let runs = std::mem::take(&mut self.runs);
-            merge(runs, jobs, unique, Shape::Spill, |items| each_item(items, &mut take))?;
+            merge(runs, jobs, budget.range, unique, Shape::Spill, |items| {
+                each_item(items, &mut take)
+            })?;
             return Ok(0);
         }
         let mut sorted = self.into_cursor()?;

@@ -24,6 +24,11 @@ pub fn push_item(out: &mut Vec<u8>, run: &Run, item: &Item) {
     out.extend_from_slice(text);
 }
 
+/// How many bytes [`push_item`] appends.
+pub fn size(run: &Run, item: &Item) -> usize {
+    LENGTHS + item.key_len() + run.text(item).len()
+}
+
 /// Appends an item in the form of a spilled one.
 pub fn push_parts(out: &mut Vec<u8>, key: &[u8], text: &[u8]) {
     out.extend_from_slice(&(key.len() as u32).to_le_bytes());

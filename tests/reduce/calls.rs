@@ -12,12 +12,18 @@ fn the_key_comes_from_k_or_the_stream_or_the_pairs() {
     let call = pipe("mc-shuffle -k r | cat | mc-reduce sum:v");
     call.stderr_has("by which key?").fails(2);
     let call = mc("reduce").args(["-k", "r", "sum:v"]).stdin(&input);
-    call.stderr_has("line 2: the input is not in the order of the key; group it first: mc-shuffle -k r").fails(3);
+    call.stderr_has(
+        "line 2: the input is not in the order of the key; group it first: mc-shuffle -k r",
+    )
+    .fails(3);
     let reversed = rows![{"r": "b", "v_sum": 1}, {"r": "a", "v_sum": 2}];
     pipe("mc-sort -k r:r | mc-reduce sum:v").stdout(&reversed).succeeds();
     pipe("mc-sort -rk r | mc-reduce sum:v").stdout(&reversed).succeeds();
     let pairs = rows![["b", 1], ["a", 2], ["b", 3]];
-    sh("dash", "mc-sort -r | mc-reduce sum").stdin(&pairs).stdout(rows![["b", 4], ["a", 2]]).succeeds();
+    sh("dash", "mc-sort -r | mc-reduce sum")
+        .stdin(&pairs)
+        .stdout(rows![["b", 4], ["a", 2]])
+        .succeeds();
     let pairs = rows![["a", 1], ["a", 2], ["b", 3]];
     mc("reduce").arg("sum").stdin(pairs).stdout(rows![["a", 3], ["b", 3]]).succeeds();
 }
@@ -30,9 +36,17 @@ fn results_have_the_form_of_their_keys() {
     };
     reduce(".a.x,b", rows![{"x": 1, "b": 2, "count": 1, "n": 5}]);
     reduce(".", rows![[{"a": {"x": 1}, "b": 2, "v": 5}, {"count": 1, "n": 5}]]);
-    mc("reduce").args(["-k", ".[0],.[1]", "count"]).stdin("[1,2]\n").stdout("[[1,2],1]\n").succeeds();
+    mc("reduce")
+        .args(["-k", ".[0],.[1]", "count"])
+        .stdin("[1,2]\n")
+        .stdout("[[1,2],1]\n")
+        .succeeds();
     mc("reduce").arg("count").stdin("\"w\"\n\"w\"\n").stdout("[\"w\",2]\n").succeeds();
-    mc("reduce").args(["--all", "count", "sum"]).stdin("1\n2\n").stdout("{\"count\":2,\"sum\":3}\n").succeeds();
+    mc("reduce")
+        .args(["--all", "count", "sum"])
+        .stdin("1\n2\n")
+        .stdout("{\"count\":2,\"sum\":3}\n")
+        .succeeds();
     mc("reduce").args(["--all", "count"]).stdin("").stdout("{\"count\":0}\n").succeeds();
     mc("reduce").args(["-k", "a", "count"]).stdin("").stdout("").succeeds();
 }

@@ -8,7 +8,8 @@ const COUNT: &str = "jq -c '.[0]' | uniq -c | awk '{print \"[\" $2 \",\" $1 \"]\
 #[test]
 fn a_command_gets_whole_groups() {
     let input: String = (0..3000).map(|n| format!("[{},{n}]\n", n / 7)).collect();
-    let want: String = (0..429).map(|g| format!("[{g},{}]\n", if g == 428 { 4 } else { 7 })).collect();
+    let want: String =
+        (0..429).map(|g| format!("[{g},{}]\n", if g == 428 { 4 } else { 7 })).collect();
     for block in ["1b", "100b", "5K", "1M"] {
         let call = mc("reduce").args(["-j", "2", "--block", block, "-c", COUNT]);
         call.stdin(&input).stdout(&want).succeeds();

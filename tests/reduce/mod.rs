@@ -12,7 +12,8 @@ use crate::support::Random;
 pub fn records(seed: u64, count: usize) -> String {
     let mut random = Random(seed);
     let mut line = |n: usize| {
-        let key = ["\"eu\"", "\"\\u0065u\"", "1", "1.0", "\"us\"", "null"][random.below(6) as usize];
+        let key =
+            ["\"eu\"", "\"\\u0065u\"", "1", "1.0", "\"us\"", "null"][random.below(6) as usize];
         let (whole, part) = (random.below(2000) as i64 - 1000, random.below(1000));
         let x = match random.below(4) {
             0 => whole.to_string(),

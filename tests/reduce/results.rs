@@ -4,8 +4,21 @@ use super::records;
 use crate::support::*;
 
 const OPS: [&str; 15] = [
-    "count", "sum:x", "mean:x", "var:x", "stddev:x", "min:n", "max:n", "p50:x", "p95:x",
-    "quantile=0.123:x", "first:t", "last:t", "ndistinct:t", "collect:n", "top=3:n",
+    "count",
+    "sum:x",
+    "mean:x",
+    "var:x",
+    "stddev:x",
+    "min:n",
+    "max:n",
+    "p50:x",
+    "p95:x",
+    "quantile=0.123:x",
+    "first:t",
+    "last:t",
+    "ndistinct:t",
+    "collect:n",
+    "top=3:n",
 ];
 
 /// The same in Python, from exact fractions. Prints a line for each group, in key order.
@@ -113,7 +126,8 @@ fn groups_larger_than_the_memory_go_through_a_sort() {
 #[test]
 fn groups_and_counts_are_jqs() {
     let input = records(21, 1000);
-    let want = jq(&["-cs", "group_by(.t)[] | {t: .[0].t, count: length, n_sum: (map(.n) | add)}"], &input);
+    let want =
+        jq(&["-cs", "group_by(.t)[] | {t: .[0].t, count: length, n_sum: (map(.n) | add)}"], &input);
     let got = mc("shuffle").args(["-k", "t", "--reduce", "count", "sum:n"]).stdin(&input);
     got.stdout(want).succeeds();
 }
