@@ -69,7 +69,8 @@ theirs = [json.loads(line) for line in theirs.splitlines()]
 assert len(ours) == len(theirs), (len(ours), len(theirs))
 for a, b in zip(ours, theirs):
     for i, (x, y) in enumerate(zip(a, b)):
-        assert x == y, (i, x, y)
+        # A quantile that falls on an integer is that integer, in full.
+        assert x == y or isinstance(y, float) and float(x) == y, (i, x, y)
 print(len(ours))
 "#;
 
