@@ -1,3 +1,5 @@
+//! Compressed files, against gzip, zstd, bzip2 and xz.
+
 use crate::support::*;
 
 /// Ending, program, Debian package.

@@ -1,3 +1,5 @@
+//! CSV, against Python's csv.
+
 use crate::support::*;
 
 fn cat(options: &str, text: impl AsRef<[u8]>) -> Call {

@@ -1,3 +1,5 @@
+//! Empty inputs, BOM, CRLF, a last line without its end, bytes that are not UTF-8: each format at its edges.
+
 use crate::support::*;
 
 fn cat(format: &str, text: impl AsRef<[u8]>) -> Call {

@@ -1,3 +1,5 @@
+//! Trees of files.
+
 use std::os::unix::fs::symlink;
 
 use crate::support::*;

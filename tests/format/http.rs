@@ -1,3 +1,5 @@
+//! Resources at http addresses, from a local server.
+
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 

@@ -1,3 +1,5 @@
+//! What `-o` writes: whole or not at all, one file or several.
+
 use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;

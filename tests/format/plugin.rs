@@ -1,3 +1,5 @@
+//! Formats of others: `mc-format-NAME`, and the example for SQLite.
+
 use std::os::unix::fs::PermissionsExt;
 
 use crate::support::*;

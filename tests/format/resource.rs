@@ -1,3 +1,5 @@
+//! Resources as they are named, and the names that are refused.
+
 use crate::support::*;
 
 fn refused(args: &[&str], why: &str) {

@@ -1,3 +1,5 @@
+//! `read(write(x)) == x`, for each format and any records that it can hold.
+
 use std::path::Path;
 
 use mycloud::error::{Kind, Result};

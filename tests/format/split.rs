@@ -1,3 +1,5 @@
+//! mc-split: parts that are disjoint and cover.
+
 use crate::support::*;
 
 fn records(count: u64, seed: u64) -> Vec<String> {

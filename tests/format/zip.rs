@@ -1,3 +1,5 @@
+//! Zip, against Python's zipfile, zip and unzip.
+
 use crate::support::*;
 
 /// Runs Python code that makes archives in the current directory.
