@@ -3,7 +3,7 @@
 //! # The rooms
 //!
 //! - [`record`]: lines, keys, canonical key bytes, order, exact numbers. Pure.
-//! - [`format`]: foreign formats to records and back.
+//! - [`mod@format`]: foreign formats to records and back.
 //! - [`sort`]: runs, spill, merge, memory budget. Knows nothing of JSON.
 //! - [`aggregate`]: the reducers: add, merge, finish; exact sums.
 //! - [`run`]: the pipe registry: how the stream of a pipe ended, and what is known of it.

@@ -1,7 +1,7 @@
 //! Foreign formats to records and back: each format is a [`Source`] and a [`Sink`].
 //!
 //! - [`resource`], [`spec`], [`place`]: what a resource is called, and what its name decides.
-//! - [`read`]: the records of resources, [`ahead`] on a thread, as a [`stream`]. [`write`]: records
+//! - [`read`]: the records of resources, [`ahead`] on a thread, as a [`stream`]. [`mod@write`]: records
 //!   to a resource.
 //! - [`bytes`], [`compression`], [`http`]: where bytes come from; [`target`], [`whole`],
 //!   [`whole_tree`], [`ledger`]: where they go, whole or not at all; [`parts`], [`spool`]: several

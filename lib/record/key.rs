@@ -10,7 +10,7 @@
 //! | value | bytes |
 //! | --- | --- |
 //! | null, false, true | `10`, `20`, `30` |
-//! | number | `40`..`47` and what [`number`](super::number) says |
+//! | number | `40`..`47` and what [`number`] says |
 //! | string | `50`, its WTF-8 with `00` as `00 ff`, then `00 01` |
 //! | array | `60`, its elements, `00` |
 //! | object | `70`, its names in order, `00`, their values in that order |

@@ -2,7 +2,7 @@
 //! reducer needs? One pass, nothing built, nothing copied.
 //!
 //! A record is UTF-8 and follows RFC 8259; arrays and objects nest at most
-//! [`MAX_DEPTH`](super::MAX_DEPTH) deep. Of duplicate members the last counts.
+//! [`MAX_DEPTH`] deep. Of duplicate members the last counts.
 
 use std::ops::Range;
 
