@@ -23,14 +23,14 @@ fn made(dir: &Path) -> BTreeMap<String, Vec<u8>> {
 #[test]
 fn targets_that_were_interrupted_are_whole_or_absent_and_make_goes_on() {
     let whole = dir();
-    copy(&repository("examples"), whole.path());
+    copy(repository("examples"), whole.path());
     make(whole.path()).succeeds();
     let expected = made(whole.path());
     assert_eq!(expected.len(), 5, "{:?}", expected.keys());
     assert!(make(whole.path()).succeeds().text().contains("Nothing to be done"));
 
     let interrupted = dir();
-    copy(&repository("examples"), interrupted.path());
+    copy(repository("examples"), interrupted.path());
     let mut states = Vec::new();
     for (round, milliseconds) in [20, 60, 120, 240, 480, 960, 1920, 3840].into_iter().enumerate() {
         let mut running = make(interrupted.path()).stderr_any().spawn();
@@ -52,7 +52,7 @@ fn targets_that_were_interrupted_are_whole_or_absent_and_make_goes_on() {
 #[test]
 fn a_mapper_that_fails_makes_no_target() {
     let dir = dir();
-    copy(&repository("examples"), dir.path());
+    copy(repository("examples"), dir.path());
     let mapper = "#!/bin/sh\nhead -n 100\nexit 3\n";
     std::fs::write(dir.path().join("clean.py"), mapper).unwrap();
     make(dir.path()).stderr_has("exit status 3").fails(2);

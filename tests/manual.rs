@@ -131,10 +131,11 @@ fn examples_print_what_the_pages_show() {
     let mut run = 0;
     for name in pages() {
         let dir = dir();
-        copy(&repository("tests/data/manual"), dir.path());
+        copy(repository("tests/data/manual"), dir.path());
         for example in examples(&page(&name)) {
-            eprintln!("man/{name}, line {}: {}", example.line, example.command);
-            let call = sh("dash", &example.command).current_dir(dir.path());
+            // The place is part of the command, so that a failure shows it.
+            let script = format!("# man/{name}, line {}\n{}", example.line, example.command);
+            let call = sh("dash", &script).current_dir(dir.path());
             if example.prints.is_empty() {
                 call.succeeds();
             } else {

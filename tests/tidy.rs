@@ -176,7 +176,7 @@ fn functions_fit_a_screen() {
             let ends =
                 |l: &&str| **l == format!("{indent}}}") || l.starts_with(&format!("{indent}}};"));
             let one_line = line.ends_with('}') || line.ends_with(';');
-            let length = match lines[start..].iter().position(|l| ends(&l)) {
+            let length = match lines[start..].iter().position(ends) {
                 Some(end) if !one_line => end + 1,
                 _ => 1,
             };

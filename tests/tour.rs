@@ -12,7 +12,7 @@ fn the_tour_of_the_readme_runs_as_it_stands() {
     assert!(tour.lines().count() <= 10, "the tour is ten lines");
 
     let dir = dir();
-    copy(&repository("examples"), &dir.path().join("examples"));
+    copy(repository("examples"), dir.path().join("examples"));
     // Without pipefail, as in a shell into which it is pasted; each line by itself must do well.
     let script = tour.replace('\n', "\n[ $? = 0 ] || exit 99\n");
     let output = sh("bash", &script).current_dir(&dir).stderr_any().succeeds().text();

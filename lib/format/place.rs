@@ -65,10 +65,8 @@ impl Place {
     pub fn expand(self) -> Result<Vec<Place>> {
         let Place::Path(path) = self else { return Ok(vec![self]) };
         match fs::metadata(&path) {
-            Ok(_) => return Ok(vec![Place::Path(path)]),
-            Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                return Err(Error::path("read", &path, &e));
-            }
+            Ok(_) => Ok(vec![Place::Path(path)]),
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::path("read", &path, &e)),
             Err(e) => match path.to_str() {
                 Some(pattern) if pattern.contains(['*', '?', '[']) => matches(pattern),
                 _ => Err(Error::path("read", &path, &e)),

@@ -61,8 +61,8 @@ impl Reader {
     fn convert(&self, block: &Block, out: &mut Vec<u8>) -> Result<()> {
         let valid = std::str::from_utf8(&block.bytes).ok();
         let mut at = 0;
-        let mut number = block.first_line;
-        for end in memchr::memchr_iter(b'\n', &block.bytes) {
+        let ends = memchr::memchr_iter(b'\n', &block.bytes);
+        for (number, end) in (block.first_line..).zip(ends) {
             let stop = if end > at && block.bytes[end - 1] == b'\r' { end - 1 } else { end };
             let raw = &block.bytes[at..stop];
             // A block that is valid as a whole is so between any two line ends.
@@ -80,7 +80,6 @@ impl Reader {
                 }
             }
             at = end + 1;
-            number += 1;
         }
         Ok(())
     }
