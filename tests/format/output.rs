@@ -117,7 +117,8 @@ fn a_kill_leaves_nothing() {
     let path = dir.path().canonicalize().unwrap();
     let records = "{\"a\":1}\n".repeat(1 << 17);
     killed(&path, "out.csv", &records, |process| holds_nameless(process, &path));
-    let records: String = (0..50_000).map(|n| format!("[\"{n}\",\"x\"]\n")).collect();
+    let data = "x".repeat(500);
+    let records: String = (0..2000).map(|n| format!("[\"{n}\",\"{data}\"]\n")).collect();
     killed(&path, "files:out", &records, |_| !names(&path).is_empty());
 }
 
