@@ -61,7 +61,8 @@ fn main() -> ExitCode {
         let (output, write) = args.output.write(session)?;
         let by = args.by()?;
         let directory = args.output.temporary_directory()?;
-        let (resources, read) = args.resources.read(&args.records, session)?;
+        let (resources, mut read) = args.resources.read(&args.records, session)?;
+        read.directory.clone_from(&directory);
         split::run(&Options { resources, read, output, write, count, by, directory })
     })
 }
