@@ -1,10 +1,12 @@
 //! Pipes that know how they ended: what a tool does when the one before it failed, was killed, or
 //! is not all that wrote.
 
+use std::io::{Read, Write};
 use std::os::unix::fs::DirBuilderExt;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{dir, names, need, rows, sh, write};
+use crate::support::{dir, names, need, rows, sh, tools, write};
 
 const SHELLS: [&str; 2] = ["dash", "bash"];
 
@@ -254,4 +256,31 @@ fn pipelines_side_by_side_do_not_mix() {
             { mc-cat /no/such/file 2>/dev/null | mc-gather 2>/dev/null && echo bad $n passed >&2; } &
         done; wait";
     sh("dash", script).succeeds();
+}
+
+#[test]
+fn records_pass_on_as_they_come() {
+    for (tool, args) in
+        [("mc-cat", &[][..]), ("mc-gather", &[]), ("mc-map", &["--block", "1b", "cat"])]
+    {
+        let mut child = Command::new(tools().join(tool))
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let (give, take) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let mut record = [0; 2];
+            while stdout.read_exact(&mut record).is_ok() && give.send(record).is_ok() {}
+        });
+        for record in [*b"1\n", *b"2\n"] {
+            stdin.write_all(&record).unwrap();
+            let passed = take.recv_timeout(Duration::from_secs(20));
+            assert_eq!(passed, Ok(record), "{tool} holds a record back while its input goes on");
+        }
+        drop(stdin);
+        assert!(child.wait().unwrap().success(), "{tool}");
+    }
 }

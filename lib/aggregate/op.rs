@@ -54,7 +54,7 @@ pub struct Op {
 }
 
 /// The most values that `top=N` keeps.
-const MAX_TOP: usize = 1_000_000;
+const MAX_TOP: usize = 10_000;
 
 const OPS: &str = "count, sum, mean, var, stddev, min, max, minby, maxby, first, last, ndistinct, \
                    collect, top=N, p50 (p95, ...), quantile=Q";

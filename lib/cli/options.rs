@@ -80,6 +80,14 @@ impl Records {
     }
 }
 
+/// The most cores that `-j` may ask for.
+const JOBS_MAX: usize = 1024;
+
+fn jobs(word: &str) -> std::result::Result<NonZeroUsize, String> {
+    let count = word.parse().ok().filter(|count: &NonZeroUsize| count.get() <= JOBS_MAX);
+    count.ok_or_else(|| format!("say a number from 1 to {JOBS_MAX}"))
+}
+
 /// How much of the machine a tool may use.
 #[derive(Args, Clone, Debug)]
 pub struct Memory {
@@ -92,7 +100,7 @@ pub struct Memory {
     temporary_directory: Option<PathBuf>,
 
     /// Work on N cores [default: all that may be used]
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", value_parser = jobs)]
     jobs: Option<NonZeroUsize>,
 }
 

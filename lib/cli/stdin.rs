@@ -60,6 +60,10 @@ impl Input for Stdin {
         self.input.name()
     }
 
+    fn is_ready(&self) -> bool {
+        self.input.is_ready()
+    }
+
     fn facts(&mut self) -> Option<Facts> {
         self.input.facts()
     }

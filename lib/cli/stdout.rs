@@ -2,7 +2,10 @@
 
 use std::fs::OpenOptions;
 use std::os::fd::AsFd;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::PollFlags;
@@ -19,6 +22,9 @@ use crate::run::registry::{self, Writer};
 /// The size of the buffer, and of each write to a pipe: with a pipe of 1 MiB, measured, larger
 /// writes are slower.
 const STEP_BYTES: usize = 64 * 1024;
+
+/// How long bytes may be held back while nothing more is written.
+const HOLD_BACK: Duration = Duration::from_millis(5);
 
 /// Standard output. Its copies are handles of the same stream; `cli::run` flushes it.
 #[derive(Clone, Debug)]
@@ -44,6 +50,12 @@ struct Stream {
     /// The entry in the registry, when the stream is a pipe.
     entry: Option<Writer>,
     progress: Option<Arc<Progress>>,
+    /// Wakes the thread that writes what is held back, once it was started.
+    wake: Option<Sender<()>>,
+    /// Whether it was woken and has not looked yet.
+    woken: bool,
+    /// What went wrong when that thread wrote: whoever writes next hears of it.
+    failure: Option<Error>,
 }
 
 impl Stdout {
@@ -60,8 +72,41 @@ impl Stdout {
         // The last tool of a pipeline shows its progress, to whoever looks.
         let shown = sort != Sort::Pipe && nix::unistd::isatty(std::io::stderr()) == Ok(true);
         let progress = shown.then(|| Arc::new(Progress::new(tool)));
-        let stream = Stream { sort, buffer: Vec::new(), written: 0, entry, progress };
+        let (buffer, wake, failure) = (Vec::new(), None, None);
+        let stream =
+            Stream { sort, buffer, written: 0, entry, progress, wake, woken: false, failure };
         Stdout(Arc::new(Mutex::new(stream)))
+    }
+
+    /// Sees to it that what is held back is written soon, though nothing more may come.
+    fn write_soon(&self, stream: &mut Stream) {
+        if stream.buffer.is_empty() || stream.sort == Sort::File || stream.woken {
+            return;
+        }
+        if stream.wake.is_none() {
+            let (wake, woken) = channel();
+            let stdout = self.clone();
+            // Without the thread the bytes are written all the same, only later.
+            if thread::Builder::new().spawn(move || stdout.write_when_idle(&woken)).is_ok() {
+                stream.wake = Some(wake);
+            }
+        }
+        stream.woken = stream.wake.as_ref().is_some_and(|wake| wake.send(()).is_ok());
+    }
+
+    /// The life of the thread that writes what was held back for long enough.
+    fn write_when_idle(&self, woken: &Receiver<()>) {
+        while woken.recv().is_ok() {
+            thread::sleep(HOLD_BACK);
+            let mut stream = self.lock();
+            stream.woken = false;
+            if !stream.buffer.is_empty()
+                && let Err(error) = stream.flush()
+            {
+                stream.failure = Some(error);
+                return;
+            }
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Stream> {
@@ -81,6 +126,7 @@ impl Stdout {
     /// Writes what is held back, and hears whether all that was written is kept.
     pub(super) fn finish(&self) -> Result<()> {
         let mut stream = self.lock();
+        stream.heard()?;
         if !stream.buffer.is_empty() {
             stream.flush()?;
         }
@@ -117,15 +163,26 @@ impl Output for Stdout {
     }
 
     fn write(&mut self, records: &[u8]) -> Result<()> {
-        self.lock().write(records)
+        let mut stream = self.lock();
+        stream.heard()?;
+        stream.write(records)?;
+        self.write_soon(&mut stream);
+        Ok(())
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.lock().flush()
+        let mut stream = self.lock();
+        stream.heard()?;
+        stream.flush()
     }
 }
 
 impl Stream {
+    /// What went wrong while nobody wrote.
+    fn heard(&mut self) -> Result<()> {
+        self.failure.take().map_or(Ok(()), Err)
+    }
+
     fn write(&mut self, mut records: &[u8]) -> Result<()> {
         if self.buffer.len() + records.len() < STEP_BYTES && self.sort != Sort::Terminal {
             self.buffer.extend_from_slice(records);

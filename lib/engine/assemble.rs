@@ -12,6 +12,9 @@ use crate::sort::sorter::{Settings, Sorter};
 /// Bytes of results that are handed on at once.
 const EMIT_BYTES: usize = 128 << 10;
 
+/// The part of the memory that sorting drained values may take: one in so many.
+const DRAIN_SHARE: usize = 4;
+
 /// Bytes of drained values in one run, at most.
 const DRAIN_BYTES: usize = 1 << 20;
 
@@ -36,7 +39,7 @@ impl<E: FnMut(&[u8]) -> Result<()>> Assembly<E> {
     pub fn new(grouping: &Arc<Grouping>, settings: Settings, emit: E) -> Assembly<E> {
         Assembly {
             grouping: Arc::clone(grouping),
-            share: settings.budget.runs,
+            share: settings.budget.runs / 4,
             settings,
             open: None,
             drained: None,
@@ -89,7 +92,9 @@ impl<E: FnMut(&[u8]) -> Result<()>> Assembly<E> {
     /// Takes the values that make the open group large out of it.
     fn drain(&mut self) -> Result<()> {
         let Some(open) = &mut self.open else { return Ok(()) };
-        let settings = self.settings.clone();
+        // What is drained is sorted beside the group itself and what is still being read.
+        let budget = self.settings.budget.shrunk(DRAIN_SHARE);
+        let settings = Settings { budget, ..self.settings.clone() };
         let sorter = self.drained.get_or_insert_with(|| Sorter::new(settings));
         let (mut run, mut size) = (RunBuilder::default(), 0);
         self.grouping.plan().drain(&mut open.states, &mut |state, value| {
@@ -99,7 +104,7 @@ impl<E: FnMut(&[u8]) -> Result<()>> Assembly<E> {
                 Ok(())
             })?;
             size += value.len();
-            if size > DRAIN_BYTES {
+            if size > DRAIN_BYTES.min(budget.runs) {
                 size = 0;
                 sorter.add(std::mem::take(&mut run).finish(Vec::new())?)?;
             }

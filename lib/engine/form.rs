@@ -4,7 +4,7 @@
 
 use crate::error::{Error, Result};
 use crate::record::bad::{Bad, Policy};
-use crate::record::block::{Block, Blocks, Line, flaw_error};
+use crate::record::block::{Block, Blocks, Line, flaw_error, is_blank};
 use crate::record::stream::Input;
 use crate::record::{scan, text};
 use crate::worker::Spool;
@@ -189,7 +189,7 @@ fn tidy(
         } else {
             match scan::check(line.text) {
                 Ok(()) => true,
-                Err(_) if line.text.iter().all(u8::is_ascii_whitespace) => false,
+                Err(_) if is_blank(line.text) => false,
                 Err(flaw) => {
                     on_bad(line, flaw_error(name, line, flaw))?;
                     false

@@ -125,7 +125,10 @@ impl Grouping {
         out.push(b'\n');
         pushed.map_err(|error| {
             out.truncate(start);
-            error.at(format!("group {}", shown(&group.label)))
+            match self.form {
+                Form::All => error,
+                _ => error.at(format!("group {}", shown(&group.label))),
+            }
         })
     }
 }

@@ -20,7 +20,7 @@ pub struct Reader<I> {
 impl<I: Input> Reader<I> {
     /// Reads the records of `input`.
     pub fn new(input: I, options: &ReadOptions) -> Reader<I> {
-        let blocks = Blocks::new(input, options.max_record);
+        let blocks = Blocks::new(input, options.max_record).eager();
         Reader { blocks, options: options.clone(), spare: Vec::new() }
     }
 

@@ -195,10 +195,12 @@ impl Write for Buffered {
         if self.abandoned.load(Ordering::Relaxed) {
             return Ok(bytes.len());
         }
-        if self.buffer.len() + bytes.len() > BUFFER_BYTES {
+        // Standard output knows itself how long to hold bytes back.
+        let direct = bytes.len() >= BUFFER_BYTES || matches!(self.raw, Raw::Standard(_));
+        if direct || self.buffer.len() + bytes.len() > BUFFER_BYTES {
             self.flush()?;
         }
-        if bytes.len() >= BUFFER_BYTES {
+        if direct {
             self.raw.write_all(bytes)?;
         } else {
             self.buffer.extend_from_slice(bytes);

@@ -47,7 +47,7 @@ impl Block {
             if let [before @ .., b'\r'] = text {
                 text = before;
             }
-            if !text.iter().all(u8::is_ascii_whitespace) {
+            if !is_blank(text) {
                 return Some(Line { text, number, at });
             }
             at = end + 1;
@@ -63,6 +63,11 @@ impl Block {
     }
 }
 
+/// Whether a line holds nothing but JSON's white space.
+pub fn is_blank(text: &[u8]) -> bool {
+    text.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
+}
+
 /// Cuts an [`Input`] into blocks of whole lines.
 pub struct Blocks<I> {
     input: I,
@@ -70,6 +75,7 @@ pub struct Blocks<I> {
     rest: Vec<u8>,
     next_line: u64,
     max_record: usize,
+    eager: bool,
     state: State,
 }
 
@@ -88,7 +94,15 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 impl<I: Input> Blocks<I> {
     /// To cut `input`, whose lines are at most `max_record` bytes long.
     pub fn new(input: I, max_record: usize) -> Blocks<I> {
-        Blocks { input, rest: Vec::new(), next_line: 1, max_record, state: State::Start }
+        let (rest, next_line, state) = (Vec::new(), 1, State::Start);
+        Blocks { input, rest, next_line, max_record, eager: false, state }
+    }
+
+    /// The same, but with smaller blocks where more would have to be waited for: for stages that
+    /// pass on what they have, as soon as they have it.
+    pub fn eager(mut self) -> Blocks<I> {
+        self.eager = true;
+        self
     }
 
     /// The name of the stream.
@@ -117,7 +131,8 @@ impl<I: Input> Blocks<I> {
             if self.state == State::End && buffer.last().is_some_and(|&last| last != b'\n') {
                 buffer.push(b'\n');
             }
-            if buffer.len() >= size || self.state == State::End {
+            let waits = self.eager && searched < buffer.len() && !self.input.is_ready();
+            if buffer.len() >= size || self.state == State::End || waits {
                 let window = size.clamp(searched, buffer.len());
                 let end = memchr::memrchr(b'\n', &buffer[searched..window])
                     .or_else(|| {
@@ -192,7 +207,7 @@ impl<I: Input> Blocks<I> {
             buffer.truncate(old + got);
             match self.state {
                 _ if got == 0 => self.state = State::End,
-                State::Start if buffer.len() < BOM.len() => continue,
+                State::Start if buffer.len() < BOM.len() && BOM.starts_with(buffer) => continue,
                 State::Start => {
                     self.state = State::Middle;
                     if buffer.starts_with(BOM) {

@@ -28,6 +28,11 @@ pub trait Input: Send {
     /// The name for messages: a path, or `standard input`.
     fn name(&self) -> &str;
 
+    /// Whether a read would not wait for a writer.
+    fn is_ready(&self) -> bool {
+        true
+    }
+
     /// What is known of the stream; not to be asked before its first byte or its end was read. What
     /// is said before the end is relied on: if it does not hold, the end is an error.
     fn facts(&mut self) -> Option<Facts> {
@@ -71,6 +76,10 @@ impl<I: Input + ?Sized> Input for Box<I> {
         (**self).name()
     }
 
+    fn is_ready(&self) -> bool {
+        (**self).is_ready()
+    }
+
     fn facts(&mut self) -> Option<Facts> {
         (**self).facts()
     }
@@ -87,6 +96,10 @@ impl<I: Input + ?Sized> Input for &mut I {
 
     fn name(&self) -> &str {
         (**self).name()
+    }
+
+    fn is_ready(&self) -> bool {
+        (**self).is_ready()
     }
 
     fn facts(&mut self) -> Option<Facts> {

@@ -127,6 +127,10 @@ impl Input for PipeInput {
         &self.name
     }
 
+    fn is_ready(&self) -> bool {
+        !self.is_fifo || is_ready(&self.file)
+    }
+
     /// What is known of the stream. Until its end this is but a promise, as others may write into
     /// the same pipe; so who was given facts here gets an error at the end if they did not hold.
     fn facts(&mut self) -> Option<Facts> {

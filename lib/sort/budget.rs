@@ -51,6 +51,18 @@ const FAN_IN_MIN: usize = 16;
 const FILES_RESERVED: u64 = 32;
 
 impl Budget {
+    /// A part of the budget: one in `parts`.
+    pub fn shrunk(self, parts: usize) -> Budget {
+        let part = |bytes: usize| (bytes / parts.max(1)).max(1);
+        Budget {
+            block: part(self.block),
+            runs: part(self.runs),
+            range: part(self.range).max(RANGE_MIN),
+            buffer: part(self.buffer),
+            ..self
+        }
+    }
+
     /// Divides `memory` bytes among `jobs` threads.
     pub fn new(memory: usize, jobs: usize) -> Budget {
         // Two fifths for runs, a quarter for the blocks in flight, an eighth for ranges in flight;

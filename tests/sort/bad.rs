@@ -56,6 +56,8 @@ fn edges_of_an_input() {
         mc(tool).stdin("\u{feff}2\r\n1").stdout("1\n2\n").succeeds();
         mc(tool).stdin("1").stdout_to("/dev/full").stderr_has("No space left").fails(6);
         mc(tool).args(["-k", "a:x"]).stderr_has("bad key 'a:x'").fails(2);
+        mc(tool).stdin("1\n\u{c}\n2\n").stderr_has("line 2, byte 1: expected a value").fails(3);
+        mc(tool).args(["-j", "40000"]).stderr_has("a number from 1 to 1024").fails(2);
         mc(tool).args(["-T", "/nowhere"]).stderr_has("/nowhere").fails(2);
     }
 }
