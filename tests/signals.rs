@@ -110,7 +110,7 @@ const AT_WORK: [(&str, usize); 8] = [
     ("mc-shuffle -S 64K", 1),
     ("mc-reduce -k . count", 1),
     ("mc-gather -o ndjson:out", 2),
-    ("mc-gather -o csv:out.csv.gz", 2),
+    ("mc-gather -o out.ndjson.gz", 2),
     ("mc-split -n 3 -o ndjson:part-%d", 2),
     (SLEEPERS, 4),
 ];
