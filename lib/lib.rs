@@ -7,14 +7,16 @@
 //! - [`sort`]: runs, spill, merge, memory budget. Knows nothing of JSON.
 //! - [`aggregate`]: the reducers: add, merge, finish; exact sums.
 //! - [`run`]: the pipe registry: how the stream of a pipe ended, and what is known of it.
-//! - [`worker`]: one attempt at a task: a command, its streams, its process tree.
+//! - [`wire`]: the protocol between a tool and the worker on a host. Pure.
+//! - [`worker`]: the far end: one attempt at a task, its streams, its process tree; shards.
+//! - [`cluster`]: hosts, and how a worker is reached on them. The only room that names ssh.
 //! - [`engine`]: which task runs when, how often, and in what order its output counts.
 //! - [`stage`]: cat, split, map, shuffle, sort, reduce, gather: Options and `run()`.
 //! - [`parallel`]: work over threads, results in order.
 //! - [`cli`]: exit codes, messages, signals, standard streams.
 //!
-//! Arrows point one way: bins -> cli, stage -> engine -> worker -> run, format, sort,
-//! aggregate -> record -> error. `tests/tidy.rs` holds the rooms to it.
+//! Arrows point one way: bins -> cli, stage -> engine -> cluster, worker -> wire, run, format,
+//! sort, aggregate -> record -> error. `tests/tidy.rs` holds the rooms to it.
 //!
 //! # Invariants
 //!
@@ -26,6 +28,7 @@
 
 pub mod aggregate;
 pub mod cli;
+pub mod cluster;
 pub mod engine;
 pub mod error;
 pub mod format;
@@ -34,6 +37,7 @@ pub mod record;
 pub mod run;
 pub mod sort;
 pub mod stage;
+pub mod wire;
 pub mod worker;
 
 pub use error::{Error, Result};

@@ -5,6 +5,7 @@
 
 pub mod bad;
 pub mod block;
+pub mod digest;
 pub mod key;
 pub mod number;
 pub mod path;

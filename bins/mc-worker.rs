@@ -1,0 +1,2 @@
+//! The far end.
+fn main() {}

@@ -1,0 +1,92 @@
+//! A link: the two streams of bytes between a tool and a worker that runs on a host, whatever
+//! carries them.
+
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::cluster::Host;
+use crate::error::{Error, Kind, Result};
+
+/// How hosts are reached.
+#[derive(Clone)]
+pub struct Settings {
+    /// The worker to send: an executable file.
+    pub worker: PathBuf,
+    /// The words of the ssh program to use for every host (`--ssh`), where one is forced.
+    pub ssh: Option<Vec<OsString>>,
+    /// The file of ssh's configuration (`ssh -F`), where it is not the user's usual one.
+    pub ssh_config: Option<PathBuf>,
+    /// The user's home directory.
+    pub home: Option<PathBuf>,
+    /// The socket of the user's ssh agent.
+    pub agent: Option<PathBuf>,
+    /// Takes whole lines for standard error, printable, without the tool's name in front.
+    pub say: Arc<dyn Fn(&str) + Send + Sync>,
+    /// Takes what is worth saying only under `-v`, likewise.
+    pub explain: Arc<dyn Fn(&str) + Send + Sync>,
+}
+
+/// A worker's standard input and output, and what carries them.
+pub struct Link {
+    /// What is written here, the worker reads; blocking.
+    pub to: OwnedFd,
+    /// What the worker writes, is read here; blocking.
+    pub from: OwnedFd,
+    /// What carries the streams.
+    pub end: Arc<dyn End>,
+}
+
+/// What carries a link's streams, to cut it and to ask why it broke.
+pub trait End: Send + Sync {
+    /// Cuts the link: writes fail and reads end soon after. More than one may call it.
+    fn cut(&self);
+
+    /// Why the link broke, in words, where it is known: to be asked after the streams have ended.
+    fn why(&self) -> Option<String>;
+}
+
+/// Starts a worker on `host`.
+///
+/// # Errors
+/// `Hosts` when the host cannot be reached or offers no place for the worker, `Usage` for a
+/// configuration that cannot work.
+pub fn connect(host: &Host, settings: &Settings) -> Result<Link> {
+    if host.is_local() {
+        return local(settings);
+    }
+    Err(Error::new(Kind::Hosts, format!("{host}: no road to it yet")))
+}
+
+/// A worker on this machine.
+fn local(settings: &Settings) -> Result<Link> {
+    let mut command = Command::new(&settings.worker);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    let failed = |e: std::io::Error| Error::path("run", &settings.worker, &e);
+    let mut child = command.spawn().map_err(failed)?;
+    match (child.stdin.take(), child.stdout.take()) {
+        (Some(to), Some(from)) => {
+            let end = Arc::new(Local(Mutex::new(child)));
+            Ok(Link { to: to.into(), from: from.into(), end })
+        }
+        _ => Err(Error::new(Kind::Hosts, "the worker has no streams")),
+    }
+}
+
+/// A worker that is a child of ours.
+struct Local(Mutex<Child>);
+
+impl End for Local {
+    fn cut(&self) {
+        let mut child = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+
+    fn why(&self) -> Option<String> {
+        let mut child = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        child.wait().ok().filter(|status| !status.success()).map(|status| status.to_string())
+    }
+}

@@ -1,0 +1,10 @@
+//! The cluster: which hosts there are, and how a worker is reached on each of them.
+//!
+//! The only room that names ssh. It hands out [`Link`]s, streams of bytes to and from a worker;
+//! what is said on them is not its business.
+
+pub mod host;
+pub mod link;
+
+pub use host::Host;
+pub use link::{End, Link, Settings, connect};

@@ -1,0 +1,120 @@
+//! Digests: what tells the records of a shard from all others, whatever their order, and in it.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+
+/// What a sequence of records is, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contents {
+    /// How many records.
+    pub records: u64,
+    /// How many bytes, with a line end for each record.
+    pub bytes: u64,
+    /// The sum, modulo 2^128, of the records' XXH3 (128 bits, without line ends): the same in every
+    /// order.
+    #[serde(with = "hex")]
+    pub sum: u128,
+    /// XXH3 (128 bits) of all the bytes: the same in this order only.
+    #[serde(with = "hex")]
+    pub hash: u128,
+}
+
+/// 128 bits as 32 hexadecimal digits: JSON's numbers are not read so exactly everywhere.
+mod hex {
+    use super::*;
+
+    pub(super) fn serialize<S: Serializer>(bits: &u128, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&format!("{bits:032x}"))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u128, D::Error> {
+        let text = String::deserialize(from)?;
+        u128::from_str_radix(&text, 16).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Takes the digest of records as they come.
+#[derive(Clone, Default)]
+pub struct Digest {
+    contents: Contents,
+    hash: Xxh3,
+    /// The beginning of a record whose end has not come.
+    open: Vec<u8>,
+}
+
+impl Digest {
+    /// Takes the next bytes of the records, cut anywhere.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.hash.update(bytes);
+        self.contents.bytes += bytes.len() as u64;
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', bytes) {
+            let sum = if self.open.is_empty() {
+                xxh3_128(&bytes[start..end])
+            } else {
+                self.open.extend_from_slice(&bytes[start..end]);
+                let sum = xxh3_128(&self.open);
+                self.open.clear();
+                sum
+            };
+            self.contents.sum = self.contents.sum.wrapping_add(sum);
+            self.contents.records += 1;
+            start = end + 1;
+        }
+        self.open.extend_from_slice(&bytes[start..]);
+    }
+
+    /// What came so far; records whose end has not come do not count.
+    pub fn contents(&self) -> Contents {
+        Contents { hash: self.hash.digest128(), ..self.contents }
+    }
+}
+
+impl std::fmt::Debug for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.contents().fmt(f)
+    }
+}
+
+impl Contents {
+    /// Counts and sum with those of `other` added; the hash, which depends on the order, is dropped.
+    pub fn plus(self, other: &Contents) -> Contents {
+        Contents {
+            records: self.records + other.records,
+            bytes: self.bytes + other.bytes,
+            sum: self.sum.wrapping_add(other.sum),
+            hash: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(parts: &[&[u8]]) -> Contents {
+        let mut digest = Digest::default();
+        parts.iter().for_each(|part| digest.push(part));
+        digest.contents()
+    }
+
+    #[test]
+    fn cuts_do_not_matter_and_order_only_to_the_hash() {
+        let whole = of(&[b"1\n22\n333\n"]);
+        assert_eq!((whole.records, whole.bytes), (3, 9));
+        assert_eq!(of(&[b"1", b"\n2", b"2\n33", b"", b"3\n"]), whole);
+        let turned = of(&[b"22\n333\n1\n"]);
+        assert_eq!(turned.sum, whole.sum);
+        assert_ne!(turned.hash, whole.hash);
+        assert_eq!(of(&[b"1\n"]).plus(&of(&[b"22\n333\n"])).sum, whole.sum);
+        assert_ne!(of(&[b"1\n22\n33\n"]).sum, whole.sum);
+    }
+
+    #[test]
+    fn survives_json() {
+        let contents = of(&[b"{}\n"]);
+        let text = serde_json::to_string(&contents).unwrap();
+        assert_eq!(serde_json::from_str::<Contents>(&text).unwrap(), contents);
+    }
+}

@@ -1,0 +1,97 @@
+//! Flow control: how much of a stream may be under way.
+
+/// How many bytes of a stream may be sent before the first credit comes.
+pub const WINDOW_BYTES: u64 = 1 << 20;
+
+/// How much is dealt with before credit is given: a credit a frame would be many.
+const GIVE_BYTES: u64 = WINDOW_BYTES / 4;
+
+/// The sender's side: how much it may still send.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowance(u64);
+
+impl Default for Allowance {
+    fn default() -> Allowance {
+        Allowance(WINDOW_BYTES)
+    }
+}
+
+impl Allowance {
+    /// How many bytes may be sent now.
+    pub fn left(&self) -> u64 {
+        self.0
+    }
+
+    /// So many bytes are sent.
+    pub fn spend(&mut self, bytes: u64) {
+        self.0 = self.0.saturating_sub(bytes);
+    }
+
+    /// A credit came.
+    pub fn gain(&mut self, bytes: u32) {
+        self.0 = self.0.saturating_add(u64::from(bytes));
+    }
+}
+
+/// The receiver's side: what it has taken, and what it has dealt with.
+#[derive(Clone, Copy, Debug)]
+pub struct Debt {
+    /// What the sender may still send.
+    open: u64,
+    /// What was dealt with and not given credit for.
+    done: u64,
+}
+
+impl Default for Debt {
+    fn default() -> Debt {
+        Debt { open: WINDOW_BYTES, done: 0 }
+    }
+}
+
+impl Debt {
+    /// So many bytes came: whether the sender was allowed to.
+    pub fn came(&mut self, bytes: u64) -> bool {
+        match self.open.checked_sub(bytes) {
+            Some(open) => {
+                self.open = open;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// So many bytes are dealt with: the credit that is due now, if it is worth a frame.
+    pub fn dealt_with(&mut self, bytes: u64) -> Option<u32> {
+        self.done += bytes;
+        if self.done < GIVE_BYTES {
+            return None;
+        }
+        let credit = u32::try_from(self.done).unwrap_or(u32::MAX);
+        self.done -= u64::from(credit);
+        self.open += u64::from(credit);
+        Some(credit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_dealt_with_may_be_sent_again_and_no_more() {
+        let (mut allowance, mut debt) = (Allowance::default(), Debt::default());
+        for _ in 0..100 {
+            while allowance.left() > 0 {
+                let bytes = allowance.left().min(100_000);
+                allowance.spend(bytes);
+                assert!(debt.came(bytes));
+                if let Some(credit) = debt.dealt_with(bytes) {
+                    allowance.gain(credit);
+                    break;
+                }
+            }
+            assert!(allowance.left() > 0);
+        }
+        assert!(!debt.came(WINDOW_BYTES + 1));
+    }
+}

@@ -1,0 +1,260 @@
+//! The messages of the protocol: what a tool asks of a worker, and what the worker replies.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Kind, Result};
+use crate::record::digest::Contents;
+use crate::wire::bytes::Bytes;
+use crate::wire::frame::broken;
+
+/// What a tool asks. The request's number is that of the frame.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Ask {
+    /// Begins: the first frame.
+    Hello(Hello),
+    /// A command that tasks will run. Its files follow as [`Ask::File`]. No reply.
+    Job(Job),
+    /// A file for the directory that commands start in: its data follows. Replied to with `done`
+    /// or `failed`.
+    File(File),
+    /// A task: its input follows as data, unless it is named here. Replied to with `done` or
+    /// `failed`.
+    Task(Task),
+    /// A shard to be sent: data, and `sent`, or `failed`.
+    Fetch(Fetch),
+    /// The request of this number is not wanted any more: it ends soon, with `failed`.
+    Cancel,
+    /// Keep the shards of the run that was begun, beyond the end of this connection: `done`.
+    Keep,
+    /// Remove what is kept of this run: `done`.
+    Remove(String),
+    /// What is kept here: `kept`.
+    List,
+}
+
+/// How a tool begins.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hello {
+    /// The version of the protocol.
+    pub protocol: u32,
+    /// The version of the program.
+    pub version: String,
+    /// The run that the worker makes shards for, if it does.
+    pub run: Option<String>,
+    /// How many tasks run at once, where the user says so.
+    pub slots: Option<u32>,
+    /// How many bytes of memory it may use, where the user says so.
+    pub memory: Option<u64>,
+    /// The name of the tool.
+    pub tool: String,
+}
+
+/// A command that tasks run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// Its number, which tasks name.
+    pub number: u32,
+    /// The words of the command, its name first; none stores the records as they are.
+    pub words: Vec<Bytes>,
+    /// Whether the command is one of the files that follow.
+    pub shipped: bool,
+    /// Whether it reads and prints plain lines of text.
+    pub text: bool,
+    /// The exit statuses that mean success.
+    pub ok_exit: Vec<i32>,
+    /// How long an attempt may take, in milliseconds.
+    pub timeout_ms: Option<u64>,
+    /// The longest record in bytes.
+    pub max_record: u64,
+    /// Whether bad records in the output are for the tool to judge; otherwise they fail the task.
+    pub lenient: bool,
+}
+
+/// A file that is sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// Its path below the directory that commands start in.
+    pub path: Bytes,
+    /// Whether it may be executed.
+    pub executable: bool,
+}
+
+/// A task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    /// The job whose command it runs.
+    pub job: u32,
+    /// Its number, from 1.
+    pub task: u64,
+    /// The number of the attempt, from 1.
+    pub attempt: u32,
+    /// A shard on this host that is its input; otherwise the input follows.
+    pub input: Option<Fetch>,
+}
+
+/// A shard on this host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fetch {
+    /// Its run.
+    pub run: String,
+    /// Its number.
+    pub shard: u64,
+}
+
+/// What a worker replies.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Reply {
+    /// Begins: the first frame.
+    Hello(Welcome),
+    /// The request went well.
+    Done(Done),
+    /// The request went wrong, or was cancelled.
+    Failed(Failed),
+    /// All of a shard was sent.
+    Sent(Contents),
+    /// Whole lines of a command's standard error, printable, each with its line end.
+    Said(String),
+    /// What is kept here.
+    Kept(Vec<Kept>),
+}
+
+/// How a worker begins.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Welcome {
+    /// The version of the protocol.
+    pub protocol: u32,
+    /// The version of the program.
+    pub version: String,
+    /// How many tasks it runs at once.
+    pub slots: u32,
+    /// The cores that it may use.
+    pub cores: u32,
+    /// The memory that it may use, in bytes.
+    pub memory: u64,
+    /// The bytes free where its shards lie.
+    pub disk: u64,
+    /// The machine's architecture.
+    pub arch: String,
+    /// Where its files lie.
+    pub directory: Bytes,
+}
+
+/// How a request went well.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Done {
+    /// The shard that a task has made.
+    pub contents: Contents,
+    /// Records that the command got.
+    pub records_in: u64,
+    /// Bad records that it printed: what is wrong with each, and its text. For lenient jobs.
+    pub rejects: Vec<(String, Bytes)>,
+    /// Bytes that went through temporary files.
+    pub spilled: u64,
+}
+
+/// How a request went wrong.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failed {
+    /// The exit code of the kind of failure.
+    pub code: u8,
+    /// What went wrong.
+    pub text: String,
+    /// Whether the command failed, which may go better elsewhere.
+    pub by_command: bool,
+    /// The last lines of its standard error.
+    pub last_words: Vec<String>,
+}
+
+/// A dataset that is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    /// Its run.
+    pub run: String,
+    /// How many shards lie here.
+    pub shards: u64,
+    /// How many bytes.
+    pub bytes: u64,
+    /// Whether it is kept for good, or belongs to a tool that runs.
+    pub for_good: bool,
+}
+
+impl Failed {
+    /// The failure that `error` is, not by a command.
+    pub fn of(error: &Error) -> Failed {
+        let (code, text) = (error.exit_code(), error.to_string());
+        Failed { code, text, by_command: false, last_words: Vec::new() }
+    }
+
+    /// The failure as an error.
+    pub fn error(&self) -> Error {
+        let kind = match self.code {
+            1 => Kind::Command,
+            2 => Kind::Usage,
+            3 => Kind::BadInput,
+            5 => Kind::Hosts,
+            6 => Kind::Storage,
+            124 => Kind::Timeout,
+            _ => Kind::Incomplete,
+        };
+        Error::new(kind, self.text.clone())
+    }
+}
+
+/// The message as the payload of a control frame.
+pub fn encode(message: &impl Serialize) -> Vec<u8> {
+    // Messages have string keys only, which is all that could fail here.
+    serde_json::to_vec(message).unwrap_or_default()
+}
+
+/// The message in the payload of a control frame.
+///
+/// # Errors
+/// `Incomplete` for what is no such message.
+pub fn decode<M: DeserializeOwned>(payload: &[u8]) -> Result<M> {
+    serde_json::from_slice(payload).map_err(|e| broken(format!("a message that is none: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn messages_come_back() {
+        let task = Task { job: 1, task: 7, attempt: 2, input: None };
+        for ask in [Ask::Task(task), Ask::Cancel, Ask::Remove("x".into())] {
+            assert_eq!(decode::<Ask>(&encode(&ask)).unwrap(), ask);
+        }
+        let failed = Failed::of(&Error::new(Kind::Timeout, "slow"));
+        assert_eq!(
+            decode::<Reply>(&encode(&Reply::Failed(failed.clone()))).unwrap(),
+            Reply::Failed(failed.clone())
+        );
+        assert_eq!(
+            (failed.error().kind(), failed.error().to_string()),
+            (Kind::Timeout, "slow".into())
+        );
+        assert!(decode::<Ask>(b"{\"hello\":{}}").is_err());
+        assert!(decode::<Ask>(b"").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = decode::<Ask>(&bytes);
+            let _ = decode::<Reply>(&bytes);
+        }
+    }
+}

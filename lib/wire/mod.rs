@@ -1,0 +1,44 @@
+//! The protocol between a tool and the worker on a host: frames on one stream of bytes each way.
+//!
+//! # The protocol
+//!
+//! A frame is 9 bytes of head and a payload: the length of the payload (4 bytes, little endian, at
+//! most [`frame::PAYLOAD_MAX`]), its kind (1 byte), and the number of the request that it belongs
+//! to (4 bytes, little endian; 0 is the connection itself).
+//!
+//! | kind | payload | direction |
+//! | --- | --- | --- |
+//! | 0 control | a JSON object: an [`Ask`] to the worker, a [`Reply`] to the tool | both |
+//! | 1 data | bytes of the request's stream | both |
+//! | 2 end | nothing: the stream of data is whole | both |
+//! | 3 credit | 4 bytes, little endian: so many more bytes of data may be sent | both |
+//! | 4 beat | nothing: the sender lives | both |
+//!
+//! The first frame each way is a `hello`, which names the protocol's version and the program's; who
+//! hears another version than its own says so and ends. Only the tool opens requests, each with a
+//! number of its own; a request ends with the worker's `done`, `failed` or `sent`. Data of a request
+//! flows in one direction only, and no more of it than [`flow::WINDOW_BYTES`] and the credits that
+//! came allow: whoever receives gives credit for what it has dealt with. Each side sends something
+//! every [`BEAT_EVERY`], and takes a peer that was silent for [`SILENCE_MAX`] for lost.
+//!
+//! Every length is bounded before anything is allocated. What does not follow these rules ends the
+//! connection, with a reason. Nothing here opens, reads or writes a stream.
+
+pub mod bytes;
+pub mod flow;
+pub mod frame;
+pub mod message;
+
+use std::time::Duration;
+
+pub use frame::{Decoder, Frame, Kind};
+pub use message::{Ask, Reply};
+
+/// The version of the protocol: another one is not spoken with.
+pub const VERSION: u32 = 1;
+
+/// How often each side shows that it lives.
+pub const BEAT_EVERY: Duration = Duration::from_secs(2);
+
+/// How long a peer may be silent before it counts as lost.
+pub const SILENCE_MAX: Duration = Duration::from_secs(12);
