@@ -33,6 +33,7 @@
 
 pub mod command;
 pub mod duration;
+pub mod far_end;
 mod guard;
 mod ledger;
 pub mod memory;

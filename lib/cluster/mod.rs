@@ -3,8 +3,10 @@
 //! The only room that names ssh. It hands out [`Link`]s, streams of bytes to and from a worker;
 //! what is said on them is not its business.
 
+pub mod connection;
 pub mod host;
 pub mod link;
 
+pub use connection::{Connection, Greeting};
 pub use host::Host;
 pub use link::{End, Link, Settings, connect};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::engine::Piece;
-use crate::engine::form::{Printed, Reject};
+use crate::worker::form::{Printed, Reject};
 use crate::engine::schedule::{Next, Place, Schedule};
 use crate::error::{Error, Result};
 use crate::worker::Spool;

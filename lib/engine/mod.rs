@@ -8,7 +8,6 @@
 pub mod assemble;
 mod budget;
 pub mod cursor;
-pub mod form;
 pub mod group;
 mod handover;
 pub mod keyed;
@@ -22,7 +21,7 @@ use crate::error::Result;
 use crate::record::block::Block;
 use crate::worker::Spool;
 
-pub use form::Form;
+pub use crate::worker::Form;
 pub use run::{Plan, run};
 
 /// What one process of the command gets.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::engine::Cut;
 use crate::engine::budget::{Budget, within_descriptors};
-use crate::engine::form::{Form, Printed};
+use crate::worker::form::{Form, Printed};
 use crate::engine::handover::{Failure, Handover, Outcome};
 use crate::engine::schedule::Schedule;
 use crate::engine::slot::{Slot, Tally};

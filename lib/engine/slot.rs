@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::engine::form::{Fed, Form, Printed};
+use crate::worker::form::{Fed, Form, Printed};
 use crate::engine::handover::{Failure, Handover, Outcome};
 use crate::engine::run::Plan;
 use crate::engine::{Piece, budget::Budget};

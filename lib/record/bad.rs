@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
@@ -44,9 +44,23 @@ pub struct Bad {
     policy: Policy,
     count: AtomicU64,
     kept: Mutex<Option<File>>,
+    /// What is dropped, for somebody else to judge, and how many more bytes of it there may be.
+    collected: Option<Mutex<(Vec<(Error, Vec<u8>)>, usize)>>,
 }
 
 impl Bad {
+    /// Drops bad records and keeps them for somebody else to judge, so many bytes at the most.
+    pub fn collecting(bytes: usize) -> Bad {
+        let collected = Some(Mutex::new((Vec::new(), bytes)));
+        Bad { policy: Policy::Skip, count: AtomicU64::new(0), kept: Mutex::new(None), collected }
+    }
+
+    /// What was collected.
+    pub fn into_collected(self) -> Vec<(Error, Vec<u8>)> {
+        let collected = self.collected.and_then(|collected| collected.into_inner().ok());
+        collected.unwrap_or_default().0
+    }
+
     /// Ready to judge by `policy`.
     ///
     /// # Errors
@@ -58,7 +72,7 @@ impl Bad {
             }
             _ => None,
         };
-        Ok(Bad { policy, count: AtomicU64::new(0), kept: Mutex::new(kept) })
+        Ok(Bad { policy, count: AtomicU64::new(0), kept: Mutex::new(kept), collected: None })
     }
 
     /// Judges one bad record: `error` says what is wrong with it, `raw` is its text.
@@ -70,6 +84,15 @@ impl Bad {
             Policy::Fail => return Err(error),
             _ => self.count.fetch_add(1, Ordering::Relaxed),
         };
+        if let Some(collected) = &self.collected {
+            let mut collected = collected.lock().unwrap_or_else(PoisonError::into_inner);
+            match collected.1.checked_sub(raw.len() + 100) {
+                Some(left) => collected.1 = left,
+                None => return Err(error.at("too many bad records to send")),
+            }
+            collected.0.push((error, raw.to_vec()));
+            return Ok(());
+        }
         match &self.policy {
             Policy::Limit(most) if before >= *most => {
                 Err(error.at(format!("more than {most} bad records")))

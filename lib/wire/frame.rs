@@ -98,7 +98,7 @@ impl Decoder {
     ///
     /// # Errors
     /// `Incomplete` for bytes that no peer of ours sends. Nothing good can follow.
-    pub fn next(&mut self) -> Result<Option<Frame<'_>>> {
+    pub fn frame(&mut self) -> Result<Option<Frame<'_>>> {
         let rest = &self.bytes[self.at..];
         let Some((head, behind)) = rest.split_at_checked(HEAD_BYTES) else { return Ok(None) };
         let word =
@@ -150,7 +150,7 @@ mod tests {
         let mut frames = Vec::new();
         for part in bytes.chunks(step) {
             decoder.push(part);
-            while let Some(frame) = decoder.next()? {
+            while let Some(frame) = decoder.frame()? {
                 frames.push((frame.kind.byte(), frame.request, frame.payload.to_vec()));
             }
         }

@@ -28,7 +28,7 @@ pub enum Ask {
     Cancel,
     /// Keep the shards of the run that was begun, beyond the end of this connection: `done`.
     Keep,
-    /// Remove what is kept of this run: `done`.
+    /// Remove what is kept of this run: `removed`.
     Remove(String),
     /// What is kept here: `kept`.
     List,
@@ -60,8 +60,6 @@ pub struct Job {
     pub number: u32,
     /// The words of the command, its name first; none stores the records as they are.
     pub words: Vec<Bytes>,
-    /// Whether the command is one of the files that follow.
-    pub shipped: bool,
     /// Whether it reads and prints plain lines of text.
     pub text: bool,
     /// The exit statuses that mean success.
@@ -119,11 +117,13 @@ pub enum Reply {
     /// The request went wrong, or was cancelled.
     Failed(Failed),
     /// All of a shard was sent.
-    Sent(Contents),
+    Sent,
     /// Whole lines of a command's standard error, printable, each with its line end.
     Said(String),
     /// What is kept here.
     Kept(Vec<Kept>),
+    /// Whether there was something to remove, which is gone now.
+    Removed(bool),
 }
 
 /// How a worker begins.
@@ -154,8 +154,6 @@ pub struct Welcome {
 pub struct Done {
     /// The shard that a task has made.
     pub contents: Contents,
-    /// Records that the command got.
-    pub records_in: u64,
     /// Bad records that it printed: what is wrong with each, and its text. For lenient jobs.
     pub rejects: Vec<(String, Bytes)>,
     /// Bytes that went through temporary files.

@@ -1,19 +1,28 @@
-//! One attempt at a task: a command that gets a block of input, what it prints, how it ends, and
-//! the end of every process that it started.
+//! The far end: one attempt at a task, which is a command that gets a block of input, what it
+//! prints, how it ends, and the end of every process that it started; and, on a host, the worker
+//! that runs attempts for a tool elsewhere ([`serve`]), and the shards that it makes ([`store`]).
 //!
-//! This room knows nothing of records, of order or of retries, and prints nothing: what a command
-//! says on its standard error is handed, by whole lines, to whoever started the attempt.
+//! This room knows nothing of order or of retries, and prints nothing: what a command says on its
+//! standard error is handed, by whole lines, to whoever started the attempt.
 
 pub mod attempt;
+pub mod base;
 pub mod children;
 pub mod command;
 mod feed;
+pub mod form;
+mod job;
+mod outbox;
 pub mod process_tree;
 pub mod quote;
 pub mod relay;
+pub mod serve;
+pub mod slots;
 pub mod spool;
+pub mod store;
 
 pub use attempt::{Attempt, Ended, How};
 pub use children::Children;
 pub use command::Command;
+pub use form::Form;
 pub use spool::Spool;

@@ -1,0 +1,63 @@
+//! The worker's process: its guard, its streams, and what it says when it fails. What it does is
+//! `worker::serve`'s.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use crate::cli::{guard, memory, message, process};
+use crate::error::{Error, Result};
+use crate::format::ledger::Ledger;
+use crate::worker::serve::{Surroundings, serve};
+
+/// The name in messages.
+const TOOL: &str = "mc-worker";
+
+/// The share of the memory that is used, where the tool does not say.
+const MEMORY_SHARE: u64 = 4;
+
+/// Serves the tool at the other end of standard input and output. The argument, where there is
+/// one, is the directory for its files.
+pub fn run() -> ExitCode {
+    message::hook_panics(TOOL);
+    match work() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            message::say(TOOL, &error.to_string());
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn work() -> Result<()> {
+    let mut words = std::env::args_os().skip(1);
+    let base = words.next();
+    if let Some(word) = words.next().or(base.clone().filter(|b| b.as_encoded_bytes().starts_with(b"-"))) {
+        let word = word.display();
+        return Err(Error::usage(format!("'{word}': this program is started by the other tools")));
+    }
+    if process::closed_at_start(0) || process::closed_at_start(1) {
+        return Err(Error::usage("standard input or output is closed"));
+    }
+    let names = guard::guard()?;
+    let stream = |fd: &dyn AsFd| {
+        let copy = fd.as_fd().try_clone_to_owned();
+        copy.map(File::from).map_err(|e| Error::io("use", "standard input and output", &e))
+    };
+    let (input, output) = (stream(&std::io::stdin())?, stream(&std::io::stdout())?);
+    // What a command inherits by mistake must not be our streams.
+    let null = File::options().read(true).write(true).open("/dev/null");
+    let null = null.map_err(|e| Error::io("open", "/dev/null", &e))?;
+    let _ = (nix::unistd::dup2_stdin(&null), nix::unistd::dup2_stdout(&null));
+    serve(Surroundings {
+        input,
+        output,
+        base: base.map(PathBuf::from),
+        home: std::env::var_os("HOME").map(PathBuf::from),
+        search_path: std::env::var_os("PATH"),
+        memory: memory::allowed() / MEMORY_SHARE,
+        ledger: Ledger::new(Arc::clone(&names) as _),
+    })
+}

@@ -1,0 +1,459 @@
+//! A connection: the protocol spoken with the worker on one host, by many threads at once.
+//!
+//! One thread reads, and never waits for anybody else; one shows the worker that we live. Once the
+//! worker is lost, everything that waits for it gets the reason.
+
+use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde::Serialize;
+
+use crate::cluster::link::{self, End, Settings};
+use crate::cluster::Host;
+use crate::error::{Error, Kind as Failure, Result};
+use crate::wire::flow::{Allowance, Debt};
+use crate::wire::frame::{DATA_BYTES, Frame, broken};
+use crate::wire::message::{self, Ask, Hello, Reply, Welcome};
+use crate::wire::{BEAT_EVERY, Decoder, Kind, SILENCE_MAX, VERSION};
+
+/// How much is read at once.
+const READ_BYTES: usize = 256 * 1024;
+
+/// How a tool begins a connection.
+#[derive(Clone, Debug)]
+pub struct Greeting {
+    /// The tool's name.
+    pub tool: String,
+    /// The run that shards are made for, if they are.
+    pub run: Option<String>,
+    /// Memory to stay within on the host, in bytes, where the user says so.
+    pub memory: Option<u64>,
+}
+
+/// The worker on a host.
+pub struct Connection {
+    host: Host,
+    name: String,
+    welcome: Welcome,
+    /// How long the greeting took to come back, once the worker ran.
+    pub round_trip: std::time::Duration,
+    to: Mutex<(File, Vec<u8>)>,
+    state: Mutex<State>,
+    changed: Condvar,
+    end: Arc<dyn End>,
+    say: Arc<dyn Fn(&str) + Send + Sync>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Requests are numbered from 1.
+    last: u32,
+    requests: HashMap<u32, Request>,
+    /// Why the worker is lost, once it is.
+    lost: Option<String>,
+}
+
+/// A request that is open.
+#[derive(Default)]
+struct Request {
+    allowance: Allowance,
+    debt: Debt,
+    /// Data that nobody has taken yet: no more than the worker may send.
+    data: VecDeque<Vec<u8>>,
+    whole: bool,
+    reply: Option<Reply>,
+}
+
+impl Connection {
+    /// Starts a worker on `host`, which is called `name` in messages and manifests.
+    ///
+    /// # Errors
+    /// `Hosts` when it cannot be reached, or is another version; what [`link::connect`] says.
+    pub fn open(
+        host: &Host,
+        name: &str,
+        settings: &Settings,
+        greeting: &Greeting,
+    ) -> Result<Arc<Connection>> {
+        let link = link::connect(host, settings)?;
+        let (to, from) = (File::from(link.to), File::from(link.from));
+        let mut reader = Reader { from, decoder: Decoder::default(), heard: Instant::now() };
+        let begin = Instant::now();
+        let mut to = (to, Vec::new());
+        let hello = Hello {
+            protocol: VERSION,
+            version: env!("CARGO_PKG_VERSION").into(),
+            run: greeting.run.clone(),
+            slots: host.slots,
+            memory: greeting.memory,
+            tool: format!("{}: {name}", greeting.tool),
+        };
+        let frame = |kind, to: &mut (File, Vec<u8>), payload: &[u8]| write(to, kind, 0, payload);
+        let lost = |error: Error| {
+            link.end.cut();
+            let why = link.end.why().map(|why| format!(" ({why})")).unwrap_or_default();
+            Error::new(Failure::Hosts, format!("{name}: {error}{why}"))
+        };
+        let welcome = frame(Kind::Control, &mut to, &message::encode(&Ask::Hello(hello)))
+            .and_then(|()| reader.welcome())
+            .map_err(lost)?;
+        let connection = Arc::new(Connection {
+            host: host.clone(),
+            name: name.into(),
+            welcome,
+            round_trip: begin.elapsed(),
+            to: Mutex::new(to),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            end: link.end,
+            say: Arc::clone(&settings.say),
+        });
+        let (listening, beating) = (Arc::clone(&connection), Arc::clone(&connection));
+        spawn(move || listening.listen(reader))?;
+        spawn(move || beating.beat())?;
+        Ok(connection)
+    }
+
+    /// The host.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Its name in messages and manifests.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the worker says of its host.
+    pub fn welcome(&self) -> &Welcome {
+        &self.welcome
+    }
+
+    /// Why the worker is lost, if it is.
+    pub fn lost(&self) -> Option<String> {
+        self.state().lost.clone()
+    }
+
+    /// Ends the connection: the worker ends, and removes what is not kept.
+    pub fn close(&self) {
+        self.lose("closed".into());
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lose(&self, why: String) {
+        self.state().lost.get_or_insert(why);
+        self.changed.notify_all();
+        self.end.cut();
+    }
+
+    fn lost_error(&self, why: &str) -> Error {
+        Error::new(Failure::Hosts, format!("{} is lost: {why}", self.name))
+    }
+
+    /// Waits until `done` gives something, or the worker is lost.
+    fn wait<T>(&self, mut done: impl FnMut(&mut State) -> Option<T>) -> Result<T> {
+        let mut state = self.state();
+        loop {
+            if let Some(found) = done(&mut state) {
+                return Ok(found);
+            }
+            if let Some(why) = &state.lost {
+                return Err(self.lost_error(why));
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn frame(&self, kind: Kind, request: u32, payload: &[u8]) -> Result<()> {
+        let mut to = self.to.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = write(&mut to, kind, request, payload);
+        drop(to);
+        sent.map_err(|error| match error.kind() {
+            // Too long for a frame: nothing was sent.
+            Failure::Usage => error,
+            _ => {
+                let why = self.state().lost.clone().unwrap_or_else(|| error.to_string());
+                self.lost_error(&why)
+            }
+        })
+    }
+
+    /// Asks without a request of its own.
+    ///
+    /// # Errors
+    /// `Hosts` when the worker is lost.
+    pub fn tell(&self, ask: &Ask) -> Result<()> {
+        self.frame(Kind::Control, 0, &message::encode(ask))
+    }
+
+    /// Asks; the answer is to be waited for, by the number that is given.
+    ///
+    /// # Errors
+    /// `Hosts` when the worker is lost.
+    pub fn ask(&self, ask: &impl Serialize) -> Result<u32> {
+        let mut state = self.state();
+        state.last += 1;
+        let request = state.last;
+        state.requests.insert(request, Request::default());
+        drop(state);
+        let asked = self.frame(Kind::Control, request, &message::encode(ask));
+        if asked.is_err() {
+            self.state().requests.remove(&request);
+        }
+        asked.map(|()| request)
+    }
+
+    /// Sends data of `request`, as fast as the worker allows. Data that the worker does not want
+    /// any more, since it has replied, is dropped.
+    ///
+    /// # Errors
+    /// `Hosts` when the worker is lost.
+    pub fn send(&self, request: u32, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            let wanted = bytes.len().min(DATA_BYTES) as u64;
+            let count = self.wait(|state| match state.requests.get_mut(&request) {
+                Some(open) if open.reply.is_none() => {
+                    let count = open.allowance.left().min(wanted);
+                    open.allowance.spend(count);
+                    Some(count).filter(|count| *count > 0)
+                }
+                _ => Some(0),
+            })? as usize;
+            if count == 0 {
+                return Ok(());
+            }
+            self.frame(Kind::Data, request, &bytes[..count])?;
+            bytes = &bytes[count..];
+        }
+        Ok(())
+    }
+
+    /// All data of `request` is sent.
+    ///
+    /// # Errors
+    /// `Hosts` when the worker is lost.
+    pub fn sent_all(&self, request: u32) -> Result<()> {
+        self.frame(Kind::End, request, &[])
+    }
+
+    /// The next data of `request`; `None` when all of it is here, and the worker says so.
+    ///
+    /// # Errors
+    /// `Hosts` when the worker is lost; what it says when the request failed.
+    pub fn data(&self, request: u32) -> Result<Option<Vec<u8>>> {
+        let next = self.wait(|state| {
+            let open = state.requests.get_mut(&request)?;
+            if let Some(data) = open.data.pop_front() {
+                let credit = open.debt.dealt_with(data.len() as u64);
+                return Some(Ok(Some((data, credit))));
+            }
+            match open.reply.take()? {
+                Reply::Sent if open.whole => Some(Ok(None)),
+                Reply::Failed(failed) => Some(Err(failed.error().at(&self.name))),
+                _ => Some(Err(broken("a shard without its end").at(&self.name))),
+            }
+        })?;
+        match next {
+            Ok(Some((data, credit))) => {
+                if let Some(credit) = credit {
+                    self.frame(Kind::Credit, request, &credit.to_le_bytes())?;
+                }
+                Ok(Some(data))
+            }
+            ended => {
+                self.state().requests.remove(&request);
+                ended.map(|_| None)
+            }
+        }
+    }
+
+    /// Waits for the reply to `request`, and closes it.
+    ///
+    /// # Errors
+    /// `Hosts` when the worker is lost.
+    pub fn reply(&self, request: u32) -> Result<Reply> {
+        let reply = self.wait(|state| match state.requests.get_mut(&request) {
+            Some(open) => open.reply.take(),
+            None => Some(Reply::Failed(message::Failed::of(&broken("no such request")))),
+        })?;
+        self.state().requests.remove(&request);
+        Ok(reply)
+    }
+
+    /// As [`Connection::reply`], but gives up once `stop` says so, which is asked now and then.
+    ///
+    /// # Errors
+    /// `Hosts` when the worker is lost.
+    pub fn reply_unless(&self, request: u32, stop: &dyn Fn() -> bool) -> Result<Option<Reply>> {
+        let mut state = self.state();
+        loop {
+            let reply = state.requests.get_mut(&request).and_then(|open| open.reply.take());
+            if let Some(reply) = reply {
+                state.requests.remove(&request);
+                return Ok(Some(reply));
+            }
+            if let Some(why) = &state.lost {
+                return Err(self.lost_error(why));
+            }
+            if stop() {
+                drop(state);
+                self.cancel(request);
+                return Ok(None);
+            }
+            let wait = std::time::Duration::from_millis(50);
+            let waited = self.changed.wait_timeout(state, wait);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Nothing more of `request` is wanted.
+    pub fn cancel(&self, request: u32) {
+        self.state().requests.remove(&request);
+        let _ = self.frame(Kind::Control, request, &message::encode(&Ask::Cancel));
+    }
+
+    /// The life of the thread that shows that we live.
+    fn beat(&self) {
+        while self.lost().is_none() && self.frame(Kind::Beat, 0, &[]).is_ok() {
+            thread::sleep(BEAT_EVERY);
+        }
+    }
+
+    /// The life of the thread that reads.
+    fn listen(&self, mut reader: Reader) {
+        let mut buffer = vec![0; READ_BYTES];
+        let error = loop {
+            match self.heard(&mut reader.decoder).and_then(|()| reader.fill(&mut buffer)) {
+                Ok(true) => (),
+                Ok(false) => break "its connection ended".to_string(),
+                Err(error) => break error.to_string(),
+            }
+        };
+        self.end.cut();
+        let why = self.end.why().map(|why| format!("{error} ({why})"));
+        self.lose(why.unwrap_or(error));
+    }
+
+    /// Deals with the frames that are there.
+    fn heard(&self, decoder: &mut Decoder) -> Result<()> {
+        while let Some(frame) = decoder.frame()? {
+            match frame.kind {
+                Kind::Beat => continue,
+                Kind::Control => match message::decode(frame.payload)? {
+                    Reply::Said(lines) => (self.say)(&lines),
+                    reply => self.change(frame.request, |open| {
+                        open.reply = Some(reply);
+                        Ok(())
+                    })?,
+                },
+                Kind::Data => self.change(frame.request, |open| {
+                    if !open.debt.came(frame.payload.len() as u64) {
+                        return Err(broken("more data than it was allowed to send"));
+                    }
+                    open.data.push_back(frame.payload.to_vec());
+                    Ok(())
+                })?,
+                Kind::End => self.change(frame.request, |open| {
+                    open.whole = true;
+                    Ok(())
+                })?,
+                Kind::Credit => self.change(frame.request, |open| {
+                    open.allowance.gain(u32::from_le_bytes(frame.payload.try_into().unwrap_or_default()));
+                    Ok(())
+                })?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes a request that is open; what comes for one that is not wanted any more is dropped.
+    fn change(&self, request: u32, change: impl FnOnce(&mut Request) -> Result<()>) -> Result<()> {
+        let result = self.state().requests.get_mut(&request).map_or(Ok(()), change);
+        self.changed.notify_all();
+        result
+    }
+}
+
+fn spawn(work: impl FnOnce() + Send + 'static) -> Result<()> {
+    let thread = thread::Builder::new().spawn(work);
+    thread.map(drop).map_err(|e| Error::io("start", "a thread", &e))
+}
+
+fn write(to: &mut (File, Vec<u8>), kind: Kind, request: u32, payload: &[u8]) -> Result<()> {
+    let (file, buffer) = to;
+    buffer.clear();
+    Frame { kind, request, payload }.encode(buffer)?;
+    let written = file.write_all(buffer);
+    written.map_err(|e| Error::incomplete(format!("cannot send: {}", crate::error::reason(&e))))
+}
+
+/// Reads frames.
+struct Reader {
+    from: File,
+    decoder: Decoder,
+    heard: Instant,
+}
+
+impl Reader {
+    /// Reads some bytes; `false` at the end.
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<bool> {
+        loop {
+            let silent = self.heard.elapsed();
+            let Some(left) = SILENCE_MAX.checked_sub(silent) else {
+                let seconds = silent.as_secs();
+                return Err(Error::incomplete(format!("nothing was heard from it for {seconds} s")));
+            };
+            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            let mut fds = [PollFd::new(self.from.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut fds, timeout) {
+                Ok(0) | Err(nix::errno::Errno::EINTR) => continue,
+                Ok(_) => (),
+                Err(e) => return Err(Error::io("read", "the connection", &e.into())),
+            }
+            match self.from.read(buffer) {
+                Ok(count) => {
+                    self.heard = Instant::now();
+                    self.decoder.push(&buffer[..count]);
+                    return Ok(count > 0);
+                }
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => (),
+                Err(_) => return Ok(false),
+            }
+        }
+    }
+
+    /// The first message.
+    fn welcome(&mut self) -> Result<Welcome> {
+        let mut buffer = vec![0; 4096];
+        loop {
+            if let Some(frame) = self.decoder.frame()? {
+                if frame.kind == Kind::Beat {
+                    continue;
+                }
+                return match (frame.kind, message::decode(frame.payload)?) {
+                    (Kind::Control, Reply::Hello(welcome)) if welcome.protocol == VERSION => {
+                        Ok(welcome)
+                    }
+                    (Kind::Control, Reply::Hello(welcome)) => Err(broken(format!(
+                        "it has version {} of it (of {}), not {VERSION}",
+                        welcome.protocol, welcome.version
+                    ))),
+                    (Kind::Control, Reply::Failed(failed)) => Err(failed.error()),
+                    _ => Err(broken("no greeting")),
+                };
+            }
+            if !self.fill(&mut buffer)? {
+                return Err(Error::incomplete("the worker ended at once"));
+            }
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Jobs, the commands that tasks run, and tasks: an input comes, a slot is taken, the command runs,
+//! and what it printed becomes a shard.
+
+use std::collections::HashMap;
+use std::fs::{self, File, Permissions};
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Component, Path};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::error::{Error, Kind, Result};
+use crate::record::bad::Bad;
+use crate::record::block::Blocks;
+use crate::record::stream::Input;
+use crate::wire::bytes::Bytes;
+use crate::wire::flow::Debt;
+use crate::wire::frame::broken;
+use crate::wire::message::{self, Done, Failed, Fetch, Reply, Task};
+use crate::worker::attempt::{Attempt, Ended, How};
+use crate::worker::command::Command;
+use crate::worker::form::{Form, Printed};
+use crate::worker::serve::{Refusal, Shared};
+use crate::worker::spool::Spool;
+use crate::worker::store;
+
+/// The most jobs of a tool.
+const JOBS_MAX: usize = 64;
+
+/// The most bytes of bad records that a task sends back: they travel in one frame, as base64.
+const REJECTS_BYTES: usize = 512 * 1024;
+
+/// How much of a shard is brought into form at once.
+const BLOCK_BYTES: usize = 1 << 20;
+
+/// What an input is for.
+#[derive(Debug)]
+pub(crate) enum Arrival {
+    File(message::File),
+    Task(Task),
+}
+
+/// An input that arrives.
+struct Incoming {
+    arrival: Arrival,
+    spool: Result<Spool>,
+    debt: Debt,
+}
+
+/// The jobs of a tool, and the inputs that arrive.
+#[derive(Clone, Default)]
+pub(crate) struct Jobs {
+    jobs: Arc<Mutex<HashMap<u32, Arc<message::Job>>>>,
+    incoming: Arc<Mutex<HashMap<u32, Incoming>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Jobs {
+    /// Takes note of a job.
+    pub(crate) fn add(&self, job: message::Job) -> Result<()> {
+        let mut jobs = lock(&self.jobs);
+        if jobs.len() >= JOBS_MAX {
+            return Err(broken("too many jobs"));
+        }
+        jobs.insert(job.number, Arc::new(job));
+        Ok(())
+    }
+
+    /// The input of `request` is about to arrive.
+    pub(crate) fn open(&self, request: u32, arrival: Arrival, to: (Spool, Debt)) -> Result<()> {
+        let incoming = Incoming { arrival, spool: Ok(to.0), debt: to.1 };
+        match lock(&self.incoming).insert(request, incoming) {
+            None => Ok(()),
+            Some(_) => Err(broken("a request twice")),
+        }
+    }
+
+    /// Takes some of the input of `request`; gives the credit that is due.
+    pub(crate) fn take(&self, request: u32, bytes: &[u8]) -> Result<Option<u32>> {
+        let mut all = lock(&self.incoming);
+        // What was cancelled may still be on its way.
+        let Some(incoming) = all.get_mut(&request) else { return Ok(None) };
+        if !incoming.debt.came(bytes.len() as u64) {
+            return Err(broken("more data than it was allowed to send"));
+        }
+        if let Ok(spool) = &mut incoming.spool
+            && let Err(error) = spool.push(bytes)
+        {
+            // Only this request fails; its data is let pass by.
+            incoming.spool = Err(error);
+        }
+        Ok(incoming.debt.dealt_with(bytes.len() as u64))
+    }
+
+    /// All of the input of `request` is here.
+    pub(crate) fn close(&self, request: u32) -> Option<(Arrival, Result<Spool>)> {
+        lock(&self.incoming).remove(&request).map(|incoming| (incoming.arrival, incoming.spool))
+    }
+
+    /// The input of `request` is not wanted any more.
+    pub(crate) fn forget(&self, request: u32) {
+        lock(&self.incoming).remove(&request);
+    }
+
+    /// Puts a file where commands start.
+    pub(crate) fn keep_file(
+        &self,
+        shared: &Shared,
+        file: &message::File,
+        content: &Spool,
+    ) -> std::result::Result<(), Refusal> {
+        let Some(store) = &shared.store else { return Err(broken("a file without a run").into()) };
+        let path = std::ffi::OsString::from(file.path.clone());
+        let path = Path::new(&path);
+        if path.as_os_str().is_empty() || !path.components().all(|c| matches!(c, Component::Normal(_))) {
+            return Err(broken("a file whose path leads elsewhere").into());
+        }
+        let path = store.work().join(path);
+        let failed = |e: std::io::Error| {
+            Error::new(Kind::Storage, Error::path("write", &path, &e).to_string())
+        };
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(failed)?;
+        }
+        let mut to = File::create(&path).map_err(failed)?;
+        copy(content, |bytes| to.write_all(bytes).map_err(failed))?;
+        let mode = if file.executable { 0o700 } else { 0o600 };
+        fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(failed)?;
+        Ok(())
+    }
+
+    /// Runs a task on `input`, or on the shard that it names.
+    pub(crate) fn run(
+        &self,
+        shared: &Shared,
+        task: &Task,
+        input: Option<Spool>,
+        stop: &AtomicBool,
+    ) -> std::result::Result<Done, Refusal> {
+        let job = lock(&self.jobs).get(&task.job).cloned();
+        let (Some(job), Some(store)) = (job, &shared.store) else {
+            return Err(broken("a task without its job").into());
+        };
+        let stopped = || stop.load(Ordering::SeqCst) || shared.ending.load(Ordering::SeqCst);
+        let work = Work { shared, job: &job, task, stopped: &stopped, bad: bad(&job) };
+        let input = match (input, &task.input) {
+            (Some(input), _) => input,
+            (None, Some(shard)) => work.shard(shard)?,
+            (None, None) => return Err(broken("a task without its input").into()),
+        };
+        let Some(_slot) = shared.slots.take(task.task, &stopped)? else {
+            return Err(Error::incomplete("stopped").into());
+        };
+        let records = work.printed(input)?;
+        let spilled = records.spilled();
+        let contents = store.put(task.task, task.attempt, &records)?;
+        let rejects = work.bad.into_collected().into_iter();
+        let rejects = rejects.map(|(error, text)| (error.to_string(), Bytes(text))).collect();
+        Ok(Done { contents, rejects, spilled })
+    }
+}
+
+/// What judges bad records here: the tool does, in its turn.
+fn bad(job: &message::Job) -> Bad {
+    Bad::collecting(if job.lenient { REJECTS_BYTES } else { 0 })
+}
+
+fn copy(spool: &Spool, mut to: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let mut reading = spool.read();
+    loop {
+        let next = reading.chunk()?;
+        let count = next.len();
+        if count == 0 {
+            return Ok(());
+        }
+        to(next)?;
+        reading.consume(count);
+    }
+}
+
+/// A task at work.
+struct Work<'a> {
+    shared: &'a Shared,
+    job: &'a message::Job,
+    task: &'a Task,
+    stopped: &'a dyn Fn() -> bool,
+    bad: Bad,
+}
+
+impl Work<'_> {
+    fn form(&self) -> Form {
+        if self.job.text { Form::Text } else { Form::Records }
+    }
+
+    fn max_record(&self) -> usize {
+        usize::try_from(self.job.max_record).unwrap_or(usize::MAX)
+    }
+
+    fn spool(&self) -> Spool {
+        Spool::new(Vec::new(), self.shared.spool_memory, self.shared.base.path())
+    }
+
+    /// A shard that lies here, in the form that the command reads.
+    fn shard(&self, shard: &Fetch) -> Result<Spool> {
+        let file = store::open(&self.shared.base, &shard.run, shard.shard)?;
+        let name = format!("shard {}", shard.shard);
+        let mut spool = self.spool();
+        let mut blocks = Blocks::new(ShardInput { file, name }, self.max_record());
+        while let Some(block) = blocks.next(BLOCK_BYTES, Vec::new(), &self.bad)? {
+            if self.form() == Form::Records || self.job.words.is_empty() {
+                // A shard holds sound records.
+                spool.push(&block.bytes)?;
+                continue;
+            }
+            let fed = self.form().feed(block, blocks.name(), drop);
+            for (error, text) in fed.rejects {
+                self.bad.reject(error, &text)?;
+            }
+            spool.push(&fed.bytes)?;
+        }
+        Ok(spool)
+    }
+
+    /// What the command prints for `input`: sound records.
+    fn printed(&self, input: Spool) -> std::result::Result<Spool, Refusal> {
+        if self.job.words.is_empty() || (self.task.input.is_some() && input.is_empty()) {
+            return Ok(input);
+        }
+        let words = self.job.words.iter().cloned().map(Into::into).collect();
+        let command = Command::program(words, self.shared.search_path.as_deref())?;
+        let ended = self.attempt(&command, &input)?;
+        match ended.how {
+            How::Stopped => return Err(Error::incomplete("stopped").into()),
+            How::Status(status) if self.job.ok_exit.contains(&status) => (),
+            how => return Err(self.failed(&command, how, ended.last_words)),
+        }
+        let output = ended.output;
+        let unchanged = output.in_memory().is_some_and(|bytes| Some(bytes) == input.in_memory());
+        if unchanged && self.form() == Form::Records {
+            return Ok(output);
+        }
+        let printed = self.form().look(output, self.max_record(), || self.spool(), drop)?;
+        match printed {
+            Printed::Records(records, _) => Ok(records),
+            Printed::Flawed(printed) => {
+                let name = format!("task {}: output of {}", self.task.task, command.shown());
+                let (max, spool) = (self.max_record(), self.spool());
+                let records = self.form().rewrite(&printed, &name, max, &self.bad, spool);
+                records.map(|(records, _)| records).map_err(|error| {
+                    Refusal(Failed { by_command: true, ..Failed::of(&error) })
+                })
+            }
+        }
+    }
+
+    fn attempt(&self, command: &Command, input: &Spool) -> Result<Ended> {
+        let (task, number) = (self.task.task, self.task.attempt);
+        let prefix = match number {
+            1 => format!("{}: task {task}: ", self.shared.tool),
+            _ => format!("{}: task {task}, attempt {number}: ", self.shared.tool),
+        };
+        let say = |lines: &str| {
+            let _ = self.shared.outbox.message(0, &Reply::Said(lines.into()));
+        };
+        let attempt = Attempt {
+            command,
+            input,
+            task,
+            number,
+            timeout: self.job.timeout_ms.map(Duration::from_millis),
+            stop: self.stopped,
+            children: &self.shared.children,
+            prefix: prefix.clone(),
+            pass_on: &say,
+        };
+        let ended = attempt.run(self.spool())?;
+        if !ended.killed.is_empty() {
+            say(&format!(
+                "{prefix}killed what the command left behind with its output open: {}\n",
+                ended.killed.join(", ")
+            ));
+        }
+        Ok(ended)
+    }
+
+    fn failed(&self, command: &Command, how: How, last_words: Vec<String>) -> Refusal {
+        let kind = if how == How::Timeout { Kind::Timeout } else { Kind::Command };
+        let error = Error::new(kind, format!("task {}: {}: {how}", self.task.task, command.shown()));
+        Refusal(Failed { by_command: true, last_words, ..Failed::of(&error) })
+    }
+}
+
+/// A shard as a stream.
+struct ShardInput {
+    file: File,
+    name: String,
+}
+
+impl Input for ShardInput {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        self.file.read(buffer).map_err(|e| Error::io("read", &self.name, &e))
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}

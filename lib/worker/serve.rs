@@ -1,0 +1,380 @@
+//! A worker's life: it hears what a tool asks, and answers, until the tool has gone.
+//!
+//! One thread reads and never waits for anything but the stream and the disk; each task and each
+//! shard that is sent has a thread of its own. Everything ends when the stream does, or when the
+//! tool was silent for too long.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::error::{Error, Result};
+use crate::format::ledger::Ledger;
+use crate::wire::flow::Debt;
+use crate::wire::frame::broken;
+use crate::wire::message::{self, Ask, Done, Failed, Fetch, Hello, Reply, Welcome};
+use crate::wire::{BEAT_EVERY, Decoder, Kind, SILENCE_MAX, VERSION};
+use crate::worker::base::Base;
+use crate::worker::children::Children;
+use crate::worker::job::{Arrival, Jobs};
+use crate::worker::outbox::Outbox;
+use crate::worker::slots::Slots;
+use crate::worker::spool::Spool;
+use crate::worker::store::{self, Store};
+
+/// The most requests that may be open.
+const REQUESTS_MAX: usize = 4096;
+
+/// How much is read at once.
+const READ_BYTES: usize = 256 * 1024;
+
+/// The share of the memory that the inputs and outputs of tasks may take, each of them.
+const MEMORY_PARTS: u64 = 4;
+
+/// Where a worker finds itself.
+pub struct Surroundings {
+    /// What the tool says.
+    pub input: File,
+    /// What is said to the tool.
+    pub output: File,
+    /// Where its files are to lie, if that was said.
+    pub base: Option<PathBuf>,
+    /// The user's home directory.
+    pub home: Option<PathBuf>,
+    /// `$PATH`, for commands.
+    pub search_path: Option<std::ffi::OsString>,
+    /// How many bytes of memory may be used.
+    pub memory: u64,
+    /// Takes note of what a guard is to remove.
+    pub ledger: Ledger,
+}
+
+/// What the threads of a worker share.
+pub(crate) struct Shared {
+    pub(crate) outbox: Outbox,
+    pub(crate) base: Base,
+    pub(crate) slots: Slots,
+    /// The shards that are made here, once a run has begun.
+    pub(crate) store: Option<Store>,
+    /// How much memory a spool takes.
+    pub(crate) spool_memory: usize,
+    pub(crate) tool: String,
+    pub(crate) children: Children,
+    pub(crate) search_path: Option<std::ffi::OsString>,
+    /// Whether all work is to stop.
+    pub(crate) ending: AtomicBool,
+}
+
+/// Serves one tool until it has gone.
+///
+/// # Errors
+/// `Incomplete` when what came broke the protocol or the tool fell silent; `Hosts` when there is no
+/// place to work in.
+pub fn serve(surroundings: Surroundings) -> Result<()> {
+    let Surroundings { input, output, base, home, search_path, memory, ledger } = surroundings;
+    let base = Base::open(base, home.as_deref())?;
+    store::sweep(&base);
+    let mut reader = Reader { input, decoder: Decoder::default(), heard: Instant::now() };
+    let hello = reader.hello()?;
+    let outbox = Outbox::new(output);
+    let cores = thread::available_parallelism().map_or(1, |n| n.get() as u32);
+    let slots = Slots::new(base.slots(), hello.slots.unwrap_or(cores));
+    let memory = hello.memory.unwrap_or(memory);
+    let welcome = Welcome {
+        protocol: VERSION,
+        version: env!("CARGO_PKG_VERSION").into(),
+        slots: slots.count(),
+        cores,
+        memory,
+        disk: base.free(),
+        arch: std::env::consts::ARCH.into(),
+        directory: base.path().as_os_str().into(),
+    };
+    let store = match &hello.run {
+        Some(run) => Store::create(&base, run, ledger),
+        None => Err(Error::incomplete("no run was begun")),
+    };
+    let store = match (store, hello.run.is_some()) {
+        (Ok(store), _) => {
+            store.enter()?;
+            Some(store)
+        }
+        (Err(_), false) => None,
+        (Err(error), true) => {
+            outbox.message(0, &Reply::Failed(Failed::of(&error)))?;
+            return Err(error);
+        }
+    };
+    outbox.message(0, &Reply::Hello(welcome))?;
+    let share = memory / MEMORY_PARTS / u64::from(slots.count()) / 2;
+    let shared = Arc::new(Shared {
+        outbox,
+        base,
+        slots,
+        store,
+        spool_memory: usize::try_from(share).unwrap_or(usize::MAX),
+        tool: hello.tool,
+        children: Children::default(),
+        search_path,
+        ending: AtomicBool::new(false),
+    });
+    let beating = Arc::clone(&shared);
+    spawn(move || beat(&beating))?;
+    let mut session = Session { shared: Arc::clone(&shared), jobs: Jobs::default(), open: Open::default() };
+    let result = session.listen(&mut reader);
+    shared.ending.store(true, Ordering::SeqCst);
+    shared.outbox.close();
+    session.open.stop_all();
+    shared.children.end_all();
+    result
+}
+
+fn spawn(work: impl FnOnce() + Send + 'static) -> Result<()> {
+    let thread = thread::Builder::new().spawn(work);
+    thread.map(drop).map_err(|e| Error::io("start", "a thread", &e))
+}
+
+/// Shows that this side lives.
+fn beat(shared: &Shared) {
+    while !shared.ending.load(Ordering::SeqCst) {
+        if shared.outbox.frame(Kind::Beat, 0, &[]).is_err() {
+            return;
+        }
+        thread::sleep(BEAT_EVERY);
+    }
+}
+
+/// Reads frames.
+struct Reader {
+    input: File,
+    decoder: Decoder,
+    heard: Instant,
+}
+
+impl Reader {
+    /// Reads some bytes; `false` at the end.
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<bool> {
+        loop {
+            let silent = self.heard.elapsed();
+            let Some(left) = SILENCE_MAX.checked_sub(silent) else {
+                return Err(Error::incomplete(format!("nothing heard for {} s", silent.as_secs())));
+            };
+            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            let mut fds = [PollFd::new(self.input.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut fds, timeout) {
+                Ok(0) | Err(nix::errno::Errno::EINTR) => continue,
+                Ok(_) => (),
+                Err(e) => return Err(Error::io("read", "the connection", &e.into())),
+            }
+            match self.input.read(buffer) {
+                Ok(count) => {
+                    self.heard = Instant::now();
+                    self.decoder.push(&buffer[..count]);
+                    return Ok(count > 0);
+                }
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => (),
+                Err(e) => return Err(Error::io("read", "the connection", &e)),
+            }
+        }
+    }
+
+    /// The first message.
+    fn hello(&mut self) -> Result<Hello> {
+        let mut buffer = vec![0; 4096];
+        loop {
+            if let Some(frame) = self.decoder.frame()? {
+                if frame.kind == Kind::Beat {
+                    continue;
+                }
+                return match (frame.kind, message::decode(frame.payload)?) {
+                    (Kind::Control, Ask::Hello(hello)) if hello.protocol == VERSION => Ok(hello),
+                    (Kind::Control, Ask::Hello(hello)) => Err(broken(format!(
+                        "version {} of the protocol (of {}), not {VERSION}",
+                        hello.protocol, hello.version
+                    ))),
+                    _ => Err(broken("no greeting")),
+                };
+            }
+            if !self.fill(&mut buffer)? {
+                return Err(Error::incomplete("the tool has gone"));
+            }
+        }
+    }
+}
+
+/// The requests that are open: how each is told to stop.
+#[derive(Clone, Default)]
+pub(crate) struct Open(Arc<Mutex<HashMap<u32, Arc<AtomicBool>>>>);
+
+impl Open {
+    fn with<T>(&self, work: impl FnOnce(&mut HashMap<u32, Arc<AtomicBool>>) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn begin(&self, request: u32) -> Result<Arc<AtomicBool>> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let fits = self.with(|open| {
+            open.len() < REQUESTS_MAX && open.insert(request, Arc::clone(&stop)).is_none()
+        });
+        if fits { Ok(stop) } else { Err(broken("too many requests, or one twice")) }
+    }
+
+    fn end(&self, request: u32) {
+        self.with(|open| open.remove(&request));
+    }
+
+    fn stop(&self, request: u32) {
+        self.with(|open| open.get(&request).map(|stop| stop.store(true, Ordering::SeqCst)));
+    }
+
+    fn stop_all(&self) {
+        self.with(|open| open.values().for_each(|stop| stop.store(true, Ordering::SeqCst)));
+    }
+}
+
+/// What the reading thread knows.
+struct Session {
+    shared: Arc<Shared>,
+    jobs: Jobs,
+    open: Open,
+}
+
+impl Session {
+    fn listen(&mut self, reader: &mut Reader) -> Result<()> {
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            while let Some(frame) = reader.decoder.frame()? {
+                match frame.kind {
+                    Kind::Beat => (),
+                    Kind::Control => self.asked(frame.request, message::decode(frame.payload)?)?,
+                    Kind::Data => self.arrived(frame.request, frame.payload)?,
+                    Kind::End => self.arrived_whole(frame.request)?,
+                    Kind::Credit => {
+                        let bytes = frame.payload.try_into().unwrap_or_default();
+                        self.shared.outbox.credit(frame.request, u32::from_le_bytes(bytes));
+                    }
+                }
+            }
+            if !reader.fill(&mut buffer)? {
+                return if reader.decoder.is_at_end() {
+                    Ok(())
+                } else {
+                    Err(Error::incomplete("the connection broke in the middle of a message"))
+                };
+            }
+        }
+    }
+
+    fn asked(&mut self, request: u32, ask: Ask) -> Result<()> {
+        match ask {
+            Ask::Hello(_) => Err(broken("a second greeting")),
+            Ask::Job(job) => self.jobs.add(job),
+            Ask::File(file) => self.jobs.open(request, Arrival::File(file), self.spool()),
+            Ask::Task(task) if task.input.is_none() => {
+                self.jobs.open(request, Arrival::Task(task), self.spool())
+            }
+            Ask::Task(task) => self.start(request, move |jobs, shared, stop| {
+                jobs.run(shared, &task, None, stop).map(Reply::Done)
+            }),
+            Ask::Fetch(fetch) => {
+                self.shared.outbox.open(request);
+                self.start(request, move |_, shared, _| send(shared, request, &fetch))
+            }
+            Ask::Cancel => {
+                self.jobs.forget(request);
+                self.open.stop(request);
+                self.shared.outbox.end(request);
+                Ok(())
+            }
+            Ask::Keep => self.start(request, |_, shared, _| match &shared.store {
+                Some(store) => Ok(store.keep().map(|()| Reply::Done(Done::default()))?),
+                None => Err(broken("nothing to keep").into()),
+            }),
+            Ask::Remove(run) => self.start(request, move |_, shared, _| {
+                Ok(Reply::Removed(store::remove(&shared.base, &run)?))
+            }),
+            Ask::List => {
+                self.start(request, |_, shared, _| Ok(Reply::Kept(store::list(&shared.base))))
+            }
+        }
+    }
+
+    fn spool(&self) -> (Spool, Debt) {
+        let memory = self.shared.spool_memory;
+        (Spool::new(Vec::new(), memory, self.shared.base.path()), Debt::default())
+    }
+
+    /// Takes data of an input.
+    fn arrived(&mut self, request: u32, bytes: &[u8]) -> Result<()> {
+        match self.jobs.take(request, bytes)? {
+            Some(credit) => self.shared.outbox.frame(Kind::Credit, request, &credit.to_le_bytes()),
+            None => Ok(()),
+        }
+    }
+
+    /// All of an input is here.
+    fn arrived_whole(&mut self, request: u32) -> Result<()> {
+        match self.jobs.close(request) {
+            // It was cancelled meanwhile.
+            None => Ok(()),
+            Some((Arrival::File(file), spool)) => {
+                let spool = spool?;
+                self.start(request, move |jobs, shared, _| {
+                    jobs.keep_file(shared, &file, &spool).map(|()| Reply::Done(Done::default()))
+                })
+            }
+            Some((Arrival::Task(task), spool)) => self.start(request, move |jobs, shared, stop| {
+                jobs.run(shared, &task, Some(spool?), stop).map(Reply::Done)
+            }),
+        }
+    }
+
+    /// Does `work` on a thread of its own, and replies with what comes of it.
+    fn start<W>(&self, request: u32, work: W) -> Result<()>
+    where
+        W: FnOnce(&Jobs, &Shared, &AtomicBool) -> std::result::Result<Reply, Refusal>,
+        W: Send + 'static,
+    {
+        let stop = self.open.begin(request)?;
+        let (shared, jobs, open) = (Arc::clone(&self.shared), self.jobs.clone(), self.open.clone());
+        spawn(move || {
+            let reply = work(&jobs, &shared, &stop);
+            open.end(request);
+            shared.outbox.end(request);
+            let reply = reply.unwrap_or_else(|refusal| Reply::Failed(refusal.0));
+            // A tool that has gone needs no reply.
+            let _ = shared.outbox.message(request, &reply);
+        })
+    }
+}
+
+/// Why a request is not done.
+pub(crate) struct Refusal(pub(crate) Failed);
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Refusal {
+        Refusal(Failed::of(&error))
+    }
+}
+
+/// Sends a shard.
+fn send(shared: &Shared, request: u32, fetch: &Fetch) -> std::result::Result<Reply, Refusal> {
+    let mut file = store::open(&shared.base, &fetch.run, fetch.shard)?;
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        let count = file.read(&mut buffer).map_err(|e| Error::io("read", "a shard", &e))?;
+        if count == 0 {
+            shared.outbox.frame(Kind::End, request, &[])?;
+            return Ok(Reply::Sent);
+        }
+        shared.outbox.data(request, &buffer[..count])?;
+    }
+}

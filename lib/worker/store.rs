@@ -1,0 +1,295 @@
+//! Shards on a host: files in the directory of their run, each of which appears whole.
+//!
+//! The directory of a run whose tool still runs has a lease, a lock that its worker holds; one
+//! whose lease is free is nobody's, and the next worker removes it. What is kept for good lies in
+//! another directory and has none.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::error::{Error, Kind, Result};
+use crate::format::ledger::Ledger;
+use crate::record::digest::{Contents, Digest};
+use crate::wire::message::Kept;
+use crate::worker::base::{self, Base};
+use crate::worker::spool::Spool;
+
+/// The file whose lock says that a run's worker lives.
+const LEASE: &str = "lease";
+
+/// How many runs are looked at when what is nobody's is swept.
+const SWEEP_MAX: usize = 64;
+
+/// The shards that this worker makes.
+pub struct Store {
+    base: Base,
+    run: String,
+    ledger: Ledger,
+    _lease: Flock<File>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("run", &self.run).finish_non_exhaustive()
+    }
+}
+
+fn failed(doing: &str, path: &Path, error: &io::Error) -> Error {
+    // Whatever it is, it is this host's storage, and no mistake of the call.
+    Error::new(Kind::Storage, Error::path(doing, path, error).to_string())
+}
+
+/// Whether `run` is the name of a run, and so safe as the name of a directory.
+fn check(run: &str) -> Result<()> {
+    let sound = run.len() == 32 && run.bytes().all(|b| b.is_ascii_hexdigit());
+    if sound { Ok(()) } else { Err(Error::incomplete("a run whose name is none")) }
+}
+
+impl Store {
+    /// Makes the directory of `run`, which `ledger` has noted until it is gone or kept.
+    ///
+    /// # Errors
+    /// `Storage` when it cannot be made, or is there.
+    pub fn create(base: &Base, run: &str, ledger: Ledger) -> Result<Store> {
+        check(run)?;
+        let directory = base.runs().join(run);
+        let error = |e: io::Error| failed("make", &directory, &e);
+        ledger.promise(&directory)?;
+        fs::create_dir(&directory).map_err(error)?;
+        let lease = File::create_new(directory.join(LEASE)).map_err(error)?;
+        let lock = Flock::lock(lease, FlockArg::LockExclusiveNonblock);
+        let lease = lock.map_err(|(_, e)| error(e.into()))?;
+        Ok(Store { base: base.clone(), run: run.into(), ledger, _lease: lease })
+    }
+
+    /// Its directory.
+    pub fn directory(&self) -> PathBuf {
+        self.base.runs().join(&self.run)
+    }
+
+    /// Where the files of commands lie, and commands start.
+    pub fn work(&self) -> PathBuf {
+        self.directory().join("work")
+    }
+
+    /// Goes there: this process, and so every command that it starts.
+    ///
+    /// # Errors
+    /// `Storage` when that is not possible.
+    pub fn enter(&self) -> Result<()> {
+        let work = self.work();
+        fs::create_dir(&work).map_err(|e| failed("make", &work, &e))?;
+        nix::unistd::chdir(&work).map_err(|e| failed("enter", &work, &e.into()))
+    }
+
+    /// Makes shard `number` of `records`; an older one of that number is replaced.
+    ///
+    /// # Errors
+    /// `Storage` when there is no room.
+    pub fn put(&self, number: u64, attempt: u32, records: &Spool) -> Result<Contents> {
+        let directory = self.directory();
+        let temporary = directory.join(format!("{number}.{attempt}.part"));
+        let made = write(&temporary, records);
+        let contents = made.and_then(|contents| {
+            let path = directory.join(number.to_string());
+            fs::rename(&temporary, &path).map_err(|e| failed("write", &path, &e))?;
+            Ok(contents)
+        });
+        if contents.is_err() {
+            let _ = fs::remove_file(&temporary);
+        }
+        contents
+    }
+
+    /// Keeps the shards for good: they are in another directory then.
+    ///
+    /// # Errors
+    /// `Storage` when they cannot be moved.
+    pub fn keep(&self) -> Result<()> {
+        let (from, to) = (self.directory(), self.base.kept().join(&self.run));
+        let _ = fs::remove_dir_all(self.work());
+        sync(&from).map_err(|e| failed("sync", &from, &e))?;
+        fs::rename(&from, &to).map_err(|e| failed("keep", &from, &e))?;
+        self.ledger.settle(&from);
+        let _ = fs::remove_file(to.join(LEASE));
+        Ok(())
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(self.directory());
+        self.ledger.settle(&self.directory());
+    }
+}
+
+fn write(path: &Path, records: &Spool) -> Result<Contents> {
+    let error = |e: io::Error| failed("write", path, &e);
+    let mut file = File::create_new(path).map_err(error)?;
+    let mut digest = Digest::default();
+    let mut reading = records.read();
+    loop {
+        let next = reading.chunk()?;
+        let count = next.len();
+        if count == 0 {
+            return Ok(digest.contents());
+        }
+        digest.push(next);
+        file.write_all(next).map_err(error)?;
+        reading.consume(count);
+    }
+}
+
+fn sync(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        File::open(entry?.path())?.sync_all()?;
+    }
+    File::open(directory)?.sync_all()
+}
+
+/// The file of a shard, wherever it lies here.
+///
+/// # Errors
+/// `Incomplete` when it is not there.
+pub fn open(base: &Base, run: &str, shard: u64) -> Result<File> {
+    check(run)?;
+    let places = [base.runs(), base.kept()].map(|place| place.join(run).join(shard.to_string()));
+    for path in &places {
+        match File::open(path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => (),
+            opened => return opened.map_err(|e| failed("read", path, &e)),
+        }
+    }
+    Err(Error::incomplete(format!("shard {shard} of run {run} is not here any more")))
+}
+
+/// Removes what is kept of `run`; whether there was anything.
+///
+/// # Errors
+/// `Storage` when it cannot be removed, `Usage` when a tool still works with it.
+pub fn remove(base: &Base, run: &str) -> Result<bool> {
+    check(run)?;
+    if base.runs().join(run).exists() && !is_free(&base.runs().join(run)) {
+        return Err(Error::usage(format!("run {run} belongs to a tool that still runs")));
+    }
+    let mut found = false;
+    for path in [base.runs().join(run), base.kept().join(run)] {
+        match fs::remove_dir_all(&path) {
+            Ok(()) => found = true,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => (),
+            Err(e) => return Err(failed("remove", &path, &e)),
+        }
+    }
+    Ok(found)
+}
+
+/// What lies here.
+pub fn list(base: &Base) -> Vec<Kept> {
+    let mut all = Vec::new();
+    for (place, for_good) in [(base.kept(), true), (base.runs(), false)] {
+        let entries = fs::read_dir(place).into_iter().flatten().flatten();
+        for entry in entries {
+            let run = entry.file_name().to_string_lossy().into_owned();
+            if check(&run).is_err() {
+                continue;
+            }
+            let files = fs::read_dir(entry.path()).into_iter().flatten().flatten();
+            let shards = files.filter(|f| f.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit));
+            let sizes: Vec<u64> =
+                shards.filter_map(|f| f.metadata().ok().map(|found| found.len())).collect();
+            all.push(Kept { run, shards: sizes.len() as u64, bytes: sizes.iter().sum(), for_good });
+        }
+    }
+    all.sort_by(|a, b| a.run.cmp(&b.run));
+    all
+}
+
+/// Whether the lease of a run's directory is nobody's.
+fn is_free(directory: &Path) -> bool {
+    match File::open(directory.join(LEASE)) {
+        Ok(lease) => Flock::lock(lease, FlockArg::LockExclusiveNonblock).is_ok(),
+        // It is being made just now, or is damaged: age decides.
+        Err(_) => fs::metadata(directory)
+            .and_then(|found| found.modified())
+            .is_ok_and(|at| at.elapsed().is_ok_and(|age| age.as_secs() > 60)),
+    }
+}
+
+/// Removes directories of runs that are nobody's.
+pub fn sweep(base: &Base) {
+    let entries = fs::read_dir(base.runs()).into_iter().flatten().flatten().take(SWEEP_MAX);
+    for directory in entries.map(|entry| entry.path()).filter(|path| is_free(path)) {
+        let _ = fs::remove_dir_all(directory);
+    }
+    let _ = base::make_private(&base.runs());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    const RUN: &str = "00112233445566778899aabbccddeeff";
+
+    fn base() -> (tempfile::TempDir, Base) {
+        let folder = tempfile::tempdir().unwrap();
+        let base = Base::open(Some(folder.path().join("b")), None).unwrap();
+        (folder, base)
+    }
+
+    fn spool(bytes: &[u8]) -> Spool {
+        Spool::holding(bytes.to_vec(), usize::MAX, Path::new("/tmp"))
+    }
+
+    fn text(base: &Base, shard: u64) -> String {
+        let mut text = String::new();
+        open(base, RUN, shard).unwrap().read_to_string(&mut text).unwrap();
+        text
+    }
+
+    #[test]
+    fn shards_go_with_their_store_unless_they_are_kept() {
+        let (_folder, base) = base();
+        let store = Store::create(&base, RUN, Ledger::none()).unwrap();
+        let contents = store.put(7, 1, &spool(b"1\n2\n")).unwrap();
+        assert_eq!((contents.records, contents.bytes), (2, 4));
+        assert_eq!(text(&base, 7), "1\n2\n");
+        store.put(7, 2, &spool(b"3\n")).unwrap();
+        assert_eq!(text(&base, 7), "3\n");
+        sweep(&base);
+        assert_eq!(list(&base).len(), 1);
+        assert!(remove(&base, RUN).is_err(), "its worker lives");
+        drop(store);
+        assert!(open(&base, RUN, 7).is_err() && list(&base).is_empty());
+
+        let store = Store::create(&base, RUN, Ledger::none()).unwrap();
+        store.put(1, 1, &spool(b"1\n")).unwrap();
+        store.keep().unwrap();
+        drop(store);
+        assert_eq!(text(&base, 1), "1\n");
+        assert!(list(&base)[0].for_good);
+        assert!(remove(&base, RUN).unwrap() && !remove(&base, RUN).unwrap());
+    }
+
+    #[test]
+    fn what_a_dead_worker_left_is_swept() {
+        let (_folder, base) = base();
+        let store = Store::create(&base, RUN, Ledger::none()).unwrap();
+        let left = base.runs().join(RUN.replace('0', "f"));
+        fs::create_dir(&left).unwrap();
+        fs::write(left.join(LEASE), "").unwrap();
+        sweep(&base);
+        assert!(!left.exists() && store.directory().exists());
+    }
+
+    #[test]
+    fn names_of_runs_are_no_paths() {
+        let (_folder, base) = base();
+        for run in ["", "..", "../../etc/passwd", &"g".repeat(32)] {
+            assert!(open(&base, run, 1).is_err() && remove(&base, run).is_err());
+        }
+    }
+}
