@@ -34,7 +34,9 @@ pub fn run() -> ExitCode {
 fn work() -> Result<()> {
     let mut words = std::env::args_os().skip(1);
     let base = words.next();
-    if let Some(word) = words.next().or(base.clone().filter(|b| b.as_encoded_bytes().starts_with(b"-"))) {
+    if let Some(word) =
+        words.next().or(base.clone().filter(|b| b.as_encoded_bytes().starts_with(b"-")))
+    {
         let word = word.display();
         return Err(Error::usage(format!("'{word}': this program is started by the other tools")));
     }

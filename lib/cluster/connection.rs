@@ -9,13 +9,13 @@ use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Serialize;
 
-use crate::cluster::link::{self, End, Settings};
 use crate::cluster::Host;
+use crate::cluster::link::{self, End, Settings};
 use crate::error::{Error, Kind as Failure, Result};
 use crate::wire::flow::{Allowance, Debt};
 use crate::wire::frame::{DATA_BYTES, Frame, broken};
@@ -24,6 +24,9 @@ use crate::wire::{BEAT_EVERY, Decoder, Kind, SILENCE_MAX, VERSION};
 
 /// How much is read at once.
 const READ_BYTES: usize = 256 * 1024;
+
+/// How long a worker has to end by itself: it ends the commands that it runs, which takes some.
+const END_WAIT: Duration = Duration::from_secs(6);
 
 /// How a tool begins a connection.
 #[derive(Clone, Debug)]
@@ -42,8 +45,9 @@ pub struct Connection {
     name: String,
     welcome: Welcome,
     /// How long the greeting took to come back, once the worker ran.
-    pub round_trip: std::time::Duration,
-    to: Mutex<(File, Vec<u8>)>,
+    pub round_trip: Duration,
+    /// None once we have hung up.
+    to: Mutex<Option<(File, Vec<u8>)>>,
     state: Mutex<State>,
     changed: Condvar,
     end: Arc<dyn End>,
@@ -108,7 +112,7 @@ impl Connection {
             name: name.into(),
             welcome,
             round_trip: begin.elapsed(),
-            to: Mutex::new(to),
+            to: Mutex::new(Some(to)),
             state: Mutex::default(),
             changed: Condvar::new(),
             end: link.end,
@@ -140,8 +144,15 @@ impl Connection {
         self.state().lost.clone()
     }
 
-    /// Ends the connection: the worker ends, and removes what is not kept.
-    pub fn close(&self) {
+    /// Hangs up: the worker ends, and removes what is not kept.
+    pub fn hang_up(&self) {
+        *self.to.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Waits for the worker to end after [`Connection::hang_up`], for a while.
+    pub fn wait_for_end(&self) {
+        let ended = self.changed.wait_timeout_while(self.state(), END_WAIT, |s| s.lost.is_none());
+        drop(ended);
         self.lose("closed".into());
     }
 
@@ -175,7 +186,10 @@ impl Connection {
 
     fn frame(&self, kind: Kind, request: u32, payload: &[u8]) -> Result<()> {
         let mut to = self.to.lock().unwrap_or_else(PoisonError::into_inner);
-        let sent = write(&mut to, kind, request, payload);
+        let sent = match to.as_mut() {
+            Some(to) => write(to, kind, request, payload),
+            None => Err(Error::incomplete("closed")),
+        };
         drop(to);
         sent.map_err(|error| match error.kind() {
             // Too long for a frame: nothing was sent.
@@ -309,7 +323,7 @@ impl Connection {
                 self.cancel(request);
                 return Ok(None);
             }
-            let wait = std::time::Duration::from_millis(50);
+            let wait = Duration::from_millis(50);
             let waited = self.changed.wait_timeout(state, wait);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -367,7 +381,8 @@ impl Connection {
                     Ok(())
                 })?,
                 Kind::Credit => self.change(frame.request, |open| {
-                    open.allowance.gain(u32::from_le_bytes(frame.payload.try_into().unwrap_or_default()));
+                    open.allowance
+                        .gain(u32::from_le_bytes(frame.payload.try_into().unwrap_or_default()));
                     Ok(())
                 })?,
             }
@@ -410,7 +425,9 @@ impl Reader {
             let silent = self.heard.elapsed();
             let Some(left) = SILENCE_MAX.checked_sub(silent) else {
                 let seconds = silent.as_secs();
-                return Err(Error::incomplete(format!("nothing was heard from it for {seconds} s")));
+                return Err(Error::incomplete(format!(
+                    "nothing was heard from it for {seconds} s"
+                )));
             };
             let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
             let mut fds = [PollFd::new(self.from.as_fd(), PollFlags::POLLIN)];

@@ -31,7 +31,7 @@ pub struct Settings {
 
 /// A worker's standard input and output, and what carries them.
 pub struct Link {
-    /// What is written here, the worker reads; blocking.
+    /// What is written here, the worker reads; blocking. Closed, it is the end of what it reads.
     pub to: OwnedFd,
     /// What the worker writes, is read here; blocking.
     pub from: OwnedFd,

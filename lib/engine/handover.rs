@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::engine::Piece;
-use crate::worker::form::{Printed, Reject};
 use crate::engine::schedule::{Next, Place, Schedule};
 use crate::error::{Error, Result};
+use crate::record::digest::Contents;
 use crate::worker::Spool;
+use crate::worker::form::{Printed, Reject};
 
 /// What became of a task.
 #[derive(Debug)]
@@ -18,7 +19,27 @@ pub(crate) struct Outcome {
     pub(crate) lines: (u64, u64),
     /// Bad records of the input.
     pub(crate) rejects: Vec<Reject>,
-    pub(crate) result: std::result::Result<Printed, Failure>,
+    pub(crate) result: std::result::Result<Product, Failure>,
+}
+
+/// What a task has made.
+#[derive(Debug)]
+pub(crate) enum Product {
+    /// What its command printed, here.
+    Here(Printed),
+    /// A shard on a host.
+    Shard(Made),
+}
+
+/// A shard that a task has made.
+#[derive(Debug, Default)]
+pub(crate) struct Made {
+    /// The host that it lies on; none where it holds nothing.
+    pub(crate) host: Option<String>,
+    /// What it holds.
+    pub(crate) contents: Contents,
+    /// Bad records that were left out of it.
+    pub(crate) rejects: Vec<Reject>,
 }
 
 /// Why a task failed for good.
@@ -203,8 +224,8 @@ impl State {
 impl Outcome {
     fn spool(&self) -> Option<&Spool> {
         match &self.result {
-            Ok(Printed::Records(spool, _) | Printed::Flawed(spool)) => Some(spool),
-            Err(_) => None,
+            Ok(Product::Here(Printed::Records(spool, _) | Printed::Flawed(spool))) => Some(spool),
+            Ok(Product::Shard(_)) | Err(_) => None,
         }
     }
 
@@ -218,11 +239,11 @@ impl Outcome {
 
     fn spill(&mut self) -> Result<Vec<u8>> {
         match &mut self.result {
-            Ok(Printed::Records(spool, _) | Printed::Flawed(spool)) => {
+            Ok(Product::Here(Printed::Records(spool, _) | Printed::Flawed(spool))) => {
                 spool.spill()?;
                 Ok(spool.shrink().unwrap_or_default())
             }
-            Err(_) => Ok(Vec::new()),
+            Ok(Product::Shard(_)) | Err(_) => Ok(Vec::new()),
         }
     }
 }

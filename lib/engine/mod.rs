@@ -8,10 +8,12 @@
 pub mod assemble;
 mod budget;
 pub mod cursor;
+pub mod fleet;
 pub mod group;
 mod handover;
 pub mod keyed;
 pub mod reduce;
+mod remote;
 mod run;
 pub mod schedule;
 mod slot;
@@ -19,10 +21,11 @@ pub mod table;
 
 use crate::error::Result;
 use crate::record::block::Block;
+use crate::record::digest::Contents;
 use crate::worker::Spool;
 
 pub use crate::worker::Form;
-pub use run::{Plan, run};
+pub use run::{Place, Plan, run};
 
 /// What one process of the command gets.
 #[derive(Debug)]
@@ -38,6 +41,21 @@ pub enum Piece {
         /// How many records there are.
         records: u64,
     },
+    /// A shard, for a task that runs on a host.
+    Shard(Shard),
+}
+
+/// A shard that lies on hosts.
+#[derive(Clone, Debug)]
+pub struct Shard {
+    /// Its run.
+    pub run: String,
+    /// Its number.
+    pub number: u64,
+    /// The names of the hosts that it lies on; none where it holds nothing.
+    pub hosts: Vec<String>,
+    /// What it holds.
+    pub contents: Contents,
 }
 
 /// Cuts a stream into pieces. It has a thread of its own, which is left behind when nothing more

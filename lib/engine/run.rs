@@ -9,17 +9,46 @@ use std::time::Duration;
 
 use crate::engine::Cut;
 use crate::engine::budget::{Budget, within_descriptors};
-use crate::worker::form::{Form, Printed};
-use crate::engine::handover::{Failure, Handover, Outcome};
+use crate::engine::fleet::Fleet;
+use crate::engine::handover::{Failure, Handover, Made, Outcome, Product};
 use crate::engine::schedule::Schedule;
 use crate::engine::slot::{Slot, Tally};
 use crate::error::{Error, Kind, Result};
 use crate::record::bad::Bad;
+use crate::record::digest::Contents;
 use crate::record::stream::{Output, Summary};
+use crate::worker::form::{Form, Printed};
 use crate::worker::{Children, Command, Spool};
+
+/// The most tasks that are under way on hosts at once: each has a thread that waits for it.
+const TASKS_MAX: usize = 512;
+
+/// Where commands run.
+#[derive(Clone, Copy)]
+pub enum Place<'a> {
+    /// On this machine: what they print is the output.
+    Here,
+    /// On hosts, where shards are made of what they print: the output is the manifest's lines.
+    Hosts(&'a Hosts<'a>),
+}
+
+/// Hosts to work on.
+pub struct Hosts<'a> {
+    /// The workers there.
+    pub fleet: &'a Fleet,
+    /// The number of the job that they know the command by.
+    pub job: u32,
+    /// Makes the manifest's lines, which are asked for in the order of the tasks.
+    pub line: &'a Line,
+}
+
+/// Makes the manifest's line for a shard: the host that it lies on, what it holds.
+pub type Line = dyn Fn(Option<&str>, &Contents) -> Result<Vec<u8>> + Sync;
 
 /// What is to be done with the pieces of a stream.
 pub struct Plan<'a> {
+    /// Where.
+    pub place: Place<'a>,
     /// The name of the tool, which stands before each line that is passed on.
     pub tool: &'a str,
     /// The command.
@@ -60,7 +89,10 @@ pub struct Plan<'a> {
 /// `Command` or `Timeout` for the first task that failed for good, `BadInput` for what it printed
 /// or was to read, `StdoutClosed` and `Storage`. What came before it is written.
 pub fn run(plan: &Plan<'_>, cut: impl Cut, output: &mut dyn Output) -> Result<Summary> {
-    let (slots, files) = within_descriptors(plan.slots);
+    let (slots, files) = match plan.place {
+        Place::Here => within_descriptors(plan.slots),
+        Place::Hosts(hosts) => (hosts.fleet.width().min(TASKS_MAX), 0),
+    };
     let budget = Budget::new(plan.memory, slots, plan.block);
     let schedule = Schedule::new(plan.retries, budget.waiting, files);
     // All memory that goes round is kept: given back to the allocator, it would be held in as many
@@ -141,11 +173,17 @@ fn write(
     while let Some(mut outcome) = handover.next() {
         let (lines, name) = (outcome.lines, format!("task {}", outcome.task));
         match settle(plan, budget, &name, &mut outcome) {
-            Ok((spool, records)) => {
+            Ok(Settled::Records(spool, records)) => {
                 summary.records_out += records;
                 summary.bytes_out += spool.len();
                 copy(&spool, output)?;
                 handover.out(spool.into_memory());
+            }
+            Ok(Settled::Shard { line, contents }) => {
+                summary.records_out += contents.records;
+                summary.bytes_out += contents.bytes;
+                output.write(&line)?;
+                handover.out(Vec::new());
             }
             Err(failure) => {
                 // What came before it counts: it is to be there whatever becomes of this one.
@@ -164,20 +202,37 @@ fn settle(
     budget: Budget,
     name: &str,
     outcome: &mut Outcome,
-) -> std::result::Result<(Spool, u64), Failure> {
+) -> std::result::Result<Settled, Failure> {
     for (error, text) in outcome.rejects.drain(..) {
         plan.bad.reject(error, &text)?;
     }
     let spare = || Spool::new(Vec::new(), budget.task, plan.folder);
-    let taken = Printed::Records(spare(), 0);
+    let taken = Product::Shard(Made::default());
+    let by_command = |error: Error| Failure { by_command: true, ..error.into() };
     match std::mem::replace(&mut outcome.result, Ok(taken))? {
-        Printed::Records(spool, records) => Ok((spool, records)),
-        Printed::Flawed(printed) => {
+        Product::Here(Printed::Records(spool, records)) => Ok(Settled::Records(spool, records)),
+        Product::Here(Printed::Flawed(printed)) => {
             let place = format!("{name}: output of {}", plan.command.shown());
             let form = plan.form.rewrite(&printed, &place, plan.max_record, plan.bad, spare());
-            form.map_err(|error| Failure { by_command: true, ..error.into() })
+            form.map(|(spool, records)| Settled::Records(spool, records)).map_err(by_command)
+        }
+        Product::Shard(Made { host, contents, rejects }) => {
+            for (error, text) in rejects {
+                plan.bad.reject(error, &text).map_err(by_command)?;
+            }
+            let Place::Hosts(hosts) = plan.place else {
+                return Err(Error::incomplete("a shard where none is made").into());
+            };
+            let line = (hosts.line)(host.as_deref(), &contents)?;
+            Ok(Settled::Shard { line, contents })
         }
     }
+}
+
+/// What is to be written of an outcome.
+enum Settled {
+    Records(Spool, u64),
+    Shard { line: Vec<u8>, contents: Contents },
 }
 
 fn copy(spool: &Spool, output: &mut dyn Output) -> Result<()> {

@@ -3,11 +3,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::worker::form::{Fed, Form, Printed};
-use crate::engine::handover::{Failure, Handover, Outcome};
-use crate::engine::run::Plan;
-use crate::engine::{Piece, budget::Budget};
+use crate::engine::handover::{Failure, Handover, Made, Outcome, Product};
+use crate::engine::remote::Source;
+use crate::engine::run::{Place, Plan};
+use crate::engine::{Piece, Shard, budget::Budget};
 use crate::error::{Error, Kind, Result};
+use crate::record::digest::Contents;
+use crate::worker::form::{Fed, Form, Printed};
 use crate::worker::{Attempt, Children, Ended, How, Spool};
 
 /// What the slots count together.
@@ -69,18 +71,42 @@ impl Slot<'_> {
                 let input = Spool::holding(fed, self.budget.task, self.plan.folder);
                 if records == 0 {
                     // Nothing but blank lines, or bad ones: there is nothing to run a command on.
-                    let nothing =
-                        Ok(Printed::Records(Spool::new(Vec::new(), 0, self.plan.folder), 0));
-                    return Outcome { task, lines, rejects, result: nothing };
+                    return Outcome { task, lines, rejects, result: Ok(self.nothing()) };
                 }
                 (Prepared { task, lines, records, input }, rejects)
             }
+            Piece::Shard(shard) => return self.task_on_shard(task, shard),
         };
         let lines = prepared.lines;
-        let result = self.attempts(&prepared);
+        let result = match self.plan.place {
+            Place::Here => self.attempts(&prepared).map(Product::Here),
+            Place::Hosts(hosts) => self.remotely(hosts, task, Source::Here(&prepared.input)),
+        };
         self.tally.spilled.fetch_add(prepared.input.spilled(), Ordering::Relaxed);
         self.handover.give(prepared.input.into_memory());
         Outcome { task, lines, rejects, result }
+    }
+
+    /// What is made of no records.
+    fn nothing(&self) -> Product {
+        match self.plan.place {
+            Place::Here => {
+                Product::Here(Printed::Records(Spool::new(Vec::new(), 0, self.plan.folder), 0))
+            }
+            Place::Hosts(_) => Product::Shard(Made::default()),
+        }
+    }
+
+    /// Runs a task on a shard that lies on a host.
+    fn task_on_shard(&self, task: u64, shard: Shard) -> Outcome {
+        let Contents { bytes, records, .. } = shard.contents;
+        self.count(bytes, records);
+        let result = match self.plan.place {
+            _ if records == 0 => Ok(self.nothing()),
+            Place::Hosts(hosts) => self.remotely(hosts, task, Source::Shard(&shard)),
+            Place::Here => Err(Error::incomplete("a shard, and no host to work on").into()),
+        };
+        Outcome { task, lines: (0, 0), rejects: Vec::new(), result }
     }
 
     fn count(&self, bytes: u64, records: u64) {
@@ -162,14 +188,14 @@ impl Slot<'_> {
         Failure { error, by_command: true, last_words: ended.last_words }
     }
 
-    fn prefix(&self, task: u64, attempt: u32) -> String {
+    pub(super) fn prefix(&self, task: u64, attempt: u32) -> String {
         match attempt {
             1 => format!("{}: task {task}: ", self.plan.tool),
             _ => format!("{}: task {task}, attempt {attempt}: ", self.plan.tool),
         }
     }
 
-    fn say(&self, task: u64, attempt: u32, text: &str) {
+    pub(super) fn say(&self, task: u64, attempt: u32, text: &str) {
         (self.plan.pass_on)(&format!("{}{text}\n", self.prefix(task, attempt)));
     }
 }

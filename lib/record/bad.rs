@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 
@@ -38,6 +38,9 @@ impl std::str::FromStr for Policy {
     }
 }
 
+/// A bad record: what is wrong with it, and its text.
+pub type Collected = (Error, Vec<u8>);
+
 /// The policy at work: shared by the threads of a tool, it counts what it drops.
 #[derive(Debug)]
 pub struct Bad {
@@ -45,7 +48,7 @@ pub struct Bad {
     count: AtomicU64,
     kept: Mutex<Option<File>>,
     /// What is dropped, for somebody else to judge, and how many more bytes of it there may be.
-    collected: Option<Mutex<(Vec<(Error, Vec<u8>)>, usize)>>,
+    collected: Option<Mutex<(Vec<Collected>, usize)>>,
 }
 
 impl Bad {
@@ -56,7 +59,7 @@ impl Bad {
     }
 
     /// What was collected.
-    pub fn into_collected(self) -> Vec<(Error, Vec<u8>)> {
+    pub fn into_collected(self) -> Vec<Collected> {
         let collected = self.collected.and_then(|collected| collected.into_inner().ok());
         collected.unwrap_or_default().0
     }

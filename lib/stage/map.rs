@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::{self, Cut, Form, Piece, Plan};
+use crate::engine::{self, Cut, Form, Piece, Place, Plan};
 use crate::error::Result;
 use crate::record::bad::Bad;
 use crate::record::block::Blocks;
@@ -66,6 +66,7 @@ pub fn run(
 ) -> Result<Summary> {
     output.declare(&Facts::default())?;
     let plan = Plan {
+        place: Place::Here,
         tool,
         command: &options.command,
         form: options.form,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::aggregate::Op;
 use crate::engine::group::Grouping;
 use crate::engine::keyed::{Judge, Limits};
-use crate::engine::{self, Cut, Form, Piece, Plan, reduce};
+use crate::engine::{self, Cut, Form, Piece, Place, Plan, reduce};
 use crate::error::{Error, Result};
 use crate::record::bad::Bad;
 use crate::record::block::{Block, Blocks, flaw_error};
@@ -135,6 +135,7 @@ fn command(
 ) -> Result<Summary> {
     let judge = Arc::clone(&cut.judge);
     let plan = Plan {
+        place: Place::Here,
         tool,
         command: &running.command,
         form: Form::Records,

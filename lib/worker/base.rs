@@ -40,7 +40,9 @@ impl Base {
         for candidate in candidates {
             match runtime_dir::make(&candidate).and_then(|()| prepare(&candidate)) {
                 Ok(()) => return Ok(Base(candidate)),
-                Err(e) => reasons.push(format!("{}: {}", candidate.display(), crate::error::reason(&e))),
+                Err(e) => {
+                    reasons.push(format!("{}: {}", candidate.display(), crate::error::reason(&e)))
+                }
             }
         }
         let why = reasons.join("; ");
@@ -84,7 +86,9 @@ fn prepare(base: &Path) -> io::Result<()> {
 /// Makes a private directory where there is none.
 pub(crate) fn make_private(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && fs::symlink_metadata(path)?.is_dir() => {
+        Err(e)
+            if e.kind() == io::ErrorKind::AlreadyExists && fs::symlink_metadata(path)?.is_dir() =>
+        {
             Ok(())
         }
         result => result,

@@ -116,7 +116,9 @@ impl Jobs {
         let Some(store) = &shared.store else { return Err(broken("a file without a run").into()) };
         let path = std::ffi::OsString::from(file.path.clone());
         let path = Path::new(&path);
-        if path.as_os_str().is_empty() || !path.components().all(|c| matches!(c, Component::Normal(_))) {
+        if path.as_os_str().is_empty()
+            || !path.components().all(|c| matches!(c, Component::Normal(_)))
+        {
             return Err(broken("a file whose path leads elsewhere").into());
         }
         let path = store.work().join(path);
@@ -250,9 +252,9 @@ impl Work<'_> {
                 let name = format!("task {}: output of {}", self.task.task, command.shown());
                 let (max, spool) = (self.max_record(), self.spool());
                 let records = self.form().rewrite(&printed, &name, max, &self.bad, spool);
-                records.map(|(records, _)| records).map_err(|error| {
-                    Refusal(Failed { by_command: true, ..Failed::of(&error) })
-                })
+                records
+                    .map(|(records, _)| records)
+                    .map_err(|error| Refusal(Failed { by_command: true, ..Failed::of(&error) }))
             }
         }
     }
@@ -289,7 +291,8 @@ impl Work<'_> {
 
     fn failed(&self, command: &Command, how: How, last_words: Vec<String>) -> Refusal {
         let kind = if how == How::Timeout { Kind::Timeout } else { Kind::Command };
-        let error = Error::new(kind, format!("task {}: {}: {how}", self.task.task, command.shown()));
+        let error =
+            Error::new(kind, format!("task {}: {}: {how}", self.task.task, command.shown()));
         Refusal(Failed { by_command: true, last_words, ..Failed::of(&error) })
     }
 }

@@ -128,7 +128,8 @@ pub fn serve(surroundings: Surroundings) -> Result<()> {
     });
     let beating = Arc::clone(&shared);
     spawn(move || beat(&beating))?;
-    let mut session = Session { shared: Arc::clone(&shared), jobs: Jobs::default(), open: Open::default() };
+    let mut session =
+        Session { shared: Arc::clone(&shared), jobs: Jobs::default(), open: Open::default() };
     let result = session.listen(&mut reader);
     shared.ending.store(true, Ordering::SeqCst);
     shared.outbox.close();

@@ -197,7 +197,8 @@ pub fn list(base: &Base) -> Vec<Kept> {
                 continue;
             }
             let files = fs::read_dir(entry.path()).into_iter().flatten().flatten();
-            let shards = files.filter(|f| f.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit));
+            let shards =
+                files.filter(|f| f.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit));
             let sizes: Vec<u64> =
                 shards.filter_map(|f| f.metadata().ok().map(|found| found.len())).collect();
             all.push(Kept { run, shards: sizes.len() as u64, bytes: sizes.iter().sum(), for_good });

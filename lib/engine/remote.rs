@@ -1,0 +1,201 @@
+//! A task on a host: where it is tried, and where again when that went wrong.
+//!
+//! A command that failed is tried again as often as the plan says, elsewhere if there is an
+//! elsewhere. A host that is lost, or has no room, is not the command's fault: the task goes to
+//! another one, and that does not count.
+
+use std::sync::atomic::Ordering;
+
+use crate::cluster::Connection;
+use crate::engine::Shard;
+use crate::engine::fleet::{Fleet, Member, Seat};
+use crate::engine::handover::{Failure, Made, Product};
+use crate::engine::run::Hosts;
+use crate::engine::slot::Slot;
+use crate::error::{Error, Kind, Result};
+use crate::record::digest::{Contents, Digest};
+use crate::wire::frame::broken;
+use crate::wire::message::{Ask, Done, Failed, Fetch, Reply, Task};
+use crate::worker::Spool;
+
+/// Where the input of a task is.
+#[derive(Clone, Copy)]
+pub(crate) enum Source<'a> {
+    /// In our hands.
+    Here(&'a Spool),
+    /// On hosts.
+    Shard(&'a Shard),
+}
+
+/// How an attempt on a host went.
+enum Tried {
+    Done(Done),
+    Failed(Failed),
+    /// It is not wanted any more.
+    Stopped,
+    Lost(Error),
+}
+
+impl Slot<'_> {
+    /// Runs a task on one of the hosts, until an attempt goes well.
+    pub(crate) fn remotely(
+        &self,
+        hosts: &Hosts<'_>,
+        task: u64,
+        source: Source<'_>,
+    ) -> std::result::Result<Product, Failure> {
+        let near = match source {
+            Source::Shard(shard) => shard.hosts.as_slice(),
+            Source::Here(_) => &[],
+        };
+        let (mut failures, mut avoid) = (0, Vec::new());
+        for number in 1.. {
+            hosts.fleet.check()?;
+            let Some(seat) = hosts.fleet.seat(near, &avoid) else {
+                return Err(Error::new(Kind::Hosts, "all hosts are lost").into());
+            };
+            let member = seat.0;
+            let name = member.connection.name().to_string();
+            match self.attempt_on(hosts, &seat, task, number, source)? {
+                Tried::Done(done) => return Ok(made(member, task, done)),
+                Tried::Stopped => break,
+                Tried::Lost(error) => {
+                    member.mourn(|| self.say_plainly(&format!("{error}; its tasks go elsewhere")));
+                    self.tally.retries.fetch_add(1, Ordering::Relaxed);
+                }
+                Tried::Failed(failed) => {
+                    avoid.push(name.clone());
+                    let full = failed.code == Kind::Storage.exit_code();
+                    if failed.by_command && failed.code != Kind::BadInput.exit_code() {
+                        failures += 1;
+                    }
+                    let again = if full {
+                        hosts.fleet.has_others(&avoid)
+                    } else {
+                        failures > 0 && self.handover.again(task, failures)
+                    };
+                    if !again {
+                        return Err(self.failed_on(&name, failures, failed));
+                    }
+                    self.say_plainly(&format!("{name}: {}: trying again", failed.text));
+                    self.tally.retries.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+        Err(Error::incomplete("stopped").into())
+    }
+
+    fn say_plainly(&self, text: &str) {
+        (self.plan.pass_on)(&format!("{}: {text}\n", self.plan.tool));
+    }
+
+    fn failed_on(&self, host: &str, attempts: u32, failed: Failed) -> Failure {
+        let tries = if attempts > 1 { format!(" ({attempts} attempts)") } else { String::new() };
+        let error = failed.error();
+        let error = Error::new(error.kind(), format!("{host}: {error}{tries}"));
+        Failure { error, by_command: failed.by_command, last_words: failed.last_words }
+    }
+
+    fn attempt_on(
+        &self,
+        hosts: &Hosts<'_>,
+        seat: &Seat<'_>,
+        task: u64,
+        number: u32,
+        source: Source<'_>,
+    ) -> Result<Tried> {
+        let connection = &seat.0.connection;
+        let (there, fetched) = match source {
+            Source::Here(_) => (None, None),
+            Source::Shard(shard) if shard.hosts.iter().any(|host| host == connection.name()) => {
+                (Some(Fetch { run: shard.run.clone(), shard: shard.number }), None)
+            }
+            Source::Shard(shard) => (None, Some(self.fetched(hosts.fleet, shard)?)),
+        };
+        let ask = Ask::Task(Task { job: hosts.job, task, attempt: number, input: there.clone() });
+        let sent = connection.ask(&ask).and_then(|request| {
+            match (source, &fetched) {
+                (Source::Here(spool), _) | (_, Some(spool)) => send(connection, request, spool)?,
+                _ => (),
+            }
+            connection.reply_unless(request, &|| !self.handover.wanted(task))
+        });
+        match sent {
+            Ok(Some(Reply::Done(done))) => Ok(Tried::Done(done)),
+            Ok(Some(Reply::Failed(failed))) => Ok(Tried::Failed(failed)),
+            Ok(Some(_)) => Err(broken("another reply than a task's").at(connection.name())),
+            Ok(None) => Ok(Tried::Stopped),
+            Err(error) if error.kind() == Kind::Hosts => Ok(Tried::Lost(error)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A shard that is brought here, to be sent on to where it does not lie.
+    fn fetched(&self, fleet: &Fleet, shard: &Shard) -> Result<Spool> {
+        let mut reason = None;
+        for host in &shard.hosts {
+            let Some(member) = fleet.member(host) else { continue };
+            let mut spool = Spool::new(Vec::new(), self.budget.task, self.plan.folder);
+            match fetch(&member.connection, shard, |data| spool.push(data)) {
+                Ok(()) => return Ok(spool),
+                Err(error) => reason = Some(error),
+            }
+        }
+        let lost = || Error::new(Kind::Hosts, format!("shard {} is out of reach", shard.number));
+        Err(reason.unwrap_or_else(lost))
+    }
+}
+
+fn made(member: &Member, task: u64, done: Done) -> Product {
+    member.has_made(task);
+    let rejects = done.rejects.into_iter();
+    let rejects = rejects.map(|(why, text)| (Error::input(why), text.0)).collect();
+    let host = Some(member.connection.name().to_string());
+    Product::Shard(Made { host, contents: done.contents, rejects })
+}
+
+fn send(connection: &Connection, request: u32, spool: &Spool) -> Result<()> {
+    let mut reading = spool.read();
+    loop {
+        let next = reading.chunk()?;
+        let count = next.len();
+        if count == 0 {
+            return connection.sent_all(request);
+        }
+        connection.send(request, next)?;
+        reading.consume(count);
+    }
+}
+
+/// Brings a shard here, and checks that it is what the manifest says.
+///
+/// # Errors
+/// `Hosts` when its host is lost, `Incomplete` when it is not there or is another.
+pub(crate) fn fetch(
+    connection: &Connection,
+    shard: &Shard,
+    mut take: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let ask = Ask::Fetch(Fetch { run: shard.run.clone(), shard: shard.number });
+    let request = connection.ask(&ask)?;
+    let mut digest = Digest::default();
+    while let Some(data) = connection.data(request)? {
+        digest.push(&data);
+        if let Err(error) = take(&data) {
+            connection.cancel(request);
+            return Err(error);
+        }
+    }
+    verify(connection.name(), shard, &digest.contents())
+}
+
+/// That what came is what the manifest says.
+pub(crate) fn verify(host: &str, shard: &Shard, came: &Contents) -> Result<()> {
+    if *came == shard.contents {
+        return Ok(());
+    }
+    Err(Error::incomplete(format!(
+        "{host}: shard {} is not what its manifest says: {} records in {} bytes, not {} in {}, or another digest",
+        shard.number, came.records, came.bytes, shard.contents.records, shard.contents.bytes
+    )))
+}
