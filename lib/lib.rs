@@ -6,7 +6,8 @@
 //! - [`mod@format`]: foreign formats to records and back.
 //! - [`sort`]: runs, spill, merge, memory budget. Knows nothing of JSON.
 //! - [`aggregate`]: the reducers: add, merge, finish; exact sums.
-//! - [`run`]: the pipe registry: how the stream of a pipe ended, and what is known of it.
+//! - [`run`]: the pipe registry: how the stream of a pipe ended, and what is known of it; runs on
+//!   hosts: their manifests, their records, and who owns their data.
 //! - [`wire`]: the protocol between a tool and the worker on a host. Pure.
 //! - [`worker`]: the far end: one attempt at a task, its streams, its process tree; shards.
 //! - [`cluster`]: hosts, and how a worker is reached on them. The only room that names ssh.
@@ -15,8 +16,8 @@
 //! - [`parallel`]: work over threads, results in order.
 //! - [`cli`]: exit codes, messages, signals, standard streams.
 //!
-//! Arrows point one way: bins -> cli, stage -> engine -> cluster, worker -> wire, run, format,
-//! sort, aggregate -> record -> error. `tests/tidy.rs` holds the rooms to it.
+//! Arrows point one way: bins -> cli, stage -> engine -> cluster, worker -> run, format, sort,
+//! aggregate -> wire -> record -> error. `tests/tidy.rs` holds the rooms to it.
 //!
 //! # Invariants
 //!

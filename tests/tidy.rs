@@ -27,7 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("parallel", &["error"]),
     ("record", &["error"]),
     ("sort", &["error", "parallel"]),
-    ("run", &["error", "record"]),
+    ("run", &["error", "record", "wire"]),
     ("format", &["error", "parallel", "record", "run"]),
     ("aggregate", &["error", "parallel", "record", "sort"]),
     ("wire", &["error", "record"]),

@@ -21,16 +21,26 @@ pub struct Contents {
 }
 
 /// 128 bits as 32 hexadecimal digits: JSON's numbers are not read so exactly everywhere.
-mod hex {
+pub(crate) mod hex {
     use super::*;
 
-    pub(super) fn serialize<S: Serializer>(bits: &u128, to: S) -> Result<S::Ok, S::Error> {
+    /// How many digits.
+    const DIGITS: usize = 32;
+
+    pub(crate) fn serialize<S: Serializer>(bits: &u128, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(&format!("{bits:032x}"))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u128, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u128, D::Error> {
         let text = String::deserialize(from)?;
-        u128::from_str_radix(&text, 16).map_err(serde::de::Error::custom)
+        parse(&text).ok_or_else(|| serde::de::Error::custom("not 32 hexadecimal digits"))
+    }
+
+    /// Reads what is written here, and no other spelling of it.
+    pub(crate) fn parse(text: &str) -> Option<u128> {
+        let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let spelled = text.len() == DIGITS && text.as_bytes().iter().all(is_digit);
+        spelled.then(|| u128::from_str_radix(text, 16).ok()).flatten()
     }
 }
 

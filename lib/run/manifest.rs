@@ -1,0 +1,555 @@
+//! Manifests: the lines that stand on a pipe for data that lies on hosts.
+//!
+//! ```text
+//! #mc1 {"run":"<32 digits>"}
+//! #mc1 {"shard":1,"hosts":["n3"],"records":5,"bytes":80,"sum":"<32 digits>","hash":"<32 digits>"}
+//! #mc1 {"end":{"shards":1,"records":5,"bytes":80,"sum":"<32 digits>"}}
+//! ```
+//!
+//! The first line names the run, the last holds the totals, and without it the manifest is not
+//! whole. Shards are numbered from 1 and stand in order. Nothing in a manifest is run or opened:
+//! what the run was, and how its hosts are reached, is in the client's [record](super::run_dir).
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::record::digest::{Contents, hex};
+use crate::record::stream::Input;
+use crate::run::RunId;
+
+/// What every line of a manifest begins with; no line of JSON does.
+pub const PREFIX: &str = "#mc1 ";
+
+/// The longest line, with its end.
+pub const LINE_MAX: usize = 64 * 1024;
+
+/// The most hosts that a shard lies on.
+pub const REPLICAS_MAX: usize = 64;
+
+/// The longest name of a host, in bytes.
+pub const HOST_MAX: usize = 512;
+
+/// How much of a line that is wrong a message shows, in characters.
+const SHOWN: usize = 60;
+
+const READ_BYTES: usize = 64 * 1024;
+
+/// Whether a stream that begins with these bytes is a manifest.
+pub fn is_manifest(first_bytes: &[u8]) -> bool {
+    first_bytes.starts_with(PREFIX.as_bytes())
+}
+
+/// A line of a manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// The first: whose shards follow.
+    Run(RunId),
+    /// A shard.
+    Shard(Shard),
+    /// The last: what all shards hold.
+    End(Totals),
+}
+
+/// A shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// Its number in the run, from 1.
+    pub number: u64,
+    /// The hosts that it lies on, as the run's record names them.
+    pub hosts: Vec<String>,
+    /// What it holds.
+    pub contents: Contents,
+}
+
+/// What all shards of a run hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Totals {
+    /// How many shards.
+    pub shards: u64,
+    /// How many records.
+    pub records: u64,
+    /// How many bytes, with a line end for each record.
+    pub bytes: u64,
+    /// The sum of the shards' sums, modulo 2^128.
+    #[serde(with = "hex")]
+    pub sum: u128,
+}
+
+impl Totals {
+    fn plus(self, contents: &Contents) -> Option<Totals> {
+        Some(Totals {
+            shards: self.shards.checked_add(1)?,
+            records: self.records.checked_add(contents.records)?,
+            bytes: self.bytes.checked_add(contents.bytes)?,
+            sum: self.sum.wrapping_add(contents.sum),
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RunLine {
+    run: RunId,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ShardLine {
+    shard: u64,
+    hosts: Vec<String>,
+    records: u64,
+    bytes: u64,
+    #[serde(with = "hex")]
+    sum: u128,
+    #[serde(with = "hex")]
+    hash: u128,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EndLine {
+    end: Totals,
+}
+
+impl Line {
+    /// The line with its end.
+    pub fn encode(&self) -> String {
+        let json = match self {
+            Line::Run(run) => serde_json::to_string(&RunLine { run: *run }),
+            Line::Shard(Shard { number, hosts, contents }) => {
+                let Contents { records, bytes, sum, hash } = *contents;
+                let hosts = hosts.clone();
+                serde_json::to_string(&ShardLine {
+                    shard: *number,
+                    hosts,
+                    records,
+                    bytes,
+                    sum,
+                    hash,
+                })
+            }
+            Line::End(totals) => serde_json::to_string(&EndLine { end: *totals }),
+        };
+        // Strings and numbers with names: nothing that could fail.
+        format!("{PREFIX}{}\n", json.unwrap_or_default())
+    }
+
+    /// Reads a line without its end, in the one spelling that there is.
+    pub fn parse(line: &[u8]) -> Option<Line> {
+        let text = std::str::from_utf8(line).ok()?;
+        let json = text.strip_prefix(PREFIX)?;
+        let parsed = if json.starts_with("{\"run\"") {
+            Line::Run(serde_json::from_str::<RunLine>(json).ok()?.run)
+        } else if json.starts_with("{\"end\"") {
+            Line::End(serde_json::from_str::<EndLine>(json).ok()?.end)
+        } else {
+            let line: ShardLine = serde_json::from_str(json).ok()?;
+            let ShardLine { shard: number, hosts, records, bytes, sum, hash } = line;
+            let is_name = |host: &String| {
+                (1..=HOST_MAX).contains(&host.len()) && !host.chars().any(char::is_control)
+            };
+            if !(1..=REPLICAS_MAX).contains(&hosts.len()) || !hosts.iter().all(is_name) {
+                return None;
+            }
+            Line::Shard(Shard { number, hosts, contents: Contents { records, bytes, sum, hash } })
+        };
+        (parsed.encode().strip_suffix('\n') == Some(text)).then_some(parsed)
+    }
+}
+
+/// Makes the lines of a manifest, in order.
+#[derive(Debug)]
+pub struct Writer {
+    totals: Totals,
+}
+
+impl Writer {
+    /// Begins the manifest of `run`, with its first line.
+    pub fn begin(run: RunId) -> (Writer, String) {
+        (Writer { totals: Totals::default() }, Line::Run(run).encode())
+    }
+
+    /// The line of the next shard, which lies on `hosts`, at least one.
+    ///
+    /// # Errors
+    /// When the totals overflow.
+    pub fn shard(&mut self, hosts: &[&str], contents: Contents) -> Result<String> {
+        let overflow = || Error::incomplete("the shards hold more than can be counted");
+        self.totals = self.totals.plus(&contents).ok_or_else(overflow)?;
+        let hosts = hosts.iter().map(ToString::to_string).collect();
+        Ok(Line::Shard(Shard { number: self.totals.shards, hosts, contents }).encode())
+    }
+
+    /// The totals so far.
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// The last line: the manifest is whole.
+    pub fn end(self) -> String {
+        Line::End(self.totals).encode()
+    }
+}
+
+/// Reads a manifest and checks that it is whole and adds up.
+#[derive(Debug)]
+pub struct Reader<I> {
+    input: I,
+    bytes: Vec<u8>,
+    /// Where the next line begins.
+    at: usize,
+    /// The number of the line read last.
+    line: u64,
+    run: Option<RunId>,
+    totals: Totals,
+    ended: bool,
+}
+
+impl<I: Input> Reader<I> {
+    /// The manifest in `input`, of which nothing is read yet.
+    pub fn new(input: I) -> Reader<I> {
+        let totals = Totals::default();
+        Reader { input, bytes: Vec::new(), at: 0, line: 0, run: None, totals, ended: false }
+    }
+
+    /// The run that the manifest is of: reads its first line. To be claimed before anything else
+    /// is read.
+    ///
+    /// # Errors
+    /// As [`Reader::next_shard`].
+    pub fn run(&mut self) -> Result<RunId> {
+        if let Some(run) = self.run {
+            return Ok(run);
+        }
+        match self.next_line()? {
+            Line::Run(run) => {
+                self.run = Some(run);
+                Ok(run)
+            }
+            _ => Err(Error::incomplete(self.place("the manifest's beginning is missing"))),
+        }
+    }
+
+    /// The next shard, in order; `None` once the last line has been read and agrees. It does not
+    /// wait for anything behind that.
+    ///
+    /// # Errors
+    /// `Incomplete` where the manifest ends too early or does not add up, `Usage` where something
+    /// else is mixed into it, `BadInput` for a line that no tool has written.
+    pub fn next_shard(&mut self) -> Result<Option<Shard>> {
+        self.run()?;
+        if self.ended {
+            return Ok(None);
+        }
+        match self.next_line()? {
+            Line::Run(_) => Err(Error::usage(self.place(
+                "another manifest begins here: several tools write shards into one pipe; gather \
+                 each of them by itself",
+            ))),
+            Line::Shard(shard) => {
+                if shard.number != self.totals.shards + 1 {
+                    let text =
+                        format!("shard {} where {} is due", shard.number, self.totals.shards + 1);
+                    return Err(Error::incomplete(self.place(text)));
+                }
+                let totals = self.totals.plus(&shard.contents);
+                self.totals = totals.ok_or_else(|| {
+                    Error::input(self.place("the shards hold more than can be counted"))
+                })?;
+                Ok(Some(shard))
+            }
+            Line::End(totals) => {
+                if totals != self.totals {
+                    let text = "the totals at the end do not agree with the shards before";
+                    return Err(Error::incomplete(self.place(text)));
+                }
+                self.ended = true;
+                self.nothing_follows(self.bytes.len() - self.at)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// What the shards read so far hold.
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// Reads what follows the last line up to the end of the stream, where nothing may follow. Only
+    /// to be called when no lock is held that the writer waits for.
+    ///
+    /// # Errors
+    /// `Usage` when something follows; what the stream says at its end.
+    pub fn drain(&mut self) -> Result<()> {
+        while self.next_shard()?.is_some() {}
+        let mut buffer = [0; 512];
+        let got = self.input.read(&mut buffer)?;
+        self.nothing_follows(got)
+    }
+
+    fn nothing_follows(&self, bytes: usize) -> Result<()> {
+        if bytes == 0 {
+            return Ok(());
+        }
+        Err(Error::usage(format!(
+            "{}: something follows the end of the manifest (line {}): does another tool write into \
+             the same pipe?",
+            self.input.name(),
+            self.line
+        )))
+    }
+
+    fn next_line(&mut self) -> Result<Line> {
+        let mut looked = 0;
+        let end = loop {
+            match memchr::memchr(b'\n', &self.bytes[self.at + looked..]) {
+                Some(end) => break self.at + looked + end,
+                None => looked = self.bytes.len() - self.at,
+            }
+            // A record of any length is told apart by its first bytes.
+            let rest = &self.bytes[self.at..];
+            let is_ours = rest.len() < PREFIX.len() || is_manifest(rest);
+            if rest.len() >= LINE_MAX || !is_ours {
+                self.line += 1;
+                return Err(self.not_ours(rest));
+            }
+            self.fill()?;
+        };
+        self.line += 1;
+        let line = &self.bytes[self.at..end];
+        let parsed = if line.len() < LINE_MAX { Line::parse(line) } else { None };
+        let parsed = parsed.ok_or_else(|| self.not_ours(line))?;
+        self.at = end + 1;
+        Ok(parsed)
+    }
+
+    /// Reads more, at least a byte.
+    fn fill(&mut self) -> Result<()> {
+        self.bytes.drain(..self.at);
+        self.at = 0;
+        let old = self.bytes.len();
+        self.bytes.resize(old + READ_BYTES, 0);
+        let read = self.input.read(&mut self.bytes[old..]);
+        self.bytes.truncate(old + read.as_ref().map_or(0, |got| *got));
+        match read? {
+            0 if self.line == 0 && old == 0 => {
+                Err(Error::incomplete(format!("{}: no manifest: it is empty", self.input.name())))
+            }
+            0 => {
+                self.line += 1;
+                let text = "the manifest ends here without its last line: whoever wrote it did not \
+                            come to its end";
+                Err(Error::incomplete(self.place(text)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn not_ours(&self, line: &[u8]) -> Error {
+        let text = String::from_utf8_lossy(&line[..line.len().min(SHOWN * 4)]);
+        let shown: String = text.chars().take(SHOWN).collect();
+        if is_manifest(line) {
+            Error::input(self.place(format!("no tool wrote this line of a manifest: {shown:?}")))
+        } else {
+            Error::usage(self.place(format!(
+                "{shown:?} is no line of a manifest: records and shards cannot share a pipe (was a \
+                 part of the pipeline left without -h?)"
+            )))
+        }
+    }
+
+    fn place(&self, text: impl std::fmt::Display) -> String {
+        format!("{}: line {}: {text}", self.input.name(), self.line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::error::Kind;
+
+    /// Gives so many bytes at a time.
+    struct Text(Vec<u8>, usize);
+
+    impl Input for Text {
+        fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+            let count = self.1.min(buffer.len()).min(self.0.len());
+            buffer[..count].copy_from_slice(&self.0[..count]);
+            self.0.drain(..count);
+            Ok(count)
+        }
+
+        fn name(&self) -> &str {
+            "in"
+        }
+    }
+
+    fn contents(records: u64) -> Contents {
+        Contents {
+            records,
+            bytes: records * 7,
+            sum: (u128::MAX / 3).wrapping_mul(records.into()),
+            hash: 5,
+        }
+    }
+
+    fn lines() -> Vec<String> {
+        let (mut writer, begin) =
+            Writer::begin("00112233445566778899aabbccddeeff".parse().unwrap());
+        let one = writer.shard(&["n1", ":"], contents(3)).unwrap();
+        let two = writer.shard(&["bob@[::1]:22"], contents(4)).unwrap();
+        vec![begin, one, two, writer.end()]
+    }
+
+    fn read(text: &str, step: usize) -> Result<(Vec<Shard>, Totals)> {
+        let mut reader = Reader::new(Text(text.as_bytes().to_vec(), step));
+        let mut shards = Vec::new();
+        while let Some(shard) = reader.next_shard()? {
+            shards.push(shard);
+        }
+        reader.drain()?;
+        Ok((shards, reader.totals()))
+    }
+
+    fn wrong(lines: &[&str]) -> (Kind, String) {
+        let error = read(&lines.concat(), 4096).unwrap_err();
+        (error.kind(), error.to_string())
+    }
+
+    #[test]
+    fn what_is_written_is_read_however_it_is_cut() {
+        let text = lines().concat();
+        assert_eq!(
+            text.lines().nth(1).unwrap(),
+            "#mc1 {\"shard\":1,\"hosts\":[\"n1\",\":\"],\"records\":3,\"bytes\":21,\
+             \"sum\":\"ffffffffffffffffffffffffffffffff\",\"hash\":\"00000000000000000000000000000005\"}"
+        );
+        for step in [1, 2, 7, 100_000] {
+            let (shards, totals) = read(&text, step).unwrap();
+            assert_eq!((shards.len(), totals.shards, totals.records), (2, 2, 7));
+            assert_eq!((shards[1].number, shards[1].contents), (2, contents(4)));
+            assert_eq!(shards[0].hosts, ["n1", ":"]);
+        }
+        let (writer, begin) = Writer::begin(RunId::random().unwrap());
+        assert_eq!(read(&(begin + &writer.end()), 9).unwrap().0, []);
+    }
+
+    #[test]
+    fn a_manifest_that_is_not_whole_is_incomplete() {
+        let lines = lines();
+        let [begin, one, two, end] = [0, 1, 2, 3].map(|n| lines[n].as_str());
+        for parts in [
+            &[][..],
+            &[begin],
+            &[begin, one, two],
+            &[begin, one, two, end.trim_end()],
+            &[one, two, end],
+            &[begin, two, end],
+            &[begin, one, end],
+            &[begin, one, one, two, end],
+        ] {
+            assert_eq!(wrong(parts).0, Kind::Incomplete, "{parts:?}");
+        }
+        assert!(wrong(&[begin, one, two]).1.starts_with("in: line 4: the manifest ends here"));
+    }
+
+    #[test]
+    fn what_others_write_into_the_pipe_is_refused() {
+        let lines = lines();
+        let [begin, one, two, end] = [0, 1, 2, 3].map(|n| lines[n].as_str());
+        let long = "x".repeat(LINE_MAX * 2);
+        for parts in [
+            &[begin, one, begin][..],
+            &[begin, one, two, end, begin],
+            &[begin, one, two, end, "\n"],
+            &[begin, "{\"a\":1}\n", one],
+            &[begin, "1\n", one],
+            &[begin, "\n", one],
+            &[begin, &long],
+            &["{\"a\":1}\n"],
+        ] {
+            assert_eq!(wrong(parts).0, Kind::Usage, "{parts:?}");
+        }
+        let (_, text) = wrong(&[begin, "{\"a\":1}\n"]);
+        assert!(text.starts_with("in: line 2: \"{\\\"a\\\":1}\" is no line of"), "{text}");
+    }
+
+    #[test]
+    fn lines_that_no_tool_writes_are_bad_input() {
+        let lines = lines();
+        let [begin, one] = [0, 1].map(|n| lines[n].as_str());
+        let endless = format!("{PREFIX}{{\"shard\":1,\"hosts\":[\"{}\"", "n".repeat(LINE_MAX));
+        let many = one.replace("\"n1\"", &vec!["\"n1\""; REPLICAS_MAX].join(","));
+        for line in [
+            "#mc1 {}\n",
+            "#mc1 \n",
+            "#mc1 {\"shard\":1}\n",
+            &one.replace("fff", "FFF"),
+            &one.replace("3,", "3.0,"),
+            &one.replace(":3,", ": 3,"),
+            &one.replace("\"n1\"", "\"n\\n1\""),
+            &one.replace("\"n1\",\":\"", ""),
+            &one.replace("{", "{\"run\":1,"),
+            &many,
+            &endless,
+        ] {
+            assert_eq!(wrong(&[begin, line]).0, Kind::BadInput, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_last_line_is_the_end_before_the_stream_ends() {
+        /// A stream whose end never comes.
+        struct Open(Text);
+        impl Input for Open {
+            fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+                match self.0.read(buffer)? {
+                    0 => panic!("it waits for the end"),
+                    got => Ok(got),
+                }
+            }
+            fn name(&self) -> &str {
+                "open"
+            }
+        }
+        let mut reader = Reader::new(Open(Text(lines().concat().into_bytes(), 11)));
+        while reader.next_shard().unwrap().is_some() {}
+        assert_eq!(reader.next_shard().unwrap(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let mut text = lines()[0].clone().into_bytes();
+            text.extend_from_slice(PREFIX.as_bytes());
+            text.extend_from_slice(&bytes);
+            let mut reader = Reader::new(Text(text, 64));
+            while let Ok(Some(_)) = reader.next_shard() {}
+            let _ = Line::parse(&bytes);
+        }
+
+        #[test]
+        fn a_changed_byte_is_noticed_or_changes_only_what_shards_hold(at in 0..400usize, byte in any::<u8>()) {
+            let mut text = lines().concat().into_bytes();
+            let at = at % text.len();
+            text[at] = byte;
+            let mut reader = Reader::new(Text(text, 64));
+            while let Ok(Some(shard)) = reader.next_shard() {
+                prop_assert!(shard.number <= 2);
+            }
+        }
+
+        #[test]
+        fn shards_come_back(
+            number in 1..u64::MAX, records: u64, bytes: u64, sum: u128, hash: u128,
+            hosts in proptest::collection::vec("\\PC{1,20}", 1..5),
+        ) {
+            let contents = Contents { records, bytes, sum, hash };
+            let line = Line::Shard(Shard { number, hosts, contents });
+            prop_assert_eq!(Line::parse(line.encode().trim_end_matches('\n').as_bytes()), Some(line));
+        }
+    }
+}
