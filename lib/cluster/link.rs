@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::cluster::Host;
+use crate::cluster::{Host, program};
 use crate::error::{Error, Kind, Result};
 
 /// How hosts are reached.
@@ -57,7 +57,7 @@ pub fn connect(host: &Host, settings: &Settings) -> Result<Link> {
     if host.is_local() {
         return local(settings);
     }
-    Err(Error::new(Kind::Hosts, format!("{host}: no road to it yet")))
+    program::connect(host, settings)
 }
 
 /// A worker on this machine.

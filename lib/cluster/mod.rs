@@ -3,9 +3,16 @@
 //! The only room that names ssh. It hands out [`Link`]s, streams of bytes to and from a worker;
 //! what is said on them is not its business.
 
+mod bootstrap;
+mod complaints;
 pub mod connection;
+mod dialogue;
+mod harmless;
 pub mod host;
 pub mod link;
+mod patience;
+mod program;
+mod refusal;
 
 pub use connection::{Connection, Greeting};
 pub use host::Host;

@@ -1,0 +1,406 @@
+//! How a shell on a host becomes the worker: a constant script finds the worker there by its hash,
+//! or takes it from the same stream, and runs it.
+//!
+//! It needs two streams to a `/bin/sh`, whatever carries them; why those ended is for the carrier
+//! to say. What the worker says is not its business.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use crate::cluster::dialogue::{Broken, Dialogue};
+use crate::cluster::harmless::harmless;
+use crate::cluster::{Host, Settings};
+use crate::error::{Error, Kind, Result};
+
+/// What a shell is told, behind the line that sets its variables.
+const SCRIPT: &str = include_str!("bootstrap.sh");
+
+/// The only system that the worker runs on, as `uname -sm` names it.
+const SYSTEM: &str = if cfg!(target_arch = "aarch64") { "Linux aarch64" } else { "Linux x86_64" };
+
+/// How long a host may take to reach the shell and answer.
+pub(super) const ANSWER_MAX: Duration = Duration::from_secs(15);
+
+/// How long a host may take to receive the worker, however slow the line.
+const COPY_MAX: Duration = Duration::from_secs(120);
+
+/// How many bytes a login may print before its shell answers.
+const NOISE_BYTES: usize = 64 * 1024;
+
+/// How much of the worker is read and sent at once.
+const BLOCK_BYTES: usize = 64 * 1024;
+
+/// A worker that can be sent.
+pub(super) struct Parcel<'a> {
+    path: &'a Path,
+    bytes: u64,
+    sha256: String,
+}
+
+/// Why there is no worker on a host.
+pub(super) enum Failure {
+    /// The streams ended; with the first bytes that came before, printable.
+    Ended(String),
+    /// The streams live but nothing comes; likewise.
+    Silent(String),
+    /// It will not work, for this reason.
+    Final(Error),
+}
+
+impl Parcel<'_> {
+    /// Measures the worker.
+    ///
+    /// # Errors
+    /// As [`Error::path`], when it cannot be read.
+    pub(super) fn new(path: &Path) -> Result<Parcel<'_>> {
+        let failed = |e: std::io::Error| Error::path("read the worker", path, &e);
+        let mut file = File::open(path).map_err(failed)?;
+        let (mut hash, mut block) = (Sha256::new(), vec![0; BLOCK_BYTES]);
+        let mut bytes = 0;
+        loop {
+            match file.read(&mut block).map_err(failed)? {
+                0 => break,
+                read => {
+                    hash.update(&block[..read]);
+                    bytes += read as u64;
+                }
+            }
+        }
+        Ok(Parcel { path, bytes, sha256: hex(&hash.finalize()) })
+    }
+
+    /// Sends it.
+    fn send(&self, dialogue: &mut Dialogue<'_>) -> std::result::Result<(), Failure> {
+        let failed = |e: std::io::Error| Error::path("read the worker", self.path, &e);
+        let file = File::open(self.path).map_err(failed).map_err(Failure::Final)?;
+        let (mut file, mut block) = (file.take(self.bytes), vec![0; BLOCK_BYTES]);
+        loop {
+            match file.read(&mut block).map_err(failed).map_err(Failure::Final)? {
+                0 => return Ok(()),
+                read => dialogue.say(&block[..read]).map_err(|b| broken(b, dialogue))?,
+            }
+        }
+    }
+}
+
+/// Makes the shell behind two streams the worker `parcel`. When it returns, the worker reads what
+/// is written to `to`, and the first byte of `from` is its first.
+///
+/// # Errors
+/// [`Failure`]; the streams are of no use then.
+pub(super) fn start(
+    to: &impl AsFd,
+    from: &impl AsFd,
+    parcel: &Parcel<'_>,
+    host: &Host,
+    settings: &Settings,
+) -> std::result::Result<(), Failure> {
+    let dialogue = Dialogue::new(to, from, ANSWER_MAX);
+    converse(dialogue, SCRIPT, parcel, host, settings)
+}
+
+fn converse(
+    mut dialogue: Dialogue<'_>,
+    script: &str,
+    parcel: &Parcel<'_>,
+    host: &Host,
+    settings: &Settings,
+) -> std::result::Result<(), Failure> {
+    let nonce = nonce().map_err(Failure::Final)?;
+    let text = variables(&nonce, parcel) + script;
+    match dialogue.say(text.as_bytes()) {
+        // It does not listen; what it says instead is still to be heard.
+        Ok(()) | Err(Broken::Ended) => {}
+        Err(other) => return Err(broken(other, &dialogue)),
+    }
+    let mark = nonce.concat();
+    let (count, noise) = match dialogue.skip_to(mark.as_bytes(), NOISE_BYTES) {
+        Ok(skipped) => skipped,
+        Err(Broken::TooMuch) => return Err(Failure::Final(no_shell(host, dialogue.heard()))),
+        Err(other) => return Err(broken(other, &dialogue)),
+    };
+    if count > 0 {
+        let noise = harmless(&noise);
+        (settings.explain)(&format!("{host}: its login printed {count} bytes, skipped: {noise}"));
+    }
+    let system = dialogue.line().map_err(|b| broken(b, &dialogue))?;
+    loop {
+        let line = dialogue.line().map_err(|b| broken(b, &dialogue))?;
+        match line.split_once(' ').unwrap_or((&line, "")) {
+            ("ready", _) => return Ok(()),
+            ("send", place) => {
+                let (bytes, place) = (parcel.bytes, harmless(place.as_bytes()));
+                (settings.explain)(&format!("{host}: sends the worker ({bytes} bytes) to {place}"));
+                dialogue.extend(COPY_MAX);
+                parcel.send(&mut dialogue)?;
+            }
+            ("other", _) => return Err(Failure::Final(other(host, system.trim()))),
+            ("none", why) => return Err(Failure::Final(no_place(host, why))),
+            (_, why) => {
+                let why = harmless(why.as_bytes());
+                let text = format!("{host}: the worker cannot be copied there: {why}");
+                return Err(Failure::Final(Error::new(Kind::Hosts, text)));
+            }
+        }
+    }
+}
+
+/// The line that sets the script's variables: hexadecimal digits and words of ours only.
+fn variables([left, right]: &[String; 2], parcel: &Parcel<'_>) -> String {
+    let (hash, size) = (&parcel.sha256, parcel.bytes);
+    format!("mc_left={left} mc_right={right} mc_system='{SYSTEM}' mc_hash={hash} mc_size={size}\n")
+}
+
+/// A fresh mark, in two halves: whoever echoes the script does not print it.
+fn nonce() -> Result<[String; 2]> {
+    let path = Path::new("/dev/urandom");
+    let mut bytes = [0; 16];
+    let mut file = File::open(path).map_err(|e| Error::path("open", path, &e))?;
+    file.read_exact(&mut bytes).map_err(|e| Error::path("read", path, &e))?;
+    Ok([hex(&bytes[..8]), hex(&bytes[8..])])
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn broken(broken: Broken, dialogue: &Dialogue<'_>) -> Failure {
+    let heard = harmless(dialogue.heard());
+    match broken {
+        Broken::Silent => Failure::Silent(heard),
+        Broken::Ended | Broken::TooMuch => Failure::Ended(heard),
+    }
+}
+
+fn other(host: &Host, system: &str) -> Error {
+    let system = harmless(system.as_bytes());
+    Error::usage(format!("{host}: it is {system}, and the worker runs on {SYSTEM} only"))
+}
+
+fn no_place(host: &Host, why: &str) -> Error {
+    let why = harmless(why.as_bytes());
+    let text = format!("{host}: no place for the worker there: {why}");
+    Error::new(Kind::Hosts, text)
+}
+
+/// The login runs something that is no shell.
+fn no_shell(host: &Host, heard: &[u8]) -> Error {
+    let heard = harmless(heard);
+    let text = format!("{host}: its login prints without end and gives no shell: {heard}");
+    Error::new(Kind::Hosts, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::PathBuf;
+    use std::process::{Child, Command, Stdio};
+    use std::sync::{Arc, Mutex};
+
+    /// The shells of this machine among those that stand behind `/bin/sh` somewhere.
+    fn shells() -> Vec<&'static [&'static str]> {
+        let all: [&[&str]; 5] = [
+            &["/bin/sh"],
+            &["/bin/dash"],
+            &["/bin/bash", "--posix"],
+            &["/bin/busybox", "sh"],
+            &["/bin/zsh", "--emulate", "sh"],
+        ];
+        all.into_iter().filter(|words| Path::new(words[0]).exists()).collect()
+    }
+
+    /// A host that is a shell here, whose places are below a directory of the test's own.
+    struct There {
+        directory: tempfile::TempDir,
+        shell: &'static [&'static str],
+        /// What `uname` says, where it is not this machine's.
+        system: &'static str,
+        explained: Arc<Mutex<Vec<String>>>,
+    }
+
+    impl There {
+        fn new(shell: &'static [&'static str]) -> There {
+            let directory = tempfile::tempdir().unwrap();
+            for place in ["var", "tmp", "home", "run", "shm"] {
+                fs::create_dir(directory.path().join(place)).unwrap();
+            }
+            // More than a shell reads ahead and than a pipe holds.
+            let worker =
+                "#!/bin/sh\necho I am in $1\nexec cat\n#".to_string() + &"x".repeat(200_000);
+            fs::write(directory.path().join("worker"), worker).unwrap();
+            There { directory, shell, system: "", explained: Arc::default() }
+        }
+
+        fn place(&self, name: &str) -> PathBuf {
+            self.directory.path().join(name.replace("UID", &nix::unistd::getuid().to_string()))
+        }
+
+        fn script(&self) -> String {
+            let root = self.directory.path().to_str().unwrap();
+            let script = SCRIPT.replace("$(uname", &format!("{}$(uname", self.system));
+            let script = script.replace("/var/tmp", "ROOT/var").replace("/dev/shm", "ROOT/shm");
+            let script = script.replace(" /tmp", " ROOT/tmp").replace("\"/tmp", "\"ROOT/tmp");
+            script.replace("ROOT", root)
+        }
+
+        /// Runs the bootstrap in `words`, or in the shell.
+        fn run(&self, words: &[&str]) -> (std::result::Result<(), Failure>, Child) {
+            let words = if words.is_empty() { self.shell } else { words };
+            let mut command = Command::new(words[0]);
+            command.args(&words[1..]).stdin(Stdio::piped()).stdout(Stdio::piped());
+            command.env("HOME", self.place("home")).env("XDG_RUNTIME_DIR", self.place("run"));
+            let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+            let (explained, worker) = (Arc::clone(&self.explained), self.place("worker"));
+            let settings = Settings {
+                worker: worker.clone(),
+                ssh: None,
+                ssh_config: None,
+                home: None,
+                agent: None,
+                say: Arc::new(|line| panic!("{line}")),
+                explain: Arc::new(move |line| explained.lock().unwrap().push(line.to_string())),
+            };
+            let host = Host { name: "n1".into(), ..Host::local() };
+            let (to, from) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+            let parcel = Parcel::new(&worker).unwrap();
+            let dialogue = Dialogue::new(&to, &from, Duration::from_secs(3));
+            let result = converse(dialogue, &self.script(), &parcel, &host, &settings);
+            (child.stdin, child.stdout) = (Some(to), Some(from));
+            (result, child)
+        }
+
+        /// Where the worker says that it runs, and what was explained.
+        #[track_caller]
+        fn runs(&self, words: &[&str]) -> (String, String) {
+            let (result, mut child) = self.run(words);
+            assert_eq!(result.err().map(text), None, "{words:?} {:?}", self.shell);
+            drop(child.stdin.take());
+            let said = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+            let place = Path::new(said.strip_prefix("I am in ").unwrap().trim_end());
+            let place = place.strip_prefix(self.directory.path()).unwrap();
+            let place =
+                place.to_str().unwrap().replace(&format!("-{}", nix::unistd::getuid()), "-UID");
+            (place, self.explained.lock().unwrap().drain(..).collect())
+        }
+
+        #[track_caller]
+        fn fails(&self, words: &[&str]) -> String {
+            let (result, mut child) = self.run(words);
+            drop((child.stdin.take(), child.stdout.take()));
+            child.wait().unwrap();
+            text(result.err().unwrap())
+        }
+    }
+
+    fn text(failure: Failure) -> String {
+        match failure {
+            Failure::Ended(said) => format!("ended {said}"),
+            Failure::Silent(said) => format!("silent {said}"),
+            Failure::Final(error) => format!("{:?} {error}", error.kind()),
+        }
+    }
+
+    fn count(directory: &Path) -> usize {
+        fs::read_dir(directory).unwrap().count()
+    }
+
+    #[test]
+    fn a_worker_is_sent_once_and_found_again() {
+        for shell in shells() {
+            let there = There::new(shell);
+            let (place, explained) = there.runs(&[]);
+            assert_eq!(place, "var/mycloud-UID", "{shell:?}");
+            assert!(explained.starts_with("n1: sends the worker (200"), "{explained}");
+            assert_eq!(there.runs(&[]), ("var/mycloud-UID".into(), String::new()), "{shell:?}");
+            assert_eq!(count(&there.place("var/mycloud-UID/bin")), 1, "{shell:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_there_and_is_not_the_worker_is_not_run() {
+        for shell in shells() {
+            let there = There::new(shell);
+            there.runs(&[]);
+            let hash = Parcel::new(&there.place("worker")).unwrap().sha256;
+            let file = there.place("var/mycloud-UID/bin").join(hash);
+            for damage in ["", "#!/bin/sh\necho I am in danger\n"] {
+                fs::write(&file, damage).unwrap();
+                let (place, explained) = there.runs(&[]);
+                assert_eq!(place, "var/mycloud-UID", "{shell:?}");
+                assert!(explained.contains("sends the worker"), "{shell:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_place_that_others_could_touch_is_passed_over() {
+        for shell in shells() {
+            let there = There::new(shell);
+            std::os::unix::fs::symlink(there.place("shm"), there.place("var/mycloud-UID")).unwrap();
+            let open = there.place("tmp/mycloud-UID");
+            fs::create_dir(&open).unwrap();
+            fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).unwrap();
+            let node = nix::unistd::gethostname().unwrap().into_string().unwrap();
+            assert_eq!(there.runs(&[]).0, format!("home/.cache/mycloud/{node}"), "{shell:?}");
+            fs::remove_dir_all(there.place("home")).unwrap();
+            assert_eq!(there.runs(&[]).0, "run/mycloud", "{shell:?}");
+            fs::remove_dir_all(there.place("run")).unwrap();
+            fs::write(there.place("shm/mycloud-UID"), "").unwrap();
+            let why = there.fails(&[]);
+            assert!(why.starts_with("Hosts n1: no place for the worker there: "), "{why}");
+            assert!(why.contains("not a private directory"), "{why}");
+            assert!(why.contains(": there is no "), "{why}");
+        }
+    }
+
+    #[test]
+    fn noise_before_the_shell_is_skipped_and_explained() {
+        let there = There::new(&["/bin/sh"]);
+        let (place, explained) = there.runs(&["/bin/sh", "-c", "printf 'a\\033b'; exec /bin/sh"]);
+        assert_eq!(place, "var/mycloud-UID");
+        let expected = "n1: its login printed 3 bytes, skipped: a\\u{1b}b";
+        assert!(explained.starts_with(expected), "{explained}");
+        let why = there.fails(&["/bin/sh", "-c", "yes; exec /bin/sh"]);
+        assert!(why.starts_with("Hosts n1: its login prints without end"), "{why}");
+    }
+
+    #[test]
+    fn a_login_without_a_shell_is_told() {
+        let there = There::new(&["/bin/sh"]);
+        assert_eq!(there.fails(&["/bin/echo", "not", "available"]), "ended not available");
+        let echo = there.fails(&["/bin/cat"]);
+        assert!(echo.starts_with("silent mc_left="), "{echo}");
+    }
+
+    #[test]
+    fn another_system_is_refused_before_anything_is_made() {
+        let mut there = There::new(&["/bin/sh"]);
+        there.system = "Other node machine ";
+        let why = there.fails(&[]);
+        let expected = "Usage n1: it is Other machine, and the worker runs on Linux";
+        assert!(why.starts_with(expected), "{why}");
+        assert_eq!(count(&there.place("var")), 0);
+    }
+
+    #[test]
+    fn a_stream_that_breaks_while_the_worker_is_sent_leaves_nothing_there() {
+        for shell in ["/bin/sh", "/bin/bash --posix"] {
+            let there = There::new(&["/bin/sh"]);
+            let why = there.fails(&[
+                "/bin/sh",
+                "-c",
+                &format!("dd bs=1 count=100000 2>/dev/null | {shell}"),
+            ]);
+            let told = "Hosts n1: the worker cannot be copied there: what came is not what was";
+            assert!(why.starts_with(told) || why == "ended ", "{why}");
+            assert_eq!(count(&there.place("var/mycloud-UID/bin")), 0, "{shell}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The user's own `ssh` program as what carries a link: whatever its configuration means.
+//!
+//! The remote command is always `/bin/sh`, the same words in every login shell; all else goes
+//! through its standard input.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::cluster::bootstrap::{self, ANSWER_MAX, Failure, Parcel};
+use crate::cluster::complaints::Complaints;
+use crate::cluster::patience::Patience;
+use crate::cluster::refusal::{Refusal, meaning};
+use crate::cluster::{End, Host, Link, Settings};
+use crate::error::{Error, Kind, Result, reason};
+
+/// What the user's configuration must not change: nothing is asked, nothing else is started, and
+/// what is not known is refused. Errors are said, so that they can be told apart.
+const OPTIONS: &[&str] = &[
+    "BatchMode=yes",
+    "ClearAllForwardings=yes",
+    "ConnectTimeout=10",
+    "ControlMaster=no",
+    "ControlPath=none",
+    "ForwardAgent=no",
+    "ForwardX11=no",
+    "LogLevel=ERROR",
+    "PermitLocalCommand=no",
+    "RemoteCommand=none",
+    "RequestTTY=no",
+    "ServerAliveCountMax=2",
+    "ServerAliveInterval=5",
+    "StrictHostKeyChecking=yes",
+];
+
+/// How long a program that has closed its streams may take to exit.
+const EXIT_MAX: Duration = Duration::from_secs(2);
+
+/// Starts a worker on `host` through the ssh program.
+///
+/// # Errors
+/// As [`crate::cluster::connect`].
+pub(super) fn connect(host: &Host, settings: &Settings) -> Result<Link> {
+    let parcel = Parcel::new(&settings.worker)?;
+    let mut patience = Patience::new();
+    loop {
+        match attempt(host, settings, &parcel)? {
+            Ok(link) => return Ok(link),
+            Err(Refusal::Final(error)) => return Err(error),
+            Err(Refusal::Again(error)) => {
+                if !patience.wait() {
+                    return Err(error);
+                }
+                (settings.explain)(&format!("{error}; tries again"));
+            }
+        }
+    }
+}
+
+fn attempt(
+    host: &Host,
+    settings: &Settings,
+    parcel: &Parcel<'_>,
+) -> Result<std::result::Result<Link, Refusal>> {
+    let (program, to, from) = spawn(host, settings)?;
+    let failure = match bootstrap::start(&to, &from, parcel, host, settings) {
+        Ok(()) => {
+            program.complaints.aloud();
+            return Ok(Ok(Link { to, from, end: Arc::new(program) }));
+        }
+        Err(failure) => failure,
+    };
+    drop((to, from));
+    let refusal = match failure {
+        Failure::Final(error) => Refusal::Final(error),
+        Failure::Ended(printed) => {
+            program.finish();
+            let lines = program.complaints.last();
+            meaning(host, &typed(host, settings), &lines, &printed)
+        }
+        Failure::Silent(printed) => {
+            let mut lines = program.complaints.last();
+            lines.extend(Some(printed).filter(|printed| !printed.is_empty()));
+            let said = lines.last().map(|line| format!("; it said: {line}")).unwrap_or_default();
+            let text = format!("{host}: no answer within {} s{said}", ANSWER_MAX.as_secs());
+            Refusal::Final(Error::new(Kind::Hosts, text))
+        }
+    };
+    Ok(Err(refusal))
+}
+
+fn spawn(host: &Host, settings: &Settings) -> Result<(Program, OwnedFd, OwnedFd)> {
+    let (name, words) = match settings.ssh.as_deref() {
+        Some([name, words @ ..]) => (name.clone(), words),
+        _ => (OsString::from("ssh"), &[][..]),
+    };
+    let mut command = Command::new(&name);
+    command.args(words).arg("-T");
+    command.args(OPTIONS.iter().flat_map(|option| ["-o", option]));
+    command.args(whereto(host, settings)).arg("/bin/sh");
+    // An ssh of a jump host does not hear of BatchMode: it asks this program, which knows nothing.
+    command.env("SSH_ASKPASS", "/bin/false").env("SSH_ASKPASS_REQUIRE", "force");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let failed = |e: io::Error| {
+        let text = format!("{host}: cannot run {}: {}", name.display(), reason(&e));
+        Error::usage(text)
+    };
+    let mut child = command.spawn().map_err(failed)?;
+    let (Some(to), Some(from), Some(stderr)) =
+        (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    else {
+        return Err(Error::new(Kind::Hosts, format!("{host}: ssh has no streams")));
+    };
+    let complaints = Complaints::new(host.to_string(), settings);
+    let drained = {
+        let complaints = Arc::clone(&complaints);
+        thread::spawn(move || complaints.drain(stderr))
+    };
+    let program = Program { child: Mutex::new(child), complaints, drained };
+    Ok((program, to.into(), from.into()))
+}
+
+/// The words by which ssh is told of a host: nothing in them can be taken for an option.
+pub(super) fn whereto(host: &Host, settings: &Settings) -> Vec<OsString> {
+    let mut words: Vec<OsString> = Vec::new();
+    if let Some(file) = &settings.ssh_config {
+        words.extend(["-F".into(), file.into()]);
+    }
+    if let Some(port) = host.port {
+        words.extend(["-p".into(), port.to_string().into()]);
+    }
+    if let Some(user) = &host.user {
+        words.extend(["-l".into(), user.into()]);
+    }
+    words.extend(["--".into(), host.name.clone().into()]);
+    words
+}
+
+/// What the user would type to log in there.
+pub(super) fn typed(host: &Host, settings: &Settings) -> String {
+    let words = whereto(host, settings);
+    let words = words.iter().filter(|word| *word != "--").map(|word| word.to_string_lossy());
+    format!("ssh {}", words.collect::<Vec<_>>().join(" "))
+}
+
+/// A running ssh program.
+struct Program {
+    child: Mutex<Child>,
+    complaints: Arc<Complaints>,
+    /// The thread that reads its standard error.
+    drained: thread::JoinHandle<()>,
+}
+
+impl Program {
+    fn child(&self) -> MutexGuard<'_, Child> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits a moment for its end and for its last words.
+    fn finish(&self) -> Option<std::process::ExitStatus> {
+        let deadline = Instant::now() + EXIT_MAX;
+        loop {
+            let status = self.child().try_wait().ok().flatten();
+            let heard = status.is_some() && self.drained.is_finished();
+            if heard || Instant::now() >= deadline {
+                return status;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+impl End for Program {
+    fn cut(&self) {
+        self.complaints.hush();
+        let mut child = self.child();
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+
+    fn why(&self) -> Option<String> {
+        let status = self.finish();
+        if let Some(line) = self.complaints.last().pop() {
+            return Some(line);
+        }
+        // A signal is our own cut.
+        let code = status.and_then(|status| status.code()).filter(|code| *code != 0)?;
+        let early = self.complaints.early().map(|line| format!("; earlier: {line}"));
+        Some(format!("it ended with exit status {code}{}", early.unwrap_or_default()))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.cut();
+    }
+}

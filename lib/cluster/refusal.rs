@@ -1,0 +1,156 @@
+//! What ssh means by what it says on standard error when it does not reach a host: whether to try
+//! again, and what to tell the user to do.
+//!
+//! Its exit status says nothing: 255 is everything.
+
+use crate::cluster::Host;
+use crate::error::{Error, Kind};
+
+/// What a failure to reach a host calls for.
+pub(super) enum Refusal {
+    /// Another try: its sshd had too many logins to deal with.
+    Again(Error),
+    /// Nothing, or something by the user.
+    Final(Error),
+}
+
+/// Words by which ssh says that the connection ended before it was one.
+const BUSY: [&str; 4] = [
+    "kex_exchange_identification:",
+    "ssh_exchange_identification:",
+    "Connection closed by ",
+    "Connection reset by ",
+];
+
+/// Words by which ssh says that its own configuration is wrong.
+const MISCONFIGURED: [&str; 5] = [
+    "Bad owner or permissions on",
+    "Bad configuration option",
+    "bad configuration options",
+    "Can't open user config file",
+    "unknown option",
+];
+
+/// How many of the last lines are shown where nothing better is known.
+const SHOWN_LINES: usize = 3;
+
+/// What the lines mean that ssh said, `ssh` being how the user would call it for this host, and
+/// `printed` what came from the host's standard output instead of an answer.
+pub(super) fn meaning(host: &Host, ssh: &str, lines: &[String], printed: &str) -> Refusal {
+    let busy = |line: &String| BUSY.iter().any(|words| line.starts_with(words));
+    let at_host = |text: String| Error::new(Kind::Hosts, format!("{host}: {text}"));
+    if !lines.is_empty() && lines.iter().all(busy) {
+        return Refusal::Again(at_host(format!("it turns logins away: {}", lines.join("; "))));
+    }
+    if MISCONFIGURED.iter().any(|words| lines.iter().any(|line| line.contains(words))) {
+        return Refusal::Final(Error::usage(format!("{host}: ssh says: {}", lines.join("; "))));
+    }
+    let known = key_trouble(ssh, lines).or_else(|| login_trouble(lines));
+    Refusal::Final(at_host(known.unwrap_or_else(|| {
+        if lines.is_empty() && printed.is_empty() {
+            return "its login ended without a word: is its shell one that runs /bin/sh?".into();
+        }
+        if lines.is_empty() {
+            return format!("its login gives no shell: {printed}");
+        }
+        let last = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
+        last.join("; ").trim_start_matches("ssh: ").to_string()
+    })))
+}
+
+/// What is wrong with the key of the host.
+fn key_trouble(ssh: &str, lines: &[String]) -> Option<String> {
+    let line = |words: &str| lines.iter().find(|line| line.contains(words));
+    if line("HOST IDENTIFICATION HAS CHANGED").is_some() {
+        return Some(changed_key(lines));
+    }
+    if line("REVOKED HOST KEY").or(line("marked as revoked")).is_some() {
+        return Some("its host key is marked as revoked: nothing is sent there".into());
+    }
+    if let Some(line) = line("host key is known for ") {
+        let name = line.split("is known for ").nth(1).and_then(|rest| rest.split(' ').next());
+        let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
+        let cure = format!("run `{ssh}` once, and compare the key that it shows");
+        return Some(format!("its host key{name} is not known: {cure}"));
+    }
+    let failed = line("Host key verification failed");
+    failed.map(|_| format!("its host key is not accepted: run `{ssh}` once to see why"))
+}
+
+/// What is wrong with the keys of the user.
+fn login_trouble(lines: &[String]) -> Option<String> {
+    if lines.iter().any(|line| line.contains("Too many authentication failures")) {
+        let cure = "name the right one with IdentityFile and IdentitiesOnly in ~/.ssh/config";
+        return Some(format!("it was offered too many keys: {cure}"));
+    }
+    let denied = lines.iter().find_map(|line| line.split_once("Permission denied ("));
+    let ways = denied?.1.trim_end_matches(['.', ')']);
+    let cure = "run ssh-add if your key is locked, ssh-copy-id if it does not know the key";
+    Some(format!("it denies the login ({ways}): {cure}"))
+}
+
+/// Someone else answers, or the host was made anew: only the user can know.
+fn changed_key(lines: &[String]) -> String {
+    let fix = lines.iter().find(|line| line.starts_with("ssh-keygen ") && line.contains("-R"));
+    let fix = fix.map_or("ssh-keygen -R NAME", String::as_str);
+    format!(
+        "its host key has CHANGED: someone may be listening in; only if you know why it changed, \
+         forget the old one with `{fix}`"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(lines: &[&str]) -> (bool, String) {
+        let host = Host { name: "n1".into(), ..Host::local() };
+        let lines: Vec<String> = lines.iter().map(|line| line.to_string()).collect();
+        match meaning(&host, "ssh n1", &lines, "") {
+            Refusal::Again(error) => (true, error.to_string()),
+            Refusal::Final(error) => (false, error.to_string()),
+        }
+    }
+
+    #[test]
+    fn a_busy_sshd_is_asked_again() {
+        for lines in [
+            &[
+                "kex_exchange_identification: read: Connection reset by peer",
+                "Connection reset by 10.0.0.1 port 22",
+            ][..],
+            &["kex_exchange_identification: Connection closed by remote host"],
+            &["Connection closed by 10.0.0.1 port 22"],
+        ] {
+            assert!(of(lines).0, "{lines:?}");
+        }
+        assert!(!of(&["nc: getaddrinfo: no", "Connection closed by UNKNOWN port 65535"]).0);
+        assert!(!of(&[]).0);
+    }
+
+    #[test]
+    fn each_refusal_names_its_cure() {
+        let text = |lines: &[&str]| of(lines).1;
+        assert!(
+            text(&["root@n1: Permission denied (publickey)."])
+                .contains("denies the login (publickey): run ssh-add")
+        );
+        let unknown =
+            "No ED25519 host key is known for [n1]:2222 and you have requested strict checking.";
+        assert!(
+            text(&[unknown, "Host key verification failed."])
+                .contains("([n1]:2222) is not known: run `ssh n1`")
+        );
+        let changed = [
+            "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @",
+            "remove with:",
+            "ssh-keygen -f \"/h/k\" -R \"n1\"",
+            "Host key verification failed.",
+        ];
+        assert!(text(&changed).contains("`ssh-keygen -f \"/h/k\" -R \"n1\"`"));
+        assert_eq!(
+            text(&["ssh: connect to host n1 port 22: Connection refused"]),
+            "n1: connect to host n1 port 22: Connection refused"
+        );
+    }
+}
