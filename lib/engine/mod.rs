@@ -7,11 +7,14 @@
 
 pub mod assemble;
 mod budget;
+pub mod consumer;
 pub mod cursor;
 pub mod fleet;
 pub mod group;
 mod handover;
 pub mod keyed;
+pub mod producer;
+pub mod reach;
 pub mod reduce;
 mod remote;
 mod run;
@@ -25,7 +28,7 @@ use crate::record::digest::Contents;
 use crate::worker::Spool;
 
 pub use crate::worker::Form;
-pub use run::{Place, Plan, run};
+pub use run::{Hosts, Line, Place, Plan, run};
 
 /// What one process of the command gets.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use crate::cluster::Connection;
 use crate::engine::Shard;
-use crate::engine::fleet::{Fleet, Member, Seat};
+use crate::engine::fleet::{Member, Seat};
 use crate::engine::handover::{Failure, Made, Product};
 use crate::engine::run::Hosts;
 use crate::engine::slot::Slot;
@@ -110,7 +110,7 @@ impl Slot<'_> {
             Source::Shard(shard) if shard.hosts.iter().any(|host| host == connection.name()) => {
                 (Some(Fetch { run: shard.run.clone(), shard: shard.number }), None)
             }
-            Source::Shard(shard) => (None, Some(self.fetched(hosts.fleet, shard)?)),
+            Source::Shard(shard) => (None, Some(self.fetched(hosts, shard)?)),
         };
         let ask = Ask::Task(Task { job: hosts.job, task, attempt: number, input: there.clone() });
         let sent = connection.ask(&ask).and_then(|request| {
@@ -131,7 +131,11 @@ impl Slot<'_> {
     }
 
     /// A shard that is brought here, to be sent on to where it does not lie.
-    fn fetched(&self, fleet: &Fleet, shard: &Shard) -> Result<Spool> {
+    fn fetched(&self, hosts: &Hosts<'_>, shard: &Shard) -> Result<Spool> {
+        let Some(origin) = hosts.origin else {
+            return Err(Error::incomplete("a shard that lies nowhere"));
+        };
+        let fleet = origin.fleet()?;
         let mut reason = None;
         for host in &shard.hosts {
             let Some(member) = fleet.member(host) else { continue };

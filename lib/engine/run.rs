@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::engine::Cut;
 use crate::engine::budget::{Budget, within_descriptors};
+use crate::engine::consumer::Origin;
 use crate::engine::fleet::Fleet;
 use crate::engine::handover::{Failure, Handover, Made, Outcome, Product};
 use crate::engine::schedule::Schedule;
@@ -38,12 +39,14 @@ pub struct Hosts<'a> {
     pub fleet: &'a Fleet,
     /// The number of the job that they know the command by.
     pub job: u32,
+    /// Where shards lie that are the input, if they are.
+    pub origin: Option<&'a Origin>,
     /// Makes the manifest's lines, which are asked for in the order of the tasks.
-    pub line: &'a Line,
+    pub line: Line<'a>,
 }
 
 /// Makes the manifest's line for a shard: the host that it lies on, what it holds.
-pub type Line = dyn Fn(Option<&str>, &Contents) -> Result<Vec<u8>> + Sync;
+pub type Line<'a> = &'a (dyn Fn(Option<&str>, &Contents) -> Result<Vec<u8>> + Sync + 'a);
 
 /// What is to be done with the pieces of a stream.
 pub struct Plan<'a> {

@@ -149,7 +149,9 @@ impl Line {
             let is_name = |host: &String| {
                 (1..=HOST_MAX).contains(&host.len()) && !host.chars().any(char::is_control)
             };
-            if !(1..=REPLICAS_MAX).contains(&hosts.len()) || !hosts.iter().all(is_name) {
+            // What holds nothing need not lie anywhere.
+            let least = usize::from(bytes > 0);
+            if !(least..=REPLICAS_MAX).contains(&hosts.len()) || !hosts.iter().all(is_name) {
                 return None;
             }
             Line::Shard(Shard { number, hosts, contents: Contents { records, bytes, sum, hash } })
@@ -170,7 +172,7 @@ impl Writer {
         (Writer { totals: Totals::default() }, Line::Run(run).encode())
     }
 
-    /// The line of the next shard, which lies on `hosts`, at least one.
+    /// The line of the next shard, which lies on `hosts`: at least one, unless it holds nothing.
     ///
     /// # Errors
     /// When the totals overflow.

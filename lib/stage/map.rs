@@ -1,5 +1,7 @@
 //! `mc-map`: what a command prints for the records.
 
+pub mod hosts;
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -65,8 +67,21 @@ pub fn run(
     pass_on: &(dyn Fn(&str) + Sync),
 ) -> Result<Summary> {
     output.declare(&Facts::default())?;
-    let plan = Plan {
-        place: Place::Here,
+    let by_hand = |first, count| by_hand(options, first, count);
+    let plan = plan(options, tool, Place::Here, input.name(), &by_hand, pass_on);
+    work(options, &plan, input, output)
+}
+
+fn plan<'a>(
+    options: &'a Options,
+    tool: &'a str,
+    place: Place<'a>,
+    input_name: &str,
+    by_hand: &'a (dyn Fn(u64, u64) -> String + Sync),
+    pass_on: &'a (dyn Fn(&str) + Sync),
+) -> Plan<'a> {
+    Plan {
+        place,
         tool,
         command: &options.command,
         form: options.form,
@@ -79,19 +94,28 @@ pub fn run(
         folder: &options.directory,
         max_record: options.max_record,
         bad: &options.bad,
-        input_name: input.name().to_string(),
-        by_hand: &|first, count| by_hand(options, first, count),
+        input_name: input_name.to_string(),
+        by_hand,
         pass_on,
-    };
+    }
+}
+
+/// Runs the command over the records of `input`, wherever the plan says.
+fn work(
+    options: &Options,
+    plan: &Plan<'_>,
+    input: impl Input + 'static,
+    output: &mut dyn Output,
+) -> Result<Summary> {
     let blocks = Blocks::new(input, options.max_record);
     let bad = Arc::clone(&options.bad);
     match options.per {
-        Per::Block => engine::run(&plan, BlockCut { blocks, bad }, output),
+        Per::Block => engine::run(plan, BlockCut { blocks, bad }, output),
         Per::Shard => {
             let memory = options.memory / 4;
             let spool = Spool::new(Vec::new(), memory, &options.directory);
             let cut = ShardCut { blocks, bad, form: options.form, spool: Some(spool) };
-            engine::run(&plan, cut, output)
+            engine::run(plan, cut, output)
         }
     }
 }
@@ -100,7 +124,7 @@ pub fn run(
 fn by_hand(options: &Options, first: u64, count: u64) -> String {
     let last = first.saturating_add(count).saturating_sub(1);
     let script = quote::word(OsStr::new(&format!("{first},{last}p;{last}q")));
-    let whole = options.per == Per::Shard;
+    let whole = options.per == Per::Shard || count == 0;
     let source = match (&options.input_path, whole) {
         (Some(path), true) => format!("cat {}", quoted(path)),
         (Some(path), false) => format!("sed -n {script} {}", quoted(path)),

@@ -42,6 +42,16 @@ impl Command {
         Ok(Command { program, words })
     }
 
+    /// A command that runs elsewhere: whether it is there is found out there.
+    pub fn elsewhere(words: Vec<OsString>) -> Command {
+        Command { program: PathBuf::new(), words }
+    }
+
+    /// Its words, for where it runs.
+    pub fn words(&self) -> &[OsString] {
+        &self.words
+    }
+
     /// `line`, for `/bin/sh -c`.
     pub fn shell(line: OsString) -> Command {
         Command { program: SHELL.into(), words: vec!["sh".into(), "-c".into(), line] }

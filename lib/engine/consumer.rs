@@ -1,0 +1,238 @@
+//! The reading of shards: whose they are, the workers that send them, and their records in order,
+//! each shard checked against its manifest.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use crate::cluster::{Connection, Greeting, Host, Settings};
+use crate::engine::Shard;
+use crate::engine::fleet::Fleet;
+use crate::engine::reach::Reach;
+use crate::engine::remote::verify;
+use crate::error::{Error, Kind, Result};
+use crate::record::digest::Digest;
+use crate::record::stream::{Facts, Input};
+use crate::run::manifest::Reader;
+use crate::run::ownership::Claim;
+use crate::wire::message::{Ask, Fetch};
+
+/// How many shards are asked for before their turn: of each, no more comes than a window holds.
+const AHEAD: usize = 8;
+
+/// A manifest that is read, and what it is of.
+pub struct Consumer {
+    /// The manifest.
+    pub manifest: Reader<Box<dyn Input>>,
+    /// The run.
+    pub run: String,
+    /// What is known of the records.
+    pub facts: Facts,
+    /// Holds on to the data; none where it is kept for good.
+    pub claim: Option<Claim>,
+    /// Where the data lies.
+    pub origin: Arc<Origin>,
+}
+
+/// The hosts that a run's shards lie on.
+pub struct Origin {
+    /// The hosts, with their names in the manifest.
+    pub hosts: Vec<(Host, String)>,
+    settings: Settings,
+    tool: String,
+    fleet: Mutex<Option<Arc<Fleet>>>,
+}
+
+impl Origin {
+    /// Workers there that send shards: started when they are first needed.
+    ///
+    /// # Errors
+    /// `Hosts` when a host cannot be reached.
+    pub fn fleet(&self) -> Result<Arc<Fleet>> {
+        let mut fleet = self.fleet.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fleet) = &*fleet {
+            return Ok(Arc::clone(fleet));
+        }
+        let greeting = Greeting { tool: self.tool.clone(), run: None, memory: None };
+        let opened = Arc::new(Fleet::open(&self.hosts, &self.settings, &greeting)?);
+        Ok(Arc::clone(fleet.insert(opened)))
+    }
+}
+
+impl Consumer {
+    /// Begins to read the manifest in `input`.
+    ///
+    /// # Errors
+    /// `Usage` when the run is not known, `Incomplete` when its data is gone.
+    pub fn open(input: Box<dyn Input>, reach: &Reach) -> Result<Consumer> {
+        let mut manifest = Reader::new(input);
+        let run = manifest.run()?;
+        let record = reach.runs.load(run)?;
+        let claim = if record.kept.is_some() { None } else { Some(reach.locks.claim(run)?) };
+        let mut hosts = Vec::new();
+        let mut settings = reach.settings.clone();
+        for host in &record.hosts {
+            let (found, how) = reach.to_host(host)?;
+            hosts.push((found, host.name.clone()));
+            settings = how;
+        }
+        let (tool, fleet) = (reach.tool.to_string(), Mutex::new(None));
+        let origin = Arc::new(Origin { hosts, settings, tool, fleet });
+        Ok(Consumer { manifest, run: run.to_string(), facts: record.facts, claim, origin })
+    }
+
+    /// The next shard.
+    ///
+    /// # Errors
+    /// What the manifest says.
+    pub fn next_shard(&mut self) -> Result<Option<Shard>> {
+        let shard = self.manifest.next_shard()?;
+        Ok(shard.map(|shard| Shard {
+            run: self.run.clone(),
+            number: shard.number,
+            hosts: shard.hosts,
+            contents: shard.contents,
+        }))
+    }
+
+    /// The records of the shards, in order, as a stream that is called `name`.
+    ///
+    /// # Errors
+    /// `Hosts` when a host cannot be reached.
+    pub fn into_records(self, name: String) -> Result<ShardRecords> {
+        let fleet = self.origin.fleet()?;
+        let (send, coming) = sync_channel(AHEAD);
+        let facts = self.facts.clone();
+        let thread = thread::Builder::new().spawn(move || ask_ahead(self, &fleet, &send));
+        thread.map_err(|e| Error::io("start", "a thread", &e))?;
+        Ok(ShardRecords { coming, open: None, rest: Vec::new(), at: 0, name, facts, ended: false })
+    }
+}
+
+/// What comes next.
+enum Coming {
+    /// A shard that was asked for.
+    Shard(Box<Asked>),
+    /// The manifest is at its end.
+    End(Box<Consumer>),
+    Failed(Error),
+}
+
+/// A shard that was asked for.
+struct Asked {
+    shard: Shard,
+    connection: Arc<Connection>,
+    request: u32,
+    digest: Digest,
+}
+
+/// Asks for shards before their turn.
+fn ask_ahead(mut consumer: Consumer, fleet: &Fleet, to: &SyncSender<Coming>) {
+    loop {
+        let coming = match consumer.next_shard() {
+            Ok(None) => break,
+            Ok(Some(shard)) if shard.contents.bytes == 0 => continue,
+            Ok(Some(shard)) => ask(fleet, shard)
+                .map_or_else(Coming::Failed, |asked| Coming::Shard(Box::new(asked))),
+            Err(error) => Coming::Failed(error),
+        };
+        let failed = matches!(coming, Coming::Failed(_));
+        // Nobody takes it when the tool has ended.
+        if to.send(coming).is_err() || failed {
+            return;
+        }
+    }
+    let _ = to.send(Coming::End(Box::new(consumer)));
+}
+
+fn ask(fleet: &Fleet, shard: Shard) -> Result<Asked> {
+    let mut reason = None;
+    for name in &shard.hosts {
+        let Some(member) = fleet.member(name) else { continue };
+        let connection = Arc::clone(&member.connection);
+        let ask = Ask::Fetch(Fetch { run: shard.run.clone(), shard: shard.number });
+        match connection.ask(&ask) {
+            Ok(request) => {
+                return Ok(Asked { shard, connection, request, digest: Digest::default() });
+            }
+            Err(error) => reason = Some(error),
+        }
+    }
+    let number = shard.number;
+    let unknown = || Error::new(Kind::Hosts, "it lies on a host that its run does not name");
+    Err(reason.unwrap_or_else(unknown).at(format!("shard {number}")))
+}
+
+/// The records of shards, as one stream.
+pub struct ShardRecords {
+    coming: Receiver<Coming>,
+    open: Option<Box<Asked>>,
+    rest: Vec<u8>,
+    at: usize,
+    name: String,
+    facts: Facts,
+    ended: bool,
+}
+
+impl ShardRecords {
+    /// Brings the next bytes; `false` at the end.
+    fn fill(&mut self) -> Result<bool> {
+        loop {
+            if let Some(open) = &mut self.open {
+                match open.connection.data(open.request)? {
+                    Some(data) => {
+                        open.digest.push(&data);
+                        (self.rest, self.at) = (data, 0);
+                        return Ok(true);
+                    }
+                    None => {
+                        verify(open.connection.name(), &open.shard, &open.digest.contents())?;
+                        self.open = None;
+                    }
+                }
+            }
+            match self.coming.recv() {
+                Ok(Coming::Shard(asked)) => self.open = Some(asked),
+                Ok(Coming::Failed(error)) => return Err(error),
+                Ok(Coming::End(consumer)) => {
+                    let Consumer { mut manifest, claim, .. } = *consumer;
+                    // The producer waits for this; nobody may wait for its end before.
+                    drop(claim);
+                    manifest.drain()?;
+                    self.ended = true;
+                    return Ok(false);
+                }
+                Err(_) => {
+                    return Err(Error::incomplete("internal error: the manifest's reader broke"));
+                }
+            }
+        }
+    }
+}
+
+impl Input for ShardRecords {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        while self.at == self.rest.len() {
+            if self.ended || !self.fill()? {
+                return Ok(0);
+            }
+        }
+        let rest = &self.rest[self.at..];
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        self.at += count;
+        Ok(count)
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn facts(&mut self) -> Option<Facts> {
+        self.promised()
+    }
+
+    fn promised(&mut self) -> Option<Facts> {
+        Some(self.facts.clone()).filter(|facts| *facts != Facts::default())
+    }
+}

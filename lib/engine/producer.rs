@@ -1,0 +1,200 @@
+//! The making of shards: the run that they belong to, the workers that make them, the manifest that
+//! tells of them, and the wait for those who read them.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::cluster::{Connection, Greeting, Host};
+use crate::engine::fleet::Fleet;
+use crate::engine::reach::Reach;
+use crate::error::{Error, Kind, Result};
+use crate::record::digest::Contents;
+use crate::record::stream::{Facts, Output};
+use crate::run::manifest::Writer;
+use crate::run::ownership::{Claim, GRACE, Outcome, Owner};
+use crate::run::run_dir::RunRecord;
+use crate::run::run_id::RunId;
+use crate::wire::message::{self, Ask, Reply};
+
+/// A file to be sent to where commands start.
+#[derive(Clone, Debug)]
+pub struct Shipped {
+    /// The file here.
+    pub from: PathBuf,
+    /// Its path there.
+    pub to: PathBuf,
+    /// Whether it may be executed.
+    pub executable: bool,
+}
+
+/// Makes shards on hosts.
+pub struct Producer {
+    reach: Reach,
+    run: RunId,
+    record: RunRecord,
+    fleet: Fleet,
+    owner: Option<Owner>,
+    writer: Mutex<Option<Writer>>,
+    /// Holds on what the shards are made of.
+    inputs: Vec<Claim>,
+}
+
+impl Producer {
+    /// Begins a run with a worker on each of `hosts`, and writes the first line of its manifest to
+    /// `output`. `keep` is where the manifest is to stay, for data that is to be kept.
+    ///
+    /// # Errors
+    /// `Hosts` when a host cannot be reached; `Storage`; what `output` says.
+    pub fn begin(
+        reach: &Reach,
+        hosts: &[(Host, String)],
+        memory: Option<u64>,
+        keep: Option<&Path>,
+        output: &mut dyn Output,
+    ) -> Result<Producer> {
+        reach.runs.sweep(&reach.locks);
+        reach.locks.sweep();
+        let run = RunId::random()?;
+        let owner = if keep.is_some() { None } else { Some(reach.locks.own(run)?) };
+        let tool = reach.tool.to_string();
+        let greeting = Greeting { tool: tool.clone(), run: Some(run.to_string()), memory };
+        let fleet = Fleet::open(hosts, &reach.settings, &greeting)?;
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |at| at.as_secs());
+        let of = |c: &std::sync::Arc<Connection>| {
+            reach.record_of(c.host(), c.name(), c.welcome().directory.clone())
+        };
+        let record = RunRecord {
+            tool,
+            argv: reach.argv.clone(),
+            cwd: reach.cwd.as_os_str().into(),
+            started,
+            facts: Facts::default(),
+            hosts: fleet.connections().map(of).collect(),
+            inputs: Vec::new(),
+            kept: keep.map(|path| path.as_os_str().into()),
+        };
+        if keep.is_none() {
+            reach.runs.keep(run, &record)?;
+        }
+        let (writer, first) = Writer::begin(run);
+        output.write(first.as_bytes())?;
+        output.flush()?;
+        let (reach, writer) = (reach.clone(), Mutex::new(Some(writer)));
+        Ok(Producer { reach, run, record, fleet, owner, writer, inputs: Vec::new() })
+    }
+
+    /// The workers.
+    pub fn fleet(&self) -> &Fleet {
+        &self.fleet
+    }
+
+    /// Holds on to what the shards are made of, until they are gone themselves.
+    pub fn hold(&mut self, input: Option<Claim>) {
+        self.inputs.extend(input);
+    }
+
+    /// Makes `job` known to all workers, with the files that it needs.
+    ///
+    /// # Errors
+    /// `Hosts` when a worker is lost, `Usage` when a file cannot be read, `Storage` when there is no
+    /// room for it.
+    pub fn job(&self, job: &message::Job, files: &[Shipped]) -> Result<()> {
+        let results: Vec<Result<()>> = std::thread::scope(|scope| {
+            let sent: Vec<_> = self
+                .fleet
+                .connections()
+                .map(|connection| scope.spawn(|| equip(connection, job, files)))
+                .collect();
+            let joined = sent.into_iter().map(|thread| thread.join());
+            joined.map(|r| r.unwrap_or_else(|_| Err(Error::incomplete("internal error")))).collect()
+        });
+        results.into_iter().collect()
+    }
+
+    /// The manifest's line for the next shard.
+    ///
+    /// # Errors
+    /// When there are more shards, or larger ones, than can be counted.
+    pub fn line(&self, host: Option<&str>, contents: &Contents) -> Result<Vec<u8>> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(writer) = writer.as_mut() else {
+            return Err(Error::incomplete("a shard after the manifest's end"));
+        };
+        let hosts: Vec<&str> = host.into_iter().collect();
+        Ok(writer.shard(&hosts, *contents)?.into_bytes())
+    }
+
+    /// Ends the manifest: all shards are made, and lie where it says.
+    ///
+    /// # Errors
+    /// `Hosts` when one is lost with its host; `Storage` when they cannot be kept; what `output`
+    /// says.
+    pub fn end(&self, output: &mut dyn Output) -> Result<()> {
+        self.fleet.check()?;
+        if self.record.kept.is_some() {
+            for connection in self.fleet.connections() {
+                let request = connection.ask(&Ask::Keep)?;
+                expect_done(connection, request)?;
+            }
+            self.reach.runs.keep(self.run, &self.record)?;
+        }
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            output.write(writer.end().as_bytes())?;
+        }
+        output.flush()
+    }
+
+    /// Stays until those who read the shards have let go; then nothing is left of them, unless they
+    /// are kept. To be called when the manifest is out and nobody waits for its end.
+    ///
+    /// # Errors
+    /// `Incomplete` when nobody came; `Hosts` when shards were lost meanwhile.
+    pub fn stay(mut self) -> Result<()> {
+        let Some(owner) = self.owner.take() else { return Ok(()) };
+        let outcome = owner.wait_for_readers(GRACE, &|| self.fleet.check().is_err())?;
+        match outcome {
+            Outcome::LetGo => Ok(()),
+            Outcome::Stopped => self.fleet.check(),
+            Outcome::NeverClaimed => Err(Error::incomplete(
+                "nobody has read the shards, which are gone now: end the pipeline in mc-gather, or \
+                 say -o FILE.mc to keep them",
+            )),
+        }
+    }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        // First the data is said to be gone, then it goes, then what is known of it.
+        drop(self.owner.take());
+        self.fleet.close();
+        if self.record.kept.is_none() {
+            let _ = self.reach.runs.remove(self.run);
+        }
+    }
+}
+
+/// Makes a job known to a worker.
+fn equip(connection: &Connection, job: &message::Job, files: &[Shipped]) -> Result<()> {
+    connection.tell(&Ask::Job(job.clone()))?;
+    for file in files {
+        let content = std::fs::read(&file.from).map_err(|e| Error::path("read", &file.from, &e))?;
+        let path = file.to.as_os_str().into();
+        let ask = Ask::File(message::File { path, executable: file.executable });
+        let request = connection.ask(&ask)?;
+        connection.send(request, &content)?;
+        connection.sent_all(request)?;
+        expect_done(connection, request)?;
+    }
+    Ok(())
+}
+
+fn expect_done(connection: &Connection, request: u32) -> Result<()> {
+    match connection.reply(request)? {
+        Reply::Done(_) => Ok(()),
+        Reply::Failed(failed) => Err(failed.error().at(connection.name())),
+        _ => Err(Error::new(Kind::Incomplete, format!("{}: an unknown reply", connection.name()))),
+    }
+}

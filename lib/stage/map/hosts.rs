@@ -1,0 +1,123 @@
+//! `mc-map` on hosts: the records go there by blocks, or lie there as shards, and what the command
+//! prints stays there as shards.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Options, by_hand};
+use crate::cluster::Host;
+use crate::engine::consumer::Consumer;
+use crate::engine::fleet;
+use crate::engine::producer::{Producer, Shipped};
+use crate::engine::reach::Reach;
+use crate::engine::{self, Cut, Form, Hosts, Piece, Place};
+use crate::error::{Error, Result};
+use crate::record::stream::{Input, Output, Summary};
+use crate::run::ownership::Claim;
+use crate::wire::bytes::Bytes;
+use crate::wire::message::Job;
+
+/// The job that the command is, on the hosts.
+const JOB: u32 = 1;
+
+/// What is mapped.
+pub enum Feed {
+    /// Records.
+    Records(Box<dyn Input>),
+    /// Shards.
+    Shards(Box<Consumer>),
+}
+
+/// Where and how.
+pub struct Remote<'a> {
+    /// How hosts are reached.
+    pub reach: &'a Reach,
+    /// The hosts; none works where the shards lie.
+    pub hosts: Option<Vec<Host>>,
+    /// The memory to stay within on each host, in bytes, where the user says so.
+    pub memory: Option<u64>,
+    /// The words of the command, as they are to be there.
+    pub words: Vec<Bytes>,
+    /// The files that it needs there.
+    pub files: Vec<Shipped>,
+    /// Where the manifest is to stay, when the shards are to be kept.
+    pub keep: Option<&'a Path>,
+}
+
+/// Runs the command on hosts and writes the manifest of what it printed to `output`. The shards are
+/// there until the producer ends: see [`Producer::stay`].
+///
+/// # Errors
+/// As [`super::run`]; `Hosts` when hosts cannot be reached, or are lost with shards.
+pub fn run(
+    options: &Options,
+    remote: &Remote<'_>,
+    mut feed: Feed,
+    output: &mut dyn Output,
+    pass_on: &(dyn Fn(&str) + Sync),
+) -> Result<(Summary, Producer)> {
+    let hosts = match (&remote.hosts, &feed) {
+        (Some(hosts), _) => {
+            let names = fleet::names(hosts);
+            hosts.iter().cloned().zip(names).collect()
+        }
+        (None, Feed::Shards(consumer)) => consumer.origin.hosts.clone(),
+        (None, Feed::Records(_)) => return Err(Error::usage("no hosts to work on")),
+    };
+    let mut producer = Producer::begin(remote.reach, &hosts, remote.memory, remote.keep, output)?;
+    producer.hold(claim(&mut feed));
+    producer.job(&job(options, remote), &remote.files)?;
+    let origin = match &feed {
+        Feed::Shards(consumer) => Some(Arc::clone(&consumer.origin)),
+        Feed::Records(_) => None,
+    };
+    let on = Hosts {
+        fleet: producer.fleet(),
+        job: JOB,
+        origin: origin.as_deref(),
+        line: &|host, contents| producer.line(host, contents),
+    };
+    let input_name = match &feed {
+        Feed::Records(input) => input.name().to_string(),
+        Feed::Shards(_) => "the shards".to_string(),
+    };
+    let by_hand = |first, count| by_hand(options, first, count);
+    let (tool, place) = (remote.reach.tool, Place::Hosts(&on));
+    let plan = super::plan(options, tool, place, &input_name, &by_hand, pass_on);
+    let summary = match feed {
+        Feed::Records(input) => super::work(options, &plan, input, output)?,
+        Feed::Shards(consumer) => engine::run(&plan, ShardsCut { consumer }, output)?,
+    };
+    producer.end(output)?;
+    Ok((summary, producer))
+}
+
+fn claim(feed: &mut Feed) -> Option<Claim> {
+    match feed {
+        Feed::Shards(consumer) => consumer.claim.take(),
+        Feed::Records(_) => None,
+    }
+}
+
+fn job(options: &Options, remote: &Remote<'_>) -> Job {
+    Job {
+        number: JOB,
+        words: remote.words.clone(),
+        text: options.form == Form::Text,
+        ok_exit: options.ok_exit.clone(),
+        timeout_ms: options.timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX)),
+        max_record: options.max_record as u64,
+        lenient: !options.bad.is_strict(),
+    }
+}
+
+/// Gives the shards of a manifest, one by one.
+struct ShardsCut {
+    consumer: Box<Consumer>,
+}
+
+impl Cut for ShardsCut {
+    fn next(&mut self, _: usize, _: Vec<u8>) -> Result<Option<Piece>> {
+        Ok(self.consumer.next_shard()?.map(Piece::Shard))
+    }
+}
