@@ -3,6 +3,7 @@
 #![allow(missing_docs, unreachable_pub)]
 
 mod aggregate;
+mod cluster;
 mod exits;
 mod format;
 mod harness;

@@ -5,10 +5,12 @@
 //! less: standard error is empty unless the test says otherwise, and a call that hangs is a failure.
 
 mod call;
+mod cluster;
 mod oracle;
 mod running;
 
 pub use call::Call;
+pub use cluster::{CLEAN, Cluster, HOSTS, cluster, worker};
 pub use oracle::{jq, need, python, python_program};
 pub use running::{Output, Running};
 

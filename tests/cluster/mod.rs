@@ -1,0 +1,3 @@
+//! Pipelines over hosts with real sshd.
+
+mod bed;
