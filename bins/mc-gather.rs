@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use mycloud::cli::options::Records;
 use mycloud::cli::resources::{self, Output};
-use mycloud::cli::{self, Session};
+use mycloud::cli::{self, Session, feed};
 use mycloud::stage::gather::{self, Options};
 
 /// Gather records into a file that appears whole or not at all, or onto standard output
@@ -27,6 +27,6 @@ fn main() -> ExitCode {
             directory: args.output.temporary_directory()?,
             read: resources::read_options(&args.records, session)?,
         };
-        gather::run(&options, Box::new(session.stdin()?))
+        gather::run(&options, feed::records(session)?)
     })
 }

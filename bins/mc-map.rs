@@ -142,6 +142,31 @@ impl Args {
 
 fn main() -> ExitCode {
     cli::run("mc-map", |args: Args, session: &mut Session| {
+        if let Some(h) = std::env::var_os("MC_TEST_HOSTS") {
+            let hosts = h
+                .to_str()
+                .unwrap()
+                .split(',')
+                .map(|w| w.parse().unwrap())
+                .collect::<Vec<mycloud::cluster::Host>>();
+            let options = args.options()?;
+            session.guard()?;
+            let feed = mycloud::cli::feed::feed(session)?;
+            let reach = mycloud::cli::reach::reach(session, None, None)?;
+            let words = options.command.words().iter().map(|w| w.as_os_str().into()).collect();
+            let remote = map::hosts::Remote {
+                reach: &reach,
+                hosts: Some(hosts),
+                memory: None,
+                words,
+                files: vec![],
+                keep: None,
+            };
+            let session = &*session;
+            return mycloud::cli::shards::publish(session, &reach, None, |output| {
+                map::hosts::run(&options, &remote, feed, output, &|lines| session.pass_on(lines))
+            });
+        }
         let options = args.options()?;
         session.guard()?;
         let (tool, input, mut output) = (session.tool(), session.stdin()?, session.stdout());

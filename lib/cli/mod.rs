@@ -34,6 +34,7 @@
 pub mod command;
 pub mod duration;
 pub mod far_end;
+pub mod feed;
 mod guard;
 mod ledger;
 pub mod memory;
@@ -41,8 +42,10 @@ pub mod message;
 pub mod options;
 pub mod process;
 mod progress;
+pub mod reach;
 pub mod resources;
 pub mod session;
+pub mod shards;
 pub mod size;
 pub mod stats;
 pub mod stdin;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::cli::ledger::Names;
 use crate::cli::progress::Progress;
+use crate::cli::stdout::Sort;
 use crate::cli::{Stdin, Stdout, guard, message};
 use crate::error::{Error, Result};
 use crate::format::ledger::Ledger;
@@ -19,6 +20,7 @@ pub struct Session {
     progress: Option<Arc<Progress>>,
     stdin_taken: bool,
     names: Option<Arc<Names>>,
+    verbose: bool,
 }
 
 impl Session {
@@ -28,7 +30,33 @@ impl Session {
         registry::install(Registry::new(runtime_dir::candidates(directory)));
         let stdout = Stdout::new(tool);
         let progress = stdout.progress();
-        Session { tool, stdout, progress, stdin_taken: false, names: None }
+        Session { tool, stdout, progress, stdin_taken: false, names: None, verbose: false }
+    }
+
+    /// Says more from now on, or not.
+    pub(super) fn set_verbose(&mut self, verbose: bool) {
+        self.verbose = verbose;
+    }
+
+    /// Whether more is to be said (`-v`).
+    pub fn is_verbose(&self) -> bool {
+        self.verbose
+    }
+
+    /// Whether standard output is a terminal, or a regular file.
+    pub fn stdout_sort(&self) -> Sort {
+        self.stdout.sort()
+    }
+
+    /// Ends standard output well, before the tool has ended: its reader need not wait for what is
+    /// left to do.
+    ///
+    /// # Errors
+    /// What is held back cannot be written.
+    pub fn close_stdout(&self) -> Result<()> {
+        self.stdout.finish()?;
+        self.stdout.close();
+        Ok(())
     }
 
     /// The name of the tool.
@@ -59,6 +87,11 @@ impl Session {
 
     /// Standard output. It is flushed at the end, and what fails then fails the tool.
     pub fn stdout(&mut self) -> Stdout {
+        self.stdout.clone()
+    }
+
+    /// As [`Session::stdout`].
+    pub(super) fn stdout_handle(&self) -> Stdout {
         self.stdout.clone()
     }
 

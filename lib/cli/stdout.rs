@@ -30,14 +30,18 @@ const HOLD_BACK: Duration = Duration::from_millis(5);
 #[derive(Clone, Debug)]
 pub struct Stdout(Arc<Mutex<Stream>>);
 
+/// What standard output is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sort {
-    /// Closed when the process started.
+pub enum Sort {
+    /// Closed, when the process started or by us.
     Closed,
+    /// A pipe, with a name or without.
     Pipe,
-    /// Gets what is written at once.
+    /// A terminal: gets what is written at once.
     Terminal,
+    /// A regular file.
     File,
+    /// A device or a socket.
     Other,
 }
 
@@ -116,6 +120,21 @@ impl Stdout {
     /// What shows the progress of this process, if anything does.
     pub(super) fn progress(&self) -> Option<Arc<Progress>> {
         self.lock().progress.clone()
+    }
+
+    /// What it is.
+    pub(super) fn sort(&self) -> Sort {
+        self.lock().sort
+    }
+
+    /// Closes it at a good end, whatever it is.
+    pub(super) fn close(&self) {
+        self.end(0);
+        let mut stream = self.lock();
+        stream.sort = Sort::Closed;
+        if let Ok(null) = OpenOptions::new().write(true).open("/dev/null") {
+            let _ = nix::unistd::dup2_stdout(null);
+        }
     }
 
     /// Bytes written so far, without those that are held back.

@@ -68,6 +68,7 @@ fn work<A: Parser>(
         }
         Asked::Work(args, common) => {
             wishes.verbose = common.verbose;
+            session.set_verbose(common.verbose);
             let variable = std::env::var_os(STATS_VARIABLE).filter(|v| !v.is_empty());
             if let Some(path) = common.stats.or(variable.map(PathBuf::from)) {
                 wishes.stats = Some(Stats::open(&path)?);

@@ -31,8 +31,6 @@ const END_WAIT: Duration = Duration::from_secs(6);
 /// How a tool begins a connection.
 #[derive(Clone, Debug)]
 pub struct Greeting {
-    /// The tool's name.
-    pub tool: String,
     /// The run that shards are made for, if they are.
     pub run: Option<String>,
     /// Memory to stay within on the host, in bytes, where the user says so.
@@ -96,7 +94,7 @@ impl Connection {
             run: greeting.run.clone(),
             slots: host.slots,
             memory: greeting.memory,
-            tool: format!("{}: {name}", greeting.tool),
+            name: name.into(),
         };
         let frame = |kind, to: &mut (File, Vec<u8>), payload: &[u8]| write(to, kind, 0, payload);
         let lost = |error: Error| {
@@ -352,7 +350,6 @@ impl Connection {
                 Err(error) => break error.to_string(),
             }
         };
-        self.end.cut();
         let why = self.end.why().map(|why| format!("{error} ({why})"));
         self.lose(why.unwrap_or(error));
     }
@@ -363,7 +360,7 @@ impl Connection {
             match frame.kind {
                 Kind::Beat => continue,
                 Kind::Control => match message::decode(frame.payload)? {
-                    Reply::Said(lines) => (self.say)(&lines),
+                    Reply::Said(lines) => lines.lines().for_each(|line| (self.say)(line)),
                     reply => self.change(frame.request, |open| {
                         open.reply = Some(reply);
                         Ok(())

@@ -4,11 +4,24 @@
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::cluster::{Host, program};
 use crate::error::{Error, Kind, Result};
+
+/// How long a worker on this machine may take to end when its link is cut.
+const CUT_WAIT: Duration = Duration::from_secs(6);
+
+/// How long the end of a worker on this machine is waited for, to say how it ended.
+const WHY_WAIT: Duration = Duration::from_millis(300);
+
+/// How often it is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// How hosts are reached.
 #[derive(Clone)]
@@ -78,15 +91,40 @@ fn local(settings: &Settings) -> Result<Link> {
 /// A worker that is a child of ours.
 struct Local(Mutex<Child>);
 
+impl Local {
+    /// How the worker ended, if it has or does within `wait`.
+    fn ended(&self, wait: Duration) -> Option<ExitStatus> {
+        let begin = Instant::now();
+        loop {
+            let mut child = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            match child.try_wait() {
+                Ok(None) if begin.elapsed() < wait => drop(child),
+                result => return result.ok().flatten(),
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+}
+
 impl End for Local {
+    /// Asks it to end, which takes it as long as the commands take that it ends, and kills it when
+    /// it does not.
     fn cut(&self) {
-        let mut child = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = child.kill();
-        let _ = child.wait();
+        if self.ended(Duration::ZERO).is_some() {
+            return;
+        }
+        let child = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM);
+        drop(child);
+        if self.ended(CUT_WAIT).is_none() {
+            let mut child = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 
     fn why(&self) -> Option<String> {
-        let mut child = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        child.wait().ok().filter(|status| !status.success()).map(|status| status.to_string())
+        let status = self.ended(WHY_WAIT)?;
+        Some(status).filter(|status| !status.success()).map(|status| status.to_string())
     }
 }

@@ -20,6 +20,14 @@ use crate::wire::message::{Ask, Fetch};
 /// How many shards are asked for before their turn: of each, no more comes than a window holds.
 const AHEAD: usize = 8;
 
+/// What a stage reads.
+pub enum Feed {
+    /// Records.
+    Records(Box<dyn Input>),
+    /// Shards.
+    Shards(Box<Consumer>),
+}
+
 /// A manifest that is read, and what it is of.
 pub struct Consumer {
     /// The manifest.
@@ -39,7 +47,6 @@ pub struct Origin {
     /// The hosts, with their names in the manifest.
     pub hosts: Vec<(Host, String)>,
     settings: Settings,
-    tool: String,
     fleet: Mutex<Option<Arc<Fleet>>>,
 }
 
@@ -53,7 +60,7 @@ impl Origin {
         if let Some(fleet) = &*fleet {
             return Ok(Arc::clone(fleet));
         }
-        let greeting = Greeting { tool: self.tool.clone(), run: None, memory: None };
+        let greeting = Greeting { run: None, memory: None };
         let opened = Arc::new(Fleet::open(&self.hosts, &self.settings, &greeting)?);
         Ok(Arc::clone(fleet.insert(opened)))
     }
@@ -76,8 +83,8 @@ impl Consumer {
             hosts.push((found, host.name.clone()));
             settings = how;
         }
-        let (tool, fleet) = (reach.tool.to_string(), Mutex::new(None));
-        let origin = Arc::new(Origin { hosts, settings, tool, fleet });
+        let fleet = Mutex::new(None);
+        let origin = Arc::new(Origin { hosts, settings, fleet });
         Ok(Consumer { manifest, run: run.to_string(), facts: record.facts, claim, origin })
     }
 

@@ -57,15 +57,14 @@ impl Producer {
         reach.locks.sweep();
         let run = RunId::random()?;
         let owner = if keep.is_some() { None } else { Some(reach.locks.own(run)?) };
-        let tool = reach.tool.to_string();
-        let greeting = Greeting { tool: tool.clone(), run: Some(run.to_string()), memory };
+        let greeting = Greeting { run: Some(run.to_string()), memory };
         let fleet = Fleet::open(hosts, &reach.settings, &greeting)?;
         let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |at| at.as_secs());
         let of = |c: &std::sync::Arc<Connection>| {
             reach.record_of(c.host(), c.name(), c.welcome().directory.clone())
         };
         let record = RunRecord {
-            tool,
+            tool: reach.tool.into(),
             argv: reach.argv.clone(),
             cwd: reach.cwd.as_os_str().into(),
             started,

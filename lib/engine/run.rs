@@ -119,7 +119,11 @@ pub fn run(plan: &Plan<'_>, cut: impl Cut, output: &mut dyn Output) -> Result<Su
         }
         result
     });
-    let left = children.end_all();
+    let left = match plan.place {
+        Place::Here => children.end_all(),
+        // Workers on this machine are children too, and have their own way to end.
+        Place::Hosts(_) => Vec::new(),
+    };
     if !left.is_empty() {
         let names = left.join(", ");
         (plan.pass_on)(&format!("{}: ended what commands left behind: {names}\n", plan.tool));

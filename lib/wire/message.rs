@@ -48,8 +48,8 @@ pub struct Hello {
     pub slots: Option<u32>,
     /// How many bytes of memory it may use, where the user says so.
     pub memory: Option<u64>,
-    /// The name of the tool.
-    pub tool: String,
+    /// What the tool calls the host.
+    pub name: String,
 }
 
 /// A command that tasks run.

@@ -262,8 +262,8 @@ impl Work<'_> {
     fn attempt(&self, command: &Command, input: &Spool) -> Result<Ended> {
         let (task, number) = (self.task.task, self.task.attempt);
         let prefix = match number {
-            1 => format!("{}: task {task}: ", self.shared.tool),
-            _ => format!("{}: task {task}, attempt {number}: ", self.shared.tool),
+            1 => format!("{}: task {task}: ", self.shared.name),
+            _ => format!("{}: task {task}, attempt {number}: ", self.shared.name),
         };
         let say = |lines: &str| {
             let _ = self.shared.outbox.message(0, &Reply::Said(lines.into()));

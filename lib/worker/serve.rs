@@ -66,7 +66,7 @@ pub(crate) struct Shared {
     pub(crate) store: Option<Store>,
     /// How much memory a spool takes.
     pub(crate) spool_memory: usize,
-    pub(crate) tool: String,
+    pub(crate) name: String,
     pub(crate) children: Children,
     pub(crate) search_path: Option<std::ffi::OsString>,
     /// Whether all work is to stop.
@@ -121,7 +121,7 @@ pub fn serve(surroundings: Surroundings) -> Result<()> {
         slots,
         store,
         spool_memory: usize::try_from(share).unwrap_or(usize::MAX),
-        tool: hello.tool,
+        name: hello.name,
         children: Children::default(),
         search_path,
         ending: AtomicBool::new(false),

@@ -1,6 +1,7 @@
 //! Shards on a host: files in the directory of their run, each of which appears whole.
 //!
-//! The directory of a run whose tool still runs has a lease, a lock that its worker holds; one
+//! Each worker of a run has a directory of its own, `RUN.PID`: a host may have several, under other
+//! names. The directory of a run whose tool still runs has a lease, a lock that its worker holds; one
 //! whose lease is free is nobody's, and the next worker removes it. What is kept for good lies in
 //! another directory and has none.
 
@@ -26,14 +27,15 @@ const SWEEP_MAX: usize = 64;
 /// The shards that this worker makes.
 pub struct Store {
     base: Base,
-    run: String,
+    /// The name of the directory.
+    name: String,
     ledger: Ledger,
     _lease: Flock<File>,
 }
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").field("run", &self.run).finish_non_exhaustive()
+        f.debug_struct("Store").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -55,19 +57,20 @@ impl Store {
     /// `Storage` when it cannot be made, or is there.
     pub fn create(base: &Base, run: &str, ledger: Ledger) -> Result<Store> {
         check(run)?;
-        let directory = base.runs().join(run);
+        let name = format!("{run}.{}", std::process::id());
+        let directory = base.runs().join(&name);
         let error = |e: io::Error| failed("make", &directory, &e);
         ledger.promise(&directory)?;
-        fs::create_dir(&directory).map_err(error)?;
+        base::make_private(&directory).map_err(error)?;
         let lease = File::create_new(directory.join(LEASE)).map_err(error)?;
         let lock = Flock::lock(lease, FlockArg::LockExclusiveNonblock);
         let lease = lock.map_err(|(_, e)| error(e.into()))?;
-        Ok(Store { base: base.clone(), run: run.into(), ledger, _lease: lease })
+        Ok(Store { base: base.clone(), name, ledger, _lease: lease })
     }
 
     /// Its directory.
     pub fn directory(&self) -> PathBuf {
-        self.base.runs().join(&self.run)
+        self.base.runs().join(&self.name)
     }
 
     /// Where the files of commands lie, and commands start.
@@ -81,7 +84,7 @@ impl Store {
     /// `Storage` when that is not possible.
     pub fn enter(&self) -> Result<()> {
         let work = self.work();
-        fs::create_dir(&work).map_err(|e| failed("make", &work, &e))?;
+        base::make_private(&work).map_err(|e| failed("make", &work, &e))?;
         nix::unistd::chdir(&work).map_err(|e| failed("enter", &work, &e.into()))
     }
 
@@ -109,7 +112,7 @@ impl Store {
     /// # Errors
     /// `Storage` when they cannot be moved.
     pub fn keep(&self) -> Result<()> {
-        let (from, to) = (self.directory(), self.base.kept().join(&self.run));
+        let (from, to) = (self.directory(), self.base.kept().join(&self.name));
         let _ = fs::remove_dir_all(self.work());
         sync(&from).map_err(|e| failed("sync", &from, &e))?;
         fs::rename(&from, &to).map_err(|e| failed("keep", &from, &e))?;
@@ -150,17 +153,30 @@ fn sync(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
+/// The directories of a run, wherever they lie here.
+fn directories(base: &Base, run: &str) -> Vec<PathBuf> {
+    let entries =
+        [base.runs(), base.kept()].into_iter().filter_map(|place| fs::read_dir(place).ok());
+    let paths = entries.flatten().flatten().map(|entry| entry.path());
+    paths.filter(|path| run_of(path) == Some(run.to_string())).collect()
+}
+
+/// The run that a directory is of.
+fn run_of(directory: &Path) -> Option<String> {
+    let (run, _) = directory.file_name()?.to_str()?.split_once('.')?;
+    check(run).ok().map(|()| run.to_string())
+}
+
 /// The file of a shard, wherever it lies here.
 ///
 /// # Errors
 /// `Incomplete` when it is not there.
 pub fn open(base: &Base, run: &str, shard: u64) -> Result<File> {
     check(run)?;
-    let places = [base.runs(), base.kept()].map(|place| place.join(run).join(shard.to_string()));
-    for path in &places {
-        match File::open(path) {
+    for path in directories(base, run).iter().map(|place| place.join(shard.to_string())) {
+        match File::open(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => (),
-            opened => return opened.map_err(|e| failed("read", path, &e)),
+            opened => return opened.map_err(|e| failed("read", &path, &e)),
         }
     }
     Err(Error::incomplete(format!("shard {shard} of run {run} is not here any more")))
@@ -172,36 +188,36 @@ pub fn open(base: &Base, run: &str, shard: u64) -> Result<File> {
 /// `Storage` when it cannot be removed, `Usage` when a tool still works with it.
 pub fn remove(base: &Base, run: &str) -> Result<bool> {
     check(run)?;
-    if base.runs().join(run).exists() && !is_free(&base.runs().join(run)) {
+    let found = directories(base, run);
+    let runs = base.runs();
+    if found.iter().any(|path| path.starts_with(&runs) && !is_free(path)) {
         return Err(Error::usage(format!("run {run} belongs to a tool that still runs")));
     }
-    let mut found = false;
-    for path in [base.runs().join(run), base.kept().join(run)] {
-        match fs::remove_dir_all(&path) {
-            Ok(()) => found = true,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => (),
-            Err(e) => return Err(failed("remove", &path, &e)),
-        }
+    for path in &found {
+        fs::remove_dir_all(path).map_err(|e| failed("remove", path, &e))?;
     }
-    Ok(found)
+    Ok(!found.is_empty())
 }
 
 /// What lies here.
 pub fn list(base: &Base) -> Vec<Kept> {
-    let mut all = Vec::new();
+    let mut all: Vec<Kept> = Vec::new();
     for (place, for_good) in [(base.kept(), true), (base.runs(), false)] {
-        let entries = fs::read_dir(place).into_iter().flatten().flatten();
-        for entry in entries {
-            let run = entry.file_name().to_string_lossy().into_owned();
-            if check(&run).is_err() {
-                continue;
-            }
+        for entry in fs::read_dir(place).into_iter().flatten().flatten() {
+            let Some(run) = run_of(&entry.path()) else { continue };
             let files = fs::read_dir(entry.path()).into_iter().flatten().flatten();
-            let shards =
-                files.filter(|f| f.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit));
-            let sizes: Vec<u64> =
-                shards.filter_map(|f| f.metadata().ok().map(|found| found.len())).collect();
-            all.push(Kept { run, shards: sizes.len() as u64, bytes: sizes.iter().sum(), for_good });
+            let is_shard =
+                |f: &fs::DirEntry| f.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit);
+            let sizes = files.filter(is_shard).filter_map(|f| f.metadata().ok()).map(|m| m.len());
+            let sizes: Vec<u64> = sizes.collect();
+            let (shards, bytes) = (sizes.len() as u64, sizes.iter().sum::<u64>());
+            match all.iter_mut().find(|kept| kept.run == run && kept.for_good == for_good) {
+                Some(kept) => {
+                    kept.shards += shards;
+                    kept.bytes += bytes;
+                }
+                None => all.push(Kept { run, shards, bytes, for_good }),
+            }
         }
     }
     all.sort_by(|a, b| a.run.cmp(&b.run));
@@ -279,7 +295,7 @@ mod tests {
     fn what_a_dead_worker_left_is_swept() {
         let (_folder, base) = base();
         let store = Store::create(&base, RUN, Ledger::none()).unwrap();
-        let left = base.runs().join(RUN.replace('0', "f"));
+        let left = base.runs().join(format!("{}.1", RUN.replace('0', "f")));
         fs::create_dir(&left).unwrap();
         fs::write(left.join(LEASE), "").unwrap();
         sweep(&base);

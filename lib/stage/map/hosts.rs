@@ -6,27 +6,19 @@ use std::sync::Arc;
 
 use super::{Options, by_hand};
 use crate::cluster::Host;
-use crate::engine::consumer::Consumer;
+use crate::engine::consumer::{Consumer, Feed};
 use crate::engine::fleet;
 use crate::engine::producer::{Producer, Shipped};
 use crate::engine::reach::Reach;
 use crate::engine::{self, Cut, Form, Hosts, Piece, Place};
 use crate::error::{Error, Result};
-use crate::record::stream::{Input, Output, Summary};
+use crate::record::stream::{Output, Summary};
 use crate::run::ownership::Claim;
 use crate::wire::bytes::Bytes;
 use crate::wire::message::Job;
 
 /// The job that the command is, on the hosts.
 const JOB: u32 = 1;
-
-/// What is mapped.
-pub enum Feed {
-    /// Records.
-    Records(Box<dyn Input>),
-    /// Shards.
-    Shards(Box<Consumer>),
-}
 
 /// Where and how.
 pub struct Remote<'a> {

@@ -1,0 +1,83 @@
+//! How this tool reaches hosts and the runs of its user: from the environment.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::cli::{Session, message};
+use crate::cluster::Settings;
+use crate::engine::reach::Reach;
+use crate::error::{Error, Result};
+use crate::run::ownership::Locks;
+use crate::run::run_dir::Runs;
+use crate::run::runtime_dir;
+
+/// The variable that names the worker to send to hosts.
+const WORKER_VARIABLE: &str = "MC_WORKER";
+
+/// The variable that names ssh's configuration, as `--ssh-config` does.
+const CONFIG_VARIABLE: &str = "MC_SSH_CONFIG";
+
+/// Where the worker lies, as seen from the tools.
+const WORKER_PLACES: [&str; 2] = ["mc-worker", "../libexec/mycloud/mc-worker"];
+
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// How `session`'s tool reaches hosts and runs. `ssh` and `ssh_config` are what the options say.
+///
+/// # Errors
+/// `Usage` when there is no worker, or no home for the runs.
+pub fn reach(
+    session: &Session,
+    ssh: Option<Vec<OsString>>,
+    ssh_config: Option<PathBuf>,
+) -> Result<Reach> {
+    let (tool, verbose) = (session.tool(), session.is_verbose());
+    let home = variable("HOME").map(PathBuf::from);
+    let settings = Settings {
+        worker: worker()?,
+        ssh,
+        ssh_config: ssh_config.or_else(|| variable(CONFIG_VARIABLE).map(PathBuf::from)),
+        home: home.clone(),
+        agent: variable("SSH_AUTH_SOCK").map(PathBuf::from),
+        say: Arc::new(move |line| message::say(tool, line)),
+        explain: Arc::new(move |line| {
+            if verbose {
+                message::say(tool, line);
+            }
+        }),
+    };
+    let state = variable("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = state.or_else(|| home.map(|home| home.join(".local/state")));
+    let state = state.ok_or_else(|| {
+        Error::usage("neither HOME nor XDG_STATE_HOME says where to keep what is known of runs")
+    })?;
+    let runtime = variable("XDG_RUNTIME_DIR").map(PathBuf::from);
+    Ok(Reach {
+        tool,
+        settings,
+        runs: Runs::new(&state),
+        locks: Locks::new(runtime_dir::candidates(runtime)),
+        argv: std::env::args_os().map(|word| word.as_os_str().into()).collect(),
+        cwd: std::env::current_dir().unwrap_or_default(),
+    })
+}
+
+/// The worker to send.
+fn worker() -> Result<PathBuf> {
+    if let Some(path) = variable(WORKER_VARIABLE) {
+        return Ok(path.into());
+    }
+    let tool = std::env::current_exe().map_err(|e| Error::io("find", "this program", &e))?;
+    let directory = tool.parent().unwrap_or(Path::new("/"));
+    let mut places = WORKER_PLACES.iter().map(|place| directory.join(place));
+    places.find(|path| path.is_file()).ok_or_else(|| {
+        let directory = directory.display();
+        Error::usage(format!(
+            "there is no mc-worker in {directory}, which is what runs on hosts: install the tools \
+             with scripts/install, or name it in MC_WORKER"
+        ))
+    })
+}

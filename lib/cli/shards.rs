@@ -1,0 +1,154 @@
+//! What becomes of the shards that a tool makes: their manifest goes to the next tool of the
+//! pipeline, or into a file that keeps them; a terminal gets their records.
+
+use std::fs::File;
+use std::io::{PipeWriter, Write};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use crate::cli::stdout::Sort;
+use crate::cli::{Session, Stdout};
+use crate::engine::consumer::Consumer;
+use crate::engine::producer::Producer;
+use crate::engine::reach::Reach;
+use crate::error::{Error, Result};
+use crate::record::stream::{Facts, Input, Output, Summary};
+use crate::run::pipe::PipeInput;
+
+/// How much is written to a terminal at once.
+const COPY_BYTES: usize = 64 * 1024;
+
+/// Calls `make`, which makes shards and writes their manifest, and sees to it that they find their
+/// reader. `keep` is the file for the manifest of shards that are to be kept.
+///
+/// # Errors
+/// `Usage` when nobody could read the manifest; what `make` says; `Incomplete` when nobody did read
+/// it.
+pub fn publish(
+    session: &Session,
+    reach: &Reach,
+    keep: Option<&Path>,
+    make: impl FnOnce(&mut dyn Output) -> Result<(Summary, Producer)>,
+) -> Result<Summary> {
+    if let Some(path) = keep {
+        return keep_in(session, path, make);
+    }
+    let mut stdout = session.stdout_handle();
+    match session.stdout_sort() {
+        Sort::File => Err(Error::usage(
+            "standard output is a file, and the shards would be gone before anybody reads it: say \
+             -o FILE.mc to keep them, or | mc-gather",
+        )),
+        Sort::Terminal => gathered(reach, stdout, make),
+        _ => {
+            let (summary, producer) = make(&mut stdout)?;
+            session.close_stdout()?;
+            producer.stay()?;
+            Ok(summary)
+        }
+    }
+}
+
+/// Keeps the manifest in the file `path`, which appears whole.
+fn keep_in(
+    session: &Session,
+    path: &Path,
+    make: impl FnOnce(&mut dyn Output) -> Result<(Summary, Producer)>,
+) -> Result<Summary> {
+    let failed = |e: std::io::Error| Error::path("write", path, &e);
+    if path.is_dir() {
+        return Err(Error::usage(format!("{} is a directory", path.display())));
+    }
+    let mut lines = Lines(Vec::new());
+    let (summary, producer) = make(&mut lines)?;
+    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary: PathBuf = directory.join(format!(".{name}.{}.tmp", std::process::id()));
+    let ledger = session.ledger();
+    ledger.promise(&temporary)?;
+    let write = || {
+        let mut file = File::create_new(&temporary)?;
+        file.write_all(&lines.0)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    };
+    let written = write().map_err(failed);
+    if written.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    ledger.settle(&temporary);
+    written?;
+    producer.stay()?;
+    Ok(summary)
+}
+
+/// Writes the records of the shards to `stdout`, a terminal, as they are made.
+fn gathered(
+    reach: &Reach,
+    stdout: Stdout,
+    make: impl FnOnce(&mut dyn Output) -> Result<(Summary, Producer)>,
+) -> Result<Summary> {
+    let (reader, writer) = std::io::pipe().map_err(|e| Error::io("make", "a pipe", &e))?;
+    let input = PipeInput::new(File::from(OwnedFd::from(reader)), "the manifest");
+    let reader = reach.clone();
+    let show = move || show(&reader, input, stdout);
+    let thread = std::thread::Builder::new().spawn(show);
+    let thread = thread.map_err(|e| Error::io("start", "a thread", &e))?;
+    let mut manifest = Manifest(writer);
+    let made = make(&mut manifest);
+    drop(manifest);
+    let stayed = match made {
+        Ok((summary, producer)) => producer.stay().map(|()| summary),
+        Err(error) => Err(error),
+    };
+    let shown = thread.join().unwrap_or_else(|_| Err(Error::incomplete("internal error")));
+    // What went wrong in the making tells more than the manifest that ended early for it.
+    let summary = stayed?;
+    shown.map(|()| summary)
+}
+
+fn show(reach: &Reach, input: PipeInput, mut stdout: Stdout) -> Result<()> {
+    let mut records = Consumer::open(Box::new(input), reach)?.into_records("the shards".into())?;
+    let mut buffer = vec![0; COPY_BYTES];
+    loop {
+        match records.read(&mut buffer)? {
+            0 => return stdout.flush(),
+            count => stdout.write(&buffer[..count])?,
+        }
+    }
+}
+
+/// A manifest in memory.
+struct Lines(Vec<u8>);
+
+impl Output for Lines {
+    fn declare(&mut self, _: &Facts) -> Result<()> {
+        Ok(())
+    }
+
+    fn write(&mut self, lines: &[u8]) -> Result<()> {
+        self.0.extend_from_slice(lines);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A manifest on its way through a pipe inside of this process.
+struct Manifest(PipeWriter);
+
+impl Output for Manifest {
+    fn declare(&mut self, _: &Facts) -> Result<()> {
+        Ok(())
+    }
+
+    fn write(&mut self, lines: &[u8]) -> Result<()> {
+        self.0.write_all(lines).map_err(|e| Error::incomplete(format!("the reader has gone: {e}")))
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
