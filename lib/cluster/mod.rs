@@ -3,12 +3,14 @@
 //! The only room that names ssh. It hands out [`Link`]s, streams of bytes to and from a worker;
 //! what is said on them is not its business.
 
+pub mod allocation;
 mod bootstrap;
 mod complaints;
 pub mod connection;
 mod dialogue;
 mod harmless;
 pub mod host;
+pub mod hosts;
 pub mod link;
 mod patience;
 mod program;
