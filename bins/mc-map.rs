@@ -159,7 +159,7 @@ fn main() -> ExitCode {
                 hosts: Some(hosts),
                 memory: None,
                 words,
-                files: vec![],
+                files: vec![], replicas: 1,
                 keep: None,
             };
             let session = &*session;

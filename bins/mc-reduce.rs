@@ -128,7 +128,7 @@ fn main() -> ExitCode {
         if matches!(options.with, With::Command(_)) {
             session.guard()?;
         }
-        let (tool, input, mut output) = (session.tool(), session.stdin()?, session.stdout());
+        let (tool, input, mut output) = (session.tool(), feed::records(session)?, session.stdout());
         let session = &*session;
         reduce::run(&options, tool, input, &mut output, &|lines| session.pass_on(lines))
     })

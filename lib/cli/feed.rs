@@ -1,11 +1,16 @@
 //! Standard input where it may be records, or shards that lie on hosts.
 
+use std::fs::File;
+use std::sync::Arc;
+
 use crate::cli::{Session, reach};
 use crate::engine::consumer::{Consumer, Feed};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::format::OpenShards;
 use crate::record::stream::Input;
 use crate::run::manifest::PREFIX;
 use crate::run::peek::Peeked;
+use crate::run::pipe::PipeInput;
 
 /// Standard input, of which enough is read to know what it is.
 ///
@@ -18,6 +23,23 @@ pub fn feed(session: &mut Session) -> Result<Feed> {
     }
     let reach = reach::reach(session, None, None)?;
     Ok(Feed::Shards(Box::new(Consumer::open(Box::new(input), &reach)?)))
+}
+
+/// Opens the records of the shards whose manifest a file is.
+pub fn opener(session: &Session) -> OpenShards {
+    let reach = reach::reach(session, None, None);
+    let reach = reach.map_err(|error| (error.kind(), error.to_string()));
+    Arc::new(move |path| {
+        let reach = reach.as_ref().map_err(|(kind, text)| Error::new(*kind, text))?;
+        let name = path.display().to_string();
+        let file = File::open(path).map_err(|e| Error::path("read", path, &e))?;
+        let mut input = Peeked::new(PipeInput::new(file, &name));
+        if !input.begins_with(PREFIX.as_bytes())? {
+            return Err(Error::input(format!("{name}: not the manifest of a dataset on hosts")));
+        }
+        let records = Consumer::open(Box::new(input), reach)?.into_records(name)?;
+        Ok(Box::new(records) as Box<dyn Input>)
+    })
 }
 
 /// Standard input as records: those of shards are brought here.

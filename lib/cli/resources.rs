@@ -11,7 +11,7 @@ use clap::Args;
 use clap::builder::OsStringValueParser;
 
 use crate::cli::options::{self, Records};
-use crate::cli::{Session, message};
+use crate::cli::{Session, feed, message};
 use crate::error::{Error, Result};
 use crate::format::parts::is_numbered;
 use crate::format::place::Place;
@@ -54,7 +54,7 @@ impl Resources {
         }
         let mut options = read_options(records, session)?;
         if resources.iter().any(|resource| resource.place == Place::Standard) {
-            options.stdin = Once::new(Box::new(session.stdin()?));
+            options.stdin = Once::new(feed::records(session)?);
         }
         Ok((resources, options))
     }
@@ -135,6 +135,7 @@ pub fn read_options(records: &Records, session: &Session) -> Result<ReadOptions>
         stdin: Once::none(),
         warn: warn(session),
         directory: options::default_directory(),
+        shards: Some(feed::opener(session)),
     })
 }
 

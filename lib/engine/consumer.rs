@@ -51,18 +51,16 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Workers there that send shards: started when they are first needed.
-    ///
-    /// # Errors
-    /// `Hosts` when a host cannot be reached.
-    pub fn fleet(&self) -> Result<Arc<Fleet>> {
+    /// Workers there that send shards, on those hosts that can be reached: started when they are
+    /// first needed.
+    pub fn fleet(&self) -> Arc<Fleet> {
         let mut fleet = self.fleet.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(fleet) = &*fleet {
-            return Ok(Arc::clone(fleet));
+            return Arc::clone(fleet);
         }
         let greeting = Greeting { run: None, memory: None };
-        let opened = Arc::new(Fleet::open(&self.hosts, &self.settings, &greeting)?);
-        Ok(Arc::clone(fleet.insert(opened)))
+        let opened = Arc::new(Fleet::open_some(&self.hosts, &self.settings, &greeting));
+        Arc::clone(fleet.insert(opened))
     }
 }
 
@@ -105,14 +103,24 @@ impl Consumer {
     /// The records of the shards, in order, as a stream that is called `name`.
     ///
     /// # Errors
-    /// `Hosts` when a host cannot be reached.
+    /// When no thread can be started.
     pub fn into_records(self, name: String) -> Result<ShardRecords> {
-        let fleet = self.origin.fleet()?;
+        let fleet = self.origin.fleet();
+        let asking = Arc::clone(&fleet);
         let (send, coming) = sync_channel(AHEAD);
         let facts = self.facts.clone();
-        let thread = thread::Builder::new().spawn(move || ask_ahead(self, &fleet, &send));
+        let thread = thread::Builder::new().spawn(move || ask_ahead(self, &asking, &send));
         thread.map_err(|e| Error::io("start", "a thread", &e))?;
-        Ok(ShardRecords { coming, open: None, rest: Vec::new(), at: 0, name, facts, ended: false })
+        Ok(ShardRecords {
+            fleet,
+            coming,
+            open: None,
+            rest: Vec::new(),
+            at: 0,
+            name,
+            facts,
+            ended: false,
+        })
     }
 }
 
@@ -131,6 +139,17 @@ struct Asked {
     connection: Arc<Connection>,
     request: u32,
     digest: Digest,
+    /// Bytes that come again, and are not to be given out again.
+    given: u64,
+}
+
+impl Asked {
+    /// The shard as it lies on other hosts than the one that failed.
+    fn elsewhere(&self, error: Error) -> Result<Shard> {
+        let mut shard = self.shard.clone();
+        shard.hosts.retain(|host| host != self.connection.name());
+        if shard.hosts.is_empty() { Err(error) } else { Ok(shard) }
+    }
 }
 
 /// Asks for shards before their turn.
@@ -155,12 +174,21 @@ fn ask_ahead(mut consumer: Consumer, fleet: &Fleet, to: &SyncSender<Coming>) {
 fn ask(fleet: &Fleet, shard: Shard) -> Result<Asked> {
     let mut reason = None;
     for name in &shard.hosts {
-        let Some(member) = fleet.member(name) else { continue };
+        let Some(member) = fleet.member(name) else {
+            reason = Some(fleet.why_missing(name));
+            continue;
+        };
         let connection = Arc::clone(&member.connection);
         let ask = Ask::Fetch(Fetch { run: shard.run.clone(), shard: shard.number });
         match connection.ask(&ask) {
             Ok(request) => {
-                return Ok(Asked { shard, connection, request, digest: Digest::default() });
+                return Ok(Asked {
+                    shard,
+                    connection,
+                    request,
+                    digest: Digest::default(),
+                    given: 0,
+                });
             }
             Err(error) => reason = Some(error),
         }
@@ -172,6 +200,7 @@ fn ask(fleet: &Fleet, shard: Shard) -> Result<Asked> {
 
 /// The records of shards, as one stream.
 pub struct ShardRecords {
+    fleet: Arc<Fleet>,
     coming: Receiver<Coming>,
     open: Option<Box<Asked>>,
     rest: Vec<u8>,
@@ -186,13 +215,22 @@ impl ShardRecords {
     fn fill(&mut self) -> Result<bool> {
         loop {
             if let Some(open) = &mut self.open {
-                match open.connection.data(open.request)? {
-                    Some(data) => {
+                match open.connection.data(open.request) {
+                    Ok(Some(data)) => {
+                        // A copy repeats what was given out before its host was lost.
+                        let known = open.given.min(data.len() as u64);
+                        open.given -= known;
                         open.digest.push(&data);
-                        (self.rest, self.at) = (data, 0);
+                        (self.rest, self.at) = (data, known as usize);
                         return Ok(true);
                     }
-                    None => {
+                    Err(error) => {
+                        let given = open.given + open.digest.contents().bytes;
+                        let rest = open.elsewhere(error)?;
+                        **open = ask(&self.fleet, rest)?;
+                        open.given = given;
+                    }
+                    Ok(None) => {
                         verify(open.connection.name(), &open.shard, &open.digest.contents())?;
                         self.open = None;
                     }

@@ -20,6 +20,8 @@ const AHEAD: usize = 1;
 /// The workers of a stage.
 pub struct Fleet {
     members: Vec<Member>,
+    /// The hosts that could not be reached, and why.
+    missing: Vec<(String, Error)>,
 }
 
 /// One of them.
@@ -83,6 +85,12 @@ impl Fleet {
         settings: &Settings,
         greeting: &Greeting,
     ) -> Result<Fleet> {
+        let mut fleet = Fleet::open_some(hosts, settings, greeting);
+        if fleet.missing.is_empty() { Ok(fleet) } else { Err(fleet.missing.swap_remove(0).1) }
+    }
+
+    /// The same, but without those that cannot be reached: what lies there may lie elsewhere too.
+    pub fn open_some(hosts: &[(Host, String)], settings: &Settings, greeting: &Greeting) -> Fleet {
         let mut connections: Vec<Option<Result<Arc<Connection>>>> = Vec::new();
         connections.resize_with(hosts.len(), || None);
         let next = AtomicUsize::new(0);
@@ -99,16 +107,19 @@ impl Fleet {
                 });
             }
         });
-        let mut members = Vec::new();
-        for connection in connections.into_iter().flatten() {
-            members.push(Member {
-                connection: connection?,
-                load: AtomicUsize::new(0),
-                made: Mutex::default(),
-                mourned: Mutex::default(),
-            });
+        let (mut members, mut missing) = (Vec::new(), Vec::new());
+        for (connection, (_, name)) in connections.into_iter().flatten().zip(hosts) {
+            match connection {
+                Ok(connection) => members.push(Member {
+                    connection,
+                    load: AtomicUsize::new(0),
+                    made: Mutex::default(),
+                    mourned: Mutex::default(),
+                }),
+                Err(error) => missing.push((name.clone(), error)),
+            }
         }
-        Ok(Fleet { members })
+        Fleet { members, missing }
     }
 
     /// The connections, in the order of the hosts.
@@ -141,6 +152,14 @@ impl Fleet {
     /// The member that is called `name`, if it is there.
     pub(crate) fn member(&self, name: &str) -> Option<&Member> {
         self.members.iter().find(|m| m.connection.name() == name)
+    }
+
+    /// Why there is no member that is called `name`.
+    pub(crate) fn why_missing(&self, name: &str) -> Error {
+        match self.missing.iter().find(|(missing, _)| missing == name) {
+            Some((_, error)) => Error::new(error.kind(), error.to_string()),
+            None => Error::new(Kind::Hosts, format!("{name} is no host of its run")),
+        }
     }
 
     /// Whether other members than those of `avoid` are there.

@@ -34,8 +34,8 @@ pub(crate) enum Product {
 /// A shard that a task has made.
 #[derive(Debug, Default)]
 pub(crate) struct Made {
-    /// The host that it lies on; none where it holds nothing.
-    pub(crate) host: Option<String>,
+    /// The hosts that it lies on; none where it holds nothing.
+    pub(crate) hosts: Vec<String>,
     /// What it holds.
     pub(crate) contents: Contents,
     /// Bad records that were left out of it.

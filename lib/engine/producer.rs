@@ -115,12 +115,12 @@ impl Producer {
     ///
     /// # Errors
     /// When there are more shards, or larger ones, than can be counted.
-    pub fn line(&self, host: Option<&str>, contents: &Contents) -> Result<Vec<u8>> {
+    pub fn line(&self, hosts: &[String], contents: &Contents) -> Result<Vec<u8>> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(writer) = writer.as_mut() else {
             return Err(Error::incomplete("a shard after the manifest's end"));
         };
-        let hosts: Vec<&str> = host.into_iter().collect();
+        let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
         Ok(writer.shard(&hosts, *contents)?.into_bytes())
     }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use crate::cluster::Connection;
 use crate::engine::Shard;
-use crate::engine::fleet::{Member, Seat};
+use crate::engine::fleet::Seat;
 use crate::engine::handover::{Failure, Made, Product};
 use crate::engine::run::Hosts;
 use crate::engine::slot::Slot;
@@ -49,15 +49,30 @@ impl Slot<'_> {
             Source::Here(_) => &[],
         };
         let (mut failures, mut avoid) = (0, Vec::new());
+        let mut copies: Vec<(String, Contents)> = Vec::new();
         for number in 1.. {
             hosts.fleet.check()?;
             let Some(seat) = hosts.fleet.seat(near, &avoid) else {
                 return Err(Error::new(Kind::Hosts, "all hosts are lost").into());
             };
+            if copies.iter().any(|(name, _)| name == seat.0.connection.name()) {
+                let text = format!("no {} hosts are left to keep copies on", hosts.replicas);
+                return Err(Error::new(Kind::Hosts, text).into());
+            }
             let member = seat.0;
             let name = member.connection.name().to_string();
             match self.attempt_on(hosts, &seat, task, number, source)? {
-                Tried::Done(done) => return Ok(made(member, task, done)),
+                Tried::Done(done) => {
+                    member.has_made(task);
+                    if let Some(other) = copies.first().filter(|(_, c)| *c != done.contents) {
+                        return Err(differ(task, &other.0, &name).into());
+                    }
+                    copies.push((name.clone(), done.contents));
+                    if copies.len() == hosts.replicas {
+                        return Ok(made(copies, done));
+                    }
+                    avoid.push(name);
+                }
                 Tried::Stopped => break,
                 Tried::Lost(error) => {
                     member.mourn(|| self.say_plainly(&format!("{error}; its tasks go elsewhere")));
@@ -135,10 +150,13 @@ impl Slot<'_> {
         let Some(origin) = hosts.origin else {
             return Err(Error::incomplete("a shard that lies nowhere"));
         };
-        let fleet = origin.fleet()?;
+        let fleet = origin.fleet();
         let mut reason = None;
         for host in &shard.hosts {
-            let Some(member) = fleet.member(host) else { continue };
+            let Some(member) = fleet.member(host) else {
+                reason = Some(fleet.why_missing(host));
+                continue;
+            };
             let mut spool = Spool::new(Vec::new(), self.budget.task, self.plan.folder);
             match fetch(&member.connection, shard, |data| spool.push(data)) {
                 Ok(()) => return Ok(spool),
@@ -150,12 +168,18 @@ impl Slot<'_> {
     }
 }
 
-fn made(member: &Member, task: u64, done: Done) -> Product {
-    member.has_made(task);
+/// The error for copies of a shard that are not the same.
+fn differ(task: u64, one: &str, other: &str) -> Error {
+    Error::incomplete(format!(
+        "task {task} printed one thing on {one} and another on {other}: it is not repeatable"
+    ))
+}
+
+fn made(copies: Vec<(String, Contents)>, done: Done) -> Product {
     let rejects = done.rejects.into_iter();
     let rejects = rejects.map(|(why, text)| (Error::input(why), text.0)).collect();
-    let host = Some(member.connection.name().to_string());
-    Product::Shard(Made { host, contents: done.contents, rejects })
+    let hosts = copies.into_iter().map(|(name, _)| name).collect();
+    Product::Shard(Made { hosts, contents: done.contents, rejects })
 }
 
 fn send(connection: &Connection, request: u32, spool: &Spool) -> Result<()> {

@@ -39,14 +39,16 @@ pub struct Hosts<'a> {
     pub fleet: &'a Fleet,
     /// The number of the job that they know the command by.
     pub job: u32,
+    /// On how many hosts each shard is made.
+    pub replicas: usize,
     /// Where shards lie that are the input, if they are.
     pub origin: Option<&'a Origin>,
     /// Makes the manifest's lines, which are asked for in the order of the tasks.
     pub line: Line<'a>,
 }
 
-/// Makes the manifest's line for a shard: the host that it lies on, what it holds.
-pub type Line<'a> = &'a (dyn Fn(Option<&str>, &Contents) -> Result<Vec<u8>> + Sync + 'a);
+/// Makes the manifest's line for a shard: the hosts that it lies on, what it holds.
+pub type Line<'a> = &'a (dyn Fn(&[String], &Contents) -> Result<Vec<u8>> + Sync + 'a);
 
 /// What is to be done with the pieces of a stream.
 pub struct Plan<'a> {
@@ -223,14 +225,14 @@ fn settle(
             let form = plan.form.rewrite(&printed, &place, plan.max_record, plan.bad, spare());
             form.map(|(spool, records)| Settled::Records(spool, records)).map_err(by_command)
         }
-        Product::Shard(Made { host, contents, rejects }) => {
+        Product::Shard(Made { hosts: lies_on, contents, rejects }) => {
             for (error, text) in rejects {
                 plan.bad.reject(error, &text).map_err(by_command)?;
             }
             let Place::Hosts(hosts) = plan.place else {
                 return Err(Error::incomplete("a shard where none is made").into());
             };
-            let line = (hosts.line)(host.as_deref(), &contents)?;
+            let line = (hosts.line)(&lies_on, &contents)?;
             Ok(Settled::Shard { line, contents })
         }
     }

@@ -11,7 +11,7 @@
 //!
 //! This room reads and writes files; it knows nothing of stages, keys or hosts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
@@ -104,7 +104,12 @@ pub struct ReadOptions {
     pub warn: Warn,
     /// Where temporary files go.
     pub directory: PathBuf,
+    /// Opens the records of the shards whose manifest a file is.
+    pub shards: Option<OpenShards>,
 }
+
+/// Opens the records of the shards whose manifest the file at a path is.
+pub type OpenShards = Arc<dyn Fn(&Path) -> Result<Box<dyn Input>> + Send + Sync>;
 
 impl ReadOptions {
     /// To read by `policy`, with the default limit, no standard input, and nobody to warn.
@@ -118,6 +123,7 @@ impl ReadOptions {
             stdin: Once::none(),
             warn: Arc::new(|_| ()),
             directory: PathBuf::from("/tmp"),
+            shards: None,
         })
     }
 }

@@ -46,6 +46,8 @@ enum Format {
         skip: bool,
     },
     Range(Range),
+    /// Data on hosts, whose manifest the file is.
+    Shards,
     /// One of somebody else.
     Plugin,
 }
@@ -74,7 +76,7 @@ impl Format {
                 spec.finish("")?;
                 Range::parse(&resource.place.to_string()).map(Format::Range)
             }
-            "shards" => Err(Error::usage("format shards (data on hosts) is not there yet")),
+            "shards" => spec.finish("").map(|()| Format::Shards),
             _ => Ok(Format::Plugin),
         }
     }
@@ -89,6 +91,13 @@ impl Format {
             },
             Format::Zip(limits) => Ok(Box::new(zip::Reader::open(resource, limits, options)?)),
             Format::Files { skip } => Ok(Box::new(files::Reader::open(resource, skip, options)?)),
+            Format::Shards => match (&resource.place, &options.shards) {
+                (Place::Path(path), Some(open)) => {
+                    let input = open(path)?;
+                    Ok(Box::new(ndjson::Reader::new(input, options)))
+                }
+                _ => Err(Error::usage(format!("{}: shards cannot be read here", resource.place))),
+            },
             Format::Plugin => Ok(Box::new(plugin::Reader::open(resource, options)?)),
             Format::Zipped(format, limits) => {
                 let each = options.clone();

@@ -97,11 +97,7 @@ impl Resource {
                 let (inner, _) = Codec::of(&name[..name.len() - ".zip".len()]);
                 format_of(inner).unwrap_or_else(|| Spec::plain("zip"))
             }
-            None if extension(name) == "mc" => {
-                return Err(Error::usage(format!(
-                    "{place}: datasets on hosts (.mc) cannot be read yet"
-                )));
-            }
+            None if extension(name) == "mc" => Spec::plain("shards"),
             None if is_stream(&place) => Spec::plain("ndjson"),
             None => {
                 return Err(Error::usage(format!(

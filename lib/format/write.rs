@@ -39,7 +39,9 @@ pub fn create(resource: &Resource, options: &WriteOptions) -> Result<Box<dyn Sin
         }
         "files" => Ok(Box::new(files::Writer::create(resource, options)?)),
         "range" => Err(Error::usage("format range is for reading only")),
-        "shards" => Err(Error::usage("format shards (data on hosts) is not there yet")),
+        "shards" => {
+            Err(Error::usage("shards are made by the tools that take -h: say -o FILE.mc there"))
+        }
         _ => Ok(Box::new(plugin::Writer::create(resource, options)?)),
     }
 }

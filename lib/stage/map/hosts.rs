@@ -32,6 +32,8 @@ pub struct Remote<'a> {
     pub words: Vec<Bytes>,
     /// The files that it needs there.
     pub files: Vec<Shipped>,
+    /// On how many hosts each shard is made.
+    pub replicas: usize,
     /// Where the manifest is to stay, when the shards are to be kept.
     pub keep: Option<&'a Path>,
 }
@@ -56,6 +58,12 @@ pub fn run(
         (None, Feed::Shards(consumer)) => consumer.origin.hosts.clone(),
         (None, Feed::Records(_)) => return Err(Error::usage("no hosts to work on")),
     };
+    if remote.replicas > hosts.len() {
+        let (replicas, hosts) = (remote.replicas, hosts.len());
+        return Err(Error::usage(format!(
+            "--replicas {replicas} needs as many hosts, not {hosts}"
+        )));
+    }
     let mut producer = Producer::begin(remote.reach, &hosts, remote.memory, remote.keep, output)?;
     producer.hold(claim(&mut feed));
     producer.job(&job(options, remote), &remote.files)?;
@@ -67,7 +75,8 @@ pub fn run(
         fleet: producer.fleet(),
         job: JOB,
         origin: origin.as_deref(),
-        line: &|host, contents| producer.line(host, contents),
+        replicas: remote.replicas,
+        line: &|hosts, contents| producer.line(hosts, contents),
     };
     let input_name = match &feed {
         Feed::Records(input) => input.name().to_string(),
