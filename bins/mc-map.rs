@@ -159,7 +159,8 @@ fn main() -> ExitCode {
                 hosts: Some(hosts),
                 memory: None,
                 words,
-                files: vec![], replicas: 1,
+                files: vec![],
+                replicas: 1,
                 keep: None,
             };
             let session = &*session;

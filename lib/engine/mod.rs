@@ -25,6 +25,7 @@ pub mod table;
 use crate::error::Result;
 use crate::record::block::Block;
 use crate::record::digest::Contents;
+use crate::wire::message::Resource;
 use crate::worker::Spool;
 
 pub use crate::worker::Form;
@@ -46,6 +47,17 @@ pub enum Piece {
     },
     /// A shard, for a task that runs on a host.
     Shard(Shard),
+    /// A file of hosts, for a task that runs there.
+    File(HostFile),
+}
+
+/// A file of hosts.
+#[derive(Clone, Debug)]
+pub struct HostFile {
+    /// The names of the hosts that have it.
+    pub hosts: Vec<String>,
+    /// What it is there.
+    pub resource: Resource,
 }
 
 /// A shard that lies on hosts.

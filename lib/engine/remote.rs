@@ -7,15 +7,15 @@
 use std::sync::atomic::Ordering;
 
 use crate::cluster::Connection;
-use crate::engine::Shard;
 use crate::engine::fleet::Seat;
 use crate::engine::handover::{Failure, Made, Product};
 use crate::engine::run::Hosts;
 use crate::engine::slot::Slot;
+use crate::engine::{HostFile, Shard};
 use crate::error::{Error, Kind, Result};
 use crate::record::digest::{Contents, Digest};
 use crate::wire::frame::broken;
-use crate::wire::message::{Ask, Done, Failed, Fetch, Reply, Task};
+use crate::wire::message::{self, Ask, Done, Failed, Fetch, Reply, Task};
 use crate::worker::Spool;
 
 /// Where the input of a task is.
@@ -25,6 +25,8 @@ pub(crate) enum Source<'a> {
     Here(&'a Spool),
     /// On hosts.
     Shard(&'a Shard),
+    /// A file of hosts.
+    Resource(&'a HostFile),
 }
 
 /// How an attempt on a host went.
@@ -46,6 +48,7 @@ impl Slot<'_> {
     ) -> std::result::Result<Product, Failure> {
         let near = match source {
             Source::Shard(shard) => shard.hosts.as_slice(),
+            Source::Resource(file) => file.hosts.as_slice(),
             Source::Here(_) => &[],
         };
         let (mut failures, mut avoid) = (0, Vec::new());
@@ -55,6 +58,11 @@ impl Slot<'_> {
             let Some(seat) = hosts.fleet.seat(near, &avoid) else {
                 return Err(Error::new(Kind::Hosts, "all hosts are lost").into());
             };
+            if let Source::Resource(file) = source
+                && !file.hosts.iter().any(|host| host == seat.0.connection.name())
+            {
+                return Err(unreachable_file(file).into());
+            }
             if copies.iter().any(|(name, _)| name == seat.0.connection.name()) {
                 let text = format!("no {} hosts are left to keep copies on", hosts.replicas);
                 return Err(Error::new(Kind::Hosts, text).into());
@@ -121,13 +129,15 @@ impl Slot<'_> {
     ) -> Result<Tried> {
         let connection = &seat.0.connection;
         let (there, fetched) = match source {
-            Source::Here(_) => (None, None),
+            Source::Here(_) => (message::Source::Stream, None),
+            Source::Resource(file) => (message::Source::Resource(file.resource.clone()), None),
             Source::Shard(shard) if shard.hosts.iter().any(|host| host == connection.name()) => {
-                (Some(Fetch { run: shard.run.clone(), shard: shard.number }), None)
+                let fetch = Fetch { run: shard.run.clone(), shard: shard.number };
+                (message::Source::Shard(fetch), None)
             }
-            Source::Shard(shard) => (None, Some(self.fetched(hosts, shard)?)),
+            Source::Shard(shard) => (message::Source::Stream, Some(self.fetched(hosts, shard)?)),
         };
-        let ask = Ask::Task(Task { job: hosts.job, task, attempt: number, input: there.clone() });
+        let ask = Ask::Task(Task { job: hosts.job, task, attempt: number, input: there });
         let sent = connection.ask(&ask).and_then(|request| {
             match (source, &fetched) {
                 (Source::Here(spool), _) | (_, Some(spool)) => send(connection, request, spool)?,
@@ -166,6 +176,11 @@ impl Slot<'_> {
         let lost = || Error::new(Kind::Hosts, format!("shard {} is out of reach", shard.number));
         Err(reason.unwrap_or_else(lost))
     }
+}
+
+fn unreachable_file(file: &HostFile) -> Error {
+    let path = String::from_utf8_lossy(&file.resource.path.0);
+    Error::new(Kind::Hosts, format!("{path} on {}: its host is lost", file.hosts.join(", ")))
 }
 
 /// The error for copies of a shard that are not the same.

@@ -76,6 +76,13 @@ impl Slot<'_> {
                 (Prepared { task, lines, records, input }, rejects)
             }
             Piece::Shard(shard) => return self.task_on_shard(task, shard),
+            Piece::File(file) => {
+                let result = match self.plan.place {
+                    Place::Hosts(hosts) => self.remotely(hosts, task, Source::Resource(&file)),
+                    Place::Here => Err(Error::incomplete("a file of no host").into()),
+                };
+                return Outcome { task, lines: (0, 0), rejects: Vec::new(), result };
+            }
         };
         let lines = prepared.lines;
         let result = match self.plan.place {

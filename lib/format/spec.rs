@@ -54,6 +54,20 @@ impl Spec {
         self
     }
 
+    /// The format as [`Spec::parse`] reads it.
+    pub fn text(&self) -> String {
+        let mut text = self.name.clone();
+        for (option, value) in &self.options {
+            text.push(',');
+            text.push_str(option);
+            if let Some(value) = value {
+                text.push('=');
+                text.push_str(value);
+            }
+        }
+        text
+    }
+
     /// The format's name.
     pub fn name(&self) -> &str {
         &self.name

@@ -58,10 +58,10 @@ impl Bad {
         Bad { policy: Policy::Skip, count: AtomicU64::new(0), kept: Mutex::new(None), collected }
     }
 
-    /// What was collected.
-    pub fn into_collected(self) -> Vec<Collected> {
-        let collected = self.collected.and_then(|collected| collected.into_inner().ok());
-        collected.unwrap_or_default().0
+    /// Takes what was collected.
+    pub fn take_collected(&self) -> Vec<Collected> {
+        let Some(collected) = &self.collected else { return Vec::new() };
+        std::mem::take(&mut collected.lock().unwrap_or_else(PoisonError::into_inner).0)
     }
 
     /// Ready to judge by `policy`.

@@ -1,5 +1,7 @@
 //! `mc-cat`: the records of resources in any format, in order.
 
+pub mod hosts;
+
 use crate::error::Result;
 use crate::format::ahead::Ahead;
 use crate::format::resource::Resource;

@@ -22,6 +22,9 @@ pub enum Ask {
     /// A task: its input follows as data, unless it is named here. Replied to with `done` or
     /// `failed`.
     Task(Task),
+    /// The resources of the host that this one stands for, such as the matches of a pattern:
+    /// `expanded` or `failed`.
+    Expand(Resource),
     /// A shard to be sent: data, and `sent`, or `failed`.
     Fetch(Fetch),
     /// The request of this number is not wanted any more: it ends soon, with `failed`.
@@ -92,8 +95,30 @@ pub struct Task {
     pub task: u64,
     /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// A shard on this host that is its input; otherwise the input follows.
-    pub input: Option<Fetch>,
+    /// Where its input is.
+    pub input: Source,
+}
+
+/// Where the input of a task is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Source {
+    /// It follows, as data.
+    Stream,
+    /// A shard on this host.
+    Shard(Fetch),
+    /// The records of a resource of this host.
+    Resource(Resource),
+}
+
+/// A resource of a host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resource {
+    /// Its format, as it is written; otherwise its name decides.
+    pub format: Option<String>,
+    /// Its path.
+    pub path: Bytes,
 }
 
 /// A shard on this host.
@@ -122,6 +147,8 @@ pub enum Reply {
     Said(String),
     /// What is kept here.
     Kept(Vec<Kept>),
+    /// What a resource stands for.
+    Expanded(Vec<Resource>),
     /// Whether there was something to remove, which is gone now.
     Removed(bool),
 }
@@ -231,7 +258,7 @@ mod tests {
 
     #[test]
     fn messages_come_back() {
-        let task = Task { job: 1, task: 7, attempt: 2, input: None };
+        let task = Task { job: 1, task: 7, attempt: 2, input: Source::Stream };
         for ask in [Ask::Task(task), Ask::Cancel, Ask::Remove("x".into())] {
             assert_eq!(decode::<Ask>(&encode(&ask)).unwrap(), ask);
         }

@@ -11,16 +11,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
+use crate::format::{Once, ReadOptions};
 use crate::record::bad::Bad;
 use crate::record::block::Blocks;
 use crate::record::stream::Input;
 use crate::wire::bytes::Bytes;
 use crate::wire::flow::Debt;
 use crate::wire::frame::broken;
-use crate::wire::message::{self, Done, Failed, Fetch, Reply, Task};
+use crate::wire::message::{self, Done, Failed, Fetch, Reply, Resource, Source, Task};
 use crate::worker::attempt::{Attempt, Ended, How};
 use crate::worker::command::Command;
 use crate::worker::form::{Form, Printed};
+use crate::worker::resource;
 use crate::worker::serve::{Refusal, Shared};
 use crate::worker::spool::Spool;
 use crate::worker::store;
@@ -138,7 +140,7 @@ impl Jobs {
     /// Runs a task on `input`, or on the shard that it names.
     pub(crate) fn run(
         &self,
-        shared: &Shared,
+        shared: &Arc<Shared>,
         task: &Task,
         input: Option<Spool>,
         stop: &AtomicBool,
@@ -148,11 +150,12 @@ impl Jobs {
             return Err(broken("a task without its job").into());
         };
         let stopped = || stop.load(Ordering::SeqCst) || shared.ending.load(Ordering::SeqCst);
-        let work = Work { shared, job: &job, task, stopped: &stopped, bad: bad(&job) };
+        let work = Work { shared, job: &job, task, stopped: &stopped, bad: Arc::new(bad(&job)) };
         let input = match (input, &task.input) {
             (Some(input), _) => input,
-            (None, Some(shard)) => work.shard(shard)?,
-            (None, None) => return Err(broken("a task without its input").into()),
+            (None, Source::Shard(shard)) => work.shard(shard)?,
+            (None, Source::Resource(resource)) => work.resource(resource)?,
+            (None, Source::Stream) => return Err(broken("a task without its input").into()),
         };
         let Some(_slot) = shared.slots.take(task.task, &stopped)? else {
             return Err(Error::incomplete("stopped").into());
@@ -160,7 +163,7 @@ impl Jobs {
         let records = work.printed(input)?;
         let spilled = records.spilled();
         let contents = store.put(task.task, task.attempt, &records)?;
-        let rejects = work.bad.into_collected().into_iter();
+        let rejects = work.bad.take_collected().into_iter();
         let rejects = rejects.map(|(error, text)| (error.to_string(), Bytes(text))).collect();
         Ok(Done { contents, rejects, spilled })
     }
@@ -186,11 +189,11 @@ fn copy(spool: &Spool, mut to: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
 
 /// A task at work.
 struct Work<'a> {
-    shared: &'a Shared,
+    shared: &'a Arc<Shared>,
     job: &'a message::Job,
     task: &'a Task,
     stopped: &'a dyn Fn() -> bool,
-    bad: Bad,
+    bad: Arc<Bad>,
 }
 
 impl Work<'_> {
@@ -227,9 +230,37 @@ impl Work<'_> {
         Ok(spool)
     }
 
+    /// The records of a resource of this host.
+    fn resource(&self, resource: &Resource) -> Result<Spool> {
+        let mut spool = self.spool();
+        let (saying, task) = (Arc::clone(self.shared), self.task.task);
+        let warn = move |text: &str| {
+            let line = format!("{}: task {task}: {text}\n", saying.name);
+            let _ = saying.outbox.message(0, &Reply::Said(line));
+        };
+        let options = ReadOptions {
+            max_record: self.max_record(),
+            bad: Arc::clone(&self.bad),
+            stdin: Once::none(),
+            warn: Arc::new(warn),
+            directory: self.shared.base.path().into(),
+            shards: None,
+        };
+        let mut source = resource::open(&self.shared.login, resource, &options)?;
+        let mut records = Vec::new();
+        while source.fill(&mut records)? {
+            if (self.stopped)() {
+                return Err(Error::incomplete("stopped"));
+            }
+            spool.push(&records)?;
+            records.clear();
+        }
+        Ok(spool)
+    }
+
     /// What the command prints for `input`: sound records.
     fn printed(&self, input: Spool) -> std::result::Result<Spool, Refusal> {
-        if self.job.words.is_empty() || (self.task.input.is_some() && input.is_empty()) {
+        if self.job.words.is_empty() || (self.task.input != Source::Stream && input.is_empty()) {
             return Ok(input);
         }
         let words = self.job.words.iter().cloned().map(Into::into).collect();

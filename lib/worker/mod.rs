@@ -16,6 +16,7 @@ mod outbox;
 pub mod process_tree;
 pub mod quote;
 pub mod relay;
+mod resource;
 pub mod serve;
 pub mod slots;
 pub mod spool;

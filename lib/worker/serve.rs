@@ -26,6 +26,7 @@ use crate::worker::base::Base;
 use crate::worker::children::Children;
 use crate::worker::job::{Arrival, Jobs};
 use crate::worker::outbox::Outbox;
+use crate::worker::resource;
 use crate::worker::slots::Slots;
 use crate::worker::spool::Spool;
 use crate::worker::store::{self, Store};
@@ -69,6 +70,8 @@ pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) children: Children,
     pub(crate) search_path: Option<std::ffi::OsString>,
+    /// Where the user was logged in: relative paths of the host start there.
+    pub(crate) login: PathBuf,
     /// Whether all work is to stop.
     pub(crate) ending: AtomicBool,
 }
@@ -82,6 +85,7 @@ pub fn serve(surroundings: Surroundings) -> Result<()> {
     let Surroundings { input, output, base, home, search_path, memory, ledger } = surroundings;
     let base = Base::open(base, home.as_deref())?;
     store::sweep(&base);
+    let login = std::env::current_dir().unwrap_or_else(|_| "/".into());
     let mut reader = Reader { input, decoder: Decoder::default(), heard: Instant::now() };
     let hello = reader.hello()?;
     let outbox = Outbox::new(output);
@@ -124,6 +128,7 @@ pub fn serve(surroundings: Surroundings) -> Result<()> {
         name: hello.name,
         children: Children::default(),
         search_path,
+        login,
         ending: AtomicBool::new(false),
     });
     let beating = Arc::clone(&shared);
@@ -279,11 +284,14 @@ impl Session {
             Ask::Hello(_) => Err(broken("a second greeting")),
             Ask::Job(job) => self.jobs.add(job),
             Ask::File(file) => self.jobs.open(request, Arrival::File(file), self.spool()),
-            Ask::Task(task) if task.input.is_none() => {
+            Ask::Task(task) if task.input == message::Source::Stream => {
                 self.jobs.open(request, Arrival::Task(task), self.spool())
             }
             Ask::Task(task) => self.start(request, move |jobs, shared, stop| {
                 jobs.run(shared, &task, None, stop).map(Reply::Done)
+            }),
+            Ask::Expand(resource) => self.start(request, move |_, shared, _| {
+                Ok(Reply::Expanded(resource::expand(&shared.login, &resource)?))
             }),
             Ask::Fetch(fetch) => {
                 self.shared.outbox.open(request);
@@ -341,7 +349,7 @@ impl Session {
     /// Does `work` on a thread of its own, and replies with what comes of it.
     fn start<W>(&self, request: u32, work: W) -> Result<()>
     where
-        W: FnOnce(&Jobs, &Shared, &AtomicBool) -> std::result::Result<Reply, Refusal>,
+        W: FnOnce(&Jobs, &Arc<Shared>, &AtomicBool) -> std::result::Result<Reply, Refusal>,
         W: Send + 'static,
     {
         let stop = self.open.begin(request)?;
