@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::cluster::{Host, program};
+use crate::cluster::{Host, road};
 use crate::error::{Error, Kind, Result};
 
 /// How long a worker on this machine may take to end when its link is cut.
@@ -70,7 +70,7 @@ pub fn connect(host: &Host, settings: &Settings) -> Result<Link> {
     if host.is_local() {
         return local(settings);
     }
-    program::connect(host, settings)
+    road::connect(host, settings)
 }
 
 /// A worker on this machine.

@@ -40,15 +40,15 @@ const OPTIONS: &[&str] = &[
 /// How long a program that has closed its streams may take to exit.
 const EXIT_MAX: Duration = Duration::from_secs(2);
 
-/// Starts a worker on `host` through the ssh program.
+/// Starts a worker on `host` through the ssh program, which is told `more` options.
 ///
 /// # Errors
 /// As [`crate::cluster::connect`].
-pub(super) fn connect(host: &Host, settings: &Settings) -> Result<Link> {
+pub(super) fn connect(host: &Host, settings: &Settings, more: &[&str]) -> Result<Link> {
     let parcel = Parcel::new(&settings.worker)?;
     let mut patience = Patience::new();
     loop {
-        match attempt(host, settings, &parcel)? {
+        match attempt(host, settings, &parcel, more)? {
             Ok(link) => return Ok(link),
             Err(Refusal::Final(error)) => return Err(error),
             Err(Refusal::Again(error)) => {
@@ -65,8 +65,9 @@ fn attempt(
     host: &Host,
     settings: &Settings,
     parcel: &Parcel<'_>,
+    more: &[&str],
 ) -> Result<std::result::Result<Link, Refusal>> {
-    let (program, to, from) = spawn(host, settings)?;
+    let (program, to, from) = spawn(host, settings, more)?;
     let failure = match bootstrap::start(&to, &from, parcel, host, settings) {
         Ok(()) => {
             program.complaints.aloud();
@@ -93,14 +94,14 @@ fn attempt(
     Ok(Err(refusal))
 }
 
-fn spawn(host: &Host, settings: &Settings) -> Result<(Program, OwnedFd, OwnedFd)> {
+fn spawn(host: &Host, settings: &Settings, more: &[&str]) -> Result<(Program, OwnedFd, OwnedFd)> {
     let (name, words) = match settings.ssh.as_deref() {
         Some([name, words @ ..]) => (name.clone(), words),
         _ => (OsString::from("ssh"), &[][..]),
     };
     let mut command = Command::new(&name);
     command.args(words).arg("-T");
-    command.args(OPTIONS.iter().flat_map(|option| ["-o", option]));
+    command.args(OPTIONS.iter().chain(more).flat_map(|option| ["-o", option]));
     command.args(whereto(host, settings)).arg("/bin/sh");
     // An ssh of a jump host does not hear of BatchMode: it asks this program, which knows nothing.
     command.env("SSH_ASKPASS", "/bin/false").env("SSH_ASKPASS_REQUIRE", "force");

@@ -3,6 +3,8 @@
 //!
 //! Its exit status says nothing: 255 is everything.
 
+use std::path::PathBuf;
+
 use crate::cluster::Host;
 use crate::error::{Error, Kind};
 
@@ -31,6 +33,9 @@ const MISCONFIGURED: [&str; 5] = [
     "unknown option",
 ];
 
+/// What is said of a host whose key must not be accepted.
+pub(super) const REVOKED: &str = "its host key is marked as revoked: nothing is sent there";
+
 /// How many of the last lines are shown where nothing better is known.
 const SHOWN_LINES: usize = 3;
 
@@ -40,7 +45,7 @@ pub(super) fn meaning(host: &Host, ssh: &str, lines: &[String], printed: &str) -
     let busy = |line: &String| BUSY.iter().any(|words| line.starts_with(words));
     let at_host = |text: String| Error::new(Kind::Hosts, format!("{host}: {text}"));
     if !lines.is_empty() && lines.iter().all(busy) {
-        return Refusal::Again(at_host(format!("it turns logins away: {}", lines.join("; "))));
+        return Refusal::Again(at_host(format!("it turns logins away ({})", lines.join("; "))));
     }
     if MISCONFIGURED.iter().any(|words| lines.iter().any(|line| line.contains(words))) {
         return Refusal::Final(Error::usage(format!("{host}: ssh says: {}", lines.join("; "))));
@@ -62,16 +67,15 @@ pub(super) fn meaning(host: &Host, ssh: &str, lines: &[String], printed: &str) -
 fn key_trouble(ssh: &str, lines: &[String]) -> Option<String> {
     let line = |words: &str| lines.iter().find(|line| line.contains(words));
     if line("HOST IDENTIFICATION HAS CHANGED").is_some() {
-        return Some(changed_key(lines));
+        let fix = lines.iter().find(|line| line.starts_with("ssh-keygen ") && line.contains("-R"));
+        return Some(changed_key(fix.map_or("ssh-keygen -R NAME", String::as_str)));
     }
     if line("REVOKED HOST KEY").or(line("marked as revoked")).is_some() {
-        return Some("its host key is marked as revoked: nothing is sent there".into());
+        return Some(REVOKED.into());
     }
     if let Some(line) = line("host key is known for ") {
         let name = line.split("is known for ").nth(1).and_then(|rest| rest.split(' ').next());
-        let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
-        let cure = format!("run `{ssh}` once, and compare the key that it shows");
-        return Some(format!("its host key{name} is not known: {cure}"));
+        return Some(unknown_key(name.unwrap_or("?"), ssh));
     }
     let failed = line("Host key verification failed");
     failed.map(|_| format!("its host key is not accepted: run `{ssh}` once to see why"))
@@ -83,16 +87,28 @@ fn login_trouble(lines: &[String]) -> Option<String> {
         let cure = "name the right one with IdentityFile and IdentitiesOnly in ~/.ssh/config";
         return Some(format!("it was offered too many keys: {cure}"));
     }
-    let denied = lines.iter().find_map(|line| line.split_once("Permission denied ("));
-    let ways = denied?.1.trim_end_matches(['.', ')']);
-    let cure = "run ssh-add if your key is locked, ssh-copy-id if it does not know the key";
-    Some(format!("it denies the login ({ways}): {cure}"))
+    let line = lines.iter().find_map(|line| line.split_once("Permission denied ("));
+    Some(denied(line?.1.trim_end_matches(['.', ')']), &[]))
 }
 
-/// Someone else answers, or the host was made anew: only the user can know.
-fn changed_key(lines: &[String]) -> String {
-    let fix = lines.iter().find(|line| line.starts_with("ssh-keygen ") && line.contains("-R"));
-    let fix = fix.map_or("ssh-keygen -R NAME", String::as_str);
+/// None of the user's keys is taken by a host that offers these ways to log in; `locked` were not
+/// tried.
+pub(super) fn denied(ways: &str, locked: &[PathBuf]) -> String {
+    let cure = match locked {
+        [] => "run ssh-add if your key is locked, ssh-copy-id if it does not know the key".into(),
+        [path, ..] => format!("your key is locked: run ssh-add '{}'", path.display()),
+    };
+    format!("it denies the login ({ways}): {cure}")
+}
+
+/// No key of a host is known that shows `key`, its name or more.
+pub(super) fn unknown_key(key: &str, ssh: &str) -> String {
+    let cure = format!("run `{ssh}` once, and compare the key that it shows");
+    format!("its host key ({key}) is not known: {cure}")
+}
+
+/// Someone else answers, or the host was made anew: only the user can know, and then type `fix`.
+pub(super) fn changed_key(fix: &str) -> String {
     format!(
         "its host key has CHANGED: someone may be listening in; only if you know why it changed, \
          forget the old one with `{fix}`"

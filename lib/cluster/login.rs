@@ -1,0 +1,104 @@
+//! Logging in over libssh2: with the agent's keys, then with those of files, never by asking.
+
+use std::path::{Path, PathBuf};
+
+use ::ssh2::{Agent, ErrorCode, PublicKey, Session};
+
+use crate::cluster::key_file::{KeyFile, State};
+use crate::cluster::known_hosts::kind_of;
+use crate::cluster::ssh_config::SshConfig;
+
+/// libssh2's word for keys that the host does not take.
+const AUTHENTICATION_FAILED: i32 = -18;
+
+/// libssh2's word for a signature that the host does not take.
+const PUBLICKEY_UNVERIFIED: i32 = -19;
+
+/// Why a login is denied.
+pub(super) struct Denied {
+    /// The ways to log in that the host offers.
+    pub ways: String,
+    /// Keys that were not tried: they would have to be unlocked first.
+    pub locked: Vec<PathBuf>,
+}
+
+/// Logs in as the configuration says, with `agent` the socket of the user's agent.
+///
+/// # Errors
+/// [`Denied`] when no key is taken, or the connection breaks meanwhile.
+pub(super) fn log_in(
+    session: &Session,
+    config: &SshConfig,
+    agent: Option<&Path>,
+) -> Result<(), Denied> {
+    let ways = session.auth_methods(config.user()).map(str::to_string).unwrap_or_default();
+    if session.authenticated() {
+        return Ok(());
+    }
+    let files: Vec<KeyFile> =
+        config.identities().iter().filter_map(|path| KeyFile::look(path)).collect();
+    let denied = |locked| Err(Denied { ways: ways.clone(), locked });
+    if !ways.split(',').any(|way| way == "publickey") {
+        return denied(Vec::new());
+    }
+    let in_agent = config.agent(agent).and_then(|socket| reach(session, &socket));
+    if let Some((agent, keys)) = &in_agent {
+        for key in wanted(keys, &files, config.identities_only()) {
+            match agent.userauth(config.user(), key) {
+                Ok(()) => return Ok(()),
+                Err(e) if goes_on(&e) => {}
+                Err(_) => return denied(Vec::new()),
+            }
+        }
+    }
+    for file in files.iter().filter(|file| file.state == State::Open && usable(&file.public)) {
+        match session.userauth_pubkey_file(config.user(), None, &file.path, None) {
+            Ok(()) => return Ok(()),
+            Err(e) if goes_on(&e) || session.auth_methods(config.user()).is_ok() => {}
+            Err(_) => return denied(Vec::new()),
+        }
+    }
+    let held = |file: &KeyFile| {
+        let keys = in_agent.iter().flat_map(|(_, keys)| keys);
+        keys.into_iter().any(|key| file.public.as_deref() == Some(key.blob()))
+    };
+    let locked = files.into_iter().filter(|file| file.state == State::Locked && !held(file));
+    denied(locked.map(|file| file.path).collect())
+}
+
+/// Whether the next key may be tried after this error.
+fn goes_on(error: &::ssh2::Error) -> bool {
+    let codes = [AUTHENTICATION_FAILED, PUBLICKEY_UNVERIFIED];
+    matches!(error.code(), ErrorCode::Session(code) if codes.contains(&code))
+}
+
+/// The agent behind a socket, and its keys.
+fn reach(session: &Session, socket: &Path) -> Option<(Agent, Vec<PublicKey>)> {
+    let mut agent = session.agent().ok()?;
+    agent.set_identity_path(socket).ok()?;
+    agent.connect().ok()?;
+    agent.list_identities().ok()?;
+    let keys = agent.identities().ok()?;
+    Some((agent, keys))
+}
+
+/// The agent's keys in the order in which they are tried: those that the configuration names, in
+/// its order, then, unless only those count, the others.
+fn wanted<'a>(keys: &'a [PublicKey], files: &[KeyFile], only: bool) -> Vec<&'a PublicKey> {
+    let named =
+        |key: &PublicKey| files.iter().position(|file| file.public.as_deref() == Some(key.blob()));
+    let mut wanted: Vec<&PublicKey> = keys.iter().filter(|key| !hardware(key.blob())).collect();
+    wanted.retain(|key| !only || named(key).is_some());
+    wanted.sort_by_key(|key| named(key).unwrap_or(usize::MAX));
+    wanted
+}
+
+/// Whether libssh2 can sign with a key of this public half.
+fn usable(public: &Option<Vec<u8>>) -> bool {
+    public.as_deref().is_none_or(|blob| !hardware(blob))
+}
+
+/// Whether a key lives in a token, which wants a touch.
+fn hardware(blob: &[u8]) -> bool {
+    kind_of(blob).is_some_and(|kind| kind.starts_with("sk-"))
+}
