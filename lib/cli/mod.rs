@@ -46,6 +46,7 @@ pub mod reach;
 pub mod resources;
 pub mod session;
 pub mod shards;
+pub mod shipping;
 pub mod size;
 pub mod stats;
 pub mod stdin;

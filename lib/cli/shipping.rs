@@ -1,0 +1,157 @@
+//! The local files that a command on hosts needs: which they are, and what they are called there.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+
+use crate::engine::producer::Shipped;
+use crate::error::{Error, Result};
+
+/// The most files of one command.
+const FILES_MAX: usize = 10_000;
+
+/// What is sent for a command.
+pub struct Cargo {
+    /// The words of the command, as they are to be there.
+    pub words: Vec<OsString>,
+    /// The files.
+    pub files: Vec<Shipped>,
+    /// What the user may have overlooked, a line each.
+    pub warnings: Vec<String>,
+}
+
+/// What is to be sent for the command `words`, and what `--ship` names. A command that is a local
+/// file outside of `search_path` is one of the files.
+///
+/// # Errors
+/// `Usage` for files that cannot be sent.
+pub fn pack(
+    mut words: Vec<OsString>,
+    ship: &[OsString],
+    search_path: Option<&OsStr>,
+) -> Result<Cargo> {
+    let mut files = Vec::new();
+    for path in ship {
+        add(Path::new(path), &name_there(Path::new(path))?, &mut files)?;
+    }
+    if let Some(command) = words.first().filter(|word| is_own(Path::new(word), search_path)) {
+        let from = PathBuf::from(command);
+        let to = name_there(&from)?;
+        let shown = from.display();
+        let mode = fs::metadata(&from).map_err(|e| Error::path("send", &from, &e))?.mode();
+        if mode & 0o111 == 0 {
+            return Err(Error::usage(format!("{shown} is not executable: chmod +x {shown}")));
+        }
+        words[0] = Path::new(".").join(&to).into_os_string();
+        if !files.iter().any(|file| file.to == to) {
+            files.push(Shipped { from, to, executable: true });
+        }
+    }
+    let is_sent = |path: &Path| files.iter().any(|file| file.from == path);
+    let left: Vec<&OsString> = words
+        .iter()
+        .skip(1)
+        .filter(|word| {
+            let path = Path::new(word);
+            path.is_relative() && path.is_file() && !is_sent(path)
+        })
+        .collect();
+    let warnings = left.iter().map(|word| {
+        let word = word.display();
+        format!("{word} is a file here, which the hosts do not see: say --ship {word} to send it")
+    });
+    let warnings = warnings.collect();
+    Ok(Cargo { words, files, warnings })
+}
+
+/// Whether a command is a file of the user's own, and not a program of the system.
+fn is_own(command: &Path, search_path: Option<&OsStr>) -> bool {
+    if !command.as_os_str().as_bytes().contains(&b'/') || !command.is_file() {
+        return false;
+    }
+    let folder = command.parent().and_then(|folder| folder.canonicalize().ok());
+    let path = search_path.unwrap_or_default().as_bytes();
+    let mut folders = path.split(|&b| b == b':').map(|f| Path::new(OsStr::from_bytes(f)));
+    !folders.any(|f| f.is_absolute() && f.canonicalize().ok() == folder)
+}
+
+/// What a local path is called where commands start: the same, where it lies below this directory;
+/// its last part otherwise.
+fn name_there(path: &Path) -> Result<PathBuf> {
+    let parts = || path.components().filter(|part| *part != Component::CurDir);
+    let name: PathBuf = if parts().all(|part| matches!(part, Component::Normal(_))) {
+        parts().collect()
+    } else {
+        path.file_name().map(PathBuf::from).unwrap_or_default()
+    };
+    if name.as_os_str().is_empty() {
+        return Err(Error::usage(format!("{}: what has no name cannot be sent", path.display())));
+    }
+    Ok(name)
+}
+
+/// Adds a file, or all files of a directory.
+fn add(from: &Path, to: &Path, files: &mut Vec<Shipped>) -> Result<()> {
+    let found = fs::metadata(from).map_err(|e| Error::path("send", from, &e))?;
+    if found.is_dir() {
+        let entries = fs::read_dir(from).map_err(|e| Error::path("send", from, &e))?;
+        let mut names = Vec::new();
+        for entry in entries {
+            names.push(entry.map_err(|e| Error::path("send", from, &e))?.file_name());
+        }
+        names.sort();
+        return names.iter().try_for_each(|name| add(&from.join(name), &to.join(name), files));
+    }
+    if !found.is_file() {
+        let from = from.display();
+        return Err(Error::usage(format!("{from} is neither a file nor a directory to send")));
+    }
+    if files.len() >= FILES_MAX {
+        return Err(Error::usage(format!("--ship: more than {FILES_MAX} files")));
+    }
+    let executable = found.mode() & 0o111 != 0;
+    files.push(Shipped { from: from.into(), to: to.into(), executable });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn packed(words: &[&str], ship: &[&str]) -> Result<Cargo> {
+        let words = words.iter().map(OsString::from).collect();
+        let ship: Vec<OsString> = ship.iter().map(OsString::from).collect();
+        pack(words, &ship, Some(OsStr::new("/usr/bin:/bin")))
+    }
+
+    #[test]
+    fn a_file_of_the_users_own_is_sent_and_a_program_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("clean");
+        fs::write(&file, "x").unwrap();
+        let name = file.to_str().unwrap();
+        assert!(packed(&[name], &[]).err().unwrap().to_string().contains("chmod +x"));
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        let cargo = packed(&[name, "a"], &[]).unwrap();
+        assert_eq!(cargo.words, ["./clean", "a"]);
+        assert_eq!((cargo.files[0].to.to_str(), cargo.files[0].executable), (Some("clean"), true));
+        for words in [["/bin/sh", "x"], ["jq", "."], ["./no/such", ""]] {
+            let cargo = packed(&words, &[]).unwrap();
+            assert!(cargo.files.is_empty() && cargo.words == words);
+        }
+    }
+
+    #[test]
+    fn whole_directories_are_sent_and_forgotten_files_are_named() {
+        let cargo = packed(&["python3", "Cargo.toml", "-v"], &["./lib/cli"]).unwrap();
+        assert!(cargo.files.iter().any(|f| f.to == Path::new("lib/cli/shipping.rs")));
+        assert_eq!(cargo.warnings.len(), 1);
+        assert!(cargo.warnings[0].contains("--ship Cargo.toml"));
+        assert!(packed(&["x", "Cargo.toml"], &["Cargo.toml"]).unwrap().warnings.is_empty());
+        assert!(packed(&["x"], &["no-such-file"]).is_err());
+        assert!(packed(&["x"], &["/"]).is_err());
+    }
+}
