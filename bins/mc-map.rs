@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use mycloud::cli::hosts::Hosts;
 use mycloud::cli::options::{Memory, Records};
 use mycloud::cli::{self, Session, duration, size, surroundings};
 use mycloud::engine::Form;
@@ -67,6 +68,9 @@ struct Args {
     /// Kept for hosts
     #[arg(long, hide = true, value_name = "PATH")]
     ship: Vec<OsString>,
+
+    #[command(flatten)]
+    hosts: Hosts,
 
     #[command(flatten)]
     records: Records,
@@ -142,17 +146,11 @@ impl Args {
 
 fn main() -> ExitCode {
     cli::run("mc-map", |args: Args, session: &mut Session| {
-        if let Some(h) = std::env::var_os("MC_TEST_HOSTS") {
-            let hosts = h
-                .to_str()
-                .unwrap()
-                .split(',')
-                .map(|w| w.parse().unwrap())
-                .collect::<Vec<mycloud::cluster::Host>>();
+        if let Some(hosts) = args.hosts.hosts()? {
+            let reach = args.hosts.reach(session)?;
             let options = args.options()?;
             session.guard()?;
             let feed = mycloud::cli::feed::feed(session)?;
-            let reach = mycloud::cli::reach::reach(session, None, None)?;
             let words = options.command.words().iter().map(|w| w.as_os_str().into()).collect();
             let remote = map::hosts::Remote {
                 reach: &reach,

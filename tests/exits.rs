@@ -41,13 +41,34 @@ fn exit_2_is_usage() {
     for name in ["cat", "split", "map", "sort", "shuffle", "reduce", "gather"] {
         let tool = format!("mc-{name}: ");
         mc(name).arg("--no-such-option").stderr_has(&tool).fails(2);
-        for hosts in [&["-h"][..], &["-h", "hosts"], &["--hosts=a,b"]] {
-            let call = mc(name).args(hosts).stdout("").stderr_has(format!("{tool}-h names hosts"));
-            let said = call.fails(2).stderr;
+        mc(name).arg("-h").fails_with(2, &format!("{tool}{BARE_H}\n"));
+    }
+    mc("cat").arg("ndjson:/no/such/file").stderr_has("/no/such/file: No such file").fails(2);
+}
+
+/// What a bare `-h` is told.
+const BARE_H: &str = "-h names hosts; --help is the way to help";
+
+#[test]
+fn tools_take_hosts_or_say_who_does() {
+    let with_hosts = |name: &&str| mc(name).arg("--help").succeeds().text().contains("--hosts ");
+    let all = ["cat", "split", "map", "sort", "shuffle", "reduce", "gather"];
+    let (with, without): (Vec<&str>, Vec<&str>) = all.into_iter().partition(with_hosts);
+    for name in without {
+        for hosts in [&["-h", "hosts"][..], &["--hosts=a,b"], &["-ha"]] {
+            let said = mc(name).args(hosts).stderr_has(format!("mc-{name} takes no -h: ")).fails(2);
+            let said = String::from_utf8(said.stderr).unwrap();
+            assert_eq!(said.lines().count(), 1, "{said}");
+            assert!(with.iter().all(|tool| said.contains(&format!("mc-{tool}"))), "{said}");
+        }
+    }
+    for name in with {
+        for hosts in ["-oProxyCommand=x", "a;b", "a,$(b)", "a,,b", "a,a", "./no/such/file", "@x"] {
+            let call = mc(name).arg(format!("-h{hosts}")).arg("true");
+            let said = call.stdin("").stderr_has(format!("mc-{name}: -h")).fails(2).stderr;
             assert_eq!(said.iter().filter(|&&byte| byte == b'\n').count(), 1);
         }
     }
-    mc("cat").arg("ndjson:/no/such/file").stderr_has("/no/such/file: No such file").fails(2);
 }
 
 #[test]

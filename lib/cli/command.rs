@@ -5,8 +5,14 @@ use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Args, Command, FromArgMatches, Parser};
 
-use crate::cli::options::{Common, NO_HOSTS};
+use crate::cli::options::Common;
 use crate::error::{Error, Result};
+
+/// The tools that take `-h`, for those that are told it and do not.
+const WITH_HOSTS: &str = "mc-map";
+
+/// What `-h` is told that has no HOSTS behind it.
+const BARE: &str = "-h names hosts; --help is the way to help";
 
 /// What the command line asks for.
 pub enum Asked<A> {
@@ -39,7 +45,35 @@ pub fn command<A: Parser>(tool: &'static str) -> Command {
     let long_about = Resettable::from(command.get_long_about().cloned());
     // The group's own description would take the place of the tool's.
     let command = Common::augment_args(command).about(Resettable::from(about));
-    command.long_about(long_about).arg(help).arg(version)
+    let command = command.long_about(long_about).arg(help).arg(version);
+    if has_hosts(&command) { command } else { command.arg(no_hosts(tool)) }
+}
+
+fn has_hosts(command: &Command) -> bool {
+    command.get_arguments().any(|arg| arg.get_short() == Some('h'))
+}
+
+/// `-h` for a tool that takes none: refused with and without a value, before clap misses anything
+/// else, as `-h` is mostly a call for help.
+fn no_hosts(tool: &'static str) -> Arg {
+    let refuse = move |word: &str| -> std::result::Result<String, String> {
+        Err(if word.is_empty() {
+            BARE.into()
+        } else {
+            format!(
+                "{tool} takes no -h: {WITH_HOSTS} does, and the tools behind it need none; \
+                 --help is the way to help"
+            )
+        })
+    };
+    Arg::new("hosts")
+        .short('h')
+        .long("hosts")
+        .hide(true)
+        .num_args(0..=1)
+        .value_name("HOSTS")
+        .default_missing_value("")
+        .value_parser(refuse)
 }
 
 /// Reads the command line of `tool`.
@@ -79,7 +113,11 @@ fn usage(tool: &str, error: &clap::Error) -> Error {
     if let Some(ContextValue::String(arg)) = error.get(ContextKind::InvalidArg)
         && arg.starts_with("--hosts")
     {
-        return Error::usage(NO_HOSTS);
+        match (error.kind(), std::error::Error::source(error)) {
+            (ErrorKind::ValueValidation, Some(why)) => return Error::usage(why.to_string()),
+            (ErrorKind::InvalidValue, _) => return Error::usage(BARE),
+            _ => (),
+        }
     }
     let text = error.render().to_string();
     let mut shown = String::new();
@@ -160,13 +198,32 @@ mod tests {
         assert_eq!(own.records.max_record(), 64 << 20);
     }
 
+    /// Maps.
+    #[derive(Parser, Debug)]
+    struct OnHosts {
+        #[command(flatten)]
+        hosts: crate::cli::hosts::Hosts,
+        #[arg(required = true, trailing_var_arg = true)]
+        command: Vec<String>,
+    }
+
     #[test]
     fn h_is_kept_for_hosts() {
-        for words in
-            ["mc-x -h", "mc-x -h hosts", "mc-x -h hosts file", "mc-x -hhosts", "mc-x --hosts=a"]
-        {
-            assert_eq!(error(words), NO_HOSTS, "{words}");
+        for words in ["mc-x -h hosts", "mc-x -h hosts file", "mc-x -hhosts", "mc-x --hosts=a"] {
+            assert!(error(words).starts_with("mc-x takes no -h: mc-map does"), "{words}");
         }
+        assert_eq!(error("mc-x -h"), BARE);
+    }
+
+    #[test]
+    fn a_tool_on_hosts_takes_them() {
+        command::<OnHosts>("mc-y").debug_assert();
+        let parse = |words: &str| super::parse::<OnHosts>("mc-y", words.split(' ').map(Into::into));
+        let Ok(Asked::Work(own, _)) = parse("mc-y -h a,b ./f -h") else { panic!("no work") };
+        assert_eq!(own.command, ["./f", "-h"]);
+        assert_eq!(own.hosts.hosts().unwrap().unwrap().len(), 2);
+        let Err(error) = parse("mc-y -h") else { panic!("no error") };
+        assert_eq!(error.to_string(), BARE);
     }
 
     #[test]

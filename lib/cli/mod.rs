@@ -36,6 +36,7 @@ pub mod duration;
 pub mod far_end;
 pub mod feed;
 mod guard;
+pub mod hosts;
 mod ledger;
 pub mod memory;
 pub mod message;

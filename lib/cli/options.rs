@@ -25,7 +25,7 @@ const MEMORY_SHARE: u64 = 4;
 /// The options of every tool; `cli::run` adds them, tools do not.
 #[derive(Args, Clone, Debug)]
 pub struct Common {
-    /// Say at the end, on standard error, how much was read and written
+    /// Say on standard error what is chosen and, at the end, how much was read and written
     #[arg(short, long, display_order = 900)]
     pub verbose: bool,
 
@@ -36,21 +36,7 @@ pub struct Common {
     /// Print the completions for SHELL
     #[arg(long, value_name = "SHELL", hide = true, exclusive = true)]
     pub completions: Option<Shell>,
-
-    /// Kept for hosts
-    #[arg(short = 'h', long = "hosts", hide = true, num_args = 0..=1, value_name = "HOSTS",
-          default_missing_value = "", value_parser = no_hosts_yet)]
-    hosts: Option<String>,
 }
-
-/// Refuses `-h` with and without a value, before clap misses anything else.
-fn no_hosts_yet(_: &str) -> std::result::Result<String, String> {
-    Err(NO_HOSTS.into())
-}
-
-/// What `-h` is told.
-pub(super) const NO_HOSTS: &str =
-    "-h names hosts, which this version does not have yet; --help is the way to help";
 
 /// What is a record, and what happens to what is none.
 #[derive(Args, Clone, Debug)]

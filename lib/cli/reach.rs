@@ -21,7 +21,8 @@ const CONFIG_VARIABLE: &str = "MC_SSH_CONFIG";
 /// Where the worker lies, as seen from the tools.
 const WORKER_PLACES: [&str; 2] = ["mc-worker", "../libexec/mycloud/mc-worker"];
 
-fn variable(name: &str) -> Option<OsString> {
+/// The value of a variable of the environment that is not empty.
+pub(super) fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
