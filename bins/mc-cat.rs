@@ -1,24 +1,73 @@
 //! mc-cat: files in any format to records.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use mycloud::cli::options::Records;
+use mycloud::cli::hosts::Hosts;
+use mycloud::cli::options::{self, Records};
 use mycloud::cli::resources::Resources;
-use mycloud::cli::{self, Session};
-use mycloud::stage::cat::{self, Options};
+use mycloud::cli::{self, Session, shards};
+use mycloud::cluster::Host;
+use mycloud::record::stream::Summary;
+use mycloud::stage::cat::{self, Options, hosts};
+use mycloud::{Error, Result};
 
 /// Read files in any format and write their records
+///
+/// With -h, the files are those of the hosts, and their records stay there as shards.
 #[derive(clap::Parser)]
 struct Args {
     #[command(flatten)]
     resources: Resources,
 
     #[command(flatten)]
+    hosts: Hosts,
+
+    /// With -h: all hosts see the same files, so read each of them once
+    #[arg(long, requires = "hosts")]
+    shared: bool,
+
+    /// With -h: keep the shards on the hosts, and their manifest in FILE (FILE.mc)
+    #[arg(short, long, value_name = "FILE", requires = "hosts")]
+    output: Option<PathBuf>,
+
+    #[command(flatten)]
     records: Records,
+}
+
+impl Args {
+    /// Reads the files of hosts.
+    fn on_hosts(&self, hosts: Vec<Host>, session: &mut Session) -> Result<Summary> {
+        if self.resources.resources.is_empty() {
+            return Err(Error::usage("say which files of the hosts to read"));
+        }
+        session.guard()?;
+        let reach = self.hosts.reach(session)?;
+        let keep = self.output.as_deref();
+        shards::check_output(session, keep)?;
+        let options = hosts::Options {
+            reach: &reach,
+            hosts,
+            format: self.resources.format.clone(),
+            resources: self.resources.resources.clone(),
+            shared: self.shared,
+            bad: self.records.bad()?,
+            max_record: self.records.max_record(),
+            directory: options::temporary_directory(None)?,
+            keep,
+        };
+        let session = &*session;
+        shards::publish(session, &reach, keep, |output| {
+            hosts::run(&options, output, &|lines| session.pass_on(lines))
+        })
+    }
 }
 
 fn main() -> ExitCode {
     cli::run("mc-cat", |args: Args, session: &mut Session| {
+        if let Some(hosts) = args.hosts.hosts()? {
+            return args.on_hosts(hosts, session);
+        }
         let (resources, read) = args.resources.read(&args.records, session)?;
         cat::run(&Options { resources, read }, &mut session.stdout())
     })

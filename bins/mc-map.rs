@@ -1,14 +1,19 @@
 //! mc-map: what a command prints for the records.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use clap::builder::OsStringValueParser;
 use mycloud::cli::hosts::Hosts;
 use mycloud::cli::options::{Memory, Records};
-use mycloud::cli::{self, Session, duration, size, surroundings};
+use mycloud::cli::{self, Session, duration, feed, shards, shipping, size, surroundings};
 use mycloud::engine::Form;
+use mycloud::engine::consumer::Feed;
+use mycloud::record::stream::{Input, Summary};
+use mycloud::stage::map::hosts::{self, Remote};
 use mycloud::stage::map::{self, Options};
 use mycloud::worker::Command;
 use mycloud::{Error, Result};
@@ -65,12 +70,17 @@ struct Args {
     #[arg(long, hide = true)]
     raw: bool,
 
-    /// Kept for hosts
-    #[arg(long, hide = true, value_name = "PATH")]
-    ship: Vec<OsString>,
-
     #[command(flatten)]
     hosts: Hosts,
+
+    /// Send PATH, a file or a directory, to the hosts, where the command finds it under the same
+    /// name; a command that is a file here is sent by itself
+    #[arg(long, value_name = "PATH", value_parser = OsStringValueParser::new())]
+    ship: Vec<OsString>,
+
+    /// Keep what is printed on the hosts, as shards, and their manifest in FILE (FILE.mc)
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
 
     #[command(flatten)]
     records: Records,
@@ -99,7 +109,6 @@ impl Args {
             ("--per record", self.per == Per::Record),
             ("--kv", self.kv),
             ("--raw", self.raw),
-            ("--ship", !self.ship.is_empty()),
         ];
         match refused.iter().find(|(_, asked)| *asked) {
             Some((name, _)) => Err(Error::usage(format!("{name}: not in this version yet"))),
@@ -107,27 +116,27 @@ impl Args {
         }
     }
 
-    fn command(&mut self) -> Result<Command> {
+    /// The words of the command.
+    fn words(&mut self) -> Result<Vec<OsString>> {
         let words = std::mem::take(&mut self.command);
         match (self.line.take(), words.first()) {
-            (Some(line), None) => Ok(Command::shell(line)),
+            (Some(line), None) => Ok(Command::shell(line).words().to_vec()),
             (Some(_), Some(word)) => Err(Error::usage(format!(
                 "'{}': -c takes one LINE and no command behind it",
                 word.display()
             ))),
             (None, None) => Err(Error::usage("no command: say CMD [ARG]... or -c LINE")),
-            (None, Some(_)) => Command::program(words, surroundings::search_path().as_deref()),
+            (None, Some(_)) => Ok(words),
         }
     }
 
-    fn options(mut self) -> Result<Options> {
-        self.refuse_what_is_not_there()?;
+    fn options(&self, command: Command, input_path: Option<PathBuf>) -> Result<Options> {
         let block = self.block.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
         if block.is_some_and(|bytes| bytes > self.memory.bytes()) {
             return Err(Error::usage("--block is more than the memory that may be used (-S)"));
         }
         Ok(Options {
-            command: self.command()?,
+            command,
             form: if self.text { Form::Text } else { Form::Records },
             per: if self.per == Per::Shard { map::Per::Shard } else { map::Per::Block },
             slots: self.memory.jobs(),
@@ -139,37 +148,80 @@ impl Args {
             max_record: self.records.max_record(),
             memory: self.memory.bytes(),
             directory: self.memory.temporary_directory()?,
-            input_path: surroundings::stdin_path(),
+            input_path,
+        })
+    }
+
+    /// Maps on this machine.
+    fn here(
+        &self,
+        words: Vec<OsString>,
+        input_path: Option<PathBuf>,
+        input: Box<dyn Input>,
+        session: &mut Session,
+    ) -> Result<Summary> {
+        if self.output.is_some() || !self.ship.is_empty() {
+            return Err(Error::usage("-o and --ship are for hosts (-h), or for shards"));
+        }
+        let options = self.options(self.program(words)?, input_path)?;
+        let (tool, mut output) = (session.tool(), session.stdout());
+        let session = &*session;
+        map::run(&options, tool, input, &mut output, &|lines| session.pass_on(lines))
+    }
+
+    /// The command as it is found here.
+    fn program(&self, words: Vec<OsString>) -> Result<Command> {
+        Command::program(words, surroundings::search_path().as_deref())
+    }
+
+    /// Maps on hosts.
+    fn on_hosts(
+        &self,
+        words: Vec<OsString>,
+        input_path: Option<PathBuf>,
+        feed: Feed,
+        session: &mut Session,
+    ) -> Result<Summary> {
+        self.memory.refuse_jobs()?;
+        let cargo = shipping::pack(words, &self.ship, surroundings::search_path().as_deref())?;
+        cargo.warnings.iter().for_each(|warning| session.warn(warning));
+        let remote_words = cargo.words.iter().map(|word| word.as_os_str().into()).collect();
+        let options = self.options(Command::elsewhere(cargo.words), input_path)?;
+        let reach = self.hosts.reach(session)?;
+        let keep = self.output.as_deref();
+        let remote = Remote {
+            reach: &reach,
+            hosts: self.hosts.hosts()?,
+            memory: self.memory.given_bytes(),
+            words: remote_words,
+            files: cargo.files,
+            replicas: 1,
+            keep,
+        };
+        let session = &*session;
+        shards::publish(session, &reach, keep, |output| {
+            hosts::run(&options, &remote, feed, output, &|lines| session.pass_on(lines))
         })
     }
 }
 
 fn main() -> ExitCode {
-    cli::run("mc-map", |args: Args, session: &mut Session| {
-        if let Some(hosts) = args.hosts.hosts()? {
-            let reach = args.hosts.reach(session)?;
-            let options = args.options()?;
-            session.guard()?;
-            let feed = mycloud::cli::feed::feed(session)?;
-            let words = options.command.words().iter().map(|w| w.as_os_str().into()).collect();
-            let remote = map::hosts::Remote {
-                reach: &reach,
-                hosts: Some(hosts),
-                memory: None,
-                words,
-                files: vec![],
-                replicas: 1,
-                keep: None,
-            };
-            let session = &*session;
-            return mycloud::cli::shards::publish(session, &reach, None, |output| {
-                map::hosts::run(&options, &remote, feed, output, &|lines| session.pass_on(lines))
-            });
+    cli::run("mc-map", |mut args: Args, session: &mut Session| {
+        args.refuse_what_is_not_there()?;
+        let words = args.words()?;
+        let on_hosts = args.hosts.hosts()?.is_some();
+        if on_hosts {
+            shards::check_output(session, args.output.as_deref())?;
         }
-        let options = args.options()?;
         session.guard()?;
-        let (tool, input, mut output) = (session.tool(), session.stdin()?, session.stdout());
-        let session = &*session;
-        map::run(&options, tool, input, &mut output, &|lines| session.pass_on(lines))
+        let input_path = surroundings::stdin_path();
+        match feed::feed(session, &args.hosts)? {
+            Feed::Records(input) if !on_hosts => args.here(words, input_path, input, session),
+            Feed::Shards(consumer) => {
+                shards::check_output(session, args.output.as_deref())?;
+                args.on_hosts(words, None, Feed::Shards(consumer), session)
+            }
+            records => args.on_hosts(words, input_path, records, session),
+        }
     })
 }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
+use crate::cli::hosts::Hosts;
 use crate::cli::{Session, reach};
 use crate::engine::consumer::{Consumer, Feed};
 use crate::error::{Error, Result};
@@ -16,12 +17,12 @@ use crate::run::pipe::PipeInput;
 ///
 /// # Errors
 /// As [`Session::stdin`]; what the manifest of shards says.
-pub fn feed(session: &mut Session) -> Result<Feed> {
+pub fn feed(session: &mut Session, hosts: &Hosts) -> Result<Feed> {
     let mut input = Peeked::new(session.stdin()?);
     if !input.begins_with(PREFIX.as_bytes())? {
         return Ok(Feed::Records(Box::new(input)));
     }
-    let reach = reach::reach(session, None, None)?;
+    let reach = hosts.reach(session)?;
     Ok(Feed::Shards(Box::new(Consumer::open(Box::new(input), &reach)?)))
 }
 
@@ -47,13 +48,14 @@ pub fn opener(session: &Session) -> OpenShards {
 /// # Errors
 /// As [`feed`]; `Hosts` when a host of the shards cannot be reached.
 pub fn records(session: &mut Session) -> Result<Box<dyn Input>> {
-    match feed(session)? {
-        Feed::Records(input) => Ok(input),
-        Feed::Shards(consumer) => {
-            if session.is_verbose() {
-                session.warn("the shards are brought to this machine");
-            }
-            Ok(Box::new(consumer.into_records("the shards".into())?))
-        }
+    let mut input = Peeked::new(session.stdin()?);
+    if !input.begins_with(PREFIX.as_bytes())? {
+        return Ok(Box::new(input));
     }
+    let reach = reach::reach(session, None, None)?;
+    let consumer = Consumer::open(Box::new(input), &reach)?;
+    if session.is_verbose() {
+        session.warn("the shards are brought to this machine");
+    }
+    Ok(Box::new(consumer.into_records("the shards".into())?))
 }

@@ -101,6 +101,27 @@ impl Memory {
         usize::try_from(bytes).unwrap_or(usize::MAX)
     }
 
+    /// The memory that `-S` names in bytes, if it does.
+    pub fn given_bytes(&self) -> Option<u64> {
+        match self.size {
+            Some(Size::Bytes(bytes)) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// Refuses `-j`, which is about this machine.
+    ///
+    /// # Errors
+    /// `Usage` when it was given.
+    pub fn refuse_jobs(&self) -> Result<()> {
+        match self.jobs {
+            Some(jobs) => Err(Error::usage(format!(
+                "-j is about this machine: say in -h how many slots a host has, {jobs}/HOST"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// The directory for temporary files.
     ///
     /// # Errors
@@ -126,7 +147,7 @@ pub(super) fn default_directory() -> PathBuf {
 ///
 /// # Errors
 /// `Usage` when it is none.
-pub(super) fn temporary_directory(given: Option<PathBuf>) -> Result<PathBuf> {
+pub fn temporary_directory(given: Option<PathBuf>) -> Result<PathBuf> {
     let directory = given.unwrap_or_else(default_directory);
     match std::fs::metadata(&directory) {
         Ok(found) if found.is_dir() => Ok(directory),

@@ -18,12 +18,28 @@ use crate::run::pipe::PipeInput;
 /// How much is written to a terminal at once.
 const COPY_BYTES: usize = 64 * 1024;
 
+/// That somebody could read the manifest: to be asked before anything is begun.
+///
+/// # Errors
+/// `Usage` when nobody could.
+pub fn check_output(session: &Session, keep: Option<&Path>) -> Result<()> {
+    match keep {
+        None if session.stdout_sort() == Sort::File => Err(Error::usage(
+            "standard output is a file, and the shards would be gone before anybody reads it: say \
+             -o FILE.mc to keep them, or | mc-gather",
+        )),
+        Some(path) if path.is_dir() => {
+            Err(Error::usage(format!("{} is a directory", path.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Calls `make`, which makes shards and writes their manifest, and sees to it that they find their
 /// reader. `keep` is the file for the manifest of shards that are to be kept.
 ///
 /// # Errors
-/// `Usage` when nobody could read the manifest; what `make` says; `Incomplete` when nobody did read
-/// it.
+/// What `make` says; `Incomplete` when nobody read the manifest.
 pub fn publish(
     session: &Session,
     reach: &Reach,
@@ -35,10 +51,6 @@ pub fn publish(
     }
     let mut stdout = session.stdout_handle();
     match session.stdout_sort() {
-        Sort::File => Err(Error::usage(
-            "standard output is a file, and the shards would be gone before anybody reads it: say \
-             -o FILE.mc to keep them, or | mc-gather",
-        )),
         Sort::Terminal => gathered(reach, stdout, make),
         _ => {
             let (summary, producer) = make(&mut stdout)?;
@@ -56,9 +68,6 @@ fn keep_in(
     make: impl FnOnce(&mut dyn Output) -> Result<(Summary, Producer)>,
 ) -> Result<Summary> {
     let failed = |e: std::io::Error| Error::path("write", path, &e);
-    if path.is_dir() {
-        return Err(Error::usage(format!("{} is a directory", path.display())));
-    }
     let mut lines = Lines(Vec::new());
     let (summary, producer) = make(&mut lines)?;
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -1,0 +1,88 @@
+//! mc-scatter: records, or shards, onto hosts.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use mycloud::cli::hosts::Hosts;
+use mycloud::cli::options::{Memory, Records};
+use mycloud::cli::{self, Session, feed, shards, size};
+use mycloud::engine::Form;
+use mycloud::stage::map::hosts::{self, Remote};
+use mycloud::stage::map::{Options, Per};
+use mycloud::worker::Command;
+use mycloud::{Error, Result};
+
+/// Spread records over hosts, where the next tools work on them
+///
+/// The records, or the shards, that come in lie on the hosts afterwards, in the same order.
+#[derive(clap::Parser)]
+struct Args {
+    #[command(flatten)]
+    hosts: Hosts,
+
+    /// Keep the shards on the hosts, and their manifest in FILE (FILE.mc)
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Put each shard on N hosts
+    #[arg(long, value_name = "N", default_value = "1")]
+    replicas: NonZeroUsize,
+
+    /// Make shards of about SIZE [default: they grow from 256K to 4M or more]
+    #[arg(long, value_name = "SIZE", value_parser = size::bytes)]
+    block: Option<u64>,
+
+    #[command(flatten)]
+    records: Records,
+
+    #[command(flatten)]
+    memory: Memory,
+}
+
+impl Args {
+    /// A map that runs no command.
+    fn options(&self) -> Result<Options> {
+        self.memory.refuse_jobs()?;
+        Ok(Options {
+            command: Command::elsewhere(Vec::new()),
+            form: Form::Records,
+            per: Per::Block,
+            slots: 1,
+            block: self.block.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+            ok_exit: vec![0],
+            retries: 0,
+            timeout: None,
+            bad: self.records.bad()?,
+            max_record: self.records.max_record(),
+            memory: self.memory.bytes(),
+            directory: self.memory.temporary_directory()?,
+            input_path: None,
+        })
+    }
+}
+
+fn main() -> ExitCode {
+    cli::run("mc-scatter", |args: Args, session: &mut Session| {
+        let hosts = args.hosts.hosts()?;
+        let hosts = hosts.ok_or_else(|| Error::usage("say with -h which hosts to use"))?;
+        let options = args.options()?;
+        session.guard()?;
+        let reach = args.hosts.reach(session)?;
+        shards::check_output(session, args.output.as_deref())?;
+        let feed = feed::feed(session, &args.hosts)?;
+        let remote = Remote {
+            reach: &reach,
+            hosts: Some(hosts),
+            memory: args.memory.given_bytes(),
+            words: Vec::new(),
+            files: Vec::new(),
+            replicas: args.replicas.get(),
+            keep: args.output.as_deref(),
+        };
+        let session = &*session;
+        shards::publish(session, &reach, args.output.as_deref(), |output| {
+            hosts::run(&options, &remote, feed, output, &|lines| session.pass_on(lines))
+        })
+    })
+}
