@@ -11,23 +11,13 @@ mod dialogue;
 mod harmless;
 pub mod host;
 pub mod hosts;
-#[cfg(feature = "ssh2")]
-mod key_file;
-#[cfg(feature = "ssh2")]
-mod known_hosts;
 pub mod link;
-#[cfg(feature = "ssh2")]
-mod login;
 mod patience;
 mod program;
-#[cfg(feature = "ssh2")]
-mod pump;
 mod refusal;
 mod road;
 #[cfg(feature = "ssh2")]
 mod ssh2;
-#[cfg(feature = "ssh2")]
-mod ssh_config;
 
 pub use connection::{Connection, Greeting};
 pub use host::Host;

@@ -38,7 +38,7 @@ const OPTIONS: &[&str] = &[
 ];
 
 /// How long a program that has closed its streams may take to exit.
-const EXIT_MAX: Duration = Duration::from_secs(2);
+const EXIT_MAX: Duration = Duration::from_secs(1);
 
 /// Starts a worker on `host` through the ssh program, which is told `more` options.
 ///

@@ -25,7 +25,7 @@ pub(super) fn connect(host: &Host, settings: &Settings) -> Result<Link> {
 #[cfg(feature = "ssh2")]
 mod library {
     use super::{Host, Link, Result, Settings, program};
-    use crate::cluster::ssh_config::SshConfig;
+    use crate::cluster::ssh2::config::SshConfig;
     use crate::cluster::ssh2::{self, Trouble};
     use crate::error::Error;
 

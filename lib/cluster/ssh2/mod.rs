@@ -3,27 +3,34 @@
 //! It serves what most hosts need; for the rest it says why it cannot, and the ssh program can. It
 //! never asks, and never trusts a key that is not known.
 
+pub(super) mod config;
+
+mod acquaintance;
+mod key_file;
+mod known_hosts;
+mod login;
+mod pump;
+
 use std::io;
-use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use ::ssh2::{Channel, ErrorCode, MethodType, Session};
+use ::ssh2::{Channel, ErrorCode, Session};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use crate::cluster::bootstrap::{self, ANSWER_MAX, Failure, Parcel};
 use crate::cluster::complaints::Complaints;
-use crate::cluster::known_hosts::{KnownHosts, Verdict, fingerprint, kind_of};
-use crate::cluster::login;
 use crate::cluster::patience::Patience;
 use crate::cluster::program::typed;
-use crate::cluster::pump::Pump;
-use crate::cluster::refusal::{REVOKED, Refusal, changed_key, denied, meaning, unknown_key};
-use crate::cluster::ssh_config::SshConfig;
+use crate::cluster::refusal::{Refusal, denied, meaning};
+use crate::cluster::ssh2::acquaintance::{known_hosts, prefer, reach, verify};
+use crate::cluster::ssh2::config::SshConfig;
+use crate::cluster::ssh2::pump::Pump;
 use crate::cluster::{End, Host, Link, Settings};
-use crate::error::{Error, Kind, Result, reason};
+use crate::error::{Error, Kind, reason};
 
 /// How long a connection, and then each step of a login, may take.
 const STEP_MAX: Duration = Duration::from_secs(10);
@@ -32,20 +39,7 @@ const STEP_MAX: Duration = Duration::from_secs(10);
 const PIPE_BYTES: i32 = 256 * 1024;
 
 /// How long the thread of a link whose streams have ended may take to say why.
-const END_MAX: Duration = Duration::from_secs(2);
-
-/// The kinds of host keys that libssh2 is to ask for, certificates left out.
-const KEY_ALGORITHMS: [(&str, &str); 6] = [
-    ("ssh-ed25519", "ssh-ed25519"),
-    ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256"),
-    ("ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384"),
-    ("ecdsa-sha2-nistp521", "ecdsa-sha2-nistp521"),
-    ("ssh-rsa", "rsa-sha2-512"),
-    ("ssh-rsa", "rsa-sha2-256"),
-];
-
-/// A key exchange that is safe from machines to come: asked for by whoever's ssh has one such.
-const HYBRID: &str = "mlkem768x25519-sha256";
+const END_MAX: Duration = Duration::from_secs(1);
 
 /// libssh2's words for a connection that ended before it was one.
 const BUSY: [i32; 4] = [-2, -7, -13, -43];
@@ -186,123 +180,6 @@ fn pipe(open: usize) -> io::Result<(OwnedFd, OwnedFd)> {
     let ours = if open == 0 { read.as_fd() } else { write.as_fd() };
     fcntl(ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     Ok((read, write))
-}
-
-/// A connection to the first address of the host that takes one.
-fn reach(host: &Host, config: &SshConfig) -> Result<TcpStream> {
-    let (name, port) = (config.host_name(), config.port());
-    let family = config.family();
-    let addresses = (name, port).to_socket_addrs().map_err(|e| {
-        let why = reason(&e);
-        let why = why.trim_start_matches("failed to lookup address information: ");
-        Error::new(Kind::Hosts, format!("{host}: cannot find the address of {name}: {why}"))
-    })?;
-    let wanted = |address: &SocketAddr| match family {
-        "inet" => address.is_ipv4(),
-        "inet6" => address.is_ipv6(),
-        _ => true,
-    };
-    let deadline = Instant::now() + STEP_MAX;
-    let mut last = format!("{host}: {name} has no address of the family {family}");
-    for address in addresses.filter(wanted) {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            break;
-        }
-        match TcpStream::connect_timeout(&address, left) {
-            Ok(stream) => {
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            Err(e) => last = format!("{host}: cannot connect to {address}: {}", reason(&e)),
-        }
-    }
-    Err(Error::new(Kind::Hosts, last))
-}
-
-/// What the user's files know of the host.
-fn known_hosts(config: &SshConfig) -> KnownHosts {
-    let (name, bare) = config.key_names();
-    let mut known = KnownHosts::default();
-    for file in config.known_hosts_files() {
-        if let Ok(text) = std::fs::read(&file) {
-            known.read(&text, &file, &name, &bare);
-        }
-    }
-    known
-}
-
-/// Has libssh2 use the algorithms that the configuration allows, in its order, and ask for the kinds
-/// of key that are known: a host has several.
-fn prefer(
-    session: &Session,
-    host: &Host,
-    config: &SshConfig,
-    known: &KnownHosts,
-) -> std::result::Result<(), Trouble> {
-    let (kinds, allowed) = (known.kinds(), config.algorithms("hostkeyalgorithms"));
-    let allowed = |name: &str| allowed.as_ref().is_none_or(|list| list.contains(&name));
-    let is_known = |kind: &str| kinds.is_empty() || kinds.contains(&kind);
-    let keys = KEY_ALGORITHMS.iter().filter(|(kind, name)| is_known(kind) && allowed(name));
-    choose(session, host, MethodType::HostKey, keys.map(|(_, name)| *name).collect())?;
-    if let Some(mut list) = config.algorithms("kexalgorithms") {
-        if list.iter().any(|name| name.starts_with("sntrup761") || name.starts_with("mlkem")) {
-            list.retain(|name| *name != HYBRID);
-            list.insert(0, HYBRID);
-        }
-        choose(session, host, MethodType::Kex, list)?;
-    }
-    for (key, methods) in [
-        ("ciphers", [MethodType::CryptCs, MethodType::CryptSc]),
-        ("macs", [MethodType::MacCs, MethodType::MacSc]),
-    ] {
-        for method in methods {
-            if let Some(list) = config.algorithms(key) {
-                choose(session, host, method, list)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn choose(
-    session: &Session,
-    host: &Host,
-    method: MethodType,
-    wanted: Vec<&str>,
-) -> std::result::Result<(), Trouble> {
-    // libssh2 leaves out what it does not know, and fails when nothing is left.
-    session.method_pref(method, &wanted.join(",")).map_err(|e| {
-        let text = format!("{host}: none of the configured algorithms is known: {}", e.message());
-        Trouble::Unable("for its algorithms", Error::usage(text))
-    })
-}
-
-/// Refuses a key that is not known to be the host's.
-fn verify(
-    session: &Session,
-    host: &Host,
-    settings: &Settings,
-    config: &SshConfig,
-    known: &KnownHosts,
-) -> Result<()> {
-    let (key, _) = session
-        .host_key()
-        .ok_or_else(|| Error::new(Kind::Hosts, format!("{host}: it shows no host key")))?;
-    let (name, _) = config.key_names();
-    let text = match known.judge(key) {
-        Verdict::Known => return Ok(()),
-        Verdict::Unknown => {
-            let kind = kind_of(key).unwrap_or("key");
-            let shown = format!("{name}, {kind} {}", fingerprint(key));
-            unknown_key(&shown, &typed(host, settings))
-        }
-        Verdict::Changed(file) => {
-            changed_key(&format!("ssh-keygen -f '{}' -R '{name}'", file.display()))
-        }
-        Verdict::Revoked => REVOKED.to_string(),
-    };
-    Err(Error::new(Kind::Hosts, format!("{host}: {text}")))
 }
 
 fn code(error: &::ssh2::Error) -> i32 {

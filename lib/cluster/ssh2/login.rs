@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use ::ssh2::{Agent, ErrorCode, PublicKey, Session};
 
-use crate::cluster::key_file::{KeyFile, State};
-use crate::cluster::known_hosts::kind_of;
-use crate::cluster::ssh_config::SshConfig;
+use crate::cluster::ssh2::config::SshConfig;
+use crate::cluster::ssh2::key_file::{KeyFile, State};
+use crate::cluster::ssh2::known_hosts::kind_of;
 
 /// libssh2's word for keys that the host does not take.
 const AUTHENTICATION_FAILED: i32 = -18;

@@ -9,7 +9,8 @@ use std::process::{Command, Stdio};
 
 use crate::cluster::harmless::harmless;
 use crate::cluster::program::whereto;
-use crate::cluster::{Host, Settings, known_hosts};
+use crate::cluster::ssh2::known_hosts;
+use crate::cluster::{Host, Settings};
 use crate::error::{Error, Result, reason};
 
 /// The identities of a user without configuration, in ssh's order.
@@ -49,7 +50,7 @@ const TAMED: [(&str, &str); 3] = [
 
 /// The configuration of one host.
 #[derive(Debug)]
-pub(super) struct SshConfig {
+pub(in crate::cluster) struct SshConfig {
     values: Vec<(String, String)>,
     home: Option<PathBuf>,
 }
@@ -59,7 +60,7 @@ impl SshConfig {
     ///
     /// # Errors
     /// `Usage` when ssh cannot make sense of it.
-    pub(super) fn ask(host: &Host, settings: &Settings) -> Result<Option<SshConfig>> {
+    pub(in crate::cluster) fn ask(host: &Host, settings: &Settings) -> Result<Option<SshConfig>> {
         let mut command = Command::new("ssh");
         command.args(["-T", "-G"]).args(whereto(host, settings)).stdin(Stdio::null());
         match command.output() {
@@ -77,7 +78,7 @@ impl SshConfig {
     }
 
     /// What holds for `host` where there is no ssh program, and so no configuration.
-    pub(super) fn usual(host: &Host, login: &str, settings: &Settings) -> SshConfig {
+    pub(in crate::cluster) fn usual(host: &Host, login: &str, settings: &Settings) -> SshConfig {
         let port = host.port.unwrap_or(known_hosts::PORT);
         let user = host.user.as_deref().unwrap_or(login);
         let mut text = format!("hostname {}\nport {port}\nuser {user}\n{KNOWN_HOSTS}", host.name);
@@ -100,7 +101,7 @@ impl SshConfig {
     }
 
     /// Why the host needs the ssh program itself, if it does.
-    pub(super) fn needs_program(&self) -> Option<&'static str> {
+    pub(in crate::cluster) fn needs_program(&self) -> Option<&'static str> {
         let set = PROGRAM_IF_SET.iter().find(|(key, _)| self.value(key).is_some());
         let like = PROGRAM_IF.iter().find(|(key, value, _)| self.value(key) == Some(value));
         let certificate = || {
@@ -119,7 +120,7 @@ impl SshConfig {
     }
 
     /// What this program must be told beside what every ssh program is.
-    pub(super) fn tamed(&self) -> Vec<&'static str> {
+    pub(in crate::cluster) fn tamed(&self) -> Vec<&'static str> {
         let known = |key: &str| self.values.iter().any(|(name, _)| name == key);
         TAMED.iter().filter(|(key, _)| known(key)).map(|(_, option)| *option).collect()
     }

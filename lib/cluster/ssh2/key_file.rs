@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::cluster::known_hosts::kind_of;
+use crate::cluster::ssh2::known_hosts::kind_of;
 
 /// The longest file that is taken for a key.
 const FILE_BYTES: u64 = 64 * 1024;
