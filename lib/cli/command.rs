@@ -9,7 +9,7 @@ use crate::cli::options::Common;
 use crate::error::{Error, Result};
 
 /// The tools that take `-h`, for those that are told it and do not.
-const WITH_HOSTS: &str = "mc-map";
+const WITH_HOSTS: &str = "mc-cat, mc-scatter, mc-map and mc-hosts";
 
 /// What `-h` is told that has no HOSTS behind it.
 const BARE: &str = "-h names hosts; --help is the way to help";
@@ -61,7 +61,7 @@ fn no_hosts(tool: &'static str) -> Arg {
             BARE.into()
         } else {
             format!(
-                "{tool} takes no -h: {WITH_HOSTS} does, and the tools behind it need none; \
+                "{tool} takes no -h: {WITH_HOSTS} do, and the tools behind them need none; \
                  --help is the way to help"
             )
         })
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn h_is_kept_for_hosts() {
         for words in ["mc-x -h hosts", "mc-x -h hosts file", "mc-x -hhosts", "mc-x --hosts=a"] {
-            assert!(error(words).starts_with("mc-x takes no -h: mc-map does"), "{words}");
+            assert!(error(words).starts_with("mc-x takes no -h: mc-cat, "), "{words}");
         }
         assert_eq!(error("mc-x -h"), BARE);
     }

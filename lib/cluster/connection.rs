@@ -137,6 +137,11 @@ impl Connection {
         &self.welcome
     }
 
+    /// What carries the connection, in a word.
+    pub fn road(&self) -> &'static str {
+        self.end.road()
+    }
+
     /// Why the worker is lost, if it is.
     pub fn lost(&self) -> Option<String> {
         self.state().lost.clone()

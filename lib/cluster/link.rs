@@ -59,6 +59,11 @@ pub trait End: Send + Sync {
 
     /// Why the link broke, in words, where it is known: to be asked after the streams have ended.
     fn why(&self) -> Option<String>;
+
+    /// What carries them, in a word.
+    fn road(&self) -> &'static str {
+        "ssh"
+    }
 }
 
 /// Starts a worker on `host`.
@@ -126,5 +131,9 @@ impl End for Local {
     fn why(&self) -> Option<String> {
         let status = self.ended(WHY_WAIT)?;
         Some(status).filter(|status| !status.success()).map(|status| status.to_string())
+    }
+
+    fn road(&self) -> &'static str {
+        "local"
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod cat;
 pub mod gather;
+pub mod hosts;
 pub mod map;
 pub mod reduce;
 pub mod shuffle;

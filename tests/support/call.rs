@@ -36,6 +36,7 @@ impl Call {
             command.env_remove(name);
         }
         command.env("PATH", path()).env("LC_ALL", "C.UTF-8").env("XDG_RUNTIME_DIR", runtime());
+        command.env("XDG_STATE_HOME", runtime());
         command.process_group(0);
         Call { command, stdin: None, stdout: None, stdout_to: false, stderr: None, hang: HANG }
     }

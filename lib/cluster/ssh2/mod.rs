@@ -231,6 +231,10 @@ impl End for Carried {
         let early = || self.complaints.early().map(|line| format!("; earlier: {line}"));
         self.complaints.last().pop().or_else(|| Some(why? + &early().unwrap_or_default()))
     }
+
+    fn road(&self) -> &'static str {
+        "ssh2"
+    }
 }
 
 impl Drop for Carried {

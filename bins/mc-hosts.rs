@@ -1,0 +1,40 @@
+//! mc-hosts: what hosts are, and what lies on them.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use mycloud::cli::hosts::Hosts;
+use mycloud::cli::{self, Session};
+use mycloud::stage::hosts::{self, Options, Target, What};
+
+/// Say of each host whether it can be reached, how, and what it has; or what is kept there
+#[derive(clap::Parser)]
+#[command(override_usage = "mc-hosts [OPTION]... -h HOSTS\n       mc-hosts [OPTION]... --rm FILE")]
+struct Args {
+    #[command(flatten)]
+    hosts: Hosts,
+
+    /// List the shards that lie on the hosts [default: those of all runs that are known]
+    #[arg(long)]
+    kept: bool,
+
+    /// Remove the dataset whose manifest is FILE, or of the run that FILE names, and FILE
+    #[arg(long, value_name = "FILE", conflicts_with = "kept")]
+    rm: Vec<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    cli::run("mc-hosts", |args: Args, session: &mut Session| {
+        let hosts = args.hosts.hosts()?;
+        let what = match (args.kept, args.rm.is_empty()) {
+            (true, _) => What::Kept,
+            (false, true) => What::Table,
+            (false, false) => What::Remove(args.rm.iter().map(|word| Target::of(word)).collect()),
+        };
+        let options = Options { hosts, what };
+        let reach = args.hosts.reach(session)?;
+        session.guard()?;
+        let mut output = session.stdout();
+        hosts::run(&options, &reach, &mut output, &|line| session.warn(line))
+    })
+}

@@ -1,0 +1,194 @@
+//! `mc-hosts`: what the hosts of a list are, what lies on them, and the end of what is kept there.
+
+mod columns;
+mod kept;
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use crate::cluster::{Connection, Greeting, Host, Settings};
+use crate::engine::fleet;
+use crate::engine::reach::Reach;
+use crate::error::{Error, Kind, Result};
+use crate::record::stream::{Output, Summary};
+use crate::run::RunId;
+use crate::stage::hosts::columns::{Columns, size};
+use crate::wire::frame::broken;
+use crate::wire::message::{Ask, Kept, Reply, Welcome};
+
+pub use kept::Target;
+
+/// How many hosts are connected to at once.
+const AT_ONCE: usize = 32;
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// What the hosts are.
+    Table,
+    /// What lies on them.
+    Kept,
+    /// To remove what is kept.
+    Remove(Vec<Target>),
+}
+
+/// What `mc-hosts` is to do.
+pub struct Options {
+    /// The hosts; without them those of the runs that are asked for.
+    pub hosts: Option<Vec<Host>>,
+    /// What is asked.
+    pub what: What,
+}
+
+/// Asks the hosts, and writes a table to `output`. `say` takes why a host is out of reach.
+///
+/// # Errors
+/// `Hosts` when any host is out of reach, after all that can be said of the others; `Usage` for
+/// runs that are not known.
+pub fn run(
+    options: &Options,
+    reach: &Reach,
+    output: &mut dyn Output,
+    say: &dyn Fn(&str),
+) -> Result<Summary> {
+    let hosts = options.hosts.as_deref().map(|hosts| places(hosts, reach));
+    let lost = match (&options.what, hosts) {
+        (What::Table, Some(hosts)) => table(&hosts, output, say)?,
+        (What::Table, None) => return Err(Error::usage("which hosts? say -h HOSTS")),
+        (What::Kept, hosts) => {
+            let hosts = hosts.map_or_else(|| kept::places(reach), Ok)?;
+            kept::list(&hosts, reach, output, say)?
+        }
+        (What::Remove(targets), hosts) => kept::remove(targets, hosts.as_deref(), reach, say)?,
+    };
+    output.flush()?;
+    match lost {
+        Lost { count: 0, .. } => Ok(Summary::default()),
+        Lost { count: 1, of } => Err(out_of_reach(format!("1 of {of} hosts is out of reach"))),
+        Lost { count, of } => Err(out_of_reach(format!("{count} of {of} hosts are out of reach"))),
+    }
+}
+
+fn out_of_reach(text: String) -> Error {
+    Error::new(Kind::Hosts, text)
+}
+
+/// How many hosts are out of reach, of so many.
+#[derive(Clone, Copy, Default)]
+struct Lost {
+    count: usize,
+    of: usize,
+}
+
+/// A host, and how it is reached.
+#[derive(Clone)]
+struct Place {
+    host: Host,
+    name: String,
+    settings: Settings,
+}
+
+fn places(hosts: &[Host], reach: &Reach) -> Vec<Place> {
+    let names = fleet::names(hosts);
+    let place = |(host, name): (&Host, String)| Place {
+        host: host.clone(),
+        name,
+        settings: reach.settings.clone(),
+    };
+    hosts.iter().zip(names).map(place).collect()
+}
+
+/// Does `work` with a worker on each host, on many at once; the results in the order of the hosts.
+fn visit<T: Send>(
+    places: &[Place],
+    work: impl Fn(&Connection) -> Result<T> + Sync,
+) -> Vec<Result<T>> {
+    let mut results = Vec::new();
+    results.resize_with(places.len(), || Err(Error::incomplete("internal error")));
+    let (next, found) = (AtomicUsize::new(0), Mutex::new(&mut results));
+    let one = |place: &Place| {
+        let greeting = Greeting { run: None, memory: None };
+        let connection = Connection::open(&place.host, &place.name, &place.settings, &greeting)?;
+        let result = work(&connection);
+        connection.hang_up();
+        connection.wait_for_end();
+        result
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..places.len().min(AT_ONCE) {
+            scope.spawn(|| {
+                while let Some(place) = places.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let at = places.iter().position(|other| std::ptr::eq(other, place));
+                    let result = one(place);
+                    if let Some(at) = at {
+                        found.lock().unwrap_or_else(PoisonError::into_inner)[at] = result;
+                    }
+                }
+            });
+        }
+    });
+    results
+}
+
+/// What lies on the host.
+fn ask_kept(connection: &Connection) -> Result<Vec<Kept>> {
+    match connection.reply(connection.ask(&Ask::List)?)? {
+        Reply::Kept(kept) => Ok(kept),
+        Reply::Failed(failed) => Err(failed.error().at(connection.name())),
+        _ => Err(broken("an unknown reply").at(connection.name())),
+    }
+}
+
+/// What a host is.
+struct Seen {
+    welcome: Welcome,
+    road: &'static str,
+    trip_ms: f64,
+    kept_bytes: u64,
+}
+
+fn look(connection: &Connection) -> Result<Seen> {
+    let began = Instant::now();
+    let kept = ask_kept(connection)?;
+    let trip_ms = began.elapsed().as_secs_f64() * 1000.0;
+    let kept_bytes = kept.iter().map(|kept| kept.bytes).fold(0, u64::saturating_add);
+    Ok(Seen { welcome: connection.welcome().clone(), road: connection.road(), trip_ms, kept_bytes })
+}
+
+fn table(places: &[Place], output: &mut dyn Output, say: &dyn Fn(&str)) -> Result<Lost> {
+    let mut columns = Columns::new(&[
+        "HOST", "REACHED", "ROAD", ">SLOTS", ">CORES", ">MEMORY", ">DISK", "ARCH", ">TRIP",
+        ">SHARDS",
+    ]);
+    let mut lost = Lost { count: 0, of: places.len() };
+    for (place, seen) in places.iter().zip(visit(places, look)) {
+        match seen {
+            Ok(Seen { welcome, road, trip_ms, kept_bytes }) => columns.row([
+                place.name.clone(),
+                "yes".into(),
+                road.into(),
+                welcome.slots.to_string(),
+                welcome.cores.to_string(),
+                size(welcome.memory),
+                size(welcome.disk),
+                welcome.arch,
+                format!("{trip_ms:.1} ms"),
+                size(kept_bytes),
+            ]),
+            Err(error) => {
+                say(&error.to_string());
+                lost.count += 1;
+                columns.row([place.name.clone(), "no".into()]);
+            }
+        }
+    }
+    output.write(columns.text().as_bytes())?;
+    Ok(lost)
+}
+
+/// Whether `run` is one that hosts may name: what they say is not relied on.
+fn id(run: &str) -> Option<RunId> {
+    run.parse().ok()
+}

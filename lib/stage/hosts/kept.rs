@@ -1,0 +1,215 @@
+//! What lies on hosts: a list of it, and its removal.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::columns::{Columns, size};
+use super::{Lost, Place, ask_kept, id, visit};
+use crate::engine::reach::Reach;
+use crate::error::{Error, Result};
+use crate::record::stream::Output;
+use crate::run::RunId;
+use crate::run::manifest::Reader;
+use crate::run::pipe::PipeInput;
+use crate::run::run_dir::RunRecord;
+use crate::wire::frame::broken;
+use crate::wire::message::{Ask, Reply};
+
+/// What is to be removed.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// The dataset of this run.
+    Run(RunId),
+    /// That of the manifest in this file.
+    File(PathBuf),
+}
+
+impl Target {
+    /// The target that `word` is: a run, or else a file.
+    pub fn of(word: &Path) -> Target {
+        let run = word.to_str().and_then(|text| text.parse().ok());
+        run.map_or_else(|| Target::File(word.into()), Target::Run)
+    }
+}
+
+/// The run whose manifest is in the file `path`.
+fn run_of(path: &Path) -> Result<RunId> {
+    let file = File::open(path).map_err(|e| Error::path("read", path, &e))?;
+    Reader::new(PipeInput::new(file, path.display().to_string())).run()
+}
+
+/// The file with the manifest of a run that is kept.
+fn file_of(record: &RunRecord) -> Option<PathBuf> {
+    let words = [record.cwd.clone(), record.kept.clone()?].map(OsString::from);
+    let [directory, file] = words;
+    Some(Path::new(&directory).join(file))
+}
+
+fn places_of(record: &RunRecord, reach: &Reach) -> Result<Vec<Place>> {
+    let place = |host| {
+        let (found, settings) = reach.to_host(host)?;
+        Ok(Place { host: found, name: host.name.clone(), settings })
+    };
+    record.hosts.iter().map(place).collect()
+}
+
+/// The hosts of all runs that are known, each once.
+pub(super) fn places(reach: &Reach) -> Result<Vec<Place>> {
+    let (mut all, mut seen) = (Vec::new(), HashSet::new());
+    for (_, record) in reach.runs.list()? {
+        let places = places_of(&record, reach)?;
+        all.extend(places.into_iter().filter(|place| seen.insert(place.host.clone())));
+    }
+    Ok(all)
+}
+
+/// Writes what lies on the hosts, and what is known of it here.
+pub(super) fn list(
+    places: &[Place],
+    reach: &Reach,
+    output: &mut dyn Output,
+    say: &dyn Fn(&str),
+) -> Result<Lost> {
+    let known: BTreeMap<RunId, RunRecord> = reach.runs.list()?.into_iter().collect();
+    let heads = ["RUN", "HOST", ">SHARDS", ">BYTES", "STATE", ">AGE", "BY", "FILE"];
+    let mut columns = Columns::new(&heads);
+    let mut lost = Lost { count: 0, of: places.len() };
+    for (place, found) in places.iter().zip(visit(places, ask_kept)) {
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => {
+                say(&error.to_string());
+                lost.count += 1;
+                continue;
+            }
+        };
+        for kept in found {
+            let Some(run) = id(&kept.run) else { continue };
+            let record = known.get(&run);
+            let of = |what: Option<String>| what.unwrap_or_else(|| "-".into());
+            columns.row([
+                run.to_string(),
+                place.name.clone(),
+                kept.shards.to_string(),
+                size(kept.bytes),
+                if kept.for_good { "kept" } else { "in use" }.into(),
+                of(record.map(|record| age(record.started))),
+                of(record.map(|record| record.tool.clone())),
+                of(record.and_then(file_of).map(|path| path.display().to_string())),
+            ]);
+        }
+    }
+    output.write(columns.text().as_bytes())?;
+    Ok(lost)
+}
+
+/// How long ago a time is, in seconds since 1970, in its largest unit.
+fn age(then: u64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let seconds = now.saturating_sub(then);
+    let units = [("d", 24 * 3600), ("h", 3600), ("m", 60)];
+    match units.iter().find(|(_, length)| seconds >= *length) {
+        Some((unit, length)) => format!("{}{unit}", seconds / length),
+        None => format!("{seconds}s"),
+    }
+}
+
+/// Removes datasets from `hosts`, or from those that they were made on; then what is known of them
+/// here, and the files of their manifests. What lies on a host out of reach stays known.
+pub(super) fn remove(
+    targets: &[Target],
+    hosts: Option<&[Place]>,
+    reach: &Reach,
+    say: &dyn Fn(&str),
+) -> Result<Lost> {
+    let mut all = Lost::default();
+    for target in targets {
+        let run = match target {
+            Target::Run(run) => *run,
+            Target::File(path) => run_of(path)?,
+        };
+        let record = reach.runs.load(run);
+        let places = match (hosts, &record) {
+            (Some(hosts), _) => hosts.to_vec(),
+            (None, Ok(record)) => places_of(record, reach)?,
+            (None, Err(_)) => return record.map(|_| Lost::default()),
+        };
+        let lost = remove_from(&places, run, say)?;
+        if lost.count == 0 {
+            forget(run, target, record.ok().as_ref(), reach)?;
+        }
+        all = Lost { count: all.count + lost.count, of: all.of + lost.of };
+    }
+    Ok(all)
+}
+
+fn remove_from(places: &[Place], run: RunId, say: &dyn Fn(&str)) -> Result<Lost> {
+    let mut lost = Lost { count: 0, of: places.len() };
+    let removed = visit(places, |connection| {
+        // That the host was reached, and then how it went.
+        match connection.reply(connection.ask(&Ask::Remove(run.to_string()))?)? {
+            Reply::Done(_) => Ok(Ok(())),
+            Reply::Failed(failed) => Ok(Err(failed.error().at(connection.name()))),
+            _ => Ok(Err(broken("an unknown reply").at(connection.name()))),
+        }
+    });
+    let mut refused = None;
+    for result in removed {
+        match result {
+            Ok(Ok(())) => (),
+            Ok(Err(error)) => refused = refused.or(Some(error)),
+            Err(error) => {
+                say(&error.to_string());
+                lost.count += 1;
+            }
+        }
+    }
+    refused.map_or(Ok(lost), Err)
+}
+
+/// Removes what is here of a run whose data is gone.
+fn forget(run: RunId, target: &Target, record: Option<&RunRecord>, reach: &Reach) -> Result<()> {
+    let file = match target {
+        Target::File(path) => Some(path.clone()),
+        Target::Run(_) => record.and_then(file_of),
+    };
+    // By now the file may be the manifest of another run.
+    if let Some(path) = file.filter(|path| run_of(path).is_ok_and(|found| found == run)) {
+        std::fs::remove_file(&path).map_err(|e| Error::path("remove", &path, &e))?;
+    }
+    reach.runs.remove(run)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::manifest::Writer;
+
+    #[test]
+    fn a_target_is_a_run_or_a_file() {
+        let run = RunId::random().unwrap();
+        assert!(matches!(Target::of(Path::new(&run.to_string())), Target::Run(r) if r == run));
+        assert!(matches!(Target::of(Path::new("x.mc")), Target::File(_)));
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.mc");
+        std::fs::write(&path, Writer::begin(run).1).unwrap();
+        assert_eq!(run_of(&path).unwrap(), run);
+        std::fs::write(&path, "{}\n").unwrap();
+        assert!(run_of(&path).is_err());
+        assert!(
+            run_of(&dir.path().join("no")).unwrap_err().to_string().contains("no: No such file")
+        );
+    }
+
+    #[test]
+    fn ages_have_one_unit() {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        for (seconds, shown) in [(0, "0s"), (90, "1m"), (7200, "2h"), (200_000, "2d")] {
+            assert_eq!(age(now - seconds), shown);
+        }
+        assert_eq!(age(now + 1000), "0s");
+    }
+}
