@@ -1,3 +1,4 @@
 //! Pipelines over hosts with real sshd.
 
 mod bed;
+mod ssh;
