@@ -1,15 +1,24 @@
 //! mc-split: records to numbered files.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use mycloud::cli::options::{Keys, Records};
 use mycloud::cli::resources::{Output, Resources};
-use mycloud::cli::{self, Session};
+use mycloud::cli::{self, Session, reach, shards, size};
 use mycloud::error::{Error, Result};
 use mycloud::record::key::Missing;
+use mycloud::record::stream::Summary;
+use mycloud::stage::split::shards::Size;
 use mycloud::stage::split::{self, By, Options};
 
-/// Split records into numbered files, which appear together at the end
+/// How large a shard is, where nothing says.
+const BLOCK_BYTES: u64 = 64 << 20;
+
+/// Split files into shards for the tools that work on hosts, or records into numbered files
+///
+/// Without -o, or with -o FILE.mc, the shards are parts of the files: nothing is copied. With -o and
+/// a place for the number, the files appear together at the end.
 #[derive(clap::Parser)]
 struct Args {
     #[command(flatten)]
@@ -22,6 +31,10 @@ struct Args {
     /// or key (by XXH3 of the key -k, modulo N)
     #[arg(long, value_name = "WAY", default_value = "contiguous")]
     by: Way,
+
+    /// Make shards of about SIZE [default: 64M]
+    #[arg(long, value_name = "SIZE", value_parser = size::bytes, conflicts_with = "parts")]
+    block: Option<u64>,
 
     #[command(flatten)]
     keys: Keys,
@@ -49,12 +62,48 @@ impl Args {
     }
 }
 
+impl Args {
+    /// Where the manifest of shards is to be kept, if shards are to be made at all.
+    fn shards(&self) -> Option<Option<&Path>> {
+        match self.output.output.as_deref().map(Path::new) {
+            None => Some(None),
+            Some(path) if path.extension().is_some_and(|e| e == "mc") => Some(Some(path)),
+            Some(_) => None,
+        }
+    }
+
+    /// Makes shards of files.
+    fn to_shards(&self, keep: Option<&Path>, session: &mut Session) -> Result<Summary> {
+        if self.by != Way::Contiguous || self.keys.key.is_some() {
+            return Err(Error::usage(
+                "--by and -k are for numbered files (-o): shards are parts of files",
+            ));
+        }
+        if self.resources.resources.is_empty() {
+            return Err(Error::usage(
+                "say which files to split; records are for -o, or mc-scatter",
+            ));
+        }
+        shards::check_output(session, keep)?;
+        session.guard()?;
+        let reach = reach::reach(session, None, None)?;
+        let (resources, read) = self.resources.read(&self.records, session)?;
+        let size = match (self.output.parts(), self.block) {
+            (Some(count), _) => Size::Parts(count as u64),
+            (None, bytes) => Size::Bytes(bytes.unwrap_or(BLOCK_BYTES)),
+        };
+        let options = split::shards::Options { reach: &reach, resources, read, size, keep };
+        shards::publish(session, &reach, keep, |output| split::shards::run(&options, output))
+    }
+}
+
 fn main() -> ExitCode {
     cli::run("mc-split", |args: Args, session: &mut Session| {
-        if args.output.output.is_none() {
-            return Err(Error::usage(
-                "say with -o where to write; shards on hosts are not there yet",
-            ));
+        if let Some(keep) = args.shards() {
+            return args.to_shards(keep, session);
+        }
+        if args.block.is_some() {
+            return Err(Error::usage("--block is for shards, -n for numbered files"));
         }
         let count = args.output.parts();
         let count = count.ok_or_else(|| Error::usage("say with -n how many files to write"))?;

@@ -10,11 +10,14 @@ use crate::engine::Shard;
 use crate::engine::fleet::Fleet;
 use crate::engine::reach::Reach;
 use crate::engine::remote::verify;
+use crate::engine::split::{self, CLIENT};
 use crate::error::{Error, Kind, Result};
+use crate::format::Source;
 use crate::record::digest::Digest;
 use crate::record::stream::{Facts, Input};
 use crate::run::manifest::Reader;
 use crate::run::ownership::Claim;
+use crate::run::run_dir::Split;
 use crate::wire::message::{Ask, Fetch};
 
 /// How many shards are asked for before their turn: of each, no more comes than a window holds.
@@ -40,6 +43,8 @@ pub struct Consumer {
     pub claim: Option<Claim>,
     /// Where the data lies.
     pub origin: Arc<Origin>,
+    /// The parts of local files that the shards are, where they are such.
+    splits: Vec<Split>,
 }
 
 /// The hosts that a run's shards lie on.
@@ -83,7 +88,8 @@ impl Consumer {
         }
         let fleet = Mutex::new(None);
         let origin = Arc::new(Origin { hosts, settings, fleet });
-        Ok(Consumer { manifest, run: run.to_string(), facts: record.facts, claim, origin })
+        let (run, facts, splits) = (run.to_string(), record.facts, record.splits);
+        Ok(Consumer { manifest, run, facts, claim, origin, splits })
     }
 
     /// The next shard.
@@ -91,13 +97,15 @@ impl Consumer {
     /// # Errors
     /// What the manifest says.
     pub fn next_shard(&mut self) -> Result<Option<Shard>> {
-        let shard = self.manifest.next_shard()?;
-        Ok(shard.map(|shard| Shard {
-            run: self.run.clone(),
-            number: shard.number,
-            hosts: shard.hosts,
-            contents: shard.contents,
-        }))
+        let Some(shard) = self.manifest.next_shard()? else { return Ok(None) };
+        let (run, number, hosts) = (self.run.clone(), shard.number, shard.hosts);
+        let mut split = None;
+        if hosts.iter().any(|host| host == CLIENT) {
+            let at = usize::try_from(number - 1).unwrap_or(usize::MAX);
+            let unknown = || Error::incomplete(format!("shard {number} is no part of a file"));
+            split = Some(self.splits.get(at).cloned().ok_or_else(unknown)?);
+        }
+        Ok(Some(Shard { run, number, hosts, contents: shard.contents, split }))
     }
 
     /// The records of the shards, in order, as a stream that is called `name`.
@@ -136,18 +144,45 @@ enum Coming {
 /// A shard that was asked for.
 struct Asked {
     shard: Shard,
-    connection: Arc<Connection>,
-    request: u32,
+    from: From,
     digest: Digest,
     /// Bytes that come again, and are not to be given out again.
     given: u64,
+}
+
+/// Where a shard comes from.
+enum From {
+    Host(Arc<Connection>, u32),
+    /// A local file.
+    Here(Box<dyn Source>),
+}
+
+impl From {
+    /// The next records; none at the end.
+    fn data(&mut self) -> Result<Option<Vec<u8>>> {
+        match self {
+            From::Host(connection, request) => connection.data(*request),
+            From::Here(source) => {
+                let mut records = Vec::new();
+                while records.is_empty() && source.fill(&mut records)? {}
+                Ok(Some(records).filter(|records| !records.is_empty()))
+            }
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            From::Host(connection, _) => connection.name(),
+            From::Here(_) => "this machine",
+        }
+    }
 }
 
 impl Asked {
     /// The shard as it lies on other hosts than the one that failed.
     fn elsewhere(&self, error: Error) -> Result<Shard> {
         let mut shard = self.shard.clone();
-        shard.hosts.retain(|host| host != self.connection.name());
+        shard.hosts.retain(|host| host != self.from.name() && host != CLIENT);
         if shard.hosts.is_empty() { Err(error) } else { Ok(shard) }
     }
 }
@@ -172,6 +207,10 @@ fn ask_ahead(mut consumer: Consumer, fleet: &Fleet, to: &SyncSender<Coming>) {
 }
 
 fn ask(fleet: &Fleet, shard: Shard) -> Result<Asked> {
+    if let Some(split) = &shard.split {
+        let from = From::Here(split::open(split)?);
+        return Ok(Asked { shard, from, digest: Digest::default(), given: 0 });
+    }
     let mut reason = None;
     for name in &shard.hosts {
         let Some(member) = fleet.member(name) else {
@@ -182,13 +221,8 @@ fn ask(fleet: &Fleet, shard: Shard) -> Result<Asked> {
         let ask = Ask::Fetch(Fetch { run: shard.run.clone(), shard: shard.number });
         match connection.ask(&ask) {
             Ok(request) => {
-                return Ok(Asked {
-                    shard,
-                    connection,
-                    request,
-                    digest: Digest::default(),
-                    given: 0,
-                });
+                let from = From::Host(connection, request);
+                return Ok(Asked { shard, from, digest: Digest::default(), given: 0 });
             }
             Err(error) => reason = Some(error),
         }
@@ -215,7 +249,7 @@ impl ShardRecords {
     fn fill(&mut self) -> Result<bool> {
         loop {
             if let Some(open) = &mut self.open {
-                match open.connection.data(open.request) {
+                match open.from.data() {
                     Ok(Some(data)) => {
                         // A copy repeats what was given out before its host was lost.
                         let known = open.given.min(data.len() as u64);
@@ -231,7 +265,7 @@ impl ShardRecords {
                         open.given = given;
                     }
                     Ok(None) => {
-                        verify(open.connection.name(), &open.shard, &open.digest.contents())?;
+                        verify(open.from.name(), &open.shard, &open.digest.contents())?;
                         self.open = None;
                     }
                 }

@@ -20,11 +20,13 @@ mod remote;
 mod run;
 pub mod schedule;
 mod slot;
+pub mod split;
 pub mod table;
 
 use crate::error::Result;
 use crate::record::block::Block;
 use crate::record::digest::Contents;
+use crate::run::run_dir::Split;
 use crate::wire::message::Resource;
 use crate::worker::Spool;
 
@@ -71,6 +73,8 @@ pub struct Shard {
     pub hosts: Vec<String>,
     /// What it holds.
     pub contents: Contents,
+    /// The part of a local file that it is, if it is one.
+    pub split: Option<Split>,
 }
 
 /// Cuts a stream into pieces. It has a thread of its own, which is left behind when nothing more

@@ -13,7 +13,7 @@ use crate::record::digest::Contents;
 use crate::record::stream::{Facts, Output};
 use crate::run::manifest::Writer;
 use crate::run::ownership::{Claim, GRACE, Outcome, Owner};
-use crate::run::run_dir::RunRecord;
+use crate::run::run_dir::{RunRecord, Split};
 use crate::run::run_id::RunId;
 use crate::wire::message::{self, Ask, Reply};
 
@@ -53,6 +53,21 @@ impl Producer {
         keep: Option<&Path>,
         output: &mut dyn Output,
     ) -> Result<Producer> {
+        Producer::begin_with(reach, hosts, memory, keep, Vec::new(), output)
+    }
+
+    /// The same for shards that are parts of local files, `splits`.
+    ///
+    /// # Errors
+    /// As [`Producer::begin`].
+    pub fn begin_with(
+        reach: &Reach,
+        hosts: &[(Host, String)],
+        memory: Option<u64>,
+        keep: Option<&Path>,
+        splits: Vec<Split>,
+        output: &mut dyn Output,
+    ) -> Result<Producer> {
         reach.runs.sweep(&reach.locks);
         reach.locks.sweep();
         let run = RunId::random()?;
@@ -71,6 +86,7 @@ impl Producer {
             facts: Facts::default(),
             hosts: fleet.connections().map(of).collect(),
             inputs: Vec::new(),
+            splits,
             kept: keep.map(|path| path.as_os_str().into()),
         };
         if keep.is_none() {

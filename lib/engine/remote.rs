@@ -11,9 +11,11 @@ use crate::engine::fleet::Seat;
 use crate::engine::handover::{Failure, Made, Product};
 use crate::engine::run::Hosts;
 use crate::engine::slot::Slot;
-use crate::engine::{HostFile, Shard};
+use crate::engine::split;
+use crate::engine::{Form, HostFile, Shard};
 use crate::error::{Error, Kind, Result};
 use crate::record::digest::{Contents, Digest};
+use crate::run::run_dir::Split;
 use crate::wire::frame::broken;
 use crate::wire::message::{self, Ask, Done, Failed, Fetch, Reply, Task};
 use crate::worker::Spool;
@@ -155,8 +157,36 @@ impl Slot<'_> {
         }
     }
 
+    /// A part of a local file, to be sent to a host.
+    fn read_split(&self, shard: &Shard, split: &Split) -> Result<Spool> {
+        let mut spool = Spool::new(Vec::new(), self.budget.task, self.plan.folder);
+        let mut source = split::open(split)?;
+        let (mut records, mut digest, mut more) = (Vec::new(), Digest::default(), true);
+        while more {
+            records.clear();
+            more = source.fill(&mut records)?;
+            digest.push(&records);
+            spool.push(&records)?;
+        }
+        verify("this machine", shard, &digest.contents())?;
+        self.in_form(shard, spool)
+    }
+
+    /// The records of a shard as the command reads them.
+    fn in_form(&self, shard: &Shard, records: Spool) -> Result<Spool> {
+        if self.plan.form == Form::Records {
+            return Ok(records);
+        }
+        let name = format!("shard {}", shard.number);
+        let to = Spool::new(Vec::new(), self.budget.task, self.plan.folder);
+        self.plan.form.feed_all(&records, &name, self.plan.max_record, self.plan.bad, to)
+    }
+
     /// A shard that is brought here, to be sent on to where it does not lie.
     fn fetched(&self, hosts: &Hosts<'_>, shard: &Shard) -> Result<Spool> {
+        if let Some(split) = &shard.split {
+            return self.read_split(shard, split);
+        }
         let Some(origin) = hosts.origin else {
             return Err(Error::incomplete("a shard that lies nowhere"));
         };
@@ -169,7 +199,7 @@ impl Slot<'_> {
             };
             let mut spool = Spool::new(Vec::new(), self.budget.task, self.plan.folder);
             match fetch(&member.connection, shard, |data| spool.push(data)) {
-                Ok(()) => return Ok(spool),
+                Ok(()) => return self.in_form(shard, spool),
                 Err(error) => reason = Some(error),
             }
         }

@@ -57,6 +57,21 @@ pub trait Source: Send {
     /// `BadInput` with file and place for what the format does not allow (unless the policy in
     /// [`ReadOptions`] takes it), `Usage` or `Storage` for what cannot be read.
     fn fill(&mut self, out: &mut Vec<u8>) -> Result<bool>;
+
+    /// Where in its bytes the records begin, and where the next one does; none for what cannot be
+    /// read from the middle on. To be asked after a [`Source::fill`].
+    fn position(&self) -> Option<Position> {
+        None
+    }
+}
+
+/// Places in the bytes of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// How long a header is that every part needs.
+    pub head: u64,
+    /// Where the next record begins, or what lies between the records.
+    pub next: u64,
 }
 
 /// A place that records are written to. Dropped without [`Sink::finish`], it leaves nothing behind.

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::target::Target;
-use super::{FILL_BYTES, ReadOptions, Sink, Source};
+use super::{FILL_BYTES, Position, ReadOptions, Sink, Source};
 use crate::error::Result;
 use crate::record::block::{Block, Blocks, flaw_error};
 use crate::record::scan;
@@ -44,6 +44,10 @@ impl<I: Input> Source for Reader<I> {
         }
         self.spare = block.bytes;
         Ok(true)
+    }
+
+    fn position(&self) -> Option<Position> {
+        Some(Position { head: 0, next: self.blocks.position() })
     }
 }
 

@@ -134,6 +134,26 @@ impl ByteFormat {
     }
 }
 
+/// A resource that is one file of this machine, opened so that parts of it can be told: `wrap`
+/// gets its bytes. None where the format, or how it is packed, knows no parts.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_parts(
+    resource: &Resource,
+    options: &ReadOptions,
+    wrap: impl FnOnce(Box<dyn Input>) -> Box<dyn Input>,
+) -> Result<Option<Box<dyn Source>>> {
+    let packing = resource.packing();
+    match Format::parse(resource)? {
+        Format::Bytes(format) if packing.codec.is_none() => {
+            let input = wrap(bytes::open(&resource.place, options)?);
+            Ok(Some(format.over(input, options)))
+        }
+        _ => Ok(None),
+    }
+}
+
 /// Sources in a row.
 struct Row {
     waiting: VecDeque<(Format, Resource)>,

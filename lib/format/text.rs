@@ -7,7 +7,7 @@
 
 use super::spec::Spec;
 use super::target::Target;
-use super::{FILL_BYTES, ReadOptions, Sink, Source, lines};
+use super::{FILL_BYTES, Position, ReadOptions, Sink, Source, lines};
 use crate::error::{Error, Result};
 use crate::record::block::{Block, Blocks, Line, flaw_error};
 use crate::record::stream::Input;
@@ -54,7 +54,7 @@ pub struct Reader {
 impl Reader {
     /// Reads the lines of `input`.
     pub fn new(input: Box<dyn Input>, shape: Shape, options: &ReadOptions) -> Reader {
-        let blocks = Blocks::new(input, options.max_record);
+        let blocks = Blocks::new(input, options.max_record).eager();
         Reader { blocks, shape, options: options.clone(), spare: Vec::new() }
     }
 
@@ -94,6 +94,10 @@ impl Source for Reader {
         self.convert(&block, out)?;
         self.spare = block.bytes;
         Ok(true)
+    }
+
+    fn position(&self) -> Option<Position> {
+        Some(Position { head: 0, next: self.blocks.position() })
     }
 }
 

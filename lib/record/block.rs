@@ -77,6 +77,8 @@ pub struct Blocks<I> {
     max_record: usize,
     eager: bool,
     state: State,
+    /// How many bytes of the stream were read.
+    read: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -95,7 +97,7 @@ impl<I: Input> Blocks<I> {
     /// To cut `input`, whose lines are at most `max_record` bytes long.
     pub fn new(input: I, max_record: usize) -> Blocks<I> {
         let (rest, next_line, state) = (Vec::new(), 1, State::Start);
-        Blocks { input, rest, next_line, max_record, eager: false, state }
+        Blocks { input, rest, next_line, max_record, eager: false, state, read: 0 }
     }
 
     /// The same, but with smaller blocks where more would have to be waited for: for stages that
@@ -108,6 +110,11 @@ impl<I: Input> Blocks<I> {
     /// The name of the stream.
     pub fn name(&self) -> &str {
         self.input.name()
+    }
+
+    /// Where in the stream the next block begins.
+    pub fn position(&self) -> u64 {
+        self.read - self.rest.len() as u64
     }
 
     /// The stream itself, for what it knows beside its bytes.
@@ -205,6 +212,7 @@ impl<I: Input> Blocks<I> {
             buffer.resize(old + room, 0);
             let got = self.input.read(&mut buffer[old..])?;
             buffer.truncate(old + got);
+            self.read += got as u64;
             match self.state {
                 _ if got == 0 => self.state = State::End,
                 State::Start if buffer.len() < BOM.len() && BOM.starts_with(buffer) => continue,

@@ -52,8 +52,30 @@ pub struct RunRecord {
     pub hosts: Vec<RunHost>,
     /// The runs whose shards it read.
     pub inputs: Vec<RunId>,
+    /// The parts of local files that the shards are, where they are such: the first is shard 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub splits: Vec<Split>,
     /// The file with its manifest, where the shards are kept; otherwise they go with their owner.
     pub kept: Option<Bytes>,
+}
+
+/// A part of a local file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Split {
+    /// The format with its options.
+    pub format: String,
+    /// The file.
+    pub path: Bytes,
+    /// How many bytes at the beginning of the file belong to every part.
+    pub head: u64,
+    /// Where the part begins and ends, in bytes; none is the whole file.
+    pub range: Option<(u64, u64)>,
+    /// The file's size in bytes.
+    pub size: u64,
+    /// When the file was changed, in nanoseconds since 1970.
+    pub modified: u64,
+    /// Whether bad records are dropped.
+    pub lenient: bool,
 }
 
 /// A host of a run.

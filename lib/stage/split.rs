@@ -1,5 +1,7 @@
 //! `mc-split`: records to numbered outputs, each record to one of them.
 
+pub mod shards;
+
 use std::path::PathBuf;
 
 use xxhash_rust::xxh3::xxh3_64;

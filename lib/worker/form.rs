@@ -67,6 +67,31 @@ impl Form {
         Fed { bytes, records, rejects }
     }
 
+    /// Brings the sound records in `records`, which are said to be from `name`, into form, and
+    /// writes them to `to`.
+    ///
+    /// # Errors
+    /// What `bad` does not let pass, and `Storage`.
+    pub(crate) fn feed_all(
+        self,
+        records: &Spool,
+        name: &str,
+        max_record: usize,
+        bad: &Bad,
+        mut to: Spool,
+    ) -> Result<Spool> {
+        let input = Printout { reading: records.read(), name };
+        let mut blocks = Blocks::new(input, max_record);
+        while let Some(block) = blocks.next(LOOK_BYTES, Vec::new(), bad)? {
+            let fed = self.feed(block, name, drop);
+            for (error, text) in fed.rejects {
+                bad.reject(error, &text)?;
+            }
+            to.push(&fed.bytes)?;
+        }
+        Ok(to)
+    }
+
     /// Looks at what a command printed. `spare` makes an empty spool, `give` gets the memory of one
     /// that is not needed any more.
     ///

@@ -6,7 +6,7 @@ use super::layout::{Layout, take};
 use super::row::{Classes, Field, Row, split, undouble};
 use super::{Dialect, duplicate, is_number};
 use crate::error::{Error, Result};
-use crate::format::{FILL_BYTES, ReadOptions, Source};
+use crate::format::{FILL_BYTES, Position, ReadOptions, Source};
 use crate::record::stream::Input;
 use crate::record::text::push_escaped;
 
@@ -24,6 +24,8 @@ pub struct Reader {
     window: Window,
     /// How records are written; known once the header (or the first row) was read.
     layout: Option<Layout>,
+    /// How long the header is, with what stands before it.
+    head: u64,
     /// The number of the next row, the header not counted, and of its first line.
     row: u64,
     line: u64,
@@ -40,6 +42,15 @@ struct Window {
     /// Whether nothing comes after `bytes`.
     whole: bool,
     begun: bool,
+    /// How many bytes were read in all.
+    read: u64,
+}
+
+impl Window {
+    /// Where in the file the next row begins.
+    fn position(&self) -> u64 {
+        self.read - (self.bytes.len() - self.at) as u64
+    }
 }
 
 impl Reader {
@@ -52,6 +63,7 @@ impl Reader {
             options: options.clone(),
             window: Window::default(),
             layout: None,
+            head: 0,
             row: 1,
             line: 1,
         }
@@ -69,6 +81,7 @@ impl Reader {
             window.bytes.resize(old + READ_BYTES.max(old), 0);
             let got = self.input.read(&mut window.bytes[old..])?;
             window.bytes.truncate(old + got);
+            window.read += got as u64;
             window.whole = got == 0;
             if window.begun || window.whole || window.bytes.len() >= BOM.len() {
                 break;
@@ -146,6 +159,7 @@ impl Reader {
         let header = &self.window.bytes[self.window.at..self.window.at + end];
         self.line += memchr::memchr_iter(b'\n', header).count() as u64;
         self.window.at += end;
+        self.head = self.window.position();
         Ok(true)
     }
 
@@ -314,6 +328,10 @@ impl Source for Reader {
         }
         self.layout = Some(layout);
         Ok(more)
+    }
+
+    fn position(&self) -> Option<Position> {
+        Some(Position { head: self.head, next: self.window.position() })
     }
 }
 

@@ -1,0 +1,85 @@
+//! `mc-split` into shards that are parts of local files: nothing is copied, and whoever works on a
+//! shard reads its part.
+
+use std::path::Path;
+
+use crate::engine::producer::Producer;
+use crate::engine::reach::Reach;
+use crate::engine::split::{self, CLIENT};
+use crate::error::{Error, Result};
+use crate::format::ReadOptions;
+use crate::format::place::Place;
+use crate::format::resource::Resource;
+use crate::record::stream::{Output, Summary};
+
+/// What `mc-split` is to do.
+pub struct Options<'a> {
+    /// How runs are reached.
+    pub reach: &'a Reach,
+    /// The files, in this order.
+    pub resources: Vec<Resource>,
+    /// How to read them.
+    pub read: ReadOptions,
+    /// How large the parts are.
+    pub size: Size,
+    /// Where the manifest is to stay, when it is to be kept.
+    pub keep: Option<&'a Path>,
+}
+
+/// How large parts are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// About so many bytes each.
+    Bytes(u64),
+    /// So large that there are about so many in all.
+    Parts(u64),
+}
+
+/// Cuts the files and writes the manifest of the parts to `output`.
+///
+/// # Errors
+/// `Usage` for what is no file of this machine, what the files and `output` say.
+pub fn run(options: &Options<'_>, output: &mut dyn Output) -> Result<(Summary, Producer)> {
+    let mut files = Vec::new();
+    for resource in &options.resources {
+        for place in resource.place.clone().expand()? {
+            files.push(Resource { spec: resource.spec.clone(), place });
+        }
+    }
+    let size = match options.size {
+        Size::Bytes(bytes) => bytes.max(1),
+        Size::Parts(count) => {
+            let total = files.iter().map(bytes).sum::<Result<u64>>()?;
+            total.div_ceil(count.max(1)).max(1)
+        }
+    };
+    let (mut splits, mut lines) = (Vec::new(), Vec::new());
+    for file in &files {
+        for (part, contents) in split::cut(file, size, &options.read)? {
+            splits.push(part);
+            lines.push(contents);
+        }
+    }
+    let (reach, keep) = (options.reach, options.keep);
+    let producer = Producer::begin_with(reach, &[], None, keep, splits, output)?;
+    let mut summary = Summary { bad: options.read.bad.count(), ..Summary::default() };
+    for contents in &lines {
+        output.write(&producer.line(&[CLIENT.to_string()], contents)?)?;
+        summary.records_out += contents.records;
+        summary.bytes_out += contents.bytes;
+    }
+    (summary.records_in, summary.bytes_in) = (summary.records_out, summary.bytes_out);
+    producer.end(output)?;
+    Ok((summary, producer))
+}
+
+/// The size of a file.
+fn bytes(file: &Resource) -> Result<u64> {
+    match &file.place {
+        Place::Path(path) => {
+            let found = std::fs::metadata(path).map_err(|e| Error::path("read", path, &e))?;
+            Ok(found.len())
+        }
+        other => Err(Error::usage(format!("{other}: only files of this machine can be split"))),
+    }
+}
