@@ -5,13 +5,11 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::AsFd;
+use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Serialize;
 
 use crate::cluster::Host;
@@ -20,7 +18,7 @@ use crate::error::{Error, Kind as Failure, Result};
 use crate::wire::flow::{Allowance, Debt};
 use crate::wire::frame::{DATA_BYTES, Frame, broken};
 use crate::wire::message::{self, Ask, Hello, Reply, Welcome};
-use crate::wire::{BEAT_EVERY, Decoder, Kind, SILENCE_MAX, VERSION};
+use crate::wire::{BEAT_EVERY, Ear, Kind, VERSION};
 
 /// How much is read at once.
 const READ_BYTES: usize = 256 * 1024;
@@ -85,7 +83,7 @@ impl Connection {
     ) -> Result<Arc<Connection>> {
         let link = link::connect(host, settings)?;
         let (to, from) = (File::from(link.to), File::from(link.from));
-        let mut reader = Reader { from, decoder: Decoder::default(), heard: Instant::now() };
+        let mut ear = Ear::new(from);
         let begin = Instant::now();
         let mut to = (to, Vec::new());
         let hello = Hello {
@@ -103,7 +101,7 @@ impl Connection {
             Error::new(Failure::Hosts, format!("{name}: {error}{why}"))
         };
         let welcome = frame(Kind::Control, &mut to, &message::encode(&Ask::Hello(hello)))
-            .and_then(|()| reader.welcome())
+            .and_then(|()| welcome(&mut ear))
             .map_err(lost)?;
         let connection = Arc::new(Connection {
             host: host.clone(),
@@ -117,7 +115,7 @@ impl Connection {
             say: Arc::clone(&settings.say),
         });
         let (listening, beating) = (Arc::clone(&connection), Arc::clone(&connection));
-        spawn(move || listening.listen(reader))?;
+        spawn(move || listening.listen(ear))?;
         spawn(move || beating.beat())?;
         Ok(connection)
     }
@@ -346,10 +344,10 @@ impl Connection {
     }
 
     /// The life of the thread that reads.
-    fn listen(&self, mut reader: Reader) {
+    fn listen(&self, mut ear: Ear) {
         let mut buffer = vec![0; READ_BYTES];
         let error = loop {
-            match self.heard(&mut reader.decoder).and_then(|()| reader.fill(&mut buffer)) {
+            match self.heard(&mut ear).and_then(|()| ear.fill(&mut buffer)) {
                 Ok(true) => (),
                 Ok(false) => break "its connection ended".to_string(),
                 Err(error) => break error.to_string(),
@@ -360,8 +358,8 @@ impl Connection {
     }
 
     /// Deals with the frames that are there.
-    fn heard(&self, decoder: &mut Decoder) -> Result<()> {
-        while let Some(frame) = decoder.frame()? {
+    fn heard(&self, ear: &mut Ear) -> Result<()> {
+        while let Some(frame) = ear.frame()? {
             match frame.kind {
                 Kind::Beat => continue,
                 Kind::Control => match message::decode(frame.payload)? {
@@ -413,66 +411,18 @@ fn write(to: &mut (File, Vec<u8>), kind: Kind, request: u32, payload: &[u8]) -> 
     written.map_err(|e| Error::incomplete(format!("cannot send: {}", crate::error::reason(&e))))
 }
 
-/// Reads frames.
-struct Reader {
-    from: File,
-    decoder: Decoder,
-    heard: Instant,
-}
-
-impl Reader {
-    /// Reads some bytes; `false` at the end.
-    fn fill(&mut self, buffer: &mut [u8]) -> Result<bool> {
-        loop {
-            let silent = self.heard.elapsed();
-            let Some(left) = SILENCE_MAX.checked_sub(silent) else {
-                let seconds = silent.as_secs();
-                return Err(Error::incomplete(format!(
-                    "nothing was heard from it for {seconds} s"
-                )));
-            };
-            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-            let mut fds = [PollFd::new(self.from.as_fd(), PollFlags::POLLIN)];
-            match poll(&mut fds, timeout) {
-                Ok(0) | Err(nix::errno::Errno::EINTR) => continue,
-                Ok(_) => (),
-                Err(e) => return Err(Error::io("read", "the connection", &e.into())),
-            }
-            match self.from.read(buffer) {
-                Ok(count) => {
-                    self.heard = Instant::now();
-                    self.decoder.push(&buffer[..count]);
-                    return Ok(count > 0);
-                }
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => (),
-                Err(_) => return Ok(false),
-            }
-        }
-    }
-
-    /// The first message.
-    fn welcome(&mut self) -> Result<Welcome> {
-        let mut buffer = vec![0; 4096];
-        loop {
-            if let Some(frame) = self.decoder.frame()? {
-                if frame.kind == Kind::Beat {
-                    continue;
-                }
-                return match (frame.kind, message::decode(frame.payload)?) {
-                    (Kind::Control, Reply::Hello(welcome)) if welcome.protocol == VERSION => {
-                        Ok(welcome)
-                    }
-                    (Kind::Control, Reply::Hello(welcome)) => Err(broken(format!(
-                        "it has version {} of it (of {}), not {VERSION}",
-                        welcome.protocol, welcome.version
-                    ))),
-                    (Kind::Control, Reply::Failed(failed)) => Err(failed.error()),
-                    _ => Err(broken("no greeting")),
-                };
-            }
-            if !self.fill(&mut buffer)? {
-                return Err(Error::incomplete("the worker ended at once"));
-            }
-        }
+/// Waits for the greeting.
+fn welcome(ear: &mut Ear) -> Result<Welcome> {
+    let Some((kind, payload)) = ear.first()? else {
+        return Err(Error::incomplete("the worker ended at once"));
+    };
+    match (kind, message::decode(&payload)?) {
+        (Kind::Control, Reply::Hello(welcome)) if welcome.protocol == VERSION => Ok(welcome),
+        (Kind::Control, Reply::Hello(welcome)) => Err(broken(format!(
+            "it has version {} of it (of {}), not {VERSION}",
+            welcome.protocol, welcome.version
+        ))),
+        (Kind::Control, Reply::Failed(failed)) => Err(failed.error()),
+        _ => Err(broken("no greeting")),
     }
 }

@@ -22,15 +22,17 @@
 //! every [`BEAT_EVERY`], and takes a peer that was silent for [`SILENCE_MAX`] for lost.
 //!
 //! Every length is bounded before anything is allocated. What does not follow these rules ends the
-//! connection, with a reason. Nothing here opens, reads or writes a stream.
+//! connection, with a reason. Nothing here opens or writes a stream.
 
 pub mod bytes;
+mod ear;
 pub mod flow;
 pub mod frame;
 pub mod message;
 
 use std::time::Duration;
 
+pub use ear::Ear;
 pub use frame::{Decoder, Frame, Kind};
 pub use message::{Ask, Reply};
 

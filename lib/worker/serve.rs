@@ -7,21 +7,17 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Instant;
-
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::error::{Error, Result};
 use crate::format::ledger::Ledger;
 use crate::wire::flow::Debt;
 use crate::wire::frame::broken;
 use crate::wire::message::{self, Ask, Done, Failed, Fetch, Hello, Reply, Welcome};
-use crate::wire::{BEAT_EVERY, Decoder, Kind, SILENCE_MAX, VERSION};
+use crate::wire::{BEAT_EVERY, Ear, Kind, VERSION};
 use crate::worker::base::Base;
 use crate::worker::children::Children;
 use crate::worker::job::{Arrival, Jobs};
@@ -86,8 +82,8 @@ pub fn serve(surroundings: Surroundings) -> Result<()> {
     let base = Base::open(base, home.as_deref())?;
     store::sweep(&base);
     let login = std::env::current_dir().unwrap_or_else(|_| "/".into());
-    let mut reader = Reader { input, decoder: Decoder::default(), heard: Instant::now() };
-    let hello = reader.hello()?;
+    let mut ear = Ear::new(input);
+    let hello = hello(&mut ear)?;
     let outbox = Outbox::new(output);
     let cores = thread::available_parallelism().map_or(1, |n| n.get() as u32);
     let slots = Slots::new(base.slots(), hello.slots.unwrap_or(cores));
@@ -135,7 +131,7 @@ pub fn serve(surroundings: Surroundings) -> Result<()> {
     spawn(move || beat(&beating))?;
     let mut session =
         Session { shared: Arc::clone(&shared), jobs: Jobs::default(), open: Open::default() };
-    let result = session.listen(&mut reader);
+    let result = session.listen(&mut ear);
     shared.ending.store(true, Ordering::SeqCst);
     shared.outbox.close();
     session.open.stop_all();
@@ -158,61 +154,18 @@ fn beat(shared: &Shared) {
     }
 }
 
-/// Reads frames.
-struct Reader {
-    input: File,
-    decoder: Decoder,
-    heard: Instant,
-}
-
-impl Reader {
-    /// Reads some bytes; `false` at the end.
-    fn fill(&mut self, buffer: &mut [u8]) -> Result<bool> {
-        loop {
-            let silent = self.heard.elapsed();
-            let Some(left) = SILENCE_MAX.checked_sub(silent) else {
-                return Err(Error::incomplete(format!("nothing heard for {} s", silent.as_secs())));
-            };
-            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-            let mut fds = [PollFd::new(self.input.as_fd(), PollFlags::POLLIN)];
-            match poll(&mut fds, timeout) {
-                Ok(0) | Err(nix::errno::Errno::EINTR) => continue,
-                Ok(_) => (),
-                Err(e) => return Err(Error::io("read", "the connection", &e.into())),
-            }
-            match self.input.read(buffer) {
-                Ok(count) => {
-                    self.heard = Instant::now();
-                    self.decoder.push(&buffer[..count]);
-                    return Ok(count > 0);
-                }
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => (),
-                Err(e) => return Err(Error::io("read", "the connection", &e)),
-            }
-        }
-    }
-
-    /// The first message.
-    fn hello(&mut self) -> Result<Hello> {
-        let mut buffer = vec![0; 4096];
-        loop {
-            if let Some(frame) = self.decoder.frame()? {
-                if frame.kind == Kind::Beat {
-                    continue;
-                }
-                return match (frame.kind, message::decode(frame.payload)?) {
-                    (Kind::Control, Ask::Hello(hello)) if hello.protocol == VERSION => Ok(hello),
-                    (Kind::Control, Ask::Hello(hello)) => Err(broken(format!(
-                        "version {} of the protocol (of {}), not {VERSION}",
-                        hello.protocol, hello.version
-                    ))),
-                    _ => Err(broken("no greeting")),
-                };
-            }
-            if !self.fill(&mut buffer)? {
-                return Err(Error::incomplete("the tool has gone"));
-            }
-        }
+/// Waits for the greeting.
+fn hello(ear: &mut Ear) -> Result<Hello> {
+    let Some((kind, payload)) = ear.first()? else {
+        return Err(Error::incomplete("the tool has gone"));
+    };
+    match (kind, message::decode(&payload)?) {
+        (Kind::Control, Ask::Hello(hello)) if hello.protocol == VERSION => Ok(hello),
+        (Kind::Control, Ask::Hello(hello)) => Err(broken(format!(
+            "version {} of the protocol (of {}), not {VERSION}",
+            hello.protocol, hello.version
+        ))),
+        _ => Err(broken("no greeting")),
     }
 }
 
@@ -254,10 +207,10 @@ struct Session {
 }
 
 impl Session {
-    fn listen(&mut self, reader: &mut Reader) -> Result<()> {
+    fn listen(&mut self, ear: &mut Ear) -> Result<()> {
         let mut buffer = vec![0; READ_BYTES];
         loop {
-            while let Some(frame) = reader.decoder.frame()? {
+            while let Some(frame) = ear.frame()? {
                 match frame.kind {
                     Kind::Beat => (),
                     Kind::Control => self.asked(frame.request, message::decode(frame.payload)?)?,
@@ -269,12 +222,8 @@ impl Session {
                     }
                 }
             }
-            if !reader.fill(&mut buffer)? {
-                return if reader.decoder.is_at_end() {
-                    Ok(())
-                } else {
-                    Err(Error::incomplete("the connection broke in the middle of a message"))
-                };
+            if !ear.fill(&mut buffer)? {
+                return Ok(());
             }
         }
     }

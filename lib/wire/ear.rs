@@ -1,0 +1,111 @@
+//! Hearing frames on a stream, and noticing that nothing is to be heard any more.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::error::{Error, Result};
+use crate::wire::frame::{Decoder, Frame};
+use crate::wire::{Kind, SILENCE_MAX};
+
+/// A stream that frames come from.
+pub struct Ear {
+    stream: File,
+    decoder: Decoder,
+    /// When something came last.
+    heard: Instant,
+}
+
+impl Ear {
+    /// Hears what comes from `stream`, from now on.
+    pub fn new(stream: File) -> Ear {
+        Ear { stream, decoder: Decoder::default(), heard: Instant::now() }
+    }
+
+    /// The next frame that is here whole.
+    ///
+    /// # Errors
+    /// As [`Decoder::frame`].
+    pub fn frame(&mut self) -> Result<Option<Frame<'_>>> {
+        self.decoder.frame()
+    }
+
+    /// Waits for the first frame that is no beat; `None` when the stream ends before it.
+    ///
+    /// # Errors
+    /// As [`Ear::frame`] and [`Ear::fill`].
+    pub fn first(&mut self) -> Result<Option<(Kind, Vec<u8>)>> {
+        let mut buffer = vec![0; 4096];
+        loop {
+            while let Some(frame) = self.decoder.frame()? {
+                if frame.kind != Kind::Beat {
+                    return Ok(Some((frame.kind, frame.payload.to_vec())));
+                }
+            }
+            if !self.fill(&mut buffer)? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Waits for some bytes, with `buffer` to read into; `false` at the end of the stream.
+    ///
+    /// # Errors
+    /// `Incomplete` after a silence of [`SILENCE_MAX`], or an end in the middle of a frame.
+    pub fn fill(&mut self, buffer: &mut [u8]) -> Result<bool> {
+        loop {
+            let silent = self.heard.elapsed();
+            let Some(left) = SILENCE_MAX.checked_sub(silent) else {
+                let seconds = silent.as_secs();
+                return Err(Error::incomplete(format!(
+                    "nothing was heard from it for {seconds} s"
+                )));
+            };
+            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            let mut fds = [PollFd::new(self.stream.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut fds, timeout) {
+                Ok(0) | Err(Errno::EINTR) => continue,
+                Ok(_) => (),
+                Err(e) => return Err(Error::io("read", "the connection", &e.into())),
+            }
+            let count = match self.stream.read(buffer) {
+                Ok(count) => count,
+                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+                // A reset, which is an end too.
+                Err(_) => 0,
+            };
+            self.heard = Instant::now();
+            self.decoder.push(&buffer[..count]);
+            if count == 0 && !self.decoder.is_at_end() {
+                return Err(Error::incomplete("its connection broke in the middle of a message"));
+            }
+            return Ok(count > 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::fd::OwnedFd;
+
+    use super::*;
+
+    #[test]
+    fn frames_are_heard_and_so_is_a_broken_end() {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let mut ear = Ear::new(File::from(OwnedFd::from(reader)));
+        let mut bytes = Vec::new();
+        Frame { kind: Kind::Beat, request: 0, payload: b"" }.encode(&mut bytes).unwrap();
+        Frame { kind: Kind::Data, request: 3, payload: b"abc" }.encode(&mut bytes).unwrap();
+        writer.write_all(&bytes).unwrap();
+        writer.write_all(&bytes[..5]).unwrap();
+        drop(writer);
+        assert_eq!(ear.first().unwrap(), Some((Kind::Data, b"abc".to_vec())));
+        assert!(ear.first().unwrap_err().to_string().contains("middle of a message"));
+    }
+}
