@@ -5,7 +5,7 @@
 # What it says: "NONCE SYSTEM MACHINE", then "other", "none WHY", or "send DIR" and, when the worker
 # has come, "ready DIR" or "failed WHY"; "ready DIR" at once when the worker is there already.
 # Nothing is exported and no mask or trap stays: the worker's tasks get the login's surroundings.
-# shellcheck disable=SC2154,SC2174,SC2046
+# shellcheck shell=sh disable=SC2154,SC2174,SC2046
 {
 mc_none() { mc_why="${mc_why:+$mc_why; }$1"; }
 

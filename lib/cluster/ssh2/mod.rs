@@ -117,8 +117,9 @@ fn attempt(
     verify(&session, host, settings, config, &known)?;
     if let Err(why) = login::log_in(&session, config, settings.agent.as_deref()) {
         let error = Error::new(Kind::Hosts, format!("{host}: {}", denied(&why.ways, &why.locked)));
-        // What the program could try beside keys, it cannot do behind a locked key either.
-        return Err(match why.locked.is_empty() {
+        // The program asks for no passphrase either, but has other ways than keys.
+        let has_other = ["gssapi", "hostbased"].iter().any(|way| why.ways.contains(way));
+        return Err(match why.locked.is_empty() || has_other {
             true => Trouble::Unable("for another way to log in", error),
             false => Trouble::Final(error),
         });
