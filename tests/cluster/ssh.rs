@@ -164,11 +164,18 @@ fn a_host_that_turns_logins_away_is_asked_again() {
     let hosts = Cluster::new();
     hosts.run(["sshd", "n1", "MaxStartups 1:100:1"]);
     for carrier in carriers(&hosts) {
-        // A login that takes its time while it is none yet.
+        // A login that takes its time while it is none yet, once.
+        let dir = dir();
+        let held = dir.path().join("held");
+        let hold = write(&dir, "hold", format!("mkdir {} && sleep 3", held.display()));
         let mut slow = Command::new("ssh");
-        slow.arg("-F").arg(hosts.ssh_config()).args(["-o", "KnownHostsCommand=/bin/sleep 2"]);
-        let mut slow = slow.args(["n1", "true"]).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(500));
+        slow.arg("-F").arg(hosts.ssh_config()).arg("-o");
+        slow.arg(format!("KnownHostsCommand=/bin/sh {}", hold.display())).args(["n1", "true"]);
+        let mut slow = slow.stderr(Stdio::null()).spawn().unwrap();
+        while !held.exists() {
+            assert!(slow.try_wait().unwrap().is_none());
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let begin = Instant::now();
         let call = reach(&hosts, "n1", &format!("--ssh {carrier}"));
         call.stderr_has("n1: it turns logins away").stderr_has("tries again").succeeds();
