@@ -89,7 +89,7 @@ impl Bad {
         };
         if let Some(collected) = &self.collected {
             let mut collected = collected.lock().unwrap_or_else(PoisonError::into_inner);
-            match collected.1.checked_sub(raw.len() + 100) {
+            match collected.1.checked_sub(raw.len() + error.to_string().len()) {
                 Some(left) => collected.1 = left,
                 None => return Err(error.at("too many bad records to send")),
             }

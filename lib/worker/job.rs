@@ -18,7 +18,7 @@ use crate::record::stream::Input;
 use crate::wire::bytes::Bytes;
 use crate::wire::flow::Debt;
 use crate::wire::frame::broken;
-use crate::wire::message::{self, Done, Failed, Fetch, Reply, Resource, Source, Task};
+use crate::wire::message::{self, Done, Failed, Fetch, Resource, Source, Task};
 use crate::worker::attempt::{Attempt, Ended, How};
 use crate::worker::command::Command;
 use crate::worker::form::{Form, Printed};
@@ -31,7 +31,7 @@ use crate::worker::store;
 const JOBS_MAX: usize = 64;
 
 /// The most bytes of bad records that a task sends back: they travel in one frame, as base64.
-const REJECTS_BYTES: usize = 512 * 1024;
+const REJECTS_BYTES: usize = 256 * 1024;
 
 /// How much of a shard is brought into form at once.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -235,8 +235,7 @@ impl Work<'_> {
         let mut spool = self.spool();
         let (saying, task) = (Arc::clone(self.shared), self.task.task);
         let warn = move |text: &str| {
-            let line = format!("{}: task {task}: {text}\n", saying.name);
-            let _ = saying.outbox.message(0, &Reply::Said(line));
+            saying.outbox.said(&format!("{}: task {task}: {text}\n", saying.name));
         };
         let options = ReadOptions {
             max_record: self.max_record(),
@@ -296,9 +295,7 @@ impl Work<'_> {
             1 => format!("{}: task {task}: ", self.shared.name),
             _ => format!("{}: task {task}, attempt {number}: ", self.shared.name),
         };
-        let say = |lines: &str| {
-            let _ = self.shared.outbox.message(0, &Reply::Said(lines.into()));
-        };
+        let say = |lines: &str| self.shared.outbox.said(lines);
         let attempt = Attempt {
             command,
             input,

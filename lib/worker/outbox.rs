@@ -12,7 +12,10 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::wire::flow::Allowance;
 use crate::wire::frame::{DATA_BYTES, Frame, Kind};
-use crate::wire::message;
+use crate::wire::message::{self, Failed, Reply};
+
+/// How much is said in one frame: JSON may need six bytes for one.
+const SAID_BYTES: usize = 128 * 1024;
 
 /// The way out.
 pub(crate) struct Outbox {
@@ -53,6 +56,37 @@ impl Outbox {
     /// Sends a message.
     pub(crate) fn message(&self, request: u32, message: &impl Serialize) -> Result<()> {
         self.frame(Kind::Control, request, &message::encode(message))
+    }
+
+    /// Replies to `request`. A reply that fits in no frame becomes a failure that does, for somebody
+    /// waits for it.
+    pub(crate) fn reply(&self, request: u32, reply: &Reply) {
+        let sent = self.message(request, reply);
+        if let Err(error) = sent
+            && error.kind() == crate::error::Kind::Usage
+        {
+            let _ = self.message(request, &Reply::Failed(Failed::of(&error)));
+        }
+        // A tool that has gone needs no reply.
+    }
+
+    /// Passes on whole lines for the tool's standard error.
+    pub(crate) fn said(&self, lines: &str) {
+        let mut rest = lines;
+        while !rest.is_empty() {
+            let mut most = rest.len().min(SAID_BYTES);
+            while !rest.is_char_boundary(most) {
+                most -= 1;
+            }
+            let cut = match rest[..most].rfind('\n') {
+                Some(end) if most < rest.len() => end + 1,
+                _ => most,
+            };
+            let (now, later) = rest.split_at(cut);
+            // What cannot be said to a tool that has gone is not missed.
+            let _ = self.message(0, &Reply::Said(now.into()));
+            rest = later;
+        }
     }
 
     /// Opens the stream of data of `request`.

@@ -308,8 +308,7 @@ impl Session {
             open.end(request);
             shared.outbox.end(request);
             let reply = reply.unwrap_or_else(|refusal| Reply::Failed(refusal.0));
-            // A tool that has gone needs no reply.
-            let _ = shared.outbox.message(request, &reply);
+            shared.outbox.reply(request, &reply);
         })
     }
 }

@@ -8,6 +8,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
 
@@ -20,6 +21,9 @@ use crate::worker::spool::Spool;
 
 /// The file whose lock says that a run's worker lives.
 const LEASE: &str = "lease";
+
+/// How old what is nobody's has to be before it is swept: it may be in the making.
+const SWEEP_AGE: Duration = Duration::from_secs(10);
 
 /// How many runs are looked at when what is nobody's is swept.
 const SWEEP_MAX: usize = 64;
@@ -227,12 +231,17 @@ pub fn list(base: &Base) -> Vec<Kept> {
 /// Whether the lease of a run's directory is nobody's.
 fn is_free(directory: &Path) -> bool {
     match File::open(directory.join(LEASE)) {
-        Ok(lease) => Flock::lock(lease, FlockArg::LockExclusiveNonblock).is_ok(),
-        // It is being made just now, or is damaged: age decides.
-        Err(_) => fs::metadata(directory)
-            .and_then(|found| found.modified())
-            .is_ok_and(|at| at.elapsed().is_ok_and(|age| age.as_secs() > 60)),
+        // A young one may be about to be locked.
+        Ok(lease) => {
+            is_old(lease.metadata()) && Flock::lock(lease, FlockArg::LockExclusiveNonblock).is_ok()
+        }
+        Err(_) => is_old(fs::metadata(directory)),
     }
+}
+
+fn is_old(found: io::Result<fs::Metadata>) -> bool {
+    let changed = found.and_then(|found| found.modified());
+    changed.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > SWEEP_AGE))
 }
 
 /// Removes directories of runs that are nobody's.
@@ -297,7 +306,10 @@ mod tests {
         let store = Store::create(&base, RUN, Ledger::none()).unwrap();
         let left = base.runs().join(format!("{}.1", RUN.replace('0', "f")));
         fs::create_dir(&left).unwrap();
-        fs::write(left.join(LEASE), "").unwrap();
+        let lease = File::create(left.join(LEASE)).unwrap();
+        sweep(&base);
+        assert!(left.exists(), "it may be in the making");
+        lease.set_modified(std::time::SystemTime::now() - 2 * SWEEP_AGE).unwrap();
         sweep(&base);
         assert!(!left.exists() && store.directory().exists());
     }
