@@ -66,6 +66,13 @@ pub(super) fn places(reach: &Reach) -> Result<Vec<Place>> {
     Ok(all)
 }
 
+/// `places`, this machine but once: however many workers it has, they share one directory.
+fn each_once(places: &[Place]) -> Vec<Place> {
+    let first = places.iter().position(|place| place.host.is_local());
+    let other = |(at, place): &(usize, &Place)| !place.host.is_local() || Some(*at) == first;
+    places.iter().enumerate().filter(other).map(|(_, place)| place.clone()).collect()
+}
+
 /// Writes what lies on the hosts, and what is known of it here.
 pub(super) fn list(
     places: &[Place],
@@ -76,8 +83,9 @@ pub(super) fn list(
     let known: BTreeMap<RunId, RunRecord> = reach.runs.list()?.into_iter().collect();
     let heads = ["RUN", "HOST", ">SHARDS", ">BYTES", "STATE", ">AGE", "BY", "FILE"];
     let mut columns = Columns::new(&heads);
+    let places = each_once(places);
     let mut lost = Lost { count: 0, of: places.len() };
-    for (place, found) in places.iter().zip(visit(places, ask_kept)) {
+    for (place, found) in places.iter().zip(visit(&places, ask_kept)) {
         let found = match found {
             Ok(found) => found,
             Err(error) => {
@@ -137,7 +145,10 @@ pub(super) fn remove(
             (None, Ok(record)) => places_of(record, reach)?,
             (None, Err(_)) => return record.map(|_| Lost::default()),
         };
-        let lost = remove_from(&places, run, say)?;
+        let (found, lost) = remove_from(&places, run, say)?;
+        if !found && record.is_err() && lost.count == 0 {
+            return Err(Error::usage(format!("nothing of run {run} lies on these hosts")));
+        }
         if lost.count == 0 {
             forget(run, target, record.ok().as_ref(), reach)?;
         }
@@ -146,20 +157,21 @@ pub(super) fn remove(
     Ok(all)
 }
 
-fn remove_from(places: &[Place], run: RunId, say: &dyn Fn(&str)) -> Result<Lost> {
+/// Removes the shards of `run`: whether there were any, and the hosts out of reach.
+fn remove_from(places: &[Place], run: RunId, say: &dyn Fn(&str)) -> Result<(bool, Lost)> {
     let mut lost = Lost { count: 0, of: places.len() };
     let removed = visit(places, |connection| {
         // That the host was reached, and then how it went.
         match connection.reply(connection.ask(&Ask::Remove(run.to_string()))?)? {
-            Reply::Done(_) => Ok(Ok(())),
+            Reply::Removed(found) => Ok(Ok(found)),
             Reply::Failed(failed) => Ok(Err(failed.error().at(connection.name()))),
             _ => Ok(Err(broken("an unknown reply").at(connection.name()))),
         }
     });
-    let mut refused = None;
+    let (mut any, mut refused) = (false, None);
     for result in removed {
         match result {
-            Ok(Ok(())) => (),
+            Ok(Ok(found)) => any |= found,
             Ok(Err(error)) => refused = refused.or(Some(error)),
             Err(error) => {
                 say(&error.to_string());
@@ -167,7 +179,7 @@ fn remove_from(places: &[Place], run: RunId, say: &dyn Fn(&str)) -> Result<Lost>
             }
         }
     }
-    refused.map_or(Ok(lost), Err)
+    refused.map_or(Ok((any, lost)), Err)
 }
 
 /// Removes what is here of a run whose data is gone.
