@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::support::{Call, copy, dir, names, need, repository};
+use crate::support::{Call, copy, dir, mc, names, need, repository};
 
 fn make(dir: &Path) -> Call {
     need("make", "apt-get install make");
@@ -57,4 +57,27 @@ fn a_mapper_that_fails_makes_no_target() {
     std::fs::write(dir.path().join("clean.py"), mapper).unwrap();
     make(dir.path()).stderr_has("exit status 3").fails(2);
     assert_eq!(made(dir.path()).len(), 0);
+}
+
+#[test]
+fn targets_that_lie_on_hosts_are_made_once_and_removed_with_their_shards() {
+    let (here, far) = (dir(), dir());
+    for dir in [&here, &far] {
+        copy(repository("examples"), dir.path());
+    }
+    let on_hosts = |words: &[&str]| make(far.path()).args(["-f", "hosts.mk"]).args(words);
+    on_hosts(&[]).succeeds();
+    assert!(on_hosts(&[]).succeeds().text().contains("Nothing to be done"));
+    make(here.path()).args(["carriers.csv", "worst.ndjson"]).succeeds();
+    let (mut far_made, here_made) = (made(far.path()), made(here.path()));
+    assert!(far_made.remove("clean.mc").unwrap().starts_with(b"#mc1 {\"run\":"));
+    assert!(far_made.iter().all(|(name, bytes)| here_made[name] == *bytes));
+    assert_eq!(far_made.len(), 2);
+    let manifest = far.path().join("clean.mc");
+    let manifest = std::fs::read_to_string(manifest).unwrap();
+    let run = manifest.split('"').nth(3).unwrap();
+    let listed = || mc("hosts").args(["-h", ":", "--kept"]).succeeds().text().contains(run);
+    assert!(listed());
+    on_hosts(&["clean"]).succeeds();
+    assert!(made(far.path()).is_empty() && !listed());
 }

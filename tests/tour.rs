@@ -30,6 +30,22 @@ fn the_tour_of_the_readme_runs_as_it_stands() {
 }
 
 #[test]
+fn what_the_readme_does_on_hosts_runs_as_it_stands() {
+    let readme = std::fs::read_to_string(repository("README.md")).unwrap();
+    let tour = readme.split("```sh\n").nth(2).unwrap().split("```").next().unwrap();
+    let dir = dir();
+    copy(repository("examples"), dir.path());
+    let script = tour.replace('\n', "\n[ $? = 0 ] || exit 99\n");
+    let output = sh("bash", &script).current_dir(&dir).stderr_any().succeeds().text();
+    for part in ["\n:#2   yes      local ", "{\"route\": \"EWR-IAH\"", "\n[\"UA\",", " kept "] {
+        assert!(output.contains(part), "{part} is not in\n{output}");
+    }
+    let here = "mc-cat csv,null=NA:data/flights.csv.gz | mc-map ./clean.py > here
+        mc-cat far.ndjson.zst | cmp - here && test ! -e clean.mc";
+    sh("bash", here).current_dir(&dir).succeeds();
+}
+
+#[test]
 fn the_demo_ends_with_its_tables() {
     let demo = Call::new(repository("scripts/demo")).arg("--tools").arg(crate::support::tools());
     let output = demo.succeeds().text();

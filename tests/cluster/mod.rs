@@ -1,4 +1,5 @@
 //! Pipelines over hosts with real sshd.
 
 mod bed;
+mod hosts;
 mod ssh;
