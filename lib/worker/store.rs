@@ -198,7 +198,11 @@ pub fn remove(base: &Base, run: &str) -> Result<bool> {
         return Err(Error::usage(format!("run {run} belongs to a tool that still runs")));
     }
     for path in &found {
-        fs::remove_dir_all(path).map_err(|e| failed("remove", path, &e))?;
+        match fs::remove_dir_all(path) {
+            // Another worker of this machine was faster.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => (),
+            removed => removed.map_err(|e| failed("remove", path, &e))?,
+        }
     }
     Ok(!found.is_empty())
 }
