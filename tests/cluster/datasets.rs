@@ -1,0 +1,171 @@
+//! Shards that are kept, copied, split off and read on hosts, and who owns them.
+
+use std::path::Path;
+
+use crate::support::{Call, Cluster, cluster, dir, sh, write};
+
+/// A pipeline on the shared cluster, in `dir`, where its runs are known too.
+fn on(cluster: &Cluster, dir: &Path, script: &str) -> Call {
+    let script = format!("set -o pipefail; {script}");
+    sh("bash", &script).on(cluster).current_dir(dir).env("XDG_STATE_HOME", dir.join("state"))
+}
+
+fn numbers(last: u32) -> String {
+    (1..=last).map(|n| format!("{n}\n")).collect()
+}
+
+#[test]
+fn what_is_kept_is_there_the_next_day_until_it_is_removed() {
+    let (cluster, dir) = (cluster(), dir());
+    let run = |script: &str| on(cluster, dir.path(), script);
+    write(&dir, "in", numbers(9000));
+    run("mc-map -h n1,n2 --block 5K -o x.mc cat < in").stdout("").succeeds();
+    run("mc-cat x.mc | cmp - in").succeeds();
+    run("mc-cat x.mc | head -n 2 || true").stdout("1\n2\n").succeeds();
+    run("mc-map -c 'head -n 1' < x.mc | mc-gather | wc -l").succeeds();
+    run("mc-map -o y.mc cat < x.mc && mc-sort -k .:r y.mc | head -n 1 || true")
+        .stdout("9000\n")
+        .stderr_any()
+        .succeeds();
+    run("mc-gather < x.mc | cmp - in").succeeds();
+    run("mc-hosts --rm x.mc --rm y.mc").stderr_any().succeeds();
+    assert!(!dir.path().join("x.mc").exists());
+    run("mc-cat x.mc").stderr_any().fails(2);
+}
+
+#[test]
+fn a_manifest_may_be_kept_on_its_way_but_not_what_it_tells_of() {
+    let (cluster, dir) = (cluster(), dir());
+    let run = |script: &str| on(cluster, dir.path(), script);
+    write(&dir, "in", numbers(100));
+    run("mc-map -h n1,n2 cat < in | tee m | mc-gather | cmp - in").succeeds();
+    run("mc-gather < m").fails_with(2, "is not known here");
+    run("sed 's/\"run\":\"..../\"run\":\"0000/' m | mc-gather").fails_with(2, "is not known here");
+    run("mc-map -h n1 cat < in > m").fails_with(2, "say -o FILE.mc");
+    run("mc-map -h n1 cat < in | cat >/dev/null").fails_with(4, "nobody has read the shards");
+}
+
+#[test]
+fn a_manifest_that_was_tampered_with_is_no_good() {
+    let (cluster, dir) = (cluster(), dir());
+    let run = |script: &str| on(cluster, dir.path(), script);
+    write(&dir, "in", numbers(9000));
+    run("mc-map -h n1,n2 --block 5K -o x.mc cat < in").succeeds();
+    run("sed '$d' x.mc | mc-gather").fails(4);
+    run("sed 3d x.mc | mc-gather").fails(4);
+    run("(cat x.mc; echo 1) | mc-gather").fails(2);
+    run("(cat x.mc x.mc) | mc-gather").fails(2);
+    // The shards' places are swapped: each is there, but is not what its line says.
+    run("sed 's/\"shard\":2,/\"shard\":0,/; s/\"shard\":1,/\"shard\":2,/; s/\"shard\":0,/\"shard\":1,/' x.mc | mc-gather")
+        .fails(4);
+    run("mc-gather -o ndjson:out < <(sed '$d' x.mc)").stderr_any().fails(4);
+    assert!(!dir.path().join("out").exists());
+    run("mc-hosts --rm x.mc").stderr_any().succeeds();
+}
+
+#[test]
+fn a_shard_that_changed_where_it_lies_is_never_delivered() {
+    let (cluster, dir) = (Cluster::new(), dir());
+    write(&dir, "in", numbers(9000));
+    on(&cluster, dir.path(), "mc-map -h n1 --block 5K -o x.mc cat < in").succeeds();
+    cluster.on_host(
+        "n1",
+        "printf 9 | dd of=$(ls -d /var/tmp/mycloud-*/kept/*/2) bs=1 seek=3 conv=notrunc 2>&1",
+    );
+    on(&cluster, dir.path(), "mc-gather -o ndjson:out < x.mc")
+        .fails_with(4, "shard 2 is not what its manifest says");
+    assert!(!dir.path().join("out").exists());
+}
+
+#[test]
+fn copies_outlive_a_host() {
+    let (cluster, dir) = (Cluster::new(), dir());
+    let run = |script: &str| on(&cluster, dir.path(), script);
+    write(&dir, "in", numbers(9000));
+    run("mc-scatter -h n1,n2,n3 --replicas 2 --block 5K -o x.mc < in").succeeds();
+    run("mc-scatter -h n1,n2,n3 --replicas 4 -o z.mc < in").fails_with(2, "--replicas 4 needs");
+    cluster.run(["kill", "n2"]);
+    run("mc-cat x.mc | cmp - in").stderr_any().succeeds();
+    cluster.run(["kill", "n1"]);
+    run("mc-gather -o ndjson:out < x.mc").stderr_any().fails(5);
+    assert!(!dir.path().join("out").exists());
+}
+
+#[test]
+fn each_host_reads_its_own_files_or_all_of_them_once() {
+    let (cluster, dir) = (Cluster::new(), dir());
+    for host in ["n1", "n2", "n3"] {
+        cluster.on_host(
+            host,
+            &format!(
+                "for i in 1 2; do printf 'who,file\\n{host},%s\\n' $i > /var/tmp/data$i.csv; done"
+            ),
+        );
+    }
+    let run = |script: &str| on(&cluster, dir.path(), script);
+    run("mc-cat -h n2,n1 'csv:/var/tmp/data*.csv' | mc-gather | jq -r '.who + .file' | paste -sd,")
+        .stdout("n21,n22,n11,n12\n")
+        .succeeds();
+    run("mc-cat -h n1,n3 --shared /var/tmp/data1.csv /var/tmp/data2.csv | mc-map wc -l | mc-gather | paste -sd,")
+        .stdout("1,1\n")
+        .succeeds();
+    run("mc-cat -h n1,n4 /var/tmp/data1.csv | mc-gather").fails_with(4, "mc-cat: n4: cannot read");
+    run("mc-cat -h n1 | mc-gather").fails_with(4, "say which files");
+}
+
+#[test]
+fn files_are_split_between_records_and_nothing_is_copied() {
+    let (cluster, dir) = (cluster(), dir());
+    let run = |script: &str| on(cluster, dir.path(), script);
+    let rows: String = (0..3000).map(|n| format!("{n},\"a \"\"{n}\"\",\n b\"\r\n")).collect();
+    write(&dir, "a.csv", format!("id,text\r\n{rows}"));
+    run("mc-cat a.csv > whole").stdout("").succeeds();
+    for pieces in [1, 2, 7, 40] {
+        let script = format!(
+            "mc-split -n {pieces} a.csv | tee m | mc-map -h n1,n2,n3 cat | mc-gather | cmp - whole && grep -c shard m"
+        );
+        let count: usize = run(&script).succeeds().text().trim().parse().unwrap();
+        assert!(count >= pieces.min(7) && count <= pieces + 1, "{pieces}: {count}");
+    }
+    run("mc-split -n 3 a.csv -o a.mc && mc-cat a.mc | cmp - whole").succeeds();
+    run("echo 1,2 >> a.csv; mc-cat a.mc").fails_with(4, "was changed after it was split");
+    run("mc-split -n 3 < a.csv").fails_with(2, "say which files to split");
+}
+
+#[test]
+fn what_a_command_needs_is_sent_with_it() {
+    let (cluster, dir) = (cluster(), dir());
+    let run = |script: &str| on(cluster, dir.path(), script);
+    write(&dir, "bin/f", "#!/bin/sh\nexec sed \"$(cat \"$1\")\"\n");
+    write(&dir, "etc/words/one", "s/1/one/");
+    run("chmod +x bin/f").succeeds();
+    run("printf '\"1\"\\n' | mc-map -t -h n1,n2 --ship etc bin/f etc/words/one | mc-gather")
+        .stdout("\"one\"\n")
+        .succeeds();
+    run("printf '\"1\"\\n' | mc-map -t -h n1 bin/f etc/words/one | mc-gather")
+        .stderr_has("say --ship etc/words/one")
+        .fails(4);
+    run("echo 1 | mc-map -h n1 no-such-command | mc-gather").fails_with(4, "no-such-command");
+}
+
+#[test]
+fn slots_are_shared_by_all_who_work_on_a_host() {
+    let (cluster, dir) = (Cluster::new(), dir());
+    let task = "mc-map -h 1/n1 --block 1 -c 'mkdir /var/tmp/busy && sleep 0.05 && rmdir /var/tmp/busy && cat'";
+    let script = format!(
+        "({task} < in | mc-gather > a) & ({task} < in | mc-gather > b); wait; cmp a in && cmp b in"
+    );
+    write(&dir, "in", numbers(12));
+    on(&cluster, dir.path(), &script).succeeds();
+}
+
+#[test]
+fn one_machine_is_a_cluster_too() {
+    let dir = dir();
+    write(&dir, "in", numbers(5000));
+    let run = |script: &str| {
+        let state = dir.path().join("state");
+        sh("bash", script).current_dir(dir.path()).env("XDG_STATE_HOME", state)
+    };
+    run("mc-map -h :,: --block 2K cat < in | mc-map -c 'sed s/1/2/' | mc-gather > out; sed s/1/2/ in | cmp - out").succeeds();
+}
