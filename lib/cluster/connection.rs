@@ -10,13 +10,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-
 use crate::cluster::Host;
 use crate::cluster::link::{self, End, Settings};
 use crate::error::{Error, Kind as Failure, Result};
 use crate::wire::flow::{Allowance, Debt};
-use crate::wire::frame::{DATA_BYTES, Frame, broken};
+use crate::wire::frame::{Frame, broken};
 use crate::wire::message::{self, Ask, Hello, Reply, Welcome};
 use crate::wire::{BEAT_EVERY, Ear, Kind, VERSION};
 
@@ -45,29 +43,29 @@ pub struct Connection {
     /// None once we have hung up.
     to: Mutex<Option<(File, Vec<u8>)>>,
     state: Mutex<State>,
-    changed: Condvar,
+    pub(super) changed: Condvar,
     end: Arc<dyn End>,
     say: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     /// Requests are numbered from 1.
-    last: u32,
-    requests: HashMap<u32, Request>,
+    pub(super) last: u32,
+    pub(super) requests: HashMap<u32, Request>,
     /// Why the worker is lost, once it is.
-    lost: Option<String>,
+    pub(super) lost: Option<String>,
 }
 
 /// A request that is open.
 #[derive(Default)]
-struct Request {
-    allowance: Allowance,
-    debt: Debt,
+pub(super) struct Request {
+    pub(super) allowance: Allowance,
+    pub(super) debt: Debt,
     /// Data that nobody has taken yet: no more than the worker may send.
-    data: VecDeque<Vec<u8>>,
-    whole: bool,
-    reply: Option<Reply>,
+    pub(super) data: VecDeque<Vec<u8>>,
+    pub(super) whole: bool,
+    pub(super) reply: Option<Reply>,
 }
 
 impl Connection {
@@ -157,7 +155,7 @@ impl Connection {
         self.lose("closed".into());
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -167,12 +165,12 @@ impl Connection {
         self.end.cut();
     }
 
-    fn lost_error(&self, why: &str) -> Error {
+    pub(super) fn lost_error(&self, why: &str) -> Error {
         Error::new(Failure::Hosts, format!("{} is lost: {why}", self.name))
     }
 
     /// Waits until `done` gives something, or the worker is lost.
-    fn wait<T>(&self, mut done: impl FnMut(&mut State) -> Option<T>) -> Result<T> {
+    pub(super) fn wait<T>(&self, mut done: impl FnMut(&mut State) -> Option<T>) -> Result<T> {
         let mut state = self.state();
         loop {
             if let Some(found) = done(&mut state) {
@@ -185,7 +183,7 @@ impl Connection {
         }
     }
 
-    fn frame(&self, kind: Kind, request: u32, payload: &[u8]) -> Result<()> {
+    pub(super) fn frame(&self, kind: Kind, request: u32, payload: &[u8]) -> Result<()> {
         let mut to = self.to.lock().unwrap_or_else(PoisonError::into_inner);
         let sent = match to.as_mut() {
             Some(to) => write(to, kind, request, payload),
@@ -200,140 +198,6 @@ impl Connection {
                 self.lost_error(&why)
             }
         })
-    }
-
-    /// Asks without a request of its own.
-    ///
-    /// # Errors
-    /// `Hosts` when the worker is lost.
-    pub fn tell(&self, ask: &Ask) -> Result<()> {
-        self.frame(Kind::Control, 0, &message::encode(ask))
-    }
-
-    /// Asks; the answer is to be waited for, by the number that is given.
-    ///
-    /// # Errors
-    /// `Hosts` when the worker is lost.
-    pub fn ask(&self, ask: &impl Serialize) -> Result<u32> {
-        let mut state = self.state();
-        state.last += 1;
-        let request = state.last;
-        state.requests.insert(request, Request::default());
-        drop(state);
-        let asked = self.frame(Kind::Control, request, &message::encode(ask));
-        if asked.is_err() {
-            self.state().requests.remove(&request);
-        }
-        asked.map(|()| request)
-    }
-
-    /// Sends data of `request`, as fast as the worker allows. Data that the worker does not want
-    /// any more, since it has replied, is dropped.
-    ///
-    /// # Errors
-    /// `Hosts` when the worker is lost.
-    pub fn send(&self, request: u32, mut bytes: &[u8]) -> Result<()> {
-        while !bytes.is_empty() {
-            let wanted = bytes.len().min(DATA_BYTES) as u64;
-            let count = self.wait(|state| match state.requests.get_mut(&request) {
-                Some(open) if open.reply.is_none() => {
-                    let count = open.allowance.left().min(wanted);
-                    open.allowance.spend(count);
-                    Some(count).filter(|count| *count > 0)
-                }
-                _ => Some(0),
-            })? as usize;
-            if count == 0 {
-                return Ok(());
-            }
-            self.frame(Kind::Data, request, &bytes[..count])?;
-            bytes = &bytes[count..];
-        }
-        Ok(())
-    }
-
-    /// All data of `request` is sent.
-    ///
-    /// # Errors
-    /// `Hosts` when the worker is lost.
-    pub fn sent_all(&self, request: u32) -> Result<()> {
-        self.frame(Kind::End, request, &[])
-    }
-
-    /// The next data of `request`; `None` when all of it is here, and the worker says so.
-    ///
-    /// # Errors
-    /// `Hosts` when the worker is lost; what it says when the request failed.
-    pub fn data(&self, request: u32) -> Result<Option<Vec<u8>>> {
-        let next = self.wait(|state| {
-            let open = state.requests.get_mut(&request)?;
-            if let Some(data) = open.data.pop_front() {
-                let credit = open.debt.dealt_with(data.len() as u64);
-                return Some(Ok(Some((data, credit))));
-            }
-            match open.reply.take()? {
-                Reply::Sent if open.whole => Some(Ok(None)),
-                Reply::Failed(failed) => Some(Err(failed.error().at(&self.name))),
-                _ => Some(Err(broken("a shard without its end").at(&self.name))),
-            }
-        })?;
-        match next {
-            Ok(Some((data, credit))) => {
-                if let Some(credit) = credit {
-                    self.frame(Kind::Credit, request, &credit.to_le_bytes())?;
-                }
-                Ok(Some(data))
-            }
-            ended => {
-                self.state().requests.remove(&request);
-                ended.map(|_| None)
-            }
-        }
-    }
-
-    /// Waits for the reply to `request`, and closes it.
-    ///
-    /// # Errors
-    /// `Hosts` when the worker is lost.
-    pub fn reply(&self, request: u32) -> Result<Reply> {
-        let reply = self.wait(|state| match state.requests.get_mut(&request) {
-            Some(open) => open.reply.take(),
-            None => Some(Reply::Failed(message::Failed::of(&broken("no such request")))),
-        })?;
-        self.state().requests.remove(&request);
-        Ok(reply)
-    }
-
-    /// As [`Connection::reply`], but gives up once `stop` says so, which is asked now and then.
-    ///
-    /// # Errors
-    /// `Hosts` when the worker is lost.
-    pub fn reply_unless(&self, request: u32, stop: &dyn Fn() -> bool) -> Result<Option<Reply>> {
-        let mut state = self.state();
-        loop {
-            let reply = state.requests.get_mut(&request).and_then(|open| open.reply.take());
-            if let Some(reply) = reply {
-                state.requests.remove(&request);
-                return Ok(Some(reply));
-            }
-            if let Some(why) = &state.lost {
-                return Err(self.lost_error(why));
-            }
-            if stop() {
-                drop(state);
-                self.cancel(request);
-                return Ok(None);
-            }
-            let wait = Duration::from_millis(50);
-            let waited = self.changed.wait_timeout(state, wait);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-
-    /// Nothing more of `request` is wanted.
-    pub fn cancel(&self, request: u32) {
-        self.state().requests.remove(&request);
-        let _ = self.frame(Kind::Control, request, &message::encode(&Ask::Cancel));
     }
 
     /// The life of the thread that shows that we live.

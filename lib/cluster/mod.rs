@@ -15,6 +15,7 @@ pub mod link;
 mod patience;
 mod program;
 mod refusal;
+mod request;
 mod road;
 #[cfg(feature = "ssh2")]
 mod ssh2;

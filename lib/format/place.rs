@@ -58,6 +58,14 @@ impl Place {
         }
     }
 
+    /// The same place, where a path is relative to `directory`.
+    pub(crate) fn seen_from(self, directory: &Path) -> Place {
+        match self {
+            Place::Path(path) => Place::Path(directory.join(path)),
+            other => other,
+        }
+    }
+
     /// The places that a place for reading stands for: a pattern's matches in order, else itself.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use super::compression::Codec;
 use super::place::Place;
@@ -65,10 +66,27 @@ impl Resource {
     /// # Errors
     /// As [`Resource::parse`], and when there is no such path.
     pub fn parse_all(argument: &OsStr, format: Option<&Spec>) -> Result<Vec<Resource>> {
+        Resource::parse_all_in(Path::new(""), argument, format)
+    }
+
+    /// The same, with paths seen from `directory`.
+    ///
+    /// # Errors
+    /// As [`Resource::parse_all`].
+    pub fn parse_all_in(
+        directory: &Path,
+        argument: &OsStr,
+        format: Option<&Spec>,
+    ) -> Result<Vec<Resource>> {
         if format.is_some() || !is_plain_path(argument.as_bytes()) {
-            return Ok(vec![Resource::parse(argument, format)?]);
+            let mut resource = Resource::parse(argument, format)?;
+            if resource.spec.name() != "range" {
+                resource.place = resource.place.seen_from(directory);
+            }
+            return Ok(vec![resource]);
         }
-        Place::parse(argument)?.expand()?.into_iter().map(Resource::by_name).collect()
+        let place = Place::parse(argument)?.seen_from(directory);
+        place.expand()?.into_iter().map(Resource::by_name).collect()
     }
 
     /// Standard input or output as NDJSON.

@@ -18,11 +18,10 @@ const EXPANDED_MAX: usize = 4096;
 fn parse(login: &Path, resource: &message::Resource) -> Result<Vec<Resource>> {
     let format = resource.format.as_deref().map(Spec::parse).transpose()?;
     let path = OsString::from(resource.path.clone());
-    let mut found = match Place::parse(&path)? {
-        Place::Path(path) => Resource::parse_all(login.join(path).as_os_str(), format.as_ref())?,
-        Place::Url(_) => vec![Resource::parse(&path, format.as_ref())?],
-        Place::Standard => return Err(Error::usage("standard input is not a file of hosts")),
-    };
+    let mut found = Resource::parse_all_in(login, &path, format.as_ref())?;
+    if found.iter().any(|found| found.place == Place::Standard) {
+        return Err(Error::usage("standard input is not a file of hosts"));
+    }
     if found.iter().any(|found| found.spec.name() == "shards") {
         return Err(Error::usage("a manifest (.mc) is read without -h"));
     }
