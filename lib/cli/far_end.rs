@@ -22,13 +22,12 @@ const MEMORY_SHARE: u64 = 4;
 /// one, is the directory for its files.
 pub fn run() -> ExitCode {
     message::hook_panics(TOOL);
-    match work() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            message::say(TOOL, &error.to_string());
-            ExitCode::from(error.exit_code())
-        }
+    let result = work();
+    if let Err(error) = &result {
+        message::say(TOOL, &error.to_string());
     }
+    guard::await_cleaning();
+    result.map_or_else(|error| ExitCode::from(error.exit_code()), |()| ExitCode::SUCCESS)
 }
 
 fn work() -> Result<()> {

@@ -12,6 +12,7 @@
 use std::collections::HashSet;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -36,6 +37,12 @@ const KILL_WAIT: Duration = Duration::from_secs(3);
 /// How often processes are looked at while they end.
 const LOOK_EVERY_MS: u16 = 5;
 
+/// How long the cleaning in the child may take, all told.
+const CLEANING_MAX: Duration = Duration::from_secs(10);
+
+/// In the child: the parent's number.
+static PARENT: AtomicI32 = AtomicI32::new(0);
+
 /// The signals that end a tool, and that the guard passes on.
 const PASSED_ON: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 
@@ -51,8 +58,10 @@ pub(super) fn guard() -> Result<Arc<Names>> {
     let signals = signals();
     let before = SigSet::thread_get_mask().map_err(failed)?;
     signals.thread_block().map_err(failed)?;
+    let parent = Pid::this();
     match process::fork() {
         Ok(ForkResult::Child) => {
+            PARENT.store(parent.as_raw(), Ordering::Relaxed);
             let _ = before.thread_set_mask();
             drop((ledger_reader, life_writer));
             let _ = set_child_subreaper(true);
@@ -71,6 +80,15 @@ pub(super) fn guard() -> Result<Arc<Names>> {
             let _ = before.thread_set_mask();
             Err(failed(error))
         }
+    }
+}
+
+/// To be called last, before the process ends: when the parent has died, the thread that cleans up in
+/// its place needs this process still, and ends it.
+pub(super) fn await_cleaning() {
+    let parent = PARENT.load(Ordering::Relaxed);
+    if parent != 0 && Pid::parent().as_raw() != parent {
+        std::thread::sleep(CLEANING_MAX);
     }
 }
 

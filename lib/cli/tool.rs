@@ -10,7 +10,7 @@ use indicatif::DecimalBytes;
 
 use crate::cli::command::{self, Asked};
 use crate::cli::stats::Stats;
-use crate::cli::{Session, message, process};
+use crate::cli::{Session, guard, message, process};
 use crate::error::{Error, Kind, Result};
 use crate::record::stream::{Output, Summary};
 
@@ -43,6 +43,7 @@ pub fn run<A: Parser>(
         message::say(tool, &error.to_string());
         kind = kind.or(Some(error.kind()));
     }
+    guard::await_cleaning();
     if let Some(Kind::Signal(signal)) = kind {
         process::die_by(signal);
     }

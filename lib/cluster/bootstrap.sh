@@ -23,7 +23,8 @@ mc_start() {
 
 mc_receive() {
     mc_new=$mc_dir/bin/.tmp.$$
-    trap 'rm -f "$mc_new"; exit 1' HUP INT TERM
+    # Who hangs up meanwhile is noticed when something is said.
+    trap 'rm -f "$mc_new"; exit 1' HUP INT TERM PIPE
     mkdir -p -m 700 "$mc_dir/bin" 2> /dev/null
     if ! (umask 077 && head -c "$mc_size" /dev/zero > "$mc_new") 2> /dev/null; then
         mc_none "$mc_dir: no room for $mc_size bytes"
@@ -35,18 +36,19 @@ mc_receive() {
         printf 'send %s\n' "$mc_dir"
         head -c "$mc_size" > "$mc_new"
         if ! mc_whole "$mc_new"; then
+            rm -f "$mc_new"
             printf 'failed what came is not what was sent\n'
         elif ! mv -f "$mc_new" "$mc_file"; then
             printf 'failed cannot name the file\n'
         else
-            trap - HUP INT TERM
+            trap - HUP INT TERM PIPE
             mc_start
         fi
         rm -f "$mc_new"
         exit 1
     fi
     rm -f "$mc_new"
-    trap - HUP INT TERM
+    trap - HUP INT TERM PIPE
 }
 
 mc_try() {

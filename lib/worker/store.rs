@@ -21,8 +21,9 @@ use crate::worker::spool::Spool;
 
 /// The file whose lock says that a run's worker lives.
 const LEASE: &str = "lease";
+const LEASE_UNNAMED: &str = "lease.new";
 
-/// How old what is nobody's has to be before it is swept: it may be in the making.
+/// How old what has no lease has to be before it is swept: it may be in the making.
 const SWEEP_AGE: Duration = Duration::from_secs(10);
 
 /// How many runs are looked at when what is nobody's is swept.
@@ -66,9 +67,13 @@ impl Store {
         let error = |e: io::Error| failed("make", &directory, &e);
         ledger.promise(&directory)?;
         base::make_private(&directory).map_err(error)?;
-        let lease = File::create_new(directory.join(LEASE)).map_err(error)?;
+        // It has its name only when it is locked: a worker that sweeps finds none, or a lease that
+        // is held.
+        let unnamed = directory.join(LEASE_UNNAMED);
+        let lease = File::create_new(&unnamed).map_err(error)?;
         let lock = Flock::lock(lease, FlockArg::LockExclusiveNonblock);
         let lease = lock.map_err(|(_, e)| error(e.into()))?;
+        fs::rename(&unnamed, directory.join(LEASE)).map_err(error)?;
         Ok(Store { base: base.clone(), name, ledger, _lease: lease })
     }
 
@@ -235,17 +240,13 @@ pub fn list(base: &Base) -> Vec<Kept> {
 /// Whether the lease of a run's directory is nobody's.
 fn is_free(directory: &Path) -> bool {
     match File::open(directory.join(LEASE)) {
-        // A young one may be about to be locked.
-        Ok(lease) => {
-            is_old(lease.metadata()) && Flock::lock(lease, FlockArg::LockExclusiveNonblock).is_ok()
+        Ok(lease) => Flock::lock(lease, FlockArg::LockExclusiveNonblock).is_ok(),
+        // It is being made just now, or is damaged: age decides.
+        Err(_) => {
+            let changed = fs::metadata(directory).and_then(|found| found.modified());
+            changed.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > SWEEP_AGE))
         }
-        Err(_) => is_old(fs::metadata(directory)),
     }
-}
-
-fn is_old(found: io::Result<fs::Metadata>) -> bool {
-    let changed = found.and_then(|found| found.modified());
-    changed.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > SWEEP_AGE))
 }
 
 /// Removes directories of runs that are nobody's.
@@ -310,12 +311,16 @@ mod tests {
         let store = Store::create(&base, RUN, Ledger::none()).unwrap();
         let left = base.runs().join(format!("{}.1", RUN.replace('0', "f")));
         fs::create_dir(&left).unwrap();
-        let lease = File::create(left.join(LEASE)).unwrap();
         sweep(&base);
         assert!(left.exists(), "it may be in the making");
-        lease.set_modified(std::time::SystemTime::now() - 2 * SWEEP_AGE).unwrap();
+        fs::write(left.join(LEASE), "").unwrap();
         sweep(&base);
         assert!(!left.exists() && store.directory().exists());
+        fs::create_dir(&left).unwrap();
+        let long_ago = std::time::SystemTime::now() - 2 * SWEEP_AGE;
+        File::open(&left).unwrap().set_modified(long_ago).unwrap();
+        sweep(&base);
+        assert!(!left.exists());
     }
 
     #[test]
