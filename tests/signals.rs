@@ -2,20 +2,13 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, mkfifo};
 
-use crate::support::{Call, Running, dir, mc, names, sh};
-
-/// In the environment of every process that one test starts: the name of its directory.
-const MARK: &str = "SIGNALS_TEST_DIRECTORY";
-
-/// How long cleaning up may take.
-const CLEAN: Duration = Duration::from_secs(20);
+use crate::support::{CLEAN, Call, Running, dir, marked, mc, names, sh};
 
 /// A tool at work: it reads a fifo that has no end.
 struct AtWork {
@@ -35,7 +28,7 @@ impl AtWork {
         let mut held = OpenOptions::new().read(true).write(true).open(&fifo).unwrap();
         let call: Call = sh("bash", &format!("exec {line} <fifo"))
             .current_dir(dir.path())
-            .env(MARK, dir.path())
+            .marked(dir.path())
             .env("TMPDIR", dir.path().join("temporary"))
             .stderr_any();
         let running = call.spawn();
@@ -76,27 +69,6 @@ impl AtWork {
             && names(self.dir.path()) == ["fifo", "temporary"]
             && names(self.dir.path().join("temporary")).is_empty()
     }
-}
-
-/// The living processes that were started for the test in `dir`, and their parents.
-fn marked(dir: &Path) -> Vec<(i32, i32)> {
-    let mark = format!("{MARK}={}", dir.display());
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
-            continue;
-        };
-        let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
-        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        let after_name = stat.rsplit(')').next().unwrap_or_default();
-        let parent = after_name.split_whitespace().nth(1).and_then(|parent| parent.parse().ok());
-        if let Some(parent) = parent
-            && environment.split(|&byte| byte == 0).any(|value| value == mark.as_bytes())
-        {
-            found.push((pid, parent));
-        }
-    }
-    found
 }
 
 /// Commands that keep running: one that listens to TERM, one that does not, and a daemon.
@@ -213,6 +185,6 @@ fn a_stopped_tool_can_be_ended() {
 fn what_a_command_leaves_behind_ends_with_the_tool() {
     let work = dir();
     let call = mc("map").args(["-c", "setsid sleep 1000 >/dev/null 2>&1 & cat"]).stdin("1\n");
-    call.env(MARK, work.path()).stdout("1\n").stderr_any().succeeds();
+    call.marked(work.path()).stdout("1\n").stderr_any().succeeds();
     assert_eq!(marked(work.path()), []);
 }

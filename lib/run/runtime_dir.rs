@@ -78,16 +78,7 @@ pub(crate) fn boot() -> Option<String> {
 
 /// What tells the processes that this one can see from others, as a word for file names.
 pub(crate) fn process_space() -> Option<String> {
-    namespace("pid")
-}
-
-/// What tells the processes that see the same files as this one from others, likewise.
-pub(crate) fn mount_space() -> Option<String> {
-    namespace("mnt")
-}
-
-fn namespace(kind: &str) -> Option<String> {
-    let link = fs::read_link(format!("/proc/self/ns/{kind}")).ok()?;
+    let link = fs::read_link("/proc/self/ns/pid").ok()?;
     let number: String = link.to_str()?.chars().filter(char::is_ascii_digit).collect();
     if number.is_empty() { None } else { Some(number) }
 }

@@ -36,30 +36,6 @@ fn the_table_has_a_line_for_each_host() {
 }
 
 #[test]
-fn at_means_the_usual_hosts_and_the_job_those_of_a_batch_system() {
-    let dir = dir();
-    let file = write(&dir, "mycloud/hosts", "3/: # here\n");
-    let nodes = write(&dir, "nodes", "n1\nn1\nn2\n");
-    let call = |word| mc("hosts").args(["-h", word]).env("HOME", dir.path());
-    let slots = |table: String, host: &str| line(&table, host)[3].clone();
-    let usual = call("@").env("XDG_CONFIG_HOME", dir.path()).succeeds().text();
-    assert_eq!(slots(usual, ":"), "3");
-    for value in ["2/:", file.to_str().unwrap()] {
-        let table = call("@").env("MC_HOSTS", value).succeeds().text();
-        assert_eq!(slots(table, ":"), if value == "2/:" { "2" } else { "3" });
-    }
-    let nothing = call("@").env("XDG_CONFIG_HOME", "").stderr_has("there is neither MC_HOSTS nor ");
-    nothing.stderr_has(".config/mycloud/hosts: write your hosts there").fails(2);
-    call("@").env("MC_HOSTS", "@").stderr_has("MC_HOSTS: it names no hosts").fails(2);
-    call("@job").stderr_has("this is no job of Slurm or PBS").fails(2);
-    let slurm = call("@job").env("SLURM_JOB_NODELIST", "n[1-2]");
-    let slurm = slurm.env("SLURM_JOB_CPUS_PER_NODE", "3(x2)").on(cluster()).succeeds().text();
-    assert_eq!(slots(slurm, "n2"), "3");
-    let pbs = call("@job").env("PBS_NODEFILE", nodes).on(cluster()).succeeds().text();
-    assert_eq!((slots(pbs.clone(), "n1"), slots(pbs, "n2")), ("2".into(), "1".into()));
-}
-
-#[test]
 fn a_host_out_of_reach_is_said_and_the_others_are_shown() {
     let hosts = Cluster::new();
     hosts.run(["kill", "n2"]);

@@ -6,12 +6,16 @@
 
 mod call;
 mod cluster;
+mod everywhere;
 mod oracle;
+mod processes;
 mod running;
 
 pub use call::Call;
 pub use cluster::{CLEAN, Cluster, HOSTS, cluster, worker};
+pub use everywhere::everywhere;
 pub use oracle::{jq, need, python, python_program};
+pub use processes::marked;
 pub use running::{Output, Running};
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,107 @@
+//! Pipelines killed at random moments: nothing of them is left, on no machine.
+
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+
+use super::at_work::AtWork;
+use crate::support::{Cluster, Random, marked};
+
+/// How many moments each sort of kill is tried at, and how many of them at once.
+const MOMENTS: u64 = 20;
+const AT_ONCE: u64 = 4;
+
+/// The moments lie within the first so many milliseconds: about what the pipeline takes.
+const LONGEST_MS: u64 = 2500;
+
+/// Runs pipelines on two hosts of a cluster and does `harm` to each at a random moment, with a
+/// random number; then there is nothing left on the hosts.
+#[track_caller]
+fn disturbed(what: &str, harm: impl Fn(&Cluster, &AtWork, u64) + Sync) {
+    let seed = u64::from(std::process::id());
+    println!("{what}: seed {seed}"); // Shown when the test fails.
+    let (cluster, mut random) = (Cluster::new(), Random(seed));
+    for _ in 0..MOMENTS / AT_ONCE {
+        std::thread::scope(|scope| {
+            for _ in 0..AT_ONCE {
+                let (moment, choice) = (random.below(LONGEST_MS), random.next());
+                let (cluster, harm) = (&cluster, &harm);
+                scope.spawn(move || {
+                    let options = "--block 300";
+                    let work = AtWork::new(cluster, "n1,n2", options, "sleep 0.2; cat");
+                    std::thread::sleep(Duration::from_millis(moment));
+                    println!("{what} after {moment} ms, choice {choice}");
+                    harm(cluster, &work, choice);
+                    work.ends();
+                });
+            }
+        });
+        cluster.is_clean();
+    }
+}
+
+/// Sends a signal to the shell and all tools, if they are still there.
+fn signal_all(work: &AtWork, signal: Signal) {
+    match killpg(Pid::from_raw(work.running().id()), signal) {
+        Ok(()) | Err(Errno::ESRCH) => {}
+        Err(e) => panic!("{e}"),
+    }
+}
+
+#[test]
+fn int_leaves_nothing() {
+    disturbed("INT", |_, work, _| signal_all(work, Signal::SIGINT));
+}
+
+#[test]
+fn term_leaves_nothing() {
+    disturbed("TERM", |_, work, _| signal_all(work, Signal::SIGTERM));
+}
+
+#[test]
+fn hup_leaves_nothing() {
+    disturbed("HUP", |_, work, _| signal_all(work, Signal::SIGHUP));
+}
+
+#[test]
+fn a_kill_of_any_one_process_here_leaves_nothing() {
+    let harm = |_: &Cluster, work: &AtWork, choice: u64| {
+        let processes = marked(work.dir.path());
+        if processes.is_empty() {
+            return;
+        }
+        let (process, _) = processes[(choice % processes.len() as u64) as usize];
+        let name = std::fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
+        println!("KILL of {name}");
+        let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
+    };
+    disturbed("KILL here", harm);
+}
+
+#[test]
+fn a_kill_of_any_one_process_on_a_host_leaves_nothing() {
+    let harm = |cluster: &Cluster, _: &AtWork, choice: u64| {
+        let host = ["n1", "n2"][(choice % 2) as usize];
+        let text = cluster.run(["ps", host]).text();
+        let processes: Vec<&str> = text.lines().collect();
+        if processes.is_empty() {
+            return;
+        }
+        let line = processes[(choice / 2 % processes.len() as u64) as usize];
+        println!("KILL of {line}");
+        let process = line.split_whitespace().nth(1).unwrap();
+        cluster.call(["exec", host, "kill", "-KILL", process]).stderr_any().ends();
+    };
+    disturbed("KILL there", harm);
+}
+
+#[test]
+fn a_kill_of_all_processes_here_leaves_nothing_on_hosts() {
+    disturbed("KILL of all", |_, work, _| {
+        for (process, _) in marked(work.dir.path()) {
+            let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
+        }
+    });
+}

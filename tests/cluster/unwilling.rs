@@ -1,0 +1,119 @@
+//! Hosts that offer little, or that cannot be had: pipelines over all hosts when one of them is so.
+
+use crate::support::{Call, Cluster, HOSTS, dir, sh, write};
+
+/// How hosts may be reached.
+const ROADS: [&str; 2] = ["", "--ssh ssh"];
+
+/// A map over all hosts, by each of [`ROADS`].
+fn maps(cluster: &Cluster) -> [Call; 2] {
+    ROADS.map(|road| {
+        let line = format!(
+            "set -o pipefail; mc-map -h {} {road} --block 200 ./f | mc-gather",
+            cluster.hosts(HOSTS)
+        );
+        sh("bash", &line).on(cluster).stdin(numbers())
+    })
+}
+
+fn numbers() -> String {
+    (1..=500).map(|n| format!("{n}\n")).collect()
+}
+
+/// A directory with a command of one's own.
+fn with_command() -> tempfile::TempDir {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = dir();
+    let path = write(&dir, "f", "#!/bin/sh\nexec cat\n");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    dir
+}
+
+/// After `harm`, all goes well all the same.
+#[track_caller]
+fn survives(harm: impl Fn(&Cluster)) {
+    let (cluster, dir) = (Cluster::new(), with_command());
+    harm(&cluster);
+    for map in maps(&cluster) {
+        map.current_dir(&dir).stdout(numbers()).succeeds();
+    }
+    cluster.is_clean();
+}
+
+/// After `harm` to n2, nothing is sent anywhere: exit status 5 of mc-map, which says `texts` of it.
+#[track_caller]
+fn is_refused(texts: &[&str], harm: impl Fn(&Cluster)) {
+    let (cluster, dir) = (Cluster::new(), with_command());
+    harm(&cluster);
+    for map in maps(&cluster) {
+        let mut map = map.current_dir(&dir).stderr_has("mc-map: n2: ");
+        for text in texts {
+            map = map.stderr_has(*text);
+        }
+        let output = map.fails(4);
+        assert!(output.stdout.is_empty());
+    }
+    cluster.is_clean();
+}
+
+/// The login shell of n2 is `shell`.
+fn login_shell(cluster: &Cluster, shell: &str) {
+    cluster.on_host("n2", &format!("sed -i 's|/bin/bash|{shell}|' /etc/passwd"));
+}
+
+#[test]
+fn a_login_that_gives_no_shell() {
+    is_refused(&[], |cluster| login_shell(cluster, "/usr/sbin/nologin"));
+}
+
+#[test]
+fn directories_where_nothing_may_be_run() {
+    survives(|cluster| drop(cluster.run(["noexec", "n2"])));
+    is_refused(&["executed"], |cluster| {
+        cluster.run(["noexec", "n2", "/tmp", "/var/tmp", "/home", "/dev/shm"]);
+    });
+}
+
+#[test]
+fn directories_that_are_not_ours() {
+    survives(|cluster| {
+        cluster.on_host("n2", "mkdir -m 777 /var/tmp/mycloud-0");
+        cluster.on_host("n2", "mkdir -m 700 /tmp/mycloud-0; chown nobody /tmp/mycloud-0");
+    });
+}
+
+#[test]
+fn a_disk_that_is_full_from_the_start() {
+    is_refused(&["room"], |cluster| drop(cluster.run(["fill", "n2"])));
+}
+
+#[test]
+fn a_host_with_another_key() {
+    is_refused(&["CHANGED", "ssh-keygen"], |cluster| drop(cluster.run(["rekey", "n2"])));
+}
+
+#[test]
+fn a_host_that_knows_no_key_of_ours() {
+    is_refused(&["denies the login"], |cluster| {
+        cluster.run(["sshd", "n2", "AuthorizedKeysFile none"]);
+    });
+}
+
+#[test]
+fn a_host_that_is_down() {
+    is_refused(&["refused"], |cluster| drop(cluster.run(["kill", "n2"])));
+}
+
+#[test]
+fn a_host_that_does_not_answer() {
+    is_refused(&[], |cluster| drop(cluster.run(["crash", "n2"])));
+}
+
+#[test]
+fn a_name_that_is_no_host() {
+    let cluster = crate::support::cluster();
+    for road in ROADS {
+        let line = format!("mc-map -h n1,nowhere.invalid {road} cat");
+        sh("bash", &line).on(cluster).stderr_has("nowhere.invalid").stdin("1\n").fails(5);
+    }
+}
