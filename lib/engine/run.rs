@@ -272,5 +272,10 @@ fn explain(plan: &Plan<'_>, name: &str, lines: (u64, u64), failure: Failure) -> 
         (plan.pass_on)(&said);
     }
     let error = failure.error;
-    Error::new(error.kind(), format!("{error}; the output is not complete"))
+    let mut text = error.to_string();
+    // An upstream that failed has said so.
+    if !text.ends_with("not complete") {
+        text.push_str("; the output is not complete");
+    }
+    Error::new(error.kind(), text)
 }
