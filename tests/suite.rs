@@ -1,6 +1,7 @@
 //! The tests of the tools as their users run them: one binary, a module a subject.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(missing_docs, unreachable_pub)]
+#![allow(clippy::print_stdout)] // Shown when a test fails: its seed.
 
 mod aggregate;
 mod cluster;
