@@ -44,6 +44,10 @@ impl Outbox {
     /// Sends a frame.
     pub(crate) fn frame(&self, kind: Kind, request: u32, payload: &[u8]) -> Result<()> {
         let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        // That a task was stopped because this is the end must not be taken for its result.
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(Error::incomplete("the connection is closed"));
+        }
         let (file, buffer) = &mut *stream;
         buffer.clear();
         Frame { kind, request, payload }.encode(buffer)?;

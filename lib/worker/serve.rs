@@ -132,8 +132,8 @@ pub fn serve(surroundings: Surroundings) -> Result<()> {
     let mut session =
         Session { shared: Arc::clone(&shared), jobs: Jobs::default(), open: Open::default() };
     let result = session.listen(&mut ear);
-    shared.ending.store(true, Ordering::SeqCst);
     shared.outbox.close();
+    shared.ending.store(true, Ordering::SeqCst);
     session.open.stop_all();
     shared.children.end_all();
     result
