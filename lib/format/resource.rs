@@ -182,9 +182,10 @@ mod tests {
         assert_eq!(parse("./csv:a.txt").unwrap().spec.name(), "text");
         assert_eq!(parse("ndjson:-").unwrap().place, Place::Standard);
         assert_eq!(parse("-").unwrap(), Resource::standard());
+        assert_eq!(parse("a.mc").unwrap().spec.name(), "shards");
         assert_eq!(parse("https://h/a.csv").unwrap().spec.name(), "csv");
         assert_eq!(parse("text:http://h/a").unwrap().place, Place::Url("http://h/a".into()));
-        for refused in ["client:///a", "csv:client:///a", "a", "a.mc", ":a", "csv:", "a b:c"] {
+        for refused in ["client:///a", "csv:client:///a", "a", ":a", "csv:", "a b:c"] {
             assert!(parse(refused).is_err(), "{refused}");
         }
         let spec = Spec::plain("text");

@@ -78,7 +78,7 @@ mod tests {
         columns.row(["b".into()]);
         assert_eq!(
             columns.text(),
-            "HOST       SLOTS  ARCH\na\\u{1b}[2J      4  x86_64\nb              -  -\n"
+            "HOST        SLOTS  ARCH\na\\u{1b}[2J      4  x86_64\nb               -  -\n"
         );
     }
 
