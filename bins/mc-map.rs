@@ -217,6 +217,9 @@ fn main() -> ExitCode {
         let input_path = surroundings::stdin_path();
         match feed::feed(session, &args.hosts)? {
             Feed::Records(input) if !on_hosts => args.here(words, input_path, input, session),
+            Feed::Shards(_) if args.per == Per::Shard || args.block.is_some() => Err(Error::usage(
+                "--per and --block are for records: of shards, each is one process's",
+            )),
             Feed::Shards(consumer) => {
                 shards::check_output(session, args.output.as_deref())?;
                 args.on_hosts(words, None, Feed::Shards(consumer), session)

@@ -2,9 +2,11 @@
 //! pipeline, or into a file that keeps them; a terminal gets their records.
 
 use std::fs::File;
-use std::io::{PipeWriter, Write};
+use std::io::{PipeWriter, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+
+use nix::unistd::{AccessFlags, access};
 
 use crate::cli::stdout::Sort;
 use crate::cli::{Session, Stdout};
@@ -13,6 +15,7 @@ use crate::engine::producer::Producer;
 use crate::engine::reach::Reach;
 use crate::error::{Error, Result};
 use crate::record::stream::{Facts, Input, Output, Summary};
+use crate::run::manifest::PREFIX;
 use crate::run::pipe::PipeInput;
 
 /// How much is written to a terminal at once.
@@ -31,8 +34,32 @@ pub fn check_output(session: &Session, keep: Option<&Path>) -> Result<()> {
         Some(path) if path.is_dir() => {
             Err(Error::usage(format!("{} is a directory", path.display())))
         }
-        _ => Ok(()),
+        Some(path) => {
+            let directory = directory_of(path);
+            access(directory, AccessFlags::W_OK | AccessFlags::X_OK)
+                .map_err(|e| Error::path("write in", directory, &e.into()))?;
+            // Written over, nobody could tell any more where its data lies.
+            if is_kept(path) {
+                let path = path.display();
+                return Err(Error::usage(format!(
+                    "{path} is there, and its data on hosts: remove it first: mc-hosts --rm {path}"
+                )));
+            }
+            Ok(())
+        }
+        None => Ok(()),
     }
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Whether the file at `path` is a manifest.
+fn is_kept(path: &Path) -> bool {
+    let mut first = [0; PREFIX.len()];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut first));
+    read.is_ok() && first == *PREFIX.as_bytes()
 }
 
 /// Calls `make`, which makes shards and writes their manifest, and sees to it that they find their
@@ -70,7 +97,7 @@ fn keep_in(
     let failed = |e: std::io::Error| Error::path("write", path, &e);
     let mut lines = Lines(Vec::new());
     let (summary, producer) = make(&mut lines)?;
-    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = directory_of(path);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary: PathBuf = directory.join(format!(".{name}.{}.tmp", std::process::id()));
     let ledger = session.ledger();
@@ -86,6 +113,9 @@ fn keep_in(
         let _ = std::fs::remove_file(&temporary);
     }
     ledger.settle(&temporary);
+    if written.is_err() {
+        producer.forget();
+    }
     written?;
     producer.stay()?;
     Ok(summary)

@@ -49,6 +49,15 @@ pub fn pack(
             files.push(Shipped { from, to, executable: true });
         }
     }
+    for (at, file) in files.iter().enumerate() {
+        if let Some(twin) = files[..at].iter().find(|other| other.to == file.to) {
+            let (one, other) = (twin.from.display(), file.from.display());
+            let name = file.to.display();
+            return Err(Error::usage(format!(
+                "{one} and {other} would both be {name} on the hosts"
+            )));
+        }
+    }
     let is_sent = |path: &Path| files.iter().any(|file| file.from == path);
     let left: Vec<&OsString> = words
         .iter()

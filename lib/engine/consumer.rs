@@ -123,6 +123,7 @@ impl Consumer {
             fleet,
             coming,
             open: None,
+            came: (0, 0),
             rest: Vec::new(),
             at: 0,
             name,
@@ -237,6 +238,8 @@ pub struct ShardRecords {
     fleet: Arc<Fleet>,
     coming: Receiver<Coming>,
     open: Option<Box<Asked>>,
+    /// How many records were given out, and the sum of their hashes.
+    came: (u64, u128),
     rest: Vec<u8>,
     at: usize,
     name: String,
@@ -263,9 +266,13 @@ impl ShardRecords {
                         let rest = open.elsewhere(error)?;
                         **open = ask(&self.fleet, rest)?;
                         open.given = given;
+                        continue;
                     }
                     Ok(None) => {
-                        verify(open.from.name(), &open.shard, &open.digest.contents())?;
+                        let came = open.digest.contents();
+                        verify(open.from.name(), &open.shard, &came)?;
+                        self.came.0 += came.records;
+                        self.came.1 = self.came.1.wrapping_add(came.sum);
                         self.open = None;
                     }
                 }
@@ -275,6 +282,14 @@ impl ShardRecords {
                 Ok(Coming::Failed(error)) => return Err(error),
                 Ok(Coming::End(consumer)) => {
                     let Consumer { mut manifest, claim, .. } = *consumer;
+                    // Each shard was checked, and so is that none was passed over.
+                    let totals = manifest.totals();
+                    if self.came != (totals.records, totals.sum) {
+                        let (came, due) = (self.came.0, totals.records);
+                        return Err(Error::incomplete(format!(
+                            "{came} records came where the manifest tells of {due}"
+                        )));
+                    }
                     // The producer waits for this; nobody may wait for its end before.
                     drop(claim);
                     manifest.drain()?;

@@ -89,6 +89,27 @@ impl Fleet {
         if fleet.missing.is_empty() { Ok(fleet) } else { Err(fleet.missing.swap_remove(0).1) }
     }
 
+    /// The same, but without those that cannot be reached, which is said, as long as there are
+    /// others.
+    ///
+    /// # Errors
+    /// As [`Fleet::open`], when none can be reached.
+    pub fn open_those_there(
+        hosts: &[(Host, String)],
+        settings: &Settings,
+        greeting: &Greeting,
+    ) -> Result<Fleet> {
+        let mut fleet = Fleet::open_some(hosts, settings, greeting);
+        if fleet.members.is_empty() && !fleet.missing.is_empty() {
+            return Err(fleet.missing.swap_remove(0).1);
+        }
+        fleet
+            .missing
+            .iter()
+            .for_each(|(_, error)| (settings.say)(&format!("{error}; going on without it")));
+        Ok(fleet)
+    }
+
     /// The same, but without those that cannot be reached: what lies there may lie elsewhere too.
     pub fn open_some(hosts: &[(Host, String)], settings: &Settings, greeting: &Greeting) -> Fleet {
         let mut connections: Vec<Option<Result<Arc<Connection>>>> = Vec::new();
@@ -175,7 +196,8 @@ impl Fleet {
     pub fn check(&self) -> Result<()> {
         for member in &self.members {
             let Some(why) = member.connection.lost() else { continue };
-            let made = member.made();
+            let made: BTreeSet<u64> =
+                member.made().iter().copied().filter(|shard| !self.has_copy(*shard)).collect();
             if !made.is_empty() {
                 let named: Vec<String> = made.iter().take(NAMED_MAX).map(u64::to_string).collect();
                 let more = made.len().saturating_sub(NAMED_MAX);
@@ -191,6 +213,12 @@ impl Fleet {
             }
         }
         Ok(())
+    }
+
+    /// Whether a shard lies with a member that is there.
+    fn has_copy(&self, shard: u64) -> bool {
+        let mut alive = self.members.iter().filter(|m| m.connection.lost().is_none());
+        alive.any(|member| member.made().contains(&shard))
     }
 
     /// Hangs up everywhere, and waits for the workers to end.

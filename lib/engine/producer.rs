@@ -1,6 +1,7 @@
 //! The making of shards: the run that they belong to, the workers that make them, the manifest that
 //! tells of them, and the wait for those who read them.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,6 +17,9 @@ use crate::run::ownership::{Claim, GRACE, Outcome, Owner};
 use crate::run::run_dir::{RunRecord, Split};
 use crate::run::run_id::RunId;
 use crate::wire::message::{self, Ask, Reply};
+
+/// How much of a file is sent at once.
+const SEND_BYTES: usize = 256 * 1024;
 
 /// A file to be sent to where commands start.
 #[derive(Clone, Debug)]
@@ -53,17 +57,45 @@ impl Producer {
         keep: Option<&Path>,
         output: &mut dyn Output,
     ) -> Result<Producer> {
-        Producer::begin_with(reach, hosts, memory, keep, Vec::new(), output)
+        let greeting = |run: RunId| Greeting { run: Some(run.to_string()), memory };
+        let open = |run| Fleet::open(hosts, &reach.settings, &greeting(run));
+        Producer::begin_with(reach, open, keep, Vec::new(), output)
     }
 
-    /// The same for shards that are parts of local files, `splits`.
+    /// The same on those of `hosts` that can be reached: shards lie on them, and maybe on others.
     ///
     /// # Errors
     /// As [`Producer::begin`].
-    pub fn begin_with(
+    pub fn begin_where_shards_lie(
         reach: &Reach,
         hosts: &[(Host, String)],
         memory: Option<u64>,
+        keep: Option<&Path>,
+        output: &mut dyn Output,
+    ) -> Result<Producer> {
+        let greeting = |run: RunId| Greeting { run: Some(run.to_string()), memory };
+        let open = |run| Fleet::open_those_there(hosts, &reach.settings, &greeting(run));
+        Producer::begin_with(reach, open, keep, Vec::new(), output)
+    }
+
+    /// The same without hosts, for shards that are parts of local files, `splits`.
+    ///
+    /// # Errors
+    /// As [`Producer::begin`].
+    pub fn begin_splits(
+        reach: &Reach,
+        keep: Option<&Path>,
+        splits: Vec<Split>,
+        output: &mut dyn Output,
+    ) -> Result<Producer> {
+        let greeting = |run: RunId| Greeting { run: Some(run.to_string()), memory: None };
+        let open = |run| Fleet::open(&[], &reach.settings, &greeting(run));
+        Producer::begin_with(reach, open, keep, splits, output)
+    }
+
+    fn begin_with(
+        reach: &Reach,
+        open: impl FnOnce(RunId) -> Result<Fleet>,
         keep: Option<&Path>,
         splits: Vec<Split>,
         output: &mut dyn Output,
@@ -72,8 +104,7 @@ impl Producer {
         reach.locks.sweep();
         let run = RunId::random()?;
         let owner = if keep.is_some() { None } else { Some(reach.locks.own(run)?) };
-        let greeting = Greeting { run: Some(run.to_string()), memory };
-        let fleet = Fleet::open(hosts, &reach.settings, &greeting)?;
+        let fleet = open(run)?;
         let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |at| at.as_secs());
         let of = |c: &std::sync::Arc<Connection>| {
             reach.record_of(c.host(), c.name(), c.welcome().directory.clone())
@@ -148,17 +179,38 @@ impl Producer {
     pub fn end(&self, output: &mut dyn Output) -> Result<()> {
         self.fleet.check()?;
         if self.record.kept.is_some() {
-            for connection in self.fleet.connections() {
-                let request = connection.ask(&Ask::Keep)?;
-                expect_done(connection, request)?;
-            }
+            // First the record, so that whatever is kept can be found and removed.
             self.reach.runs.keep(self.run, &self.record)?;
+            let keep = |connection: &std::sync::Arc<Connection>| {
+                let request = connection.ask(&Ask::Keep)?;
+                expect_done(connection, request)
+            };
+            let kept =
+                self.fleet.connections().try_for_each(keep).and_then(|()| self.fleet.check());
+            if kept.is_err() {
+                self.forget();
+            }
+            kept?;
         }
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer {
             output.write(writer.end().as_bytes())?;
         }
         output.flush()
+    }
+
+    /// Removes what is kept of the run after all: its manifest could not be written, say. What lies
+    /// on a host that is lost stays known, for `mc-hosts` to remove.
+    pub fn forget(&self) {
+        let mut all_gone = true;
+        for connection in self.fleet.connections() {
+            let asked = connection.ask(&Ask::Remove(self.run.to_string()));
+            let gone = asked.and_then(|request| connection.reply(request));
+            all_gone &= matches!(gone, Ok(Reply::Removed(_)));
+        }
+        if all_gone {
+            let _ = self.reach.runs.remove(self.run);
+        }
     }
 
     /// Stays until those who read the shards have let go; then nothing is left of them, unless they
@@ -195,11 +247,18 @@ impl Drop for Producer {
 fn equip(connection: &Connection, job: &message::Job, files: &[Shipped]) -> Result<()> {
     connection.tell(&Ask::Job(job.clone()))?;
     for file in files {
-        let content = std::fs::read(&file.from).map_err(|e| Error::path("read", &file.from, &e))?;
+        let failed = |e: std::io::Error| Error::path("read", &file.from, &e);
+        let mut content = std::fs::File::open(&file.from).map_err(failed)?;
         let path = file.to.as_os_str().into();
         let ask = Ask::File(message::File { path, executable: file.executable });
         let request = connection.ask(&ask)?;
-        connection.send(request, &content)?;
+        let mut buffer = vec![0; SEND_BYTES];
+        loop {
+            match content.read(&mut buffer).map_err(failed)? {
+                0 => break,
+                count => connection.send(request, &buffer[..count])?,
+            }
+        }
         connection.sent_all(request)?;
         expect_done(connection, request)?;
     }

@@ -94,7 +94,12 @@ impl Slot<'_> {
                     if failed.by_command && failed.code != Kind::BadInput.exit_code() {
                         failures += 1;
                     }
-                    let again = if full {
+                    // A copy that is not there, or is damaged, may be sound elsewhere.
+                    let copy = !failed.by_command
+                        && near.len() > 1
+                        && failed.code == Kind::Incomplete.exit_code()
+                        && near.iter().any(|host| !avoid.contains(host));
+                    let again = if full || copy {
                         hosts.fleet.has_others(&avoid)
                     } else {
                         failures > 0 && self.handover.again(task, failures)
@@ -135,7 +140,7 @@ impl Slot<'_> {
             Source::Resource(file) => (message::Source::Resource(file.resource.clone()), None),
             Source::Shard(shard) if shard.hosts.iter().any(|host| host == connection.name()) => {
                 let fetch = Fetch { run: shard.run.clone(), shard: shard.number };
-                (message::Source::Shard(fetch), None)
+                (message::Source::Shard(fetch, shard.contents), None)
             }
             Source::Shard(shard) => (message::Source::Stream, Some(self.fetched(hosts, shard)?)),
         };

@@ -59,6 +59,7 @@ pub fn cut(
         size: length,
         modified,
         lenient: !options.bad.is_strict(),
+        max_record: options.max_record as u64,
     };
     let step = (size / STEPS).clamp(STEP_MIN, STEP_MAX) as usize;
     let parts = read::open_parts(resource, options, |input| Box::new(Steps { input, step }))?;
@@ -123,7 +124,7 @@ pub(crate) fn open(split: &Split) -> Result<Box<dyn Source>> {
     let policy = if split.lenient { Policy::Skip } else { Policy::Fail };
     let options = ReadOptions {
         bad: Arc::new(Bad::new(policy)?),
-        max_record: usize::MAX,
+        max_record: usize::try_from(split.max_record).unwrap_or(usize::MAX),
         ..ReadOptions::new(Policy::Fail)?
     };
     let Some((from, to)) = split.range else { return read::open(&[resource], &options) };

@@ -65,7 +65,7 @@ impl Reader {
         let most = self.options.max_record;
         let mut data = Vec::new();
         let file = File::open(path).map_err(failed)?;
-        file.take(most as u64 + 1).read_to_end(&mut data).map_err(failed)?;
+        file.take((most as u64).saturating_add(1)).read_to_end(&mut data).map_err(failed)?;
         let start = out.len();
         if data.len() <= most {
             out.push(b'[');

@@ -76,6 +76,8 @@ pub struct Split {
     pub modified: u64,
     /// Whether bad records are dropped.
     pub lenient: bool,
+    /// The longest record in bytes.
+    pub max_record: u64,
 }
 
 /// A host of a run.

@@ -59,15 +59,16 @@ impl Ear {
     pub fn fill(&mut self, buffer: &mut [u8]) -> Result<bool> {
         loop {
             let silent = self.heard.elapsed();
-            let Some(left) = SILENCE_MAX.checked_sub(silent) else {
-                let seconds = silent.as_secs();
-                return Err(Error::incomplete(format!(
-                    "nothing was heard from it for {seconds} s"
-                )));
-            };
+            let left = SILENCE_MAX.saturating_sub(silent);
             let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
             let mut fds = [PollFd::new(self.stream.as_fd(), PollFlags::POLLIN)];
             match poll(&mut fds, timeout) {
+                // It may be us who did not listen: silent is who has nothing to be heard now.
+                Ok(0) if left.is_zero() => {
+                    let seconds = silent.as_secs();
+                    let text = format!("nothing was heard from it for {seconds} s");
+                    return Err(Error::incomplete(text));
+                }
                 Ok(0) | Err(Errno::EINTR) => continue,
                 Ok(_) => (),
                 Err(e) => return Err(Error::io("read", "the connection", &e.into())),

@@ -105,8 +105,8 @@ pub struct Task {
 pub enum Source {
     /// It follows, as data.
     Stream,
-    /// A shard on this host.
-    Shard(Fetch),
+    /// A shard on this host, which must hold this.
+    Shard(Fetch, Contents),
     /// The records of a resource of this host.
     Resource(Resource),
 }

@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
 use crate::format::{Once, ReadOptions};
-use crate::record::bad::Bad;
+use crate::record::bad::{Bad, Policy};
 use crate::record::block::Blocks;
+use crate::record::digest::{Contents, Digest};
 use crate::record::stream::Input;
 use crate::wire::bytes::Bytes;
 use crate::wire::flow::Debt;
@@ -150,10 +151,10 @@ impl Jobs {
             return Err(broken("a task without its job").into());
         };
         let stopped = || stop.load(Ordering::SeqCst) || shared.ending.load(Ordering::SeqCst);
-        let work = Work { shared, job: &job, task, stopped: &stopped, bad: Arc::new(bad(&job)) };
+        let work = Work { shared, job: &job, task, stopped: &stopped, bad: Arc::new(bad(&job)?) };
         let input = match (input, &task.input) {
             (Some(input), _) => input,
-            (None, Source::Shard(shard)) => work.shard(shard)?,
+            (None, Source::Shard(shard, contents)) => work.shard(shard, contents)?,
             (None, Source::Resource(resource)) => work.resource(resource)?,
             (None, Source::Stream) => return Err(broken("a task without its input").into()),
         };
@@ -170,8 +171,8 @@ impl Jobs {
 }
 
 /// What judges bad records here: the tool does, in its turn.
-fn bad(job: &message::Job) -> Bad {
-    Bad::collecting(if job.lenient { REJECTS_BYTES } else { 0 })
+fn bad(job: &message::Job) -> Result<Bad> {
+    if job.lenient { Ok(Bad::collecting(REJECTS_BYTES)) } else { Bad::new(Policy::Fail) }
 }
 
 fn copy(spool: &Spool, mut to: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
@@ -210,11 +211,13 @@ impl Work<'_> {
     }
 
     /// A shard that lies here, in the form that the command reads.
-    fn shard(&self, shard: &Fetch) -> Result<Spool> {
+    fn shard(&self, shard: &Fetch, contents: &Contents) -> Result<Spool> {
         let file = store::open(&self.shared.base, &shard.run, shard.shard)?;
         let name = format!("shard {}", shard.shard);
         let mut spool = self.spool();
-        let mut blocks = Blocks::new(ShardInput { file, name }, self.max_record());
+        let mut digest = Digest::default();
+        let input = ShardInput { file, name, digest: &mut digest };
+        let mut blocks = Blocks::new(input, usize::MAX >> 1);
         while let Some(block) = blocks.next(BLOCK_BYTES, Vec::new(), &self.bad)? {
             if self.form() == Form::Records || self.job.words.is_empty() {
                 // A shard holds sound records.
@@ -226,6 +229,13 @@ impl Work<'_> {
                 self.bad.reject(error, &text)?;
             }
             spool.push(&fed.bytes)?;
+        }
+        drop(blocks);
+        if digest.contents() != *contents {
+            let shard = shard.shard;
+            let text =
+                format!("shard {shard} is not what its manifest says; nothing was run on it");
+            return Err(Error::incomplete(text));
         }
         Ok(spool)
     }
@@ -247,12 +257,14 @@ impl Work<'_> {
         };
         let mut source = resource::open(&self.shared.login, resource, &options)?;
         let mut records = Vec::new();
-        while source.fill(&mut records)? {
+        let mut more = true;
+        while more {
             if (self.stopped)() {
                 return Err(Error::incomplete("stopped"));
             }
-            spool.push(&records)?;
             records.clear();
+            more = source.fill(&mut records)?;
+            spool.push(&records)?;
         }
         Ok(spool)
     }
@@ -326,14 +338,17 @@ impl Work<'_> {
 }
 
 /// A shard as a stream.
-struct ShardInput {
+struct ShardInput<'a> {
     file: File,
     name: String,
+    digest: &'a mut Digest,
 }
 
-impl Input for ShardInput {
+impl Input for ShardInput<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        self.file.read(buffer).map_err(|e| Error::io("read", &self.name, &e))
+        let got = self.file.read(buffer).map_err(|e| Error::io("read", &self.name, &e))?;
+        self.digest.push(&buffer[..got]);
+        Ok(got)
     }
 
     fn name(&self) -> &str {

@@ -73,6 +73,8 @@ fn a_shard_that_changed_where_it_lies_is_never_delivered() {
         "n1",
         "printf 9 | dd of=$(ls -d /var/tmp/mycloud-*/kept/*/2) bs=1 seek=3 conv=notrunc 2>&1",
     );
+    on(&cluster, dir.path(), "mc-map cat < x.mc | mc-gather")
+        .fails_with(4, "shard 2 is not what its manifest says");
     on(&cluster, dir.path(), "mc-gather -o ndjson:out < x.mc")
         .fails_with(4, "shard 2 is not what its manifest says");
     assert!(!dir.path().join("out").exists());
@@ -85,11 +87,34 @@ fn copies_outlive_a_host() {
     write(&dir, "in", numbers(9000));
     run("mc-scatter -h n1,n2,n3 --replicas 2 --block 5K -o x.mc < in").succeeds();
     run("mc-scatter -h n1,n2,n3 --replicas 4 -o z.mc < in").fails_with(2, "--replicas 4 needs");
+    for reader in ["mc-cat x.mc", "mc-gather < x.mc", "mc-sort -k .:n < x.mc"] {
+        run(&format!("{reader} | cmp - in")).succeeds();
+    }
     cluster.run(["kill", "n2"]);
-    run("mc-cat x.mc | cmp - in").stderr_any().succeeds();
+    for reader in ["mc-cat x.mc", "mc-map cat < x.mc | mc-gather"] {
+        run(&format!("{reader} | cmp - in")).stderr_any().succeeds();
+    }
     cluster.run(["kill", "n1"]);
     run("mc-gather -o ndjson:out < x.mc").stderr_any().fails(5);
     assert!(!dir.path().join("out").exists());
+}
+
+#[test]
+fn a_copy_that_is_gone_or_damaged_is_made_up_for_by_another() {
+    let (cluster, dir) = (Cluster::new(), dir());
+    let run = |script: &str| on(&cluster, dir.path(), script);
+    write(&dir, "in", numbers(9000));
+    run("mc-scatter -h n1,n2,n3 --replicas 2 --block 5K -o x.mc < in").succeeds();
+    cluster.on_host("n1", "rm -f /var/tmp/mycloud-*/kept/*/[0-9]*");
+    for reader in [
+        "mc-cat x.mc",
+        "mc-gather < x.mc",
+        "mc-sort -k .:n < x.mc",
+        "mc-map cat < x.mc | mc-gather",
+    ] {
+        run(&format!("{reader} | cmp - in")).stderr_any().succeeds();
+    }
+    run("mc-reduce --all count < x.mc").stdout("{\"count\":9000}\n").succeeds();
 }
 
 #[test]

@@ -58,13 +58,21 @@ pub fn run(
         (None, Feed::Shards(consumer)) => consumer.origin.hosts.clone(),
         (None, Feed::Records(_)) => return Err(Error::usage("no hosts to work on")),
     };
+    if hosts.is_empty() {
+        let text = "these shards are parts of files of this machine: say with -h where to work";
+        return Err(Error::usage(text));
+    }
     if remote.replicas > hosts.len() {
         let (replicas, hosts) = (remote.replicas, hosts.len());
         return Err(Error::usage(format!(
             "--replicas {replicas} needs as many hosts, not {hosts}"
         )));
     }
-    let mut producer = Producer::begin(remote.reach, &hosts, remote.memory, remote.keep, output)?;
+    let (reach, memory, keep) = (remote.reach, remote.memory, remote.keep);
+    let mut producer = match remote.hosts {
+        Some(_) => Producer::begin(reach, &hosts, memory, keep, output)?,
+        None => Producer::begin_where_shards_lie(reach, &hosts, memory, keep, output)?,
+    };
     producer.hold(claim(&mut feed));
     producer.job(&job(options, remote), &remote.files)?;
     let origin = match &feed {

@@ -61,7 +61,7 @@ pub fn run(options: &Options<'_>, output: &mut dyn Output) -> Result<(Summary, P
         }
     }
     let (reach, keep) = (options.reach, options.keep);
-    let producer = Producer::begin_with(reach, &[], None, keep, splits, output)?;
+    let producer = Producer::begin_splits(reach, keep, splits, output)?;
     let mut summary = Summary { bad: options.read.bad.count(), ..Summary::default() };
     for contents in &lines {
         output.write(&producer.line(&[CLIENT.to_string()], contents)?)?;
