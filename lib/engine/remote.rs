@@ -94,12 +94,7 @@ impl Slot<'_> {
                     if failed.by_command && failed.code != Kind::BadInput.exit_code() {
                         failures += 1;
                     }
-                    // A copy that is not there, or is damaged, may be sound elsewhere.
-                    let copy = !failed.by_command
-                        && near.len() > 1
-                        && failed.code == Kind::Incomplete.exit_code()
-                        && near.iter().any(|host| !avoid.contains(host));
-                    let again = if full || copy {
+                    let again = if full || has_copy(&failed, near, &avoid) {
                         hosts.fleet.has_others(&avoid)
                     } else {
                         failures > 0 && self.handover.again(task, failures)
@@ -216,6 +211,13 @@ impl Slot<'_> {
 fn unreachable_file(file: &HostFile) -> Error {
     let path = String::from_utf8_lossy(&file.resource.path.0);
     Error::new(Kind::Hosts, format!("{path} on {}: its host is lost", file.hosts.join(", ")))
+}
+
+/// Whether what failed is but a copy of a shard that is not there, or is damaged, and there is
+/// another.
+fn has_copy(failed: &Failed, near: &[String], avoid: &[String]) -> bool {
+    let missing = !failed.by_command && failed.code == Kind::Incomplete.exit_code();
+    missing && near.len() > 1 && near.iter().any(|host| !avoid.contains(host))
 }
 
 /// The error for copies of a shard that are not the same.

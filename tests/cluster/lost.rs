@@ -90,8 +90,8 @@ fn a_guardian_that_is_killed_leaves_no_shards() {
         assert!(begin.elapsed() < CLEAN, "no shards: {}", cluster.leftovers());
         std::thread::sleep(Duration::from_millis(20));
     }
-    cluster
-        .on_host("n1", "kill -9 $(ps -o ppid= $(ps -o ppid= $(ps -o ppid= $(pgrep -nx sleep))))");
+    // The oldest of the worker's processes.
+    cluster.on_host("n1", "kill -9 $(pgrep -of 'mycloud-[0-9]*/bin/[0-9a-f]')");
     let ended = work.ends();
     assert!(!ended.whole, "{}", ended.stderr);
     cluster.is_clean();

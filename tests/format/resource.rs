@@ -64,7 +64,7 @@ fn what_is_no_resource_is_refused_before_anything_is_read() {
     refused(&["csv:"], "without a path");
     refused(&["csv:client:///etc/passwd"], "client://");
     refused(&["ndjson:-", "sales.mc"], "sales.mc");
-    refused(&["shards:x"], "not there yet");
+    refused(&["shards:x"], "No such file");
     refused(&["range:0..3", "range:3..0"], "say range:FIRST..END");
     refused(&["/"], "does not tell its format");
     refused(&["text:/"], "is a directory: say files:/");

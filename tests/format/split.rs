@@ -125,7 +125,7 @@ fn calls_that_make_no_sense_are_refused() {
     let refused = |args: &[&str], why: &str| {
         split(&dir, args).stdin("").stdout("").stderr_has(why).fails(2);
     };
-    refused(&["-n", "2"], "say with -o where to write; shards on hosts are not there yet");
+    refused(&["-n", "2"], "say which files to split");
     refused(&["-o", "%d.csv"], "say with -n how many files to write");
     refused(&["-n", "0", "-o", "%d.csv"], "invalid value '0'");
     refused(&["-n", "2", "-o", "x.csv"], "need %d in the name");
