@@ -32,10 +32,11 @@ fn a_line_goes_to_the_shell() {
 
 #[test]
 fn what_is_not_there_yet_is_refused() {
-    for option in ["--each", "--kv", "--raw", "--ship=x", "--per=record"] {
+    for option in ["--each", "--kv", "--raw", "--per=record"] {
         mc("map").args([option, "cat"]).fails_with(2, "not in this version yet");
     }
-    mc("map").args(["-h", "hosts", "cat"]).fails_with(2, "hosts");
+    mc("map").args(["--ship=x", "cat"]).fails_with(2, "-o and --ship are for hosts");
+    mc("map").args(["-h", "a;b", "cat"]).fails_with(2, "is no host");
     mc("map").fails_with(2, "no command");
     mc("map")
         .args(["--no-such-option", "cat"])
