@@ -27,6 +27,10 @@ fn what_is_kept_is_there_the_next_day_until_it_is_removed() {
         .stdout("9000\n")
         .stderr_any()
         .succeeds();
+    run("mc-map -h n3,: cat < x.mc | mc-gather | cmp - in").succeeds();
+    run("mc-map --per shard cat < x.mc | mc-gather")
+        .fails_with(4, "--per and --block are for records");
+    run("mc-map -h n1 -o x.mc cat < in").fails_with(2, "mc-hosts --rm x.mc");
     run("mc-gather < x.mc | cmp - in").succeeds();
     run("mc-hosts --rm x.mc --rm y.mc").stderr_any().succeeds();
     assert!(!dir.path().join("x.mc").exists());

@@ -144,7 +144,7 @@ fn one_key_for_all_and_sorting_by_another() {
 
 #[test]
 fn one_map_after_another() {
-    let line = "mc-map {h} -c 'sed s/$/0/' | mc-map -c 'sed /3/d' | mc-map {h} wc -l | mc-gather |
+    let line = "mc-map {h} -c 'sed s/$/0/' | mc-map -c 'sed /3/d' | mc-map wc -l | mc-gather |
         mc-reduce --all sum";
     let output = everywhere(line, |call| call.stdin(numbers(3000)));
     assert_eq!(output.text(), "{\"sum\":2187}\n".replace("2187", &without_3().to_string()));
