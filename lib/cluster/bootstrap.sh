@@ -33,6 +33,9 @@ mc_receive() {
     else
         find "$mc_dir/bin" -type f \( -mtime +30 -o -name '.tmp.*' -mtime +0 \) \
             -exec rm -f {} + 2> /dev/null
+        # Should this shell be killed, somebody else removes what came so far.
+        (while [ -e "$mc_new" ] && kill -0 $$; do sleep 1; done; rm -f "$mc_new") \
+            < /dev/null > /dev/null 2>&1 &
         printf 'send %s\n' "$mc_dir"
         head -c "$mc_size" > "$mc_new"
         if ! mc_whole "$mc_new"; then
