@@ -12,7 +12,7 @@
 //! - [`worker`]: the far end: one attempt at a task, its streams, its process tree; shards.
 //! - [`cluster`]: hosts, and how a worker is reached on them. The only room that names ssh.
 //! - [`engine`]: which task runs when, how often, and in what order its output counts.
-//! - [`stage`]: cat, split, map, shuffle, sort, reduce, gather: Options and `run()`.
+//! - [`stage`]: cat, split, map, shuffle, sort, reduce, gather, hosts: Options and `run()`.
 //! - [`parallel`]: work over threads, results in order.
 //! - [`cli`]: exit codes, messages, signals, standard streams.
 //!

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::repository;
 
-/// What the rooms above the engine may name.
+/// What the engine and the rooms above it may name.
 const NEAR: [&str; 11] = [
     "aggregate",
     "cluster",
@@ -33,21 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("wire", &["error", "record"]),
     ("cluster", &["error", "record", "run", "wire"]),
     ("worker", &["error", "format", "parallel", "record", "run", "wire"]),
-    (
-        "engine",
-        &[
-            "aggregate",
-            "cluster",
-            "error",
-            "format",
-            "parallel",
-            "record",
-            "run",
-            "sort",
-            "wire",
-            "worker",
-        ],
-    ),
+    ("engine", &NEAR),
     ("stage", &NEAR),
     ("cli", &NEAR),
 ];

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::cli::hosts::Hosts;
 use crate::cli::{Session, reach};
 use crate::engine::consumer::{Consumer, Feed};
+use crate::engine::reach::Reach;
 use crate::error::{Error, Result};
 use crate::format::OpenShards;
 use crate::record::stream::Input;
@@ -18,11 +19,16 @@ use crate::run::pipe::PipeInput;
 /// # Errors
 /// As [`Session::stdin`]; what the manifest of shards says.
 pub fn feed(session: &mut Session, hosts: &Hosts) -> Result<Feed> {
+    told(session, |session| hosts.reach(session))
+}
+
+/// What standard input is; `reach` is only needed for shards.
+fn told(session: &mut Session, reach: impl FnOnce(&Session) -> Result<Reach>) -> Result<Feed> {
     let mut input = Peeked::new(session.stdin()?);
     if !input.begins_with(PREFIX.as_bytes())? {
         return Ok(Feed::Records(Box::new(input)));
     }
-    let reach = hosts.reach(session)?;
+    let reach = reach(session)?;
     Ok(Feed::Shards(Box::new(Consumer::open(Box::new(input), &reach)?)))
 }
 
@@ -48,14 +54,13 @@ pub fn opener(session: &Session) -> OpenShards {
 /// # Errors
 /// As [`feed`]; `Hosts` when a host of the shards cannot be reached.
 pub fn records(session: &mut Session) -> Result<Box<dyn Input>> {
-    let mut input = Peeked::new(session.stdin()?);
-    if !input.begins_with(PREFIX.as_bytes())? {
-        return Ok(Box::new(input));
+    match told(session, |session| reach::reach(session, None, None))? {
+        Feed::Records(input) => Ok(input),
+        Feed::Shards(consumer) => {
+            if session.is_verbose() {
+                session.warn("the shards are brought to this machine");
+            }
+            Ok(Box::new(consumer.into_records("the shards".into())?))
+        }
     }
-    let reach = reach::reach(session, None, None)?;
-    let consumer = Consumer::open(Box::new(input), &reach)?;
-    if session.is_verbose() {
-        session.warn("the shards are brought to this machine");
-    }
-    Ok(Box::new(consumer.into_records("the shards".into())?))
 }

@@ -57,8 +57,7 @@ impl Producer {
         keep: Option<&Path>,
         output: &mut dyn Output,
     ) -> Result<Producer> {
-        let greeting = |run: RunId| Greeting { run: Some(run.to_string()), memory };
-        let open = |run| Fleet::open(hosts, &reach.settings, &greeting(run));
+        let open = |run| Fleet::open(hosts, &reach.settings, &greeting(run, memory));
         Producer::begin_with(reach, open, keep, Vec::new(), output)
     }
 
@@ -73,8 +72,7 @@ impl Producer {
         keep: Option<&Path>,
         output: &mut dyn Output,
     ) -> Result<Producer> {
-        let greeting = |run: RunId| Greeting { run: Some(run.to_string()), memory };
-        let open = |run| Fleet::open_those_there(hosts, &reach.settings, &greeting(run));
+        let open = |run| Fleet::open_those_there(hosts, &reach.settings, &greeting(run, memory));
         Producer::begin_with(reach, open, keep, Vec::new(), output)
     }
 
@@ -88,8 +86,7 @@ impl Producer {
         splits: Vec<Split>,
         output: &mut dyn Output,
     ) -> Result<Producer> {
-        let greeting = |run: RunId| Greeting { run: Some(run.to_string()), memory: None };
-        let open = |run| Fleet::open(&[], &reach.settings, &greeting(run));
+        let open = |run| Fleet::open(&[], &reach.settings, &greeting(run, None));
         Producer::begin_with(reach, open, keep, splits, output)
     }
 
@@ -241,6 +238,11 @@ impl Drop for Producer {
             let _ = self.reach.runs.remove(self.run);
         }
     }
+}
+
+/// How a tool begins that makes shards for `run`.
+fn greeting(run: RunId, memory: Option<u64>) -> Greeting {
+    Greeting { run: Some(run.to_string()), memory }
 }
 
 /// Makes a job known to a worker.
