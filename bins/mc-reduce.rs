@@ -7,7 +7,7 @@ use std::time::Duration;
 use mycloud::aggregate::Op;
 use mycloud::cli::options::{Keys, Memory, Records};
 use mycloud::cli::{self, Session, duration, feed, size, surroundings};
-use mycloud::engine::keyed::Limits;
+use mycloud::keyed::order::Limits;
 use mycloud::stage::reduce::{self, By, Options, Running, With};
 use mycloud::worker::Command;
 use mycloud::{Error, Result};

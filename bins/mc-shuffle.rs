@@ -6,8 +6,8 @@ use mycloud::aggregate::Op;
 use mycloud::cli::options::{Keys, Memory, Records};
 use mycloud::cli::resources::Resources;
 use mycloud::cli::{self, Session};
-use mycloud::engine::keyed::{Limits, Order};
 use mycloud::format::stream;
+use mycloud::keyed::order::{Limits, Order};
 use mycloud::record::key;
 use mycloud::stage::shuffle::{self, Options};
 

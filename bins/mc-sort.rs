@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use mycloud::cli::options::{Keys, Memory, Records};
 use mycloud::cli::resources::Resources;
 use mycloud::cli::{self, Session};
-use mycloud::engine::keyed::{Limits, Order};
 use mycloud::format::stream;
+use mycloud::keyed::order::{Limits, Order};
 use mycloud::stage::sort::{self, Mode, Options};
 
 /// Put records in order, merge inputs that are in order, or check that they are

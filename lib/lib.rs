@@ -6,6 +6,7 @@
 //! - [`mod@format`]: foreign formats to records and back.
 //! - [`sort`]: runs, spill, merge, memory budget. Knows nothing of JSON.
 //! - [`aggregate`]: the reducers: add, merge, finish; exact sums.
+//! - [`keyed`]: streams by their keys: in order, in groups, reduced.
 //! - [`run`]: the pipe registry: how the stream of a pipe ended, and what is known of it; runs on
 //!   hosts: their manifests, their records, and who owns their data.
 //! - [`wire`]: the protocol between a tool and the worker on a host. Pure.
@@ -17,7 +18,7 @@
 //! - [`cli`]: exit codes, messages, signals, standard streams.
 //!
 //! Arrows point one way: bins -> cli, stage -> engine -> cluster, worker -> run, format, sort,
-//! aggregate -> wire -> record -> error. `tests/tidy.rs` holds the rooms to it.
+//! keyed -> aggregate -> wire -> record -> error. `tests/tidy.rs` holds the rooms to it.
 //!
 //! # Invariants
 //!
@@ -33,6 +34,7 @@ pub mod cluster;
 pub mod engine;
 pub mod error;
 pub mod format;
+pub mod keyed;
 pub mod parallel;
 pub mod record;
 pub mod run;

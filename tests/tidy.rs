@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use crate::support::repository;
 
 /// What the engine and the rooms above it may name.
-const NEAR: [&str; 11] = [
+const NEAR: [&str; 12] = [
     "aggregate",
     "cluster",
     "engine",
     "error",
     "format",
+    "keyed",
     "parallel",
     "record",
     "run",
@@ -31,8 +32,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("format", &["error", "parallel", "record", "run"]),
     ("aggregate", &["error", "parallel", "record", "sort"]),
     ("wire", &["error", "record"]),
+    ("keyed", &["aggregate", "error", "parallel", "record", "sort"]),
     ("cluster", &["error", "record", "run", "wire"]),
-    ("worker", &["error", "format", "parallel", "record", "run", "wire"]),
+    (
+        "worker",
+        &["aggregate", "error", "format", "keyed", "parallel", "record", "run", "sort", "wire"],
+    ),
     ("engine", &NEAR),
     ("stage", &NEAR),
     ("cli", &NEAR),

@@ -3,25 +3,19 @@
 //! [`run()`] runs a command over the pieces of a stream, several at once, each again when it
 //! failed, and gives the output of whole tasks in the order of the input. [`schedule`] decides,
 //! without threads, clocks or processes; what cuts the stream into pieces is the caller's ([`Cut`]).
-//! [`keyed`] brings a stream into the order of its keys, [`reduce`] reduces its groups. Nothing here prints or knows of options.
+//! Nothing here prints or knows of options.
 
-pub mod assemble;
 mod budget;
 pub mod consumer;
-pub mod cursor;
 pub mod fleet;
-pub mod group;
 mod handover;
-pub mod keyed;
 pub mod producer;
 pub mod reach;
-pub mod reduce;
 mod remote;
 mod run;
 pub mod schedule;
 mod slot;
 pub mod split;
-pub mod table;
 
 use crate::error::Result;
 use crate::record::block::Block;

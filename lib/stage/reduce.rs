@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::aggregate::Op;
-use crate::engine::group::Grouping;
-use crate::engine::keyed::{Judge, Limits};
-use crate::engine::{self, Cut, Form, Piece, Place, Plan, reduce};
+use crate::engine::{self, Cut, Form, Piece, Place, Plan};
 use crate::error::{Error, Result};
+use crate::keyed::group::Grouping;
+use crate::keyed::order::{Judge, Limits};
+use crate::keyed::reduce;
 use crate::record::bad::Bad;
 use crate::record::block::{Block, Blocks, flaw_error};
 use crate::record::key::{Fault, Keyer, Keys, Missing};

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use crate::aggregate::Op;
-use crate::engine::group::Grouping;
-use crate::engine::keyed::{self, Limits, Order};
-use crate::engine::reduce;
 use crate::error::Result;
+use crate::keyed::group::Grouping;
+use crate::keyed::order::{self, Limits, Order};
+use crate::keyed::reduce;
 use crate::record::bad::Bad;
 use crate::record::stream::{Facts, Input, Output, Summary};
 
@@ -35,7 +35,7 @@ pub fn run(
 ) -> Result<Summary> {
     let Options { order, limits, bad, ops } = options;
     if ops.is_empty() {
-        return keyed::sort(order, limits, bad, input, output);
+        return order::sort(order, limits, bad, input, output);
     }
     let keys = Some(order.keys.clone());
     let grouping = Grouping::new(keys, ops.clone(), order.missing, limits.max_record)?;

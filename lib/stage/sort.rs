@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::engine::cursor::StreamCursor;
-use crate::engine::keyed::{self, Judge, Limits, Order};
 use crate::error::{Error, Result};
+use crate::keyed::cursor::StreamCursor;
+use crate::keyed::order::{self, Judge, Limits, Order};
 use crate::record::bad::Bad;
 use crate::record::block::Blocks;
 use crate::record::stream::{Input, Output, Summary};
@@ -50,7 +50,7 @@ pub fn run(
     match (options.mode, inputs.pop()) {
         (_, None) => Err(Error::usage("no input")),
         (Mode::Sort, Some(input)) if inputs.is_empty() => {
-            keyed::sort(&options.order, &options.limits, &options.bad, input, output)
+            order::sort(&options.order, &options.limits, &options.bad, input, output)
         }
         (Mode::Check, Some(input)) if inputs.is_empty() => check(options, input),
         (Mode::Merge, Some(last)) => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::assemble::Assembly;
 use super::group::{Group, Grouping, Reader};
-use super::keyed::{self, Judge, Limits, Order};
+use super::order::{self, Judge, Limits, Order};
 use super::table::{self, Table};
 use crate::aggregate::Position;
 use crate::error::{Error, Result};
@@ -189,7 +189,7 @@ pub fn by_sorting(
 ) -> Result<Summary> {
     let grouping = Arc::new(grouping);
     let name = format!("{} (in the order of the groups)", input.name());
-    let (sorter, judge) = keyed::collect(order, limits, bad, input)?;
+    let (sorter, judge) = order::collect(order, limits, bad, input)?;
     let groups = Judge::new(&name, Arc::clone(bad));
     let mut reader = Reader::new(&grouping);
     let mut bytes_out = 0;

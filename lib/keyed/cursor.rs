@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::keyed::Judge;
+use super::order::Judge;
 use crate::error::Result;
 use crate::record::bad::Bad;
 use crate::record::block::{Block, Blocks, Line};
