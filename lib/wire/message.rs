@@ -215,6 +215,40 @@ pub struct Kept {
     pub for_good: bool,
 }
 
+/// What a worker of an exchange listens with, for its peers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listening {
+    /// Where it listens: addresses of sockets, best first.
+    pub addresses: Vec<String>,
+    /// The certificate that it shows, as DER.
+    pub certificate: Bytes,
+}
+
+/// Another worker of the same exchange.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Peer {
+    /// What the tool calls it.
+    pub name: String,
+    /// Where it listens: addresses of sockets, best first.
+    pub addresses: Vec<String>,
+    /// The one certificate that it shows, as DER.
+    pub certificate: Bytes,
+}
+
+/// What one worker asks of another: its items of a range of keys, in order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// The exchange.
+    pub exchange: u32,
+    /// The first key of the range; none is the beginning.
+    pub from: Option<Bytes>,
+    /// The key behind the range; none is the end.
+    pub to: Option<Bytes>,
+}
+
 impl Failed {
     /// The failure that `error` is, not by a command.
     pub fn of(error: &Error) -> Failed {
