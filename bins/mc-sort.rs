@@ -1,12 +1,16 @@
 //! mc-sort: puts records in order.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use mycloud::Result;
+use mycloud::cli::exchange::Exchange;
 use mycloud::cli::options::{Keys, Memory, Records};
-use mycloud::cli::resources::Resources;
+use mycloud::cli::resources::{Reading, Resources};
 use mycloud::cli::{self, Session};
 use mycloud::format::stream;
 use mycloud::keyed::order::{Limits, Order};
+use mycloud::record::bad::Bad;
 use mycloud::stage::sort::{self, Mode, Options};
 
 /// Put records in order, merge inputs that are in order, or check that they are
@@ -27,12 +31,15 @@ struct Args {
     unique: bool,
 
     /// Sort nothing: fail if the records are not in order
-    #[arg(long, conflicts_with = "merge")]
+    #[arg(long, conflicts_with_all = ["merge", "output", "ranges"])]
     check: bool,
 
     /// Sort nothing: merge inputs each of which is in order
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with_all = ["output", "ranges"])]
     merge: bool,
+
+    #[command(flatten)]
+    exchange: Exchange,
 
     #[command(flatten)]
     records: Records,
@@ -41,34 +48,57 @@ struct Args {
     memory: Memory,
 }
 
-fn main() -> ExitCode {
-    cli::run("mc-sort", |args: Args, session: &mut Session| {
-        let (resources, read) = args.resources.read(&args.records, session)?;
-        let inputs = match args.merge {
-            true => stream::open_each(&resources, &read)?,
-            false => vec![stream::open(&resources, &read)?],
-        };
-        let options = Options {
+impl Args {
+    /// What is done, with the records that `bad` judges.
+    fn options(&self, bad: Arc<Bad>) -> Result<Options> {
+        Ok(Options {
             order: Order {
-                keys: args.keys.keys()?,
+                keys: self.keys.keys()?,
                 order_by: Vec::new(),
-                reverse: args.reverse,
-                missing: args.keys.missing,
-                unique: args.unique,
+                reverse: self.reverse,
+                missing: self.keys.missing,
+                unique: self.unique,
             },
             limits: Limits {
-                memory: args.memory.bytes(),
-                jobs: args.memory.jobs(),
-                directory: args.memory.temporary_directory()?,
-                max_record: args.records.max_record(),
+                memory: self.memory.bytes(),
+                jobs: self.memory.jobs(),
+                directory: self.memory.temporary_directory()?,
+                max_record: self.records.max_record(),
             },
-            bad: read.bad,
-            mode: match (args.check, args.merge) {
+            bad,
+            mode: match (self.check, self.merge) {
                 (true, _) => Mode::Check,
                 (_, true) => Mode::Merge,
                 _ => Mode::Sort,
             },
+        })
+    }
+}
+
+fn main() -> ExitCode {
+    cli::run("mc-sort", |args: Args, session: &mut Session| {
+        let reading = match args.check || args.merge {
+            true => {
+                let (resources, read) = args.resources.read(&args.records, session)?;
+                Reading::Records(resources, Box::new(read))
+            }
+            false => args.exchange.read(&args.resources, &args.records, session)?,
         };
-        sort::run(&options, inputs, &mut session.stdout())
+        match reading {
+            Reading::Records(resources, read) => {
+                let inputs = match args.merge {
+                    true => stream::open_each(&resources, &read)?,
+                    false => vec![stream::open(&resources, &read)?],
+                };
+                let options = args.options(read.bad)?;
+                sort::run(&options, inputs, &mut session.stdout())
+            }
+            Reading::Shards(consumer) => {
+                let options = args.options(args.records.bad()?)?;
+                args.exchange.publish(session, &args.memory, consumer, |remote, shards, output| {
+                    sort::run_on_hosts(&options, remote, shards, output)
+                })
+            }
+        }
     })
 }

@@ -23,7 +23,10 @@ pub fn feed(session: &mut Session, hosts: &Hosts) -> Result<Feed> {
 }
 
 /// What standard input is; `reach` is only needed for shards.
-fn told(session: &mut Session, reach: impl FnOnce(&Session) -> Result<Reach>) -> Result<Feed> {
+pub(super) fn told(
+    session: &mut Session,
+    reach: impl FnOnce(&Session) -> Result<Reach>,
+) -> Result<Feed> {
     let mut input = Peeked::new(session.stdin()?);
     if !input.begins_with(PREFIX.as_bytes())? {
         return Ok(Feed::Records(Box::new(input)));
@@ -54,7 +57,13 @@ pub fn opener(session: &Session) -> OpenShards {
 /// # Errors
 /// As [`feed`]; `Hosts` when a host of the shards cannot be reached.
 pub fn records(session: &mut Session) -> Result<Box<dyn Input>> {
-    match told(session, |session| reach::reach(session, None, None))? {
+    let fed = told(session, |session| reach::reach(session, None, None))?;
+    brought(session, fed)
+}
+
+/// The records of what is fed: shards are brought here.
+pub(super) fn brought(session: &Session, fed: Feed) -> Result<Box<dyn Input>> {
+    match fed {
         Feed::Records(input) => Ok(input),
         Feed::Shards(consumer) => {
             if session.is_verbose() {

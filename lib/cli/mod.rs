@@ -33,6 +33,7 @@
 
 pub mod command;
 pub mod duration;
+pub mod exchange;
 pub mod far_end;
 pub mod feed;
 mod guard;

@@ -11,7 +11,8 @@ use clap::Args;
 use clap::builder::OsStringValueParser;
 
 use crate::cli::options::{self, Records};
-use crate::cli::{Session, feed, message};
+use crate::cli::{Session, feed, message, reach};
+use crate::engine::consumer::{Consumer, Feed};
 use crate::error::{Error, Result};
 use crate::format::parts::is_numbered;
 use crate::format::place::Place;
@@ -32,7 +33,7 @@ pub struct Resources {
 }
 
 impl Resources {
-    /// The resources, and how to read them.
+    /// The resources, and how to read them: shards on standard input are brought here.
     ///
     /// # Errors
     /// `Usage` for what is no resource.
@@ -41,6 +42,37 @@ impl Resources {
         records: &Records,
         session: &mut Session,
     ) -> Result<(Vec<Resource>, ReadOptions)> {
+        let resources = self.named(session)?;
+        let mut options = read_options(records, session)?;
+        if resources.iter().any(|resource| resource.place == Place::Standard) {
+            options.stdin = Once::new(feed::records(session)?);
+        }
+        Ok((resources, options))
+    }
+
+    /// The same, but shards that are all there is to be read may stay where they lie: those of hosts,
+    /// unless bad records are to be judged, of which they hold none but what is bad for this tool.
+    ///
+    /// # Errors
+    /// `Usage` for what is no resource.
+    pub fn read_or_shards(&self, records: &Records, session: &mut Session) -> Result<Reading> {
+        let only_stdin = self.format.is_none() && self.resources.iter().all(|word| word == "-");
+        if !only_stdin || self.resources.len() > 1 || !records.bad()?.is_strict() {
+            let (resources, options) = self.read(records, session)?;
+            return Ok(Reading::Records(resources, Box::new(options)));
+        }
+        let input = match feed::told(session, |session| reach::reach(session, None, None))? {
+            Feed::Shards(consumer) if !consumer.origin.hosts.is_empty() => {
+                return Ok(Reading::Shards(consumer));
+            }
+            fed => feed::brought(session, fed)?,
+        };
+        let mut options = read_options(records, session)?;
+        options.stdin = Once::new(input);
+        Ok(Reading::Records(self.named(session)?, Box::new(options)))
+    }
+
+    fn named(&self, session: &mut Session) -> Result<Vec<Resource>> {
         let format = self.format.as_deref().map(Spec::parse).transpose()?;
         let mut resources = Vec::new();
         for resource in &self.resources {
@@ -52,12 +84,16 @@ impl Resources {
         if resources.iter().any(|resource| !resource.spec.is_built_in()) {
             session.guard()?;
         }
-        let mut options = read_options(records, session)?;
-        if resources.iter().any(|resource| resource.place == Place::Standard) {
-            options.stdin = Once::new(feed::records(session)?);
-        }
-        Ok((resources, options))
+        Ok(resources)
     }
+}
+
+/// What is to be read.
+pub enum Reading {
+    /// Records.
+    Records(Vec<Resource>, Box<ReadOptions>),
+    /// Shards that lie on hosts.
+    Shards(Box<Consumer>),
 }
 
 /// What to write.

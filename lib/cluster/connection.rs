@@ -65,6 +65,8 @@ pub(super) struct Request {
     /// Data that nobody has taken yet: no more than the worker may send.
     pub(super) data: VecDeque<Vec<u8>>,
     pub(super) whole: bool,
+    /// The parts of a range that the worker wants to be brought.
+    pub(super) wanted: VecDeque<u32>,
     pub(super) reply: Option<Reply>,
 }
 
@@ -229,7 +231,10 @@ impl Connection {
                 Kind::Control => match message::decode(frame.payload)? {
                     Reply::Said(lines) => lines.lines().for_each(|line| (self.say)(line)),
                     reply => self.change(frame.request, |open| {
-                        open.reply = Some(reply);
+                        match reply {
+                            Reply::Relay(source) => open.wanted.push_back(source),
+                            reply => open.reply = Some(reply),
+                        }
                         Ok(())
                     })?,
                 },

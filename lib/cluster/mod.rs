@@ -23,3 +23,4 @@ mod ssh2;
 pub use connection::{Connection, Greeting};
 pub use host::Host;
 pub use link::{End, Link, Settings, connect};
+pub use request::News;

@@ -14,6 +14,15 @@ use crate::wire::message::{self, Ask, Reply};
 /// How often who waits for a reply looks whether it is still wanted.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// News of a merge.
+#[derive(Debug)]
+pub enum News {
+    /// The part of this source, from 0, is to be brought.
+    Wanted(u32),
+    /// It has ended.
+    Reply(Box<Reply>),
+}
+
 impl Connection {
     /// Asks without a request of its own.
     ///
@@ -128,6 +137,36 @@ impl Connection {
             if let Some(reply) = reply {
                 state.requests.remove(&request);
                 return Ok(Some(reply));
+            }
+            if let Some(why) = &state.lost {
+                return Err(self.lost_error(why));
+            }
+            if stop() {
+                drop(state);
+                self.cancel(request);
+                return Ok(None);
+            }
+            let waited = self.changed.wait_timeout(state, LOOK_EVERY);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// The next news of a merge: that a part is to be brought, or the reply; none, and the merge is
+    /// not wanted any more, once `stop` says so, which is asked now and then.
+    ///
+    /// # Errors
+    /// `Hosts` when the worker is lost.
+    pub fn news(&self, request: u32, stop: &dyn Fn() -> bool) -> Result<Option<News>> {
+        let mut state = self.state();
+        loop {
+            if let Some(open) = state.requests.get_mut(&request) {
+                if let Some(source) = open.wanted.pop_front() {
+                    return Ok(Some(News::Wanted(source)));
+                }
+                if let Some(reply) = open.reply.take() {
+                    state.requests.remove(&request);
+                    return Ok(Some(News::Reply(Box::new(reply))));
+                }
             }
             if let Some(why) = &state.lost {
                 return Err(self.lost_error(why));

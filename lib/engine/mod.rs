@@ -7,6 +7,7 @@
 
 mod budget;
 pub mod consumer;
+pub mod exchange;
 pub mod fleet;
 mod handover;
 pub mod producer;

@@ -58,10 +58,11 @@ impl Producer {
         output: &mut dyn Output,
     ) -> Result<Producer> {
         let open = |run| Fleet::open(hosts, &reach.settings, &greeting(run, memory));
-        Producer::begin_with(reach, open, keep, Vec::new(), output)
+        Producer::begin_with(reach, open, keep, Vec::new(), Facts::default(), output)
     }
 
     /// The same on those of `hosts` that can be reached: shards lie on them, and maybe on others.
+    /// `facts` is what will be known of the records.
     ///
     /// # Errors
     /// As [`Producer::begin`].
@@ -70,10 +71,11 @@ impl Producer {
         hosts: &[(Host, String)],
         memory: Option<u64>,
         keep: Option<&Path>,
+        facts: Facts,
         output: &mut dyn Output,
     ) -> Result<Producer> {
         let open = |run| Fleet::open_those_there(hosts, &reach.settings, &greeting(run, memory));
-        Producer::begin_with(reach, open, keep, Vec::new(), output)
+        Producer::begin_with(reach, open, keep, Vec::new(), facts, output)
     }
 
     /// The same without hosts, for shards that are parts of local files, `splits`.
@@ -87,7 +89,7 @@ impl Producer {
         output: &mut dyn Output,
     ) -> Result<Producer> {
         let open = |run| Fleet::open(&[], &reach.settings, &greeting(run, None));
-        Producer::begin_with(reach, open, keep, splits, output)
+        Producer::begin_with(reach, open, keep, splits, Facts::default(), output)
     }
 
     fn begin_with(
@@ -95,6 +97,7 @@ impl Producer {
         open: impl FnOnce(RunId) -> Result<Fleet>,
         keep: Option<&Path>,
         splits: Vec<Split>,
+        facts: Facts,
         output: &mut dyn Output,
     ) -> Result<Producer> {
         reach.runs.sweep(&reach.locks);
@@ -111,7 +114,7 @@ impl Producer {
             argv: reach.argv.clone(),
             cwd: reach.cwd.as_os_str().into(),
             started,
-            facts: Facts::default(),
+            facts,
             hosts: fleet.connections().map(of).collect(),
             inputs: Vec::new(),
             splits,
@@ -130,6 +133,13 @@ impl Producer {
     /// The workers.
     pub fn fleet(&self) -> &Fleet {
         &self.fleet
+    }
+
+    /// Takes note of a shard that lies on the host that is called `name`.
+    pub(crate) fn made(&self, name: &str, shard: u64) {
+        if let Some(member) = self.fleet.member(name) {
+            member.has_made(shard);
+        }
     }
 
     /// Holds on to what the shards are made of, until they are gone themselves.

@@ -62,10 +62,7 @@ impl<E: FnMut(&[u8]) -> Result<()>> Assembly<E> {
     pub fn add(&mut self, part: Group) -> Result<()> {
         match &mut self.open {
             Some(open) if open.key == part.key => {
-                if part.at < open.at {
-                    (open.at, open.label) = (part.at, part.label);
-                }
-                self.grouping.plan().merge(&mut open.states, part.states)?;
+                open.take(&self.grouping, part)?;
             }
             _ => {
                 self.close()?;

@@ -180,6 +180,19 @@ pub struct Group {
     pub states: Vec<State>,
 }
 
+impl Group {
+    /// Takes in another part of the same group.
+    ///
+    /// # Errors
+    /// `BadInput`, when what is collected becomes too long.
+    pub fn take(&mut self, grouping: &Grouping, part: Group) -> Result<()> {
+        if part.at < self.at {
+            (self.at, self.label) = (part.at, part.label);
+        }
+        grouping.plan.merge(&mut self.states, part.states)
+    }
+}
+
 /// Reads records: their group, and what they add to it. Each thread has its own.
 pub struct Reader {
     grouping: Arc<Grouping>,

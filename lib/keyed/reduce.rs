@@ -71,8 +71,12 @@ pub fn in_order(
     Ok(Summary { records_out, bytes_out, spilled_bytes, ..judge.summary() })
 }
 
-/// Ends an assembly; without a key there is always one group, even of nothing.
-fn finish<E: FnMut(&[u8]) -> Result<()>>(
+/// Ends an assembly; without a key there is always one group, even of nothing. Returns how many
+/// groups there were, and how many bytes were spilled.
+///
+/// # Errors
+/// As [`Assembly::add`].
+pub fn finish<E: FnMut(&[u8]) -> Result<()>>(
     grouping: &Grouping,
     mut assembly: Assembly<E>,
 ) -> Result<(u64, u64)> {
@@ -105,7 +109,8 @@ fn take_piece<E: FnMut(&[u8]) -> Result<()>>(
     Ok(())
 }
 
-fn out_of_order(judge: &Judge, line: Line<'_>, grouping: &Grouping) -> Error {
+/// The error for a record that lies before the one before it.
+pub fn out_of_order(judge: &Judge, line: Line<'_>, grouping: &Grouping) -> Error {
     let fix = format!("mc-shuffle{}", grouping.key_shown());
     judge.error(line, format!("the input is not in the order of the key; group it first: {fix}"))
 }
@@ -190,27 +195,68 @@ pub fn by_sorting(
     let grouping = Arc::new(grouping);
     let name = format!("{} (in the order of the groups)", input.name());
     let (sorter, judge) = order::collect(order, limits, bad, input)?;
-    let groups = Judge::new(&name, Arc::clone(bad));
-    let mut reader = Reader::new(&grouping);
     let mut bytes_out = 0;
-    let mut assembly = Assembly::new(&grouping, limits.settings(false), |results: &[u8]| {
+    let mut reduction = Reduction::new(&grouping, &name, limits, bad, |results: &[u8]| {
         bytes_out += results.len() as u64;
         output.write(results)
     });
-    let mut first_line = 1;
-    let (records, spilled) = sorter.finish(|texts| {
-        let line_count = memchr::memchr_iter(b'\n', texts).count() as u64;
-        let block = Block { bytes: texts.to_vec(), first_line, line_count };
-        first_line += line_count;
-        take_piece(&mut assembly, piece(&mut reader, &block, &groups)?, &groups, &grouping)
-    })?;
+    let (records, spilled) = sorter.finish(|texts| reduction.push(texts))?;
     judge.verify(records)?;
-    let (records_out, spilled_bytes) = assembly.finish()?;
+    let reduced = reduction.finish()?;
     output.flush()?;
     let read = judge.summary();
-    let missing = read.missing + groups.summary().missing;
-    let spilled_bytes = spilled + spilled_bytes;
-    Ok(Summary { records_out, bytes_out, spilled_bytes, missing, ..read })
+    let missing = read.missing + reduced.missing;
+    let spilled_bytes = spilled + reduced.spilled_bytes;
+    Ok(Summary { records_out: reduced.records_out, bytes_out, spilled_bytes, missing, ..read })
+}
+
+/// Reduces records that are handed to it in the order of their groups.
+pub struct Reduction<E> {
+    reader: Reader,
+    assembly: Assembly<E>,
+    judge: Judge,
+    grouping: Arc<Grouping>,
+    first_line: u64,
+}
+
+impl<E: FnMut(&[u8]) -> Result<()>> Reduction<E> {
+    /// To give the results to `emit`. What is called `name` is what messages say lines are of.
+    pub fn new(
+        grouping: &Arc<Grouping>,
+        name: &str,
+        limits: &Limits,
+        bad: &Arc<Bad>,
+        emit: E,
+    ) -> Reduction<E> {
+        Reduction {
+            reader: Reader::new(grouping),
+            assembly: Assembly::new(grouping, limits.settings(false), emit),
+            judge: Judge::new(name, Arc::clone(bad)),
+            grouping: Arc::clone(grouping),
+            first_line: 1,
+        }
+    }
+
+    /// Takes whole lines.
+    ///
+    /// # Errors
+    /// As [`in_order`].
+    pub fn push(&mut self, lines: &[u8]) -> Result<()> {
+        let line_count = memchr::memchr_iter(b'\n', lines).count() as u64;
+        let block = Block { bytes: lines.to_vec(), first_line: self.first_line, line_count };
+        self.first_line += line_count;
+        let piece = piece(&mut self.reader, &block, &self.judge)?;
+        take_piece(&mut self.assembly, piece, &self.judge, &self.grouping)
+    }
+
+    /// Ends it.
+    ///
+    /// # Errors
+    /// As [`in_order`].
+    pub fn finish(self) -> Result<Summary> {
+        let (records_out, spilled_bytes) = finish(&self.grouping, self.assembly)?;
+        Ok(Summary { records_out, spilled_bytes, ..self.judge.summary() })
+    }
 }
 
 /// Reduces a stream that is in any order.
@@ -236,7 +282,7 @@ pub fn by_hashing(
         limits.jobs,
         move || blocks.next(size, Vec::new(), &stream_bad),
         || (Reader::new(&grouping), Table::new()),
-        move |(reader, table), block| fill(reader, table, &block, share, &judged),
+        move |(reader, table), block| fill(reader, table, &block, 0, share, &judged, |_, _| Ok(())),
         |(reader, table)| Ok(Some(vec![table.into_run(reader.grouping().plan())?])),
         |runs: Vec<Run>| runs.into_iter().try_for_each(|run| sorter.add(run)),
     )?;
@@ -253,14 +299,19 @@ pub fn by_hashing(
     Ok(Summary { records_out, bytes_out, spilled_bytes, ..judge.summary() })
 }
 
-/// Adds the records of a block to the groups of a table. Returns the run that the table became
-/// where it outgrew its share.
-fn fill(
+/// Adds the records of a block, which is of shard `shard`, to the groups of a table. Returns the
+/// runs that the table became where it outgrew its share, in bytes. `seen` gets each key.
+///
+/// # Errors
+/// `BadInput` for a record that gives no key, or an operand that is none.
+pub fn fill(
     reader: &mut Reader,
     table: &mut Table,
     block: &Block,
+    shard: u64,
     share: usize,
     judge: &Judge,
+    mut seen: impl FnMut(&[u8], Line<'_>) -> Result<()>,
 ) -> Result<Vec<Run>> {
     let grouping = Arc::clone(reader.grouping());
     let plan = grouping.plan();
@@ -272,7 +323,8 @@ fn fill(
             continue;
         }
         kept += 1;
-        let at = Position { shard: 0, index: line.number };
+        seen(reader.group_key(), line)?;
+        let at = Position { shard, index: line.number };
         let label = |out: &mut Vec<u8>| reader.push_label(line.text, out);
         let states = table.states(plan, reader.group_key(), at, label);
         let added = reader.add(line.text, at, states);

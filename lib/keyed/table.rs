@@ -130,11 +130,7 @@ impl Table {
         for (number, entry) in self.entries.iter().enumerate() {
             let start = text.len();
             let label = &self.bytes[entry.label..entry.end];
-            text.extend_from_slice(&(label.len() as u32).to_le_bytes());
-            text.extend_from_slice(label);
-            text.extend_from_slice(&entry.at.shard.to_le_bytes());
-            text.extend_from_slice(&entry.at.index.to_le_bytes());
-            plan.encode(&self.states[number * width..][..width], &mut text);
+            push(plan, label, entry.at, &self.states[number * width..][..width], &mut text);
             run.push::<crate::Error>(start, text.len() - start, |key| {
                 key.extend_from_slice(&self.bytes[entry.key..entry.label]);
                 Ok(())
@@ -144,7 +140,20 @@ impl Table {
     }
 }
 
-/// Reads a part of a group that [`Table::into_run`] wrote.
+fn push(plan: &Plan, label: &[u8], at: Position, states: &[State], out: &mut Vec<u8>) {
+    out.extend_from_slice(&(label.len() as u32).to_le_bytes());
+    out.extend_from_slice(label);
+    out.extend_from_slice(&at.shard.to_le_bytes());
+    out.extend_from_slice(&at.index.to_le_bytes());
+    plan.encode(states, out);
+}
+
+/// Appends a part of a group, but for its key, as [`decode`] reads it.
+pub fn encode(plan: &Plan, group: &Group, out: &mut Vec<u8>) {
+    push(plan, &group.label, group.at, &group.states, out);
+}
+
+/// Reads a part of a group that [`Table::into_run`] or [`encode`] wrote.
 ///
 /// # Errors
 /// `Incomplete`, when the bytes are damaged.

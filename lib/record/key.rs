@@ -20,6 +20,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use super::Flaw;
 use super::number;
 use super::path::{bad_key, parse_path, split_outside};
@@ -116,7 +118,8 @@ fn parse_part(text: &str) -> Result<Part> {
 }
 
 /// What becomes of a record that has no key (or none that is a number, under `n`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
 pub enum Missing {
     /// It ends the tool (exit 3).
     #[default]

@@ -15,6 +15,9 @@ pub struct Facts {
     /// Whether the order is the reverse of what the key says.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reverse: bool,
+    /// Whether the records of one key may lie in several shards.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spread: bool,
 }
 
 /// A stream of bytes that is read, and knows its name.

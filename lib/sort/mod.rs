@@ -8,5 +8,6 @@ pub mod budget;
 pub mod merge;
 pub mod partition;
 pub mod run;
+pub mod segment;
 pub mod sorter;
 pub mod spill;

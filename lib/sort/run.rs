@@ -17,12 +17,12 @@ pub struct Item {
     text_len: u32,
 }
 
-impl Item {
-    /// The bytes of its key.
-    pub fn key_len(&self) -> usize {
-        self.key_len as usize
-    }
-}
+/// How long a tie is.
+pub const TIE_BYTES: usize = 4;
+
+/// What follows every key of a run when it leaves the memory: it decides between equal keys of runs
+/// that meet elsewhere, where their order cannot be told from their places.
+pub type Tie = [u8; TIE_BYTES];
 
 /// Bytes of a key that an item itself holds.
 const PREFIX: usize = 8;
@@ -98,7 +98,7 @@ impl RunBuilder {
         let keys = &self.keys;
         self.items
             .sort_by(|a, b| a.prefix.cmp(&b.prefix).then_with(|| rest(keys, a).cmp(rest(keys, b))));
-        Ok(Run { text, keys: self.keys, items: self.items })
+        Ok(Run { text, keys: self.keys, items: self.items, tie: None })
     }
 }
 
@@ -108,9 +108,15 @@ pub struct Run {
     text: Vec<u8>,
     keys: Vec<u8>,
     items: Vec<Item>,
+    tie: Option<Tie>,
 }
 
 impl Run {
+    /// The same with `tie` behind every key.
+    pub fn tied(self, tie: Tie) -> Run {
+        Run { tie: Some(tie), ..self }
+    }
+
     /// The items, in the run's order.
     pub fn items(&self) -> &[Item] {
         &self.items
@@ -121,7 +127,7 @@ impl Run {
         &self.text[item.text as usize..][..item.text_len as usize]
     }
 
-    /// Appends an item's key to `out`.
+    /// Appends an item's key to `out`, and its tie if it has one.
     pub fn push_key(&self, item: &Item, out: &mut Vec<u8>) {
         match item.key_len as usize {
             short if short <= PREFIX => {
@@ -129,6 +135,12 @@ impl Run {
             }
             length => out.extend_from_slice(&self.keys[item.key as usize..][..length]),
         }
+        out.extend_from_slice(self.tie.as_ref().map_or(&[], |tie| tie.as_slice()));
+    }
+
+    /// How many bytes [`Run::push_key`] appends.
+    pub fn key_len(&self, item: &Item) -> usize {
+        item.key_len as usize + self.tie.map_or(0, |tie| tie.len())
     }
 
     /// The memory that it holds, in bytes.

@@ -137,7 +137,7 @@ impl Sorter {
         }
         let spilled_bytes = self.spilled_bytes;
         let spills = std::mem::take(&mut self.spills);
-        let cursor = self.merge_of(spills)?;
+        let cursor = self.merge_of(spills);
         Ok(Sorted { cursor, spilled_bytes })
     }
 
@@ -153,7 +153,7 @@ impl Sorter {
                 self.spills.extend(group);
                 continue;
             }
-            let mut merged = self.merge_of(group)?;
+            let mut merged = self.merge_of(group);
             let mut file = SpillWriter::new(&self.settings.directory)?;
             let mut items = Vec::with_capacity(EMIT_BYTES);
             while merged.advance()? {
@@ -169,11 +169,11 @@ impl Sorter {
         Ok(())
     }
 
-    fn merge_of(&self, spills: Vec<Spill>) -> Result<Unique<Merge<SpillReader>>> {
+    fn merge_of(&self, spills: Vec<Spill>) -> Unique<Merge<SpillReader>> {
         let buffer = self.settings.budget.buffer;
         let readers = spills.into_iter().map(|spill| spill.read(buffer));
-        let merge = Merge::new(readers.collect::<Result<_>>()?);
-        Ok(Unique { inner: merge, last: self.settings.unique.then(Vec::new), first: true })
+        let merge = Merge::new(readers.collect());
+        Unique::new(merge, self.settings.unique)
     }
 }
 

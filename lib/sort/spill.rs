@@ -3,14 +3,17 @@
 //! An item is the length of its key and of its text (`u32`, little endian), the key, the text.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::merge::Cursor;
 use super::run::{Item, Run};
 use crate::error::{Error, Kind, Result};
 
-const LENGTHS: usize = 8;
+/// The bytes before a key: its length, and that of its text.
+pub(super) const LENGTHS: usize = 8;
 
 /// Appends an item of a run in memory in the form of a spilled one.
 pub fn push_item(out: &mut Vec<u8>, run: &Run, item: &Item) {
@@ -26,7 +29,7 @@ pub fn push_item(out: &mut Vec<u8>, run: &Run, item: &Item) {
 
 /// How many bytes [`push_item`] appends.
 pub fn size(run: &Run, item: &Item) -> usize {
-    LENGTHS + item.key_len() + run.text(item).len()
+    LENGTHS + run.key_len(item) + run.text(item).len()
 }
 
 /// Appends an item in the form of a spilled one.
@@ -97,42 +100,137 @@ impl SpillWriter {
 
     /// Ends the writing.
     pub fn finish(self) -> Spill {
-        Spill { file: self.file, bytes: self.bytes }
+        Spill { file: Arc::new(self.file), bytes: self.bytes }
     }
 }
 
 /// A whole run on disk.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Spill {
-    file: File,
+    file: Arc<File>,
     bytes: u64,
 }
 
 impl Spill {
+    /// The items that `file` holds, which are so many bytes.
+    pub fn of(file: Arc<File>, bytes: u64) -> Spill {
+        Spill { file, bytes }
+    }
+
+    /// How many bytes it is.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// To read the run from its start, through a buffer of so many bytes.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn read(mut self, buffer_bytes: usize) -> Result<SpillReader> {
-        self.file.seek(SeekFrom::Start(0)).map_err(|e| Error::io("read", PLACE, &e))?;
-        Ok(SpillReader {
-            file: self.file,
-            left: self.bytes,
+    pub fn read(&self, buffer_bytes: usize) -> SpillReader {
+        self.read_part(0, self.bytes, buffer_bytes)
+    }
+
+    /// To read the items between two places where items begin or the run ends.
+    pub fn read_part(&self, from: u64, to: u64, buffer_bytes: usize) -> SpillReader {
+        SpillReader {
+            file: Arc::clone(&self.file),
+            next: from,
+            left: to.saturating_sub(from),
             buffer: Vec::with_capacity(buffer_bytes),
             chunk: buffer_bytes,
             at: 0,
             key_end: 0,
             end: 0,
-        })
+        }
+    }
+
+    /// Gives the bytes between two places to `take`.
+    ///
+    /// # Errors
+    /// When they cannot be read; what `take` says.
+    pub fn copy(
+        &self,
+        mut from: u64,
+        to: u64,
+        take: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let mut buffer = vec![0; COPY_BYTES.min(usize::try_from(to - from).unwrap_or(COPY_BYTES))];
+        while from < to {
+            let count = usize::try_from(to - from).unwrap_or(COPY_BYTES).min(COPY_BYTES);
+            read_at(&self.file, &mut buffer[..count], from)?;
+            take(&buffer[..count])?;
+            from += count as u64;
+        }
+        Ok(())
     }
 }
 
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> Result<()> {
+    file.read_exact_at(buffer, at).map_err(|e| match e.kind() {
+        std::io::ErrorKind::UnexpectedEof => {
+            Error::new(Kind::Storage, "a temporary file was cut short")
+        }
+        _ => Error::io("read", PLACE, &e),
+    })
+}
+
+/// How much is copied at once.
+const COPY_BYTES: usize = 256 << 10;
+
 const PLACE: &str = "a temporary file";
+
+/// Items in memory, one by one.
+#[derive(Debug)]
+pub struct Items<'a> {
+    bytes: &'a [u8],
+    /// Where the current item's key starts.
+    at: usize,
+    key_end: usize,
+    end: usize,
+}
+
+impl<'a> Items<'a> {
+    /// The items of `bytes`, in the form of [`push_item`].
+    pub fn new(bytes: &'a [u8]) -> Items<'a> {
+        Items { bytes, at: 0, key_end: 0, end: 0 }
+    }
+}
+
+/// The lengths at the beginning of an item.
+fn lengths(bytes: &[u8]) -> Option<(usize, usize)> {
+    let (key, rest) = bytes.split_first_chunk::<4>()?;
+    let (text, _) = rest.split_first_chunk::<4>()?;
+    Some((u32::from_le_bytes(*key) as usize, u32::from_le_bytes(*text) as usize))
+}
+
+impl Cursor for Items<'_> {
+    fn advance(&mut self) -> Result<bool> {
+        if self.end == self.bytes.len() {
+            return Ok(false);
+        }
+        let cut = || Error::incomplete("sorted items are damaged");
+        let (key, text) = lengths(&self.bytes[self.end..]).ok_or_else(cut)?;
+        self.at = self.end + LENGTHS;
+        self.key_end = self.at + key;
+        self.end = self.key_end + text;
+        if self.end > self.bytes.len() {
+            return Err(cut());
+        }
+        Ok(true)
+    }
+
+    fn key(&self) -> &[u8] {
+        &self.bytes[self.at..self.key_end]
+    }
+
+    fn text(&self) -> &[u8] {
+        &self.bytes[self.key_end..self.end]
+    }
+}
 
 /// Reads a run item by item.
 #[derive(Debug)]
 pub struct SpillReader {
-    file: File,
+    file: Arc<File>,
+    /// Where in the file the next bytes are.
+    next: u64,
     /// Bytes of the file that were not read yet.
     left: u64,
     buffer: Vec<u8>,
@@ -151,16 +249,16 @@ impl SpillReader {
         }
         self.buffer.drain(..self.end);
         (self.at, self.key_end, self.end) = (0, 0, 0);
-        let room = wanted.max(self.chunk) - self.buffer.len();
-        let part = self.left.min(room as u64);
-        (&self.file)
-            .take(part)
-            .read_to_end(&mut self.buffer)
-            .map_err(|e| Error::io("read", PLACE, &e))?;
-        self.left -= part;
-        if self.buffer.len() < wanted {
+        let have = self.buffer.len();
+        let room = wanted.max(self.chunk) - have;
+        let part = usize::try_from(self.left).unwrap_or(room).min(room);
+        if have + part < wanted {
             return Err(Error::new(Kind::Storage, "a temporary file was cut short"));
         }
+        self.buffer.resize(have + part, 0);
+        read_at(&self.file, &mut self.buffer[have..], self.next)?;
+        self.next += part as u64;
+        self.left -= part as u64;
         Ok(())
     }
 }

@@ -113,7 +113,7 @@ fn keys<I: Input>(
         By::Key(keys) => return Ok((Some(keys.clone()), false)),
         By::Stream => (),
     }
-    if let Some(Facts { key: Some(key), reverse }) = blocks.input().facts() {
+    if let Some(Facts { key: Some(key), reverse, .. }) = blocks.input().facts() {
         return Ok((Some(Keys::parse(&key)?), reverse));
     }
     let first = start.and_then(|block| block.lines().next());

@@ -4,6 +4,9 @@
 use std::sync::Arc;
 
 use crate::aggregate::Op;
+use crate::engine::consumer::Consumer;
+use crate::engine::exchange::{self, Remote};
+use crate::engine::producer::Producer;
 use crate::error::Result;
 use crate::keyed::group::Grouping;
 use crate::keyed::order::{self, Limits, Order};
@@ -44,4 +47,21 @@ pub fn run(
         true => reduce::by_hashing(grouping, limits, bad, input, output),
         false => reduce::by_sorting(grouping, order, limits, bad, input, output),
     }
+}
+
+/// Groups the records of shards where they lie, and writes the manifest of others: of the groups, or
+/// of what becomes of them.
+///
+/// # Errors
+/// As [`exchange::exchange`].
+pub fn run_on_hosts(
+    options: &Options,
+    remote: &Remote<'_>,
+    consumer: Box<Consumer>,
+    output: &mut dyn Output,
+) -> Result<(Summary, Producer)> {
+    let Options { order, limits, ops, .. } = options;
+    let what = exchange::what(order, ops, limits.max_record);
+    let facts = if ops.is_empty() { order.facts() } else { Facts::default() };
+    exchange::exchange(what, facts, remote, consumer, output)
 }

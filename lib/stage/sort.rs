@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
+use crate::engine::consumer::Consumer;
+use crate::engine::exchange::{self, Remote};
+use crate::engine::producer::Producer;
 use crate::error::{Error, Result};
 use crate::keyed::cursor::StreamCursor;
 use crate::keyed::order::{self, Judge, Limits, Order};
 use crate::record::bad::Bad;
 use crate::record::block::Blocks;
-use crate::record::stream::{Input, Output, Summary};
+use crate::record::stream::{Facts, Input, Output, Summary};
 use crate::sort::merge::{Cursor, Merge};
 use crate::sort::sorter::Unique;
+use crate::wire::exchange as wire;
 
 /// What `mc-sort` is to do.
 pub struct Options {
@@ -59,6 +63,23 @@ pub fn run(
         }
         (_, Some(_)) => Err(Error::usage("several inputs are for -m")),
     }
+}
+
+/// Sorts shards where they lie, and writes the manifest of others.
+///
+/// # Errors
+/// As [`exchange::exchange`].
+pub fn run_on_hosts(
+    options: &Options,
+    remote: &Remote<'_>,
+    consumer: Box<Consumer>,
+    output: &mut dyn Output,
+) -> Result<(Summary, Producer)> {
+    // The records of a heavy key may lie in several shards; their order is the same.
+    let spread = !options.order.unique;
+    let what = exchange::what(&options.order, &[], options.limits.max_record);
+    let facts = Facts { spread, ..options.order.facts() };
+    exchange::exchange(wire::Exchange { spread, ..what }, facts, remote, consumer, output)
 }
 
 fn cursor(options: &Options, input: Box<dyn Input>) -> (StreamCursor<Box<dyn Input>>, Arc<Judge>) {

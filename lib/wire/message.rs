@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Kind, Result};
 use crate::record::digest::Contents;
 use crate::wire::bytes::Bytes;
+use crate::wire::exchange::{Deliver, Exchange, Merge, Merged, Sort, Sorted, Weighed};
 use crate::wire::frame::broken;
 
 /// What a tool asks. The request's number is that of the frame.
@@ -35,6 +36,19 @@ pub enum Ask {
     Remove(String),
     /// What is kept here: `kept`.
     List,
+    /// Begins an exchange. No reply.
+    Exchange(Exchange),
+    /// Sort shards that lie here: `sorted` or `failed`.
+    Sort(Sort),
+    /// All shards of an exchange that lie here are sorted: `weighed` or `failed`.
+    Weigh(u32),
+    /// Send what lies here of a range: data, and `sent`, or `failed`.
+    Part(Part),
+    /// Make a shard of a range: `merged` or `failed`; before that `relay` for each part that the tool
+    /// is to bring.
+    Merge(Merge),
+    /// A part that was wanted: its data follows. `done` or `failed`.
+    Deliver(Deliver),
 }
 
 /// How a tool begins.
@@ -151,6 +165,14 @@ pub enum Reply {
     Expanded(Vec<Resource>),
     /// Whether there was something to remove, which is gone now.
     Removed(bool),
+    /// Shards were sorted.
+    Sorted(Sorted),
+    /// What there is to offer in an exchange.
+    Weighed(Weighed),
+    /// The part of this source, from 0, is to be brought for a merge.
+    Relay(u32),
+    /// A range was merged.
+    Merged(Merged),
 }
 
 /// How a worker begins.

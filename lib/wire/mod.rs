@@ -26,6 +26,7 @@
 
 pub mod bytes;
 mod ear;
+pub mod exchange;
 pub mod flow;
 pub mod frame;
 pub mod message;

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File, Permissions};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,8 +15,8 @@ use crate::format::{Once, ReadOptions};
 use crate::record::bad::{Bad, Policy};
 use crate::record::block::Blocks;
 use crate::record::digest::{Contents, Digest};
-use crate::record::stream::Input;
 use crate::wire::bytes::Bytes;
+use crate::wire::exchange::Deliver;
 use crate::wire::flow::Debt;
 use crate::wire::frame::broken;
 use crate::wire::message::{self, Done, Failed, Fetch, Resource, Source, Task};
@@ -26,7 +26,7 @@ use crate::worker::form::{Form, Printed};
 use crate::worker::resource;
 use crate::worker::serve::{Refusal, Shared};
 use crate::worker::spool::Spool;
-use crate::worker::store;
+use crate::worker::store::{self, ShardInput};
 
 /// The most jobs of a tool.
 const JOBS_MAX: usize = 64;
@@ -42,6 +42,7 @@ const BLOCK_BYTES: usize = 1 << 20;
 pub(crate) enum Arrival {
     File(message::File),
     Task(Task),
+    Part(Deliver),
 }
 
 /// An input that arrives.
@@ -334,24 +335,5 @@ impl Work<'_> {
         let error =
             Error::new(kind, format!("task {}: {}: {how}", self.task.task, command.shown()));
         Refusal(Failed { by_command: true, last_words, ..Failed::of(&error) })
-    }
-}
-
-/// A shard as a stream.
-struct ShardInput<'a> {
-    file: File,
-    name: String,
-    digest: &'a mut Digest,
-}
-
-impl Input for ShardInput<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let got = self.file.read(buffer).map_err(|e| Error::io("read", &self.name, &e))?;
-        self.digest.push(&buffer[..got]);
-        Ok(got)
-    }
-
-    fn name(&self) -> &str {
-        &self.name
     }
 }

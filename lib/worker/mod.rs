@@ -9,6 +9,7 @@ pub mod attempt;
 pub mod base;
 pub mod children;
 pub mod command;
+mod exchange;
 mod feed;
 pub mod form;
 mod job;

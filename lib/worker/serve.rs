@@ -20,6 +20,8 @@ use crate::wire::message::{self, Ask, Done, Failed, Fetch, Hello, Reply, Welcome
 use crate::wire::{BEAT_EVERY, Ear, Kind, VERSION};
 use crate::worker::base::Base;
 use crate::worker::children::Children;
+use crate::worker::exchange::Exchanges;
+use crate::worker::exchange::road::Deliveries;
 use crate::worker::job::{Arrival, Jobs};
 use crate::worker::outbox::Outbox;
 use crate::worker::resource;
@@ -61,8 +63,11 @@ pub(crate) struct Shared {
     pub(crate) slots: Slots,
     /// The shards that are made here, once a run has begun.
     pub(crate) store: Option<Store>,
-    /// How much memory a spool takes.
+    /// How much memory may be used, and how much of it a spool takes.
+    pub(crate) memory: u64,
     pub(crate) spool_memory: usize,
+    /// The parts of ranges that the tool brings.
+    pub(crate) deliveries: Deliveries,
     pub(crate) name: String,
     pub(crate) children: Children,
     pub(crate) search_path: Option<std::ffi::OsString>,
@@ -120,7 +125,9 @@ pub fn serve(surroundings: Surroundings) -> Result<()> {
         base,
         slots,
         store,
+        memory,
         spool_memory: usize::try_from(share).unwrap_or(usize::MAX),
+        deliveries: Deliveries::default(),
         name: hello.name,
         children: Children::default(),
         search_path,
@@ -129,8 +136,12 @@ pub fn serve(surroundings: Surroundings) -> Result<()> {
     });
     let beating = Arc::clone(&shared);
     spawn(move || beat(&beating))?;
-    let mut session =
-        Session { shared: Arc::clone(&shared), jobs: Jobs::default(), open: Open::default() };
+    let mut session = Session {
+        shared: Arc::clone(&shared),
+        jobs: Jobs::default(),
+        exchanges: Exchanges::default(),
+        open: Open::default(),
+    };
     let result = session.listen(&mut ear);
     shared.outbox.close();
     shared.ending.store(true, Ordering::SeqCst);
@@ -203,6 +214,7 @@ impl Open {
 struct Session {
     shared: Arc<Shared>,
     jobs: Jobs,
+    exchanges: Exchanges,
     open: Open,
 }
 
@@ -262,6 +274,44 @@ impl Session {
             Ask::List => {
                 self.start(request, |_, shared, _| Ok(Reply::Kept(store::list(&shared.base))))
             }
+            Ask::Deliver(deliver) => self.jobs.open(request, Arrival::Part(deliver), self.spool()),
+            Ask::Exchange(_) | Ask::Sort(_) | Ask::Weigh(_) | Ask::Part(_) | Ask::Merge(_) => {
+                self.asked_in_exchange(request, ask)
+            }
+        }
+    }
+
+    fn asked_in_exchange(&mut self, request: u32, ask: Ask) -> Result<()> {
+        match ask {
+            Ask::Exchange(exchange) => self.exchanges.begin(exchange),
+            Ask::Sort(sort) => {
+                let exchange = self.exchanges.get(sort.exchange)?;
+                self.start(request, move |_, shared, stop| {
+                    Ok(Reply::Sorted(exchange.sort(shared, &sort, stop)?))
+                })
+            }
+            Ask::Weigh(number) => {
+                let exchange = self.exchanges.get(number)?;
+                self.start(request, move |_, shared, stop| {
+                    Ok(Reply::Weighed(exchange.weigh(shared, stop)?))
+                })
+            }
+            Ask::Part(part) => {
+                let exchange = self.exchanges.get(part.exchange)?;
+                self.shared.outbox.open(request);
+                self.start(request, move |_, shared, _| {
+                    exchange.part(&part, &mut |data| shared.outbox.data(request, data))?;
+                    shared.outbox.frame(Kind::End, request, &[])?;
+                    Ok(Reply::Sent)
+                })
+            }
+            Ask::Merge(merge) => {
+                let exchange = self.exchanges.get(merge.exchange)?;
+                self.start(request, move |_, shared, stop| {
+                    Ok(Reply::Merged(exchange.merge(shared, request, &merge, stop)?))
+                })
+            }
+            _ => Err(broken("not of an exchange")),
         }
     }
 
@@ -289,6 +339,10 @@ impl Session {
                     jobs.keep_file(shared, &file, &spool).map(|()| Reply::Done(Done::default()))
                 })
             }
+            Some((Arrival::Part(deliver), part)) => self.start(request, move |_, shared, _| {
+                shared.deliveries.hand_over(&deliver, part);
+                Ok(Reply::Done(Done::default()))
+            }),
             Some((Arrival::Task(task), spool)) => self.start(request, move |jobs, shared, stop| {
                 jobs.run(shared, &task, Some(spool?), stop).map(Reply::Done)
             }),

@@ -164,6 +164,15 @@ impl Spool {
         Ok(self.memory)
     }
 
+    /// The bytes as a file; none if there never were any.
+    ///
+    /// # Errors
+    /// `Storage` when the file takes no more.
+    pub fn into_file(mut self) -> Result<Option<File>> {
+        self.spill()?;
+        Ok(self.file.take())
+    }
+
     /// Reads it from the beginning.
     pub fn read(&self) -> Reading<'_> {
         Reading { spool: self, at: 0, held: Vec::new(), held_start: 0 }

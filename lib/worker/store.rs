@@ -6,7 +6,7 @@
 //! another directory and has none.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use nix::fcntl::{Flock, FlockArg};
 use crate::error::{Error, Kind, Result};
 use crate::format::ledger::Ledger;
 use crate::record::digest::{Contents, Digest};
+use crate::record::stream::Input;
 use crate::wire::message::Kept;
 use crate::worker::base::{self, Base};
 use crate::worker::spool::Spool;
@@ -102,18 +103,29 @@ impl Store {
     /// # Errors
     /// `Storage` when there is no room.
     pub fn put(&self, number: u64, attempt: u32, records: &Spool) -> Result<Contents> {
+        let mut shard = self.begin(number, attempt)?;
+        let mut reading = records.read();
+        loop {
+            let next = reading.chunk()?;
+            let count = next.len();
+            if count == 0 {
+                return shard.finish();
+            }
+            shard.write(next)?;
+            reading.consume(count);
+        }
+    }
+
+    /// Begins shard `number`, which appears once it is whole.
+    ///
+    /// # Errors
+    /// `Storage` when it cannot be made.
+    pub fn begin(&self, number: u64, attempt: u32) -> Result<NewShard> {
         let directory = self.directory();
         let temporary = directory.join(format!("{number}.{attempt}.part"));
-        let made = write(&temporary, records);
-        let contents = made.and_then(|contents| {
-            let path = directory.join(number.to_string());
-            fs::rename(&temporary, &path).map_err(|e| failed("write", &path, &e))?;
-            Ok(contents)
-        });
-        if contents.is_err() {
-            let _ = fs::remove_file(&temporary);
-        }
-        contents
+        let file = File::create_new(&temporary).map_err(|e| failed("write", &temporary, &e))?;
+        let path = directory.join(number.to_string());
+        Ok(NewShard { file, temporary, path, digest: Digest::default(), whole: false })
     }
 
     /// Keeps the shards for good: they are in another directory then.
@@ -138,20 +150,61 @@ impl Drop for Store {
     }
 }
 
-fn write(path: &Path, records: &Spool) -> Result<Contents> {
-    let error = |e: io::Error| failed("write", path, &e);
-    let mut file = File::create_new(path).map_err(error)?;
-    let mut digest = Digest::default();
-    let mut reading = records.read();
-    loop {
-        let next = reading.chunk()?;
-        let count = next.len();
-        if count == 0 {
-            return Ok(digest.contents());
+/// A shard that is being written; dropped before its end, nothing is left of it.
+#[derive(Debug)]
+pub struct NewShard {
+    file: File,
+    temporary: PathBuf,
+    path: PathBuf,
+    digest: Digest,
+    whole: bool,
+}
+
+impl NewShard {
+    /// Writes the next bytes of it.
+    ///
+    /// # Errors
+    /// `Storage` when there is no room.
+    pub fn write(&mut self, records: &[u8]) -> Result<()> {
+        self.digest.push(records);
+        self.file.write_all(records).map_err(|e| failed("write", &self.temporary, &e))
+    }
+
+    /// It is whole; an older one of its number is replaced.
+    ///
+    /// # Errors
+    /// `Storage` when it cannot be given its name.
+    pub fn finish(mut self) -> Result<Contents> {
+        fs::rename(&self.temporary, &self.path).map_err(|e| failed("write", &self.path, &e))?;
+        self.whole = true;
+        Ok(self.digest.contents())
+    }
+}
+
+impl Drop for NewShard {
+    fn drop(&mut self) {
+        if !self.whole {
+            let _ = fs::remove_file(&self.temporary);
         }
-        digest.push(next);
-        file.write_all(next).map_err(error)?;
-        reading.consume(count);
+    }
+}
+
+/// A shard as a stream, whose digest is taken as it is read.
+pub(crate) struct ShardInput<'a> {
+    pub(crate) file: File,
+    pub(crate) name: String,
+    pub(crate) digest: &'a mut Digest,
+}
+
+impl Input for ShardInput<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let got = self.file.read(buffer).map_err(|e| Error::io("read", &self.name, &e))?;
+        self.digest.push(&buffer[..got]);
+        Ok(got)
+    }
+
+    fn name(&self) -> &str {
+        &self.name
     }
 }
 
@@ -261,7 +314,6 @@ pub fn sweep(base: &Base) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Read;
 
     const RUN: &str = "00112233445566778899aabbccddeeff";
 

@@ -12,7 +12,7 @@ use crate::engine::producer::{Producer, Shipped};
 use crate::engine::reach::Reach;
 use crate::engine::{self, Cut, Form, Hosts, Piece, Place};
 use crate::error::{Error, Result};
-use crate::record::stream::{Output, Summary};
+use crate::record::stream::{Facts, Output, Summary};
 use crate::run::ownership::Claim;
 use crate::wire::bytes::Bytes;
 use crate::wire::message::Job;
@@ -71,7 +71,10 @@ pub fn run(
     let (reach, memory, keep) = (remote.reach, remote.memory, remote.keep);
     let mut producer = match remote.hosts {
         Some(_) => Producer::begin(reach, &hosts, memory, keep, output)?,
-        None => Producer::begin_where_shards_lie(reach, &hosts, memory, keep, output)?,
+        None => {
+            let facts = Facts::default();
+            Producer::begin_where_shards_lie(reach, &hosts, memory, keep, facts, output)?
+        }
     };
     producer.hold(claim(&mut feed));
     producer.job(&job(options, remote), &remote.files)?;

@@ -1,0 +1,126 @@
+//! Where the keys are cut into ranges of about equal size, from samples. Any cuts give the same
+//! bytes; these only decide how the work is spread.
+
+use crate::wire::exchange::Weighed;
+
+/// How large a range is to be, in bytes of items: large enough to be worth asking for, small enough
+/// to be merged in memory by many at once.
+const RANGE_BYTES: u64 = 16 << 20;
+
+/// The most ranges that are made without being asked for: larger ones after that.
+const RANGES_MAX: u64 = 1024;
+
+/// How many times the median a range must be for it to be worth a word, and how large.
+const SKEW: u64 = 4;
+const SKEW_BYTES: u64 = 32 << 20;
+
+/// A range of keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Range {
+    /// Its first key.
+    pub(super) from: Option<Vec<u8>>,
+    /// The first key behind it.
+    pub(super) to: Option<Vec<u8>>,
+    /// How many bytes of it lie on each host, about.
+    pub(super) lie: Vec<u64>,
+}
+
+/// Cuts what the hosts have into `wanted` ranges, or as many as its size asks for; fewer where keys
+/// are too heavy for that. At least one.
+pub(super) fn ranges(hosts: &[Weighed], wanted: Option<u64>) -> Vec<Range> {
+    let mut samples: Vec<(&[u8], u64)> = Vec::new();
+    for host in hosts {
+        samples.extend(host.samples.iter().map(|(key, bytes)| (key.0.as_slice(), *bytes)));
+    }
+    samples.sort();
+    let total: u64 = samples.iter().map(|(_, bytes)| bytes).sum();
+    let wanted = wanted.unwrap_or_else(|| total.div_ceil(RANGE_BYTES).min(RANGES_MAX)).max(1);
+    let mut cuts: Vec<&[u8]> = Vec::new();
+    let mut before = 0;
+    for (key, bytes) in &samples {
+        // The cut closest behind each share of the whole.
+        let due = u128::from(total) * (cuts.len() as u128 + 1) / u128::from(wanted);
+        let is_new = cuts.last().is_none_or(|last| last < key) && !key.is_empty();
+        if u128::from(before) >= due && is_new && (cuts.len() as u64) < wanted - 1 {
+            cuts.push(key);
+        }
+        before += bytes;
+    }
+    let mut ranges: Vec<Range> = (0..=cuts.len())
+        .map(|number| Range {
+            from: number.checked_sub(1).map(|before| cuts[before].to_vec()),
+            to: cuts.get(number).map(|cut| cut.to_vec()),
+            lie: vec![0; hosts.len()],
+        })
+        .collect();
+    for (number, host) in hosts.iter().enumerate() {
+        for (key, bytes) in &host.samples {
+            let at = cuts.partition_point(|cut| *cut <= key.0.as_slice());
+            ranges[at].lie[number] += bytes;
+        }
+    }
+    ranges
+}
+
+/// A word about a range that is much larger than the others. `sizes` are those of all.
+pub(super) fn advice(ranges: &[Range], sizes: &[u64]) -> Option<String> {
+    let mut sorted = sizes.to_vec();
+    sorted.sort_unstable();
+    let (median, largest) = (sorted.get(sorted.len() / 2)?, sorted.last()?);
+    if ranges.len() < 2 || *largest < SKEW_BYTES || *largest < median.saturating_mul(SKEW) {
+        return None;
+    }
+    let number = sizes.iter().position(|size| size == largest)? + 1;
+    Some(format!(
+        "one key is heavy: shard {number} is {} MB, the median {} MB; whoever works on it is last: a \
+         longer key, or --reduce, which reduces before anything is sent",
+        largest >> 20,
+        median >> 20
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::bytes::Bytes;
+
+    fn host(keys: &[(&str, u64)]) -> Weighed {
+        let samples = keys.iter().map(|(key, bytes)| (Bytes(key.as_bytes().to_vec()), *bytes));
+        Weighed { samples: samples.collect(), ..Weighed::default() }
+    }
+
+    #[test]
+    fn ranges_are_about_equal_and_follow_one_another() {
+        let keys: Vec<String> = (0..1000).map(|n| format!("{n:04}")).collect();
+        let even: Vec<(&str, u64)> = keys.iter().step_by(2).map(|k| (k.as_str(), 10)).collect();
+        let odd: Vec<(&str, u64)> =
+            keys.iter().skip(1).step_by(2).map(|k| (k.as_str(), 10)).collect();
+        let found = ranges(&[host(&even), host(&odd)], Some(7));
+        assert_eq!(found.len(), 7);
+        for pair in found.windows(2) {
+            assert_eq!(pair[0].to, pair[1].from);
+            let size: u64 = pair[0].lie.iter().sum();
+            assert!((1300..1600).contains(&size), "{size}");
+        }
+        assert!(found[0].from.is_none() && found[6].to.is_none());
+        assert_eq!(found.iter().flat_map(|r| &r.lie).sum::<u64>(), 10_000);
+    }
+
+    #[test]
+    fn heavy_keys_make_fewer_ranges_and_nothing_makes_one() {
+        assert_eq!(ranges(&[], None), [Range { lie: vec![], ..Range::default() }]);
+        let one = [("a", 100), ("a", 100), ("a", 100), ("b", 1)];
+        let found = ranges(&[host(&one)], Some(50));
+        assert!(found.len() <= 3, "{found:?}");
+        let whole = ranges(&[host(&[("", 5), ("", 5)])], Some(9));
+        assert_eq!(whole.len(), 1);
+    }
+
+    #[test]
+    fn one_large_range_is_worth_a_word() {
+        let ranges = vec![Range::default(); 4];
+        assert!(advice(&ranges, &[1 << 20, 1 << 20, 64 << 20, 1 << 20]).is_some());
+        assert!(advice(&ranges, &[20 << 20, 20 << 20, 64 << 20, 20 << 20]).is_none());
+        assert!(advice(&ranges, &[1, 1, 64, 1]).is_none());
+    }
+}

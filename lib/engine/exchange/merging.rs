@@ -1,0 +1,282 @@
+//! The merging of an exchange: each range goes to a host that has room, rather to one that has much
+//! of it already, and what cannot come to that host directly is brought to it from here.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, Scope};
+
+use crate::cluster::{Connection, News};
+use crate::engine::exchange::cuts::Range;
+use crate::engine::exchange::{NUMBER, bounds, lock, lost};
+use crate::engine::producer::Producer;
+use crate::error::{Error, Kind, Result};
+use crate::record::digest::Contents;
+use crate::record::stream::Output;
+use crate::wire::exchange::{Deliver, Merge, Merged, Source, Tally, Weighed};
+use crate::wire::frame::broken;
+use crate::wire::message::{Ask, Part, Reply};
+
+/// The merges that a host has beyond those that run: their parts are there when a slot is free.
+const AHEAD: u32 = 1;
+
+/// How many of these a host has under way at most, whatever its slots.
+const MERGES_MAX: u32 = 32;
+
+/// How many parts are relayed at once: of each, a window or two is held here.
+const RELAYS_MAX: usize = 16;
+
+/// How far from the first range that waits the next one may be, for each host: who reads the shards
+/// reads them in order.
+const REACH: usize = 2;
+
+/// What came of all ranges.
+#[derive(Default)]
+pub(super) struct Total {
+    /// The shards.
+    pub(super) made: Contents,
+    /// The items that came.
+    pub(super) came: Tally,
+    /// Records that lacked something.
+    pub(super) missing: u64,
+    /// Bytes of temporary files.
+    pub(super) spilled: u64,
+    /// Bytes from host to host, and through here.
+    pub(super) direct: u64,
+    pub(super) relayed: u64,
+    /// How large the shards are, in bytes.
+    pub(super) sizes: Vec<u64>,
+}
+
+struct State {
+    /// The ranges that wait, with the hosts that had no room for them.
+    waiting: BTreeMap<usize, Vec<String>>,
+    /// How many merges are under way.
+    open: usize,
+    /// Ranges that are done, with the host, and are not told of yet.
+    done: BTreeMap<usize, (String, Merged)>,
+    failure: Option<Error>,
+    /// How many parts are relayed.
+    relays: usize,
+}
+
+struct Merging<'a> {
+    hosts: &'a [Arc<Connection>],
+    producer: &'a Producer,
+    ranges: &'a [Range],
+    /// Which hosts have anything at all.
+    offering: Vec<bool>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// Has the ranges merged, and writes the manifest's lines of their shards to `output`.
+///
+/// # Errors
+/// As [`super::exchange`].
+pub(super) fn merge(
+    hosts: &[Arc<Connection>],
+    producer: &Producer,
+    weighed: &[Weighed],
+    ranges: &[Range],
+    output: &mut dyn Output,
+) -> Result<Total> {
+    let waiting = (0..ranges.len()).map(|number| (number, Vec::new())).collect();
+    let state = State { waiting, open: 0, done: BTreeMap::new(), failure: None, relays: 0 };
+    let merging = Merging {
+        hosts,
+        producer,
+        ranges,
+        offering: weighed.iter().map(|host| host.offered.items > 0).collect(),
+        state: Mutex::new(state),
+        changed: Condvar::new(),
+    };
+    let merging = &merging;
+    thread::scope(|scope| {
+        for (number, host) in hosts.iter().enumerate() {
+            for _ in 0..(host.welcome().slots + AHEAD).min(MERGES_MAX) {
+                scope.spawn(move || merging.work(scope, number));
+            }
+        }
+        let told = merging.tell(output);
+        if let Err(error) = &told {
+            merging.fail(Error::new(error.kind(), error.to_string()));
+        }
+        told
+    })
+}
+
+impl<'a> Merging<'a> {
+    fn fail(&self, error: Error) {
+        lock(&self.state).failure.get_or_insert(error);
+        self.changed.notify_all();
+    }
+
+    fn has_failed(&self) -> bool {
+        lock(&self.state).failure.is_some()
+    }
+
+    /// Writes the lines of the shards, in order, as they are done.
+    fn tell(&self, output: &mut dyn Output) -> Result<Total> {
+        let mut total = Total::default();
+        for number in 0..self.ranges.len() {
+            let mut state = lock(&self.state);
+            let (host, merged) = loop {
+                if let Some(error) = &state.failure {
+                    return Err(Error::new(error.kind(), error.to_string()));
+                }
+                if let Some(done) = state.done.remove(&number) {
+                    break done;
+                }
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            };
+            drop(state);
+            output.write(&self.producer.line(&[host], &merged.contents)?)?;
+            output.flush()?;
+            total.made.records += merged.contents.records;
+            total.made.bytes += merged.contents.bytes;
+            total.came.add(merged.came);
+            total.missing += merged.missing;
+            total.spilled += merged.spilled;
+            total.direct += merged.direct;
+            total.relayed += merged.relayed;
+            total.sizes.push(merged.contents.bytes);
+        }
+        Ok(total)
+    }
+
+    /// The next range for a host, and how often it was tried; none when nothing is left for it.
+    fn next(&self, host: usize) -> Option<(usize, Vec<String>)> {
+        let name = self.hosts[host].name();
+        let mut state = lock(&self.state);
+        loop {
+            if state.failure.is_some() || (state.waiting.is_empty() && state.open == 0) {
+                return None;
+            }
+            let near = state.waiting.iter().take(self.hosts.len() * REACH);
+            let fits = near.filter(|(_, full)| !full.iter().any(|other| other == name));
+            // Much of it lies there; of equal ones the first.
+            let most = fits.max_by_key(|(number, _)| {
+                (self.ranges[**number].lie[host], std::cmp::Reverse(**number))
+            });
+            if let Some(number) = most.map(|(number, _)| *number) {
+                state.open += 1;
+                let full = state.waiting.remove(&number).unwrap_or_default();
+                return Some((number, full));
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Has ranges merged on a host, until there are no more.
+    fn work<'s>(&'s self, scope: &'s Scope<'s, '_>, host: usize)
+    where
+        'a: 's,
+    {
+        while let Some((number, mut full)) = self.next(host) {
+            let name = self.hosts[host].name();
+            let merged = self.merge_on(scope, host, number, full.len() as u32 + 1);
+            let mut state = lock(&self.state);
+            state.open -= 1;
+            match merged {
+                Ok(merged) => {
+                    state.done.insert(number, (name.into(), merged));
+                }
+                // Another host may have room.
+                Err(error)
+                    if error.kind() == Kind::Storage && full.len() + 1 < self.hosts.len() =>
+                {
+                    full.push(name.into());
+                    state.waiting.insert(number, full);
+                }
+                Err(error) => {
+                    state.failure.get_or_insert(error);
+                }
+            }
+            drop(state);
+            self.changed.notify_all();
+        }
+    }
+
+    fn merge_on<'s>(
+        &'s self,
+        scope: &'s Scope<'s, '_>,
+        host: usize,
+        number: usize,
+        attempt: u32,
+    ) -> Result<Merged>
+    where
+        'a: 's,
+    {
+        let (connection, shard) = (&self.hosts[host], number as u64 + 1);
+        let offering: Vec<usize> = (0..self.hosts.len()).filter(|n| self.offering[*n]).collect();
+        let source = |other: &usize| if *other == host { Source::Here } else { Source::Relay };
+        let sources = offering.iter().map(source).collect();
+        let (from, to) = bounds(&self.ranges[number]);
+        let merge = Merge { exchange: NUMBER, shard, attempt, from, to, sources };
+        let request = connection.ask(&Ask::Merge(merge)).map_err(lost)?;
+        let stop = || self.has_failed();
+        loop {
+            match connection.news(request, &stop).map_err(lost)? {
+                None => return Err(Error::incomplete("stopped")),
+                Some(News::Wanted(source)) => {
+                    let Some(&from) = offering.get(source as usize) else {
+                        return Err(broken("a part that is nowhere").at(connection.name()));
+                    };
+                    let of = Deliver { merge: request, source };
+                    scope.spawn(move || {
+                        if let Err(error) = self.relay(from, host, number, of) {
+                            self.fail(error);
+                        }
+                    });
+                }
+                Some(News::Reply(reply)) => match *reply {
+                    Reply::Merged(merged) => {
+                        self.producer.made(connection.name(), shard);
+                        return Ok(merged);
+                    }
+                    Reply::Failed(failed) => return Err(failed.error().at(connection.name())),
+                    _ => {
+                        return Err(
+                            broken("another reply than was asked for").at(connection.name())
+                        );
+                    }
+                },
+            }
+        }
+    }
+
+    /// Brings a part of a range from one host to another.
+    fn relay(&self, from: usize, to: usize, number: usize, of: Deliver) -> Result<()> {
+        let mut state = lock(&self.state);
+        while state.relays >= RELAYS_MAX && state.failure.is_none() {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.relays += 1;
+        drop(state);
+        let brought = self.bring(&self.hosts[from], &self.hosts[to], number, of);
+        lock(&self.state).relays -= 1;
+        self.changed.notify_all();
+        brought
+    }
+
+    fn bring(&self, from: &Connection, to: &Connection, number: usize, of: Deliver) -> Result<()> {
+        let (first, end) = bounds(&self.ranges[number]);
+        let part = Part { exchange: NUMBER, from: first, to: end };
+        let coming = from.ask(&Ask::Part(part)).map_err(lost)?;
+        let going = to.ask(&Ask::Deliver(of)).map_err(lost)?;
+        while let Some(data) = from.data(coming).map_err(lost)? {
+            if self.has_failed() {
+                from.cancel(coming);
+                to.cancel(going);
+                return Ok(());
+            }
+            to.send(going, &data).map_err(lost)?;
+        }
+        to.sent_all(going).map_err(lost)?;
+        match to.reply(going).map_err(lost)? {
+            Reply::Done(_) => Ok(()),
+            Reply::Failed(failed) => Err(failed.error().at(to.name())),
+            _ => Err(broken("another reply than was asked for").at(to.name())),
+        }
+    }
+}

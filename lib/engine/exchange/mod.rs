@@ -1,0 +1,185 @@
+//! The exchange: shards that lie on hosts become other shards on them, in the order of a key, or the
+//! results of groups. Only what is said about them passes through here, and the parts of ranges
+//! where hosts cannot reach one another.
+//!
+//! 1. [`sorting`]: every shard is sorted where it lies, as its line of the manifest comes.
+//! 2. Each host tells samples of its keys, and [`cuts`] divide the keys into ranges: so many that
+//!    each is of a size, whatever the number of hosts. Any cuts give the same bytes.
+//! 3. [`merging`]: each range is merged on one host, which gets the parts of it from all. Its shard
+//!    has the number of the range, so the shards together are in order.
+//!
+//! Nothing may be lost or doubled on the way: what was made of the records when they were sorted is
+//! counted, with the sum of their hashes, and so is what came out of the merges.
+
+mod cuts;
+mod merging;
+mod sorting;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::aggregate::Op;
+use crate::cluster::Connection;
+use crate::engine::consumer::Consumer;
+use crate::engine::exchange::cuts::Range;
+use crate::engine::producer::Producer;
+use crate::engine::reach::Reach;
+use crate::error::{Error, Kind, Result};
+use crate::keyed::order::Order;
+use crate::record::key::Keys;
+use crate::record::stream::{Facts, Output, Summary};
+use crate::wire::bytes::Bytes;
+use crate::wire::exchange::{self as wire, Tally, Weighed};
+use crate::wire::frame::broken;
+use crate::wire::message::{Ask, Reply};
+
+/// The number of the exchange: a tool has one.
+const NUMBER: u32 = 1;
+
+/// How hosts exchange their shards.
+pub struct Remote<'a> {
+    /// How hosts are reached.
+    pub reach: &'a Reach,
+    /// Bytes of memory to stay within on each host, where the user says so.
+    pub memory: Option<u64>,
+    /// Where the manifest is to stay, for shards that are to be kept.
+    pub keep: Option<&'a Path>,
+    /// How many ranges, where the user says so.
+    pub ranges: Option<u64>,
+}
+
+/// What an exchange is to do: `order`, then `ops` on each group if there are any.
+pub fn what(order: &Order, ops: &[Op], max_record: usize) -> wire::Exchange {
+    wire::Exchange {
+        number: NUMBER,
+        keys: Some(order.keys.spelled()),
+        order_by: Keys { parts: order.order_by.clone() }.spelled(),
+        reverse: order.reverse,
+        missing: order.missing,
+        unique: order.unique,
+        spread: false,
+        ops: ops.iter().map(|op| (op.name.clone(), op.text.clone())).collect(),
+        in_order: false,
+        max_record: max_record as u64,
+    }
+}
+
+/// Exchanges the shards of `consumer` where they lie, and writes the manifest of the new ones, of
+/// which `facts` will be known, to `output`.
+///
+/// # Errors
+/// `Hosts` when no host can be reached, or one is lost with what it had sorted; `BadInput` for a
+/// record that gives no key; `Storage` when a host has no room; `Incomplete` when not all came
+/// through.
+pub fn exchange(
+    what: wire::Exchange,
+    facts: Facts,
+    remote: &Remote<'_>,
+    mut consumer: Box<Consumer>,
+    output: &mut dyn Output,
+) -> Result<(Summary, Producer)> {
+    let (reach, hosts) = (remote.reach, &consumer.origin.hosts);
+    let (memory, keep) = (remote.memory, remote.keep);
+    let mut producer = Producer::begin_where_shards_lie(reach, hosts, memory, keep, facts, output)?;
+    producer.hold(consumer.claim.take());
+    let summary = run(what, remote, &producer, consumer, output)?;
+    producer.end(output)?;
+    Ok((summary, producer))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Exchanges the shards of `consumer` between the workers of `producer`.
+fn run(
+    what: wire::Exchange,
+    remote: &Remote<'_>,
+    producer: &Producer,
+    consumer: Box<Consumer>,
+    output: &mut dyn Output,
+) -> Result<Summary> {
+    let hosts: Vec<Arc<Connection>> = producer.fleet().connections().cloned().collect();
+    hosts.iter().try_for_each(|host| host.tell(&Ask::Exchange(what.clone())))?;
+    let sorted = sorting::sort(&hosts, consumer, what.in_order)?;
+    let weighed = weigh(&hosts)?;
+    let ranges = cuts::ranges(&weighed, remote.ranges);
+    let count = ranges.len();
+    let merged = merging::merge(&hosts, producer, &weighed, &ranges, output)?;
+    let grouped = !what.ops.is_empty() && what.order_by.is_empty();
+    verify(&sorted, &weighed, merged.came, grouped)?;
+    (remote.reach.settings.explain)(&format!(
+        "{count} ranges over {} hosts; {} bytes went from host to host, {} through this one",
+        hosts.len(),
+        merged.direct,
+        merged.relayed
+    ));
+    if let Some(advice) = cuts::advice(&ranges, &merged.sizes) {
+        (remote.reach.settings.say)(&advice);
+    }
+    Ok(Summary {
+        records_in: sorted.sorted.records,
+        bytes_in: sorted.sorted.bytes,
+        records_out: merged.made.records,
+        bytes_out: merged.made.bytes,
+        missing: sorted.sorted.missing + merged.missing,
+        spilled_bytes: sorted.sorted.spilled + merged.spilled,
+        ..Summary::default()
+    })
+}
+
+/// Asks each host what it has to offer.
+fn weigh(hosts: &[Arc<Connection>]) -> Result<Vec<Weighed>> {
+    let asked: Vec<(&Arc<Connection>, u32)> = hosts
+        .iter()
+        .map(|host| host.ask(&Ask::Weigh(NUMBER)).map(|request| (host, request)))
+        .collect::<Result<_>>()?;
+    let weighed = asked.into_iter().map(|(host, request)| match host.reply(request) {
+        Ok(Reply::Weighed(weighed)) => Ok(weighed),
+        Ok(Reply::Failed(failed)) => Err(failed.error().at(host.name())),
+        Ok(_) => Err(broken("another reply than was asked for").at(host.name())),
+        Err(error) => Err(lost(error)),
+    });
+    weighed.collect()
+}
+
+/// That a host is lost, and what that means.
+fn lost(error: Error) -> Error {
+    match error.kind() {
+        Kind::Hosts => Error::new(
+            Kind::Hosts,
+            format!("{error}, and with it what it had sorted; run it again"),
+        ),
+        _ => error,
+    }
+}
+
+/// That nothing was lost or doubled.
+fn verify(sorted: &sorting::Total, weighed: &[Weighed], came: Tally, grouped: bool) -> Result<()> {
+    let mut offered = Tally::default();
+    weighed.iter().for_each(|host| offered.add(host.offered));
+    let mut kept = sorted.sorted.made;
+    kept.add(sorted.sorted.doubles);
+    let wrong = |what: &str, due: u64, got: u64| {
+        Err(Error::incomplete(format!(
+            "the exchange is not whole: of {due} {what} {got} came through, or others than those"
+        )))
+    };
+    // Records are exchanged as they are; parts of groups are made of them.
+    if !grouped && sorted.sorted.missing == 0 && kept != sorted.due {
+        return wrong("records", sorted.due.items, kept.items);
+    }
+    if !grouped && offered != sorted.sorted.made {
+        return wrong("sorted records", sorted.sorted.made.items, offered.items);
+    }
+    if came != offered {
+        return wrong("sorted items", offered.items, came.items);
+    }
+    Ok(())
+}
+
+/// The bounds of a range, as messages carry them.
+fn bounds(range: &Range) -> (Option<Bytes>, Option<Bytes>) {
+    let bytes = |key: &Option<Vec<u8>>| key.clone().map(Bytes);
+    (bytes(&range.from), bytes(&range.to))
+}

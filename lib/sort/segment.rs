@@ -1,0 +1,213 @@
+//! A segment: a sorted run on disk that can be read from any key on, for it knows at some places,
+//! the marks, which key is there. Unlike other runs it is read in parts, and more than once.
+
+use std::path::Path;
+
+use super::merge::Cursor;
+use super::spill::{LENGTHS, Spill, SpillReader, SpillWriter, push_parts};
+use crate::error::Result;
+
+/// How many bytes of items lie between two marks, at least.
+const MARK_EVERY: u64 = 64 << 10;
+
+/// How much of a key a mark holds.
+const MARK_BYTES: usize = 256;
+
+/// How many bytes are written at once.
+const WRITE_BYTES: usize = 256 << 10;
+
+/// What is known of a place in a segment.
+#[derive(Clone, Debug)]
+struct Mark {
+    /// The first bytes of the key there.
+    key: Vec<u8>,
+    /// How long the key is.
+    key_len: usize,
+    /// Where it is, in bytes.
+    at: u64,
+}
+
+impl Mark {
+    /// Whether the key is certainly before `bound`.
+    fn is_before(&self, bound: &[u8]) -> bool {
+        let is_cut = self.key.len() < self.key_len;
+        self.key.as_slice() < bound && !(is_cut && bound.starts_with(&self.key))
+    }
+}
+
+/// A segment that is being written.
+#[derive(Debug)]
+pub struct SegmentWriter {
+    file: SpillWriter,
+    marks: Vec<Mark>,
+    held: Vec<u8>,
+    /// Bytes and items so far.
+    bytes: u64,
+    items: u64,
+}
+
+impl SegmentWriter {
+    /// A new one, in an unlinked file in `directory`.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn new(directory: &Path) -> Result<SegmentWriter> {
+        let file = SpillWriter::new(directory)?;
+        let held = Vec::with_capacity(WRITE_BYTES);
+        Ok(SegmentWriter { file, marks: Vec::new(), held, bytes: 0, items: 0 })
+    }
+
+    /// Writes the next item.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn push(&mut self, key: &[u8], text: &[u8]) -> Result<()> {
+        if self.marks.last().is_none_or(|mark| mark.at + MARK_EVERY <= self.bytes) {
+            let first = key[..key.len().min(MARK_BYTES)].to_vec();
+            self.marks.push(Mark { key: first, key_len: key.len(), at: self.bytes });
+        }
+        push_parts(&mut self.held, key, text);
+        self.bytes += (LENGTHS + key.len() + text.len()) as u64;
+        self.items += 1;
+        if self.held.len() >= WRITE_BYTES {
+            self.file.write(&self.held)?;
+            self.held.clear();
+        }
+        Ok(())
+    }
+
+    /// Ends the writing.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn finish(mut self) -> Result<Segment> {
+        self.file.write(&self.held)?;
+        Ok(Segment { spill: self.file.finish(), marks: self.marks, items: self.items })
+    }
+}
+
+/// A sorted run on disk that can be read from any key on.
+#[derive(Clone, Debug)]
+pub struct Segment {
+    spill: Spill,
+    marks: Vec<Mark>,
+    items: u64,
+}
+
+impl Segment {
+    /// How many bytes its items are.
+    pub fn bytes(&self) -> u64 {
+        self.spill.bytes()
+    }
+
+    /// How many items it holds.
+    pub fn items(&self) -> u64 {
+        self.items
+    }
+
+    /// Where the items begin whose keys are not before `bound`, in bytes.
+    ///
+    /// # Errors
+    /// When the items cannot be read.
+    pub fn place_of(&self, bound: &[u8]) -> Result<u64> {
+        let behind = self.marks.partition_point(|mark| mark.is_before(bound));
+        let Some(before) = behind.checked_sub(1) else { return Ok(0) };
+        let mut at = self.marks[before].at;
+        let mut items = self.spill.read_part(at, self.bytes(), MARK_EVERY as usize);
+        while items.advance()? && items.key() < bound {
+            at += (LENGTHS + items.key().len() + items.text().len()) as u64;
+        }
+        Ok(at)
+    }
+
+    /// Where the items lie whose keys are not before `from` and before `to`, in bytes.
+    ///
+    /// # Errors
+    /// When the items cannot be read.
+    pub fn places(&self, from: Option<&[u8]>, to: Option<&[u8]>) -> Result<(u64, u64)> {
+        let from = from.map_or(Ok(0), |bound| self.place_of(bound))?;
+        let to = to.map_or(Ok(self.bytes()), |bound| self.place_of(bound))?;
+        Ok((from, to.max(from)))
+    }
+
+    /// To read the items between two places.
+    pub fn read(&self, (from, to): (u64, u64), buffer_bytes: usize) -> SpillReader {
+        self.spill.read_part(from, to, buffer_bytes)
+    }
+
+    /// Gives the items between two places to `take`, as bytes.
+    ///
+    /// # Errors
+    /// When they cannot be read; what `take` says.
+    pub fn copy(
+        &self,
+        (from, to): (u64, u64),
+        take: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        self.spill.copy(from, to, take)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sort::spill::Items;
+
+    fn segment(keys: &[Vec<u8>]) -> Segment {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = SegmentWriter::new(folder.path()).unwrap();
+        for (number, key) in keys.iter().enumerate() {
+            writer.push(key, format!("text {number:4000}").as_bytes()).unwrap();
+        }
+        writer.finish().unwrap()
+    }
+
+    fn keys_between(segment: &Segment, from: Option<&[u8]>, to: Option<&[u8]>) -> Vec<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let places = segment.places(from, to).unwrap();
+        segment
+            .copy(places, &mut |part| {
+                bytes.extend_from_slice(part);
+                Ok(())
+            })
+            .unwrap();
+        let (mut items, mut keys) = (Items::new(&bytes), Vec::new());
+        while items.advance().unwrap() {
+            keys.push(items.key().to_vec());
+        }
+        keys
+    }
+
+    #[test]
+    fn any_range_of_keys_is_found_long_ones_too() {
+        let mut keys: Vec<Vec<u8>> = (0..400u32).map(|n| format!("{n:05}").into_bytes()).collect();
+        keys.extend((0..400u32).map(|n| format!("{}{n:05}", "x".repeat(300)).into_bytes()));
+        let segment = segment(&keys);
+        assert!(segment.marks.len() > 20 && segment.items() == 800);
+        let mut bounds: Vec<Vec<u8>> = keys.iter().step_by(7).cloned().collect();
+        bounds.extend([
+            b"".to_vec(),
+            b"0003".to_vec(),
+            vec![b'x'; 256],
+            vec![b'x'; 299],
+            b"z".to_vec(),
+        ]);
+        bounds.sort();
+        for pair in bounds.windows(2) {
+            let due: Vec<_> =
+                keys.iter().filter(|k| **k >= pair[0] && **k < pair[1]).cloned().collect();
+            assert_eq!(keys_between(&segment, Some(&pair[0]), Some(&pair[1])), due);
+        }
+        assert_eq!(keys_between(&segment, None, None), keys);
+        assert_eq!(keys_between(&segment, Some(b"9"), Some(b"1")), Vec::<Vec<u8>>::new());
+    }
+
+    #[test]
+    fn damaged_items_are_an_error() {
+        let mut bytes = Vec::new();
+        push_parts(&mut bytes, b"key", b"text");
+        for end in 1..bytes.len() {
+            assert!(Items::new(&bytes[..end]).advance().is_err());
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The messages of an exchange: shards are sorted where they lie, their keys are cut into ranges,
+//! and each range is merged on one host, which gets the parts of it from all.
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::digest::{Contents, hex};
+use crate::record::key::Missing;
+use crate::wire::bytes::Bytes;
+use crate::wire::message::Fetch;
+
+/// What an exchange is to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exchange {
+    /// Its number.
+    pub number: u32,
+    /// The key, as `-k` spells it; none makes one group of all records.
+    pub keys: Option<String>,
+    /// What orders the records of one key, spelled like a key; empty for their places in the input.
+    pub order_by: String,
+    /// The whole in reverse order.
+    pub reverse: bool,
+    /// What becomes of records without the key, and of missing operands.
+    pub missing: Missing,
+    /// Only the first record of each key counts.
+    pub unique: bool,
+    /// Whether the records of a key may lie in several ranges.
+    pub spread: bool,
+    /// The results of each group, as names and ops; none gives the records.
+    pub ops: Vec<(String, String)>,
+    /// Whether the shards have to be in the order of the key already.
+    pub in_order: bool,
+    /// The longest record in bytes.
+    pub max_record: u64,
+}
+
+/// Shards of a host, to be sorted there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sort {
+    /// The exchange.
+    pub exchange: u32,
+    /// The shards, and what each must hold.
+    pub shards: Vec<(Fetch, Contents)>,
+}
+
+/// So many items, and the sum, modulo 2^128, of the XXH3 (128 bits) of their texts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tally {
+    /// How many.
+    pub items: u64,
+    /// The sum.
+    #[serde(with = "hex")]
+    pub sum: u128,
+}
+
+impl Tally {
+    /// Counts an item with this hash.
+    pub fn count(&mut self, hash: u128) {
+        self.items = self.items.saturating_add(1);
+        self.sum = self.sum.wrapping_add(hash);
+    }
+
+    /// Adds what was counted elsewhere.
+    pub fn add(&mut self, other: Tally) {
+        self.items = self.items.saturating_add(other.items);
+        self.sum = self.sum.wrapping_add(other.sum);
+    }
+}
+
+/// What was sorted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sorted {
+    /// The records that were read.
+    pub records: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// What was made of them: the same records, or parts of groups.
+    pub made: Tally,
+    /// Records that are not the first of their key, which are not made anything of.
+    pub doubles: Tally,
+    /// Records that lack something, which was let pass.
+    pub missing: u64,
+    /// Bytes that went through temporary files.
+    pub spilled: u64,
+    /// The first and the last key of each shard that has any, where shards have to be in order.
+    pub ends: Vec<(u64, Bytes, Bytes)>,
+}
+
+/// What a host has to offer once all its shards are sorted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Weighed {
+    /// What it has.
+    pub offered: Tally,
+    /// The beginnings of keys, in order, and how many bytes lie from each to the next.
+    pub samples: Vec<(Bytes, u64)>,
+}
+
+/// A range to be merged: a shard is made of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Merge {
+    /// The exchange.
+    pub exchange: u32,
+    /// The number of the shard, from 1.
+    pub shard: u64,
+    /// The number of the attempt, from 1.
+    pub attempt: u32,
+    /// Its first key.
+    pub from: Option<Bytes>,
+    /// The first key behind it.
+    pub to: Option<Bytes>,
+    /// Where its parts are.
+    pub sources: Vec<Source>,
+}
+
+/// A host that has a part of a range.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Source {
+    /// The host that merges.
+    Here,
+    /// A peer of this name, which may be asked for it.
+    Peer(String),
+    /// The tool brings it.
+    Relay,
+}
+
+/// A part that the tool brings: its data follows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deliver {
+    /// The request that asked for the merge.
+    pub merge: u32,
+    /// Which of its sources this is, from 0.
+    pub source: u32,
+}
+
+/// What a range became.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Merged {
+    /// The shard.
+    pub contents: Contents,
+    /// The items that came.
+    pub came: Tally,
+    /// Those of them that are not the first of their key, and were dropped for that.
+    pub doubles: Tally,
+    /// Records that lack something, which was let pass.
+    pub missing: u64,
+    /// Bytes that went through temporary files.
+    pub spilled: u64,
+    /// Bytes that came from peers, and from the tool.
+    pub direct: u64,
+    /// Those that came by way of the tool.
+    pub relayed: u64,
+}

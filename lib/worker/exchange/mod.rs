@@ -1,0 +1,146 @@
+//! A host's part in an exchange: it sorts the shards that lie on it ([`source`]), gives the parts of
+//! ranges to whoever merges them, and merges ranges itself ([`sink`]), whose parts come to it from
+//! the other hosts by one of two [roads](road).
+//!
+//! Equal keys are in the order of the shards that they came from, whatever host sorted those: each
+//! key is followed by the number of its shard, its *tie*. So any cut of the keys, and any host for
+//! any range, gives the same bytes.
+
+pub(crate) mod road;
+mod sink;
+mod source;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::aggregate::Op;
+use crate::error::{Error, Result};
+use crate::keyed::group::Grouping;
+use crate::keyed::order::{Limits, Order};
+use crate::record::key::Keys;
+use crate::sort::run::Tie;
+use crate::sort::segment::Segment;
+use crate::wire::bytes::Bytes;
+use crate::wire::exchange::{self as wire, Tally};
+use crate::wire::frame::broken;
+use crate::worker::serve::Shared;
+
+/// The most exchanges of a tool.
+const EXCHANGES_MAX: usize = 16;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The exchanges of a tool.
+#[derive(Clone, Default)]
+pub(crate) struct Exchanges(Arc<Mutex<HashMap<u32, Arc<Exchange>>>>);
+
+impl Exchanges {
+    /// Begins one.
+    pub(crate) fn begin(&self, spec: wire::Exchange) -> Result<()> {
+        let number = spec.number;
+        let exchange = Arc::new(Exchange::new(spec)?);
+        let mut all = lock(&self.0);
+        if all.len() >= EXCHANGES_MAX || all.contains_key(&number) {
+            return Err(broken("too many exchanges, or one twice"));
+        }
+        all.insert(number, exchange);
+        Ok(())
+    }
+
+    /// The one of this number.
+    pub(crate) fn get(&self, number: u32) -> Result<Arc<Exchange>> {
+        lock(&self.0).get(&number).cloned().ok_or_else(|| broken("no such exchange"))
+    }
+}
+
+/// An exchange, as this host knows it.
+pub(crate) struct Exchange {
+    spec: wire::Exchange,
+    order: Order,
+    /// The results of each group; none where the records are wanted.
+    grouping: Option<Arc<Grouping>>,
+    sorted: Mutex<Vec<Held>>,
+    /// The way to the other hosts, once there is one.
+    direct: Mutex<Option<Arc<dyn road::Road>>>,
+}
+
+/// A segment, what it holds, and samples of its keys.
+struct Held {
+    segment: Segment,
+    tally: Tally,
+    samples: Vec<Sample>,
+}
+
+/// The beginning of a key, and how many bytes lie from there to the next one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Sample {
+    key: Vec<u8>,
+    bytes: u64,
+}
+
+impl Exchange {
+    fn new(spec: wire::Exchange) -> Result<Exchange> {
+        let keys = spec.keys.as_deref().map(Keys::parse).transpose()?;
+        let order_by = match spec.order_by.as_str() {
+            "" => Vec::new(),
+            parts => Keys::parse(parts)?.parts,
+        };
+        let op = |(name, text): &(String, String)| {
+            Op::parse(text).map(|op| Op { name: name.clone(), ..op })
+        };
+        let ops = spec.ops.iter().map(op).collect::<Result<Vec<Op>>>()?;
+        let max_record = usize::try_from(spec.max_record).unwrap_or(usize::MAX);
+        let grouping = match ops.is_empty() {
+            true => None,
+            false => {
+                let grouping = Grouping::new(keys.clone(), ops, spec.missing, max_record)?;
+                Some(Arc::new(grouping.reversed(spec.reverse)))
+            }
+        };
+        let order = Order {
+            keys: keys.unwrap_or_else(Keys::implied),
+            order_by,
+            reverse: spec.reverse,
+            missing: spec.missing,
+            unique: spec.unique,
+        };
+        let (sorted, direct) = (Mutex::default(), Mutex::default());
+        Ok(Exchange { spec, order, grouping, sorted, direct })
+    }
+
+    /// The grouping, where what is exchanged are parts of groups and not records: that is where
+    /// nothing orders the records of a group.
+    fn parts_of_groups(&self) -> Option<&Arc<Grouping>> {
+        self.grouping.as_ref().filter(|_| self.order.order_by.is_empty())
+    }
+
+    /// How many bytes of a key are its tie.
+    fn tie_bytes(&self) -> usize {
+        if self.parts_of_groups().is_some() { 0 } else { size_of::<Tie>() }
+    }
+
+    /// What one task may use.
+    fn limits(&self, shared: &Shared) -> Limits {
+        let memory = shared.memory / u64::from(shared.slots.count());
+        Limits {
+            memory: usize::try_from(memory).unwrap_or(usize::MAX),
+            jobs: 1,
+            directory: shared.base.path().into(),
+            max_record: usize::try_from(self.spec.max_record).unwrap_or(usize::MAX),
+        }
+    }
+}
+
+/// The tie of what comes from a shard.
+fn tie(shard: u64) -> Result<Tie> {
+    let number = u32::try_from(shard);
+    let number = number.map_err(|_| Error::usage("more than 4294967295 shards in an exchange"))?;
+    Ok(number.to_be_bytes())
+}
+
+/// The bound of a range.
+fn bound(key: &Option<Bytes>) -> Option<&[u8]> {
+    key.as_ref().map(|key| key.0.as_slice())
+}

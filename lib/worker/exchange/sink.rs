@@ -1,0 +1,434 @@
+//! The sink of an exchange: the parts of a range come from all hosts, are merged, and become a
+//! shard: of records, or of the results of their groups.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::error::{Error, Result};
+use crate::keyed::assemble::Assembly;
+use crate::keyed::group::Grouping;
+use crate::keyed::reduce::{self, Reduction};
+use crate::keyed::table;
+use crate::record::bad::{Bad, Policy};
+use crate::sort::merge::{Cursor, Merge};
+use crate::sort::segment::Segment;
+use crate::sort::spill::{Items, Spill, SpillReader};
+use crate::wire::exchange::{Deliver, Merge as Range, Merged, Source, Tally};
+use crate::wire::message::Part;
+use crate::worker::exchange::road::{Broken, Relay, Road, Want};
+use crate::worker::exchange::{Exchange, bound, lock};
+use crate::worker::serve::Shared;
+use crate::worker::spool::Spool;
+use crate::worker::store::NewShard;
+
+/// How many parts of a range come at once.
+const PARTS_AT_ONCE: usize = 4;
+
+/// The share of a task's memory that the parts of its range may take, and the buffers of those
+/// that lie in files: one in so many, each.
+const PARTS_SHARE: usize = 2;
+const BUFFERS_SHARE: usize = 4;
+
+/// The largest and the smallest of those buffers.
+const BUFFER_MAX: usize = 256 << 10;
+const BUFFER_MIN: usize = 4 << 10;
+
+/// How much is written at once.
+const WRITE_BYTES: usize = 256 << 10;
+
+impl Exchange {
+    /// Merges a range into a shard, as `request` asked for.
+    pub(crate) fn merge(
+        &self,
+        shared: &Arc<Shared>,
+        request: u32,
+        range: &Range,
+        stop: &AtomicBool,
+    ) -> Result<Merged> {
+        let stopped = || stop.load(Ordering::SeqCst) || shared.ending.load(Ordering::SeqCst);
+        let Some(store) = &shared.store else { return Err(Error::incomplete("no run was begun")) };
+        let gathering = Gathering {
+            exchange: self,
+            shared,
+            request,
+            range,
+            stopped: &stopped,
+            direct: AtomicU64::new(0),
+            relayed: AtomicU64::new(0),
+        };
+        let parts = gathering.parts()?;
+        let spilled: u64 = parts.iter().map(Spool::spilled).sum();
+        let held = parts.into_iter().map(Brought::new).collect::<Result<Vec<_>>>()?;
+        // All of it is here: who has a slot waits for nothing.
+        let Some(_slot) = shared.slots.take(range.shard, &stopped)? else {
+            return Err(Error::incomplete("stopped"));
+        };
+        let mut cursors = Vec::new();
+        let here = range.sources.contains(&Source::Here);
+        let segments = if here { self.segments() } else { Vec::new() };
+        let files = segments.len() + held.iter().map(Brought::files).sum::<usize>();
+        let memory = self.limits(shared).memory;
+        let buffer = (memory / BUFFERS_SHARE / files.max(1)).clamp(BUFFER_MIN, BUFFER_MAX);
+        for segment in &segments {
+            cursors.push(here_of(segment, range, buffer)?);
+        }
+        for brought in &held {
+            brought.push_cursors(buffer, &mut cursors)?;
+        }
+        let items = Checked::new(Merge::new(cursors), range);
+        let shard = store.begin(range.shard, range.attempt)?;
+        let merged = self.write(shared, items, shard, range, &stopped)?;
+        let count = |bytes: &AtomicU64| bytes.load(Ordering::Relaxed);
+        let (direct, relayed) = (count(&gathering.direct), count(&gathering.relayed));
+        Ok(Merged { direct, relayed, spilled: merged.spilled + spilled, ..merged })
+    }
+
+    fn write<C: Cursor>(
+        &self,
+        shared: &Shared,
+        items: Checked<'_, C>,
+        shard: NewShard,
+        range: &Range,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Merged> {
+        match (&self.grouping, self.parts_of_groups()) {
+            (None, _) => self.write_records(items, shard, stopped),
+            (Some(grouping), None) => {
+                self.write_ordered(shared, grouping, items, shard, (range, stopped))
+            }
+            (Some(_), Some(grouping)) => self.write_groups(shared, grouping, items, shard, stopped),
+        }
+    }
+
+    fn write_records<C: Cursor>(
+        &self,
+        mut items: Checked<'_, C>,
+        mut shard: NewShard,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Merged> {
+        let (unique, tie_bytes) = (self.order.unique, self.tie_bytes());
+        let (mut merged, mut last, mut first) = (Merged::default(), Vec::new(), true);
+        let mut texts = Vec::with_capacity(WRITE_BYTES);
+        while items.advance()? {
+            let (key, text) = (items.key(), items.text());
+            if unique {
+                let bare = &key[..key.len() - tie_bytes.min(key.len())];
+                if !first && last == bare {
+                    merged.doubles.count(xxh3_128(text));
+                    continue;
+                }
+                first = false;
+                last.clear();
+                last.extend_from_slice(bare);
+            }
+            texts.extend_from_slice(text);
+            texts.push(b'\n');
+            if texts.len() >= WRITE_BYTES {
+                shard.write(&texts)?;
+                texts.clear();
+                if stopped() {
+                    return Err(Error::incomplete("stopped"));
+                }
+            }
+        }
+        shard.write(&texts)?;
+        let contents = shard.finish()?;
+        // The texts are the records, whose hashes the shard's digest is made of.
+        let mut came = Tally { items: contents.records, sum: contents.sum };
+        came.add(merged.doubles);
+        Ok(Merged { contents, came, ..merged })
+    }
+
+    fn write_ordered<C: Cursor>(
+        &self,
+        shared: &Shared,
+        grouping: &Arc<Grouping>,
+        mut items: Checked<'_, C>,
+        mut shard: NewShard,
+        (range, stopped): (&Range, &dyn Fn() -> bool),
+    ) -> Result<Merged> {
+        let (limits, bad) = (self.limits(shared), Arc::new(Bad::new(Policy::Fail)?));
+        let name = format!("range {}", range.shard);
+        let write = |results: &[u8]| shard.write(results);
+        let mut reduction = Reduction::new(grouping, &name, &limits, &bad, write);
+        let mut came = Tally::default();
+        let mut texts = Vec::with_capacity(WRITE_BYTES);
+        loop {
+            let more = items.advance()?;
+            if texts.len() >= WRITE_BYTES || !more {
+                reduction.push(&texts)?;
+                texts.clear();
+                if stopped() {
+                    return Err(Error::incomplete("stopped"));
+                }
+            }
+            if !more {
+                break;
+            }
+            came.count(xxh3_128(items.text()));
+            texts.extend_from_slice(items.text());
+            texts.push(b'\n');
+        }
+        let summary = reduction.finish()?;
+        let contents = shard.finish()?;
+        let (missing, spilled) = (summary.missing, summary.spilled_bytes);
+        Ok(Merged { contents, came, missing, spilled, ..Merged::default() })
+    }
+
+    fn write_groups<C: Cursor>(
+        &self,
+        shared: &Shared,
+        grouping: &Arc<Grouping>,
+        mut items: Checked<'_, C>,
+        mut shard: NewShard,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Merged> {
+        let settings = self.limits(shared).settings(false);
+        let mut assembly = Assembly::new(grouping, settings, |results: &[u8]| {
+            if stopped() {
+                return Err(Error::incomplete("stopped"));
+            }
+            shard.write(results)
+        });
+        let mut came = Tally::default();
+        while items.advance()? {
+            came.count(xxh3_128(items.text()));
+            assembly.add(table::decode(grouping.plan(), items.key(), items.text())?)?;
+        }
+        let (_, spilled) = reduce::finish(grouping, assembly)?;
+        Ok(Merged { contents: shard.finish()?, came, spilled, ..Merged::default() })
+    }
+}
+
+/// The parts of a range on their way.
+struct Gathering<'a> {
+    exchange: &'a Exchange,
+    shared: &'a Arc<Shared>,
+    request: u32,
+    range: &'a Range,
+    stopped: &'a (dyn Fn() -> bool + Sync),
+    direct: AtomicU64,
+    relayed: AtomicU64,
+}
+
+impl Gathering<'_> {
+    /// All parts but that of this host, in the order of the sources.
+    fn parts(&self) -> Result<Vec<Spool>> {
+        let sources = self.range.sources.iter().enumerate();
+        let sources: Vec<_> = sources.filter(|(_, source)| **source != Source::Here).collect();
+        let memory = self.exchange.limits(self.shared).memory / PARTS_SHARE / sources.len().max(1);
+        // Not all hosts begin with the same one.
+        let (next, turn) = (AtomicUsize::new(0), self.range.shard as usize);
+        let mut came: Vec<Option<Result<Spool>>> = Vec::new();
+        came.resize_with(sources.len(), || None);
+        let places = std::sync::Mutex::new(&mut came);
+        std::thread::scope(|scope| {
+            for _ in 0..sources.len().min(PARTS_AT_ONCE) {
+                scope.spawn(|| {
+                    while let Some(count) = Some(next.fetch_add(1, Ordering::SeqCst))
+                        && count < sources.len()
+                    {
+                        let at = (count + turn) % sources.len();
+                        let (number, source) = sources[at];
+                        let brought = self.part(number as u32, source, memory);
+                        if brought.is_err() {
+                            next.store(sources.len(), Ordering::SeqCst);
+                        }
+                        lock(&places)[at] = Some(brought);
+                    }
+                });
+            }
+        });
+        // One that was not tried is missing because another failed.
+        let (mut all, mut tried) = (Vec::new(), true);
+        for brought in came {
+            match brought {
+                Some(brought) => all.push(brought?),
+                None => tried = false,
+            }
+        }
+        if tried { Ok(all) } else { Err(Error::incomplete("a part of a range was not asked for")) }
+    }
+
+    fn part(&self, number: u32, source: &Source, memory: usize) -> Result<Spool> {
+        let spool = || Spool::new(Vec::new(), memory, self.shared.base.path());
+        let part = Part {
+            exchange: self.range.exchange,
+            from: self.range.from.clone(),
+            to: self.range.to.clone(),
+        };
+        let peer = match source {
+            Source::Peer(name) => name.as_str(),
+            Source::Relay | Source::Here => "",
+        };
+        let of = Deliver { merge: self.request, source: number };
+        let want = Want { peer, of, part: &part, stopped: self.stopped };
+        let direct = lock(&self.exchange.direct).clone();
+        if let (Some(direct), Source::Peer(_)) = (direct, source) {
+            match direct.bring(&want, spool()) {
+                Ok(came) => {
+                    self.direct.fetch_add(came.len(), Ordering::Relaxed);
+                    return Ok(came);
+                }
+                Err(Broken::Failed(error)) => return Err(error),
+                Err(Broken::Road(_)) => (),
+            }
+        }
+        match Relay(self.shared).bring(&want, spool()) {
+            Ok(came) => {
+                self.relayed.fetch_add(came.len(), Ordering::Relaxed);
+                Ok(came)
+            }
+            Err(Broken::Failed(error) | Broken::Road(error)) => Err(error),
+        }
+    }
+}
+
+/// A part that is here, in memory or in a file: segments, each behind its length.
+enum Brought {
+    Memory(Vec<u8>),
+    File { spill: Spill, places: Vec<(u64, u64)> },
+}
+
+impl Brought {
+    fn new(spool: Spool) -> Result<Brought> {
+        let bytes = spool.len();
+        let spool = match spool.into_bytes() {
+            Ok(bytes) => return Ok(Brought::Memory(bytes)),
+            Err(spool) => spool,
+        };
+        let Some(file) = spool.into_file()? else { return Ok(Brought::Memory(Vec::new())) };
+        let places = places(&file, bytes)?;
+        Ok(Brought::File { spill: Spill::of(Arc::new(file), bytes), places })
+    }
+
+    /// How many read buffers it takes.
+    fn files(&self) -> usize {
+        match self {
+            Brought::Memory(_) => 0,
+            Brought::File { places, .. } => places.len(),
+        }
+    }
+
+    fn push_cursors<'a>(&'a self, buffer: usize, to: &mut Vec<From<'a>>) -> Result<()> {
+        match self {
+            Brought::Memory(bytes) => {
+                let mut rest = bytes.as_slice();
+                while let Some((length, behind)) = rest.split_first_chunk::<8>() {
+                    let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
+                    let (items, behind) = behind.split_at_checked(length).ok_or_else(damaged)?;
+                    to.push(From::Memory(Items::new(items)));
+                    rest = behind;
+                }
+                if rest.is_empty() { Ok(()) } else { Err(damaged()) }
+            }
+            Brought::File { spill, places } => {
+                let readers = places.iter().map(|(from, end)| spill.read_part(*from, *end, buffer));
+                to.extend(readers.map(From::File));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Where the segments of a part lie in its file.
+fn places(file: &File, bytes: u64) -> Result<Vec<(u64, u64)>> {
+    let (mut places, mut at) = (Vec::new(), 0);
+    while at < bytes {
+        let mut length = [0; 8];
+        let read = file.read_exact_at(&mut length, at);
+        read.map_err(|e| Error::io("read", "a temporary file", &e))?;
+        let from = at + 8;
+        let end = from.checked_add(u64::from_le_bytes(length)).filter(|end| *end <= bytes);
+        let end = end.ok_or_else(damaged)?;
+        places.push((from, end));
+        at = end;
+    }
+    Ok(places)
+}
+
+fn damaged() -> Error {
+    Error::incomplete("a part of a range is damaged")
+}
+
+/// The items of a range that lie in a segment of this host.
+fn here_of(segment: &Segment, range: &Range, buffer: usize) -> Result<From<'static>> {
+    let places = segment.places(bound(&range.from), bound(&range.to))?;
+    Ok(From::File(segment.read(places, buffer)))
+}
+
+/// Where items come from.
+enum From<'a> {
+    Memory(Items<'a>),
+    File(SpillReader),
+}
+
+impl Cursor for From<'_> {
+    fn advance(&mut self) -> Result<bool> {
+        match self {
+            From::Memory(items) => items.advance(),
+            From::File(items) => items.advance(),
+        }
+    }
+
+    fn key(&self) -> &[u8] {
+        match self {
+            From::Memory(items) => items.key(),
+            From::File(items) => items.key(),
+        }
+    }
+
+    fn text(&self) -> &[u8] {
+        match self {
+            From::Memory(items) => items.text(),
+            From::File(items) => items.text(),
+        }
+    }
+}
+
+/// Items of which each is checked to be of the range, and not before the one before it.
+struct Checked<'a, C> {
+    items: C,
+    last: Vec<u8>,
+    from: &'a [u8],
+    to: Option<&'a [u8]>,
+}
+
+impl<'a, C: Cursor> Checked<'a, C> {
+    fn new(items: C, range: &'a Range) -> Checked<'a, C> {
+        let (from, to) = (bound(&range.from).unwrap_or_default(), bound(&range.to));
+        Checked { items, last: from.to_vec(), from, to }
+    }
+}
+
+impl<C: Cursor> Cursor for Checked<'_, C> {
+    fn advance(&mut self) -> Result<bool> {
+        if !self.items.advance()? {
+            return Ok(false);
+        }
+        let key = self.items.key();
+        if key < self.last.as_slice() || self.to.is_some_and(|to| key >= to) {
+            let what = if key < self.from || self.to.is_some_and(|to| key >= to) {
+                "belongs to another range"
+            } else {
+                "is out of order"
+            };
+            return Err(Error::incomplete(format!("a record {what} in the exchange")));
+        }
+        self.last.clear();
+        self.last.extend_from_slice(key);
+        Ok(true)
+    }
+
+    fn key(&self) -> &[u8] {
+        self.items.key()
+    }
+
+    fn text(&self) -> &[u8] {
+        self.items.text()
+    }
+}

@@ -1,0 +1,363 @@
+//! The source of an exchange: shards are sorted into segments, whose parts are given away range by
+//! range.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::error::{Error, Result};
+use crate::keyed::group::{Group, Reader};
+use crate::keyed::order::{Judge, Limits, sorted_run};
+use crate::keyed::reduce::{fill, out_of_order};
+use crate::keyed::table::{self, Table};
+use crate::record::bad::{Bad, Policy};
+use crate::record::block::{Block, Blocks, Line};
+use crate::record::digest::{Contents, Digest};
+use crate::record::key::Keyer;
+use crate::sort::merge::{Cursor, Merge};
+use crate::sort::segment::{Segment, SegmentWriter};
+use crate::sort::sorter::Sorter;
+use crate::wire::bytes::Bytes;
+use crate::wire::exchange::{Sort, Sorted, Tally, Weighed};
+use crate::wire::message::{Fetch, Part};
+use crate::worker::exchange::{Exchange, Held, Sample, bound, lock, tie};
+use crate::worker::serve::Shared;
+use crate::worker::store::{self, ShardInput};
+
+/// How many bytes of items lie between two samples, about.
+const SAMPLE_EVERY: u64 = 64 << 10;
+
+/// How much of a key a sample holds.
+const SAMPLE_BYTES: usize = 256;
+
+/// How many samples a host gives away: they go into one message.
+const SAMPLES_MAX: usize = 1024;
+
+/// How many segments a host offers: each is a stream in every merge.
+const SEGMENTS_MAX: usize = 64;
+
+/// The longest beginning of a key that is compared with that of another shard.
+const END_BYTES: usize = 4 << 10;
+
+/// The part of a task's memory that a table of groups may take: one in so many.
+const TABLE_SHARE: usize = 4;
+
+/// The read buffers of a merge on this host.
+const BUFFER_BYTES: usize = 256 << 10;
+
+impl Exchange {
+    /// Sorts shards of this host.
+    pub(crate) fn sort(
+        &self,
+        shared: &Arc<Shared>,
+        ask: &Sort,
+        stop: &AtomicBool,
+    ) -> Result<Sorted> {
+        let stopped = || stop.load(Ordering::SeqCst) || shared.ending.load(Ordering::SeqCst);
+        let near = ask.shards.first().map_or(0, |(fetch, _)| fetch.shard);
+        let Some(_slot) = shared.slots.take(near, &stopped)? else {
+            return Err(Error::incomplete("stopped"));
+        };
+        let mut sorting = Sorting::new(self, self.limits(shared), &stopped)?;
+        for (fetch, contents) in &ask.shards {
+            sorting.shard(shared, fetch, contents)?;
+        }
+        let (held, sorted) = sorting.finish()?;
+        lock(&self.sorted).push(held);
+        Ok(sorted)
+    }
+
+    /// What this host has to offer. Nothing is sorted after that.
+    pub(crate) fn weigh(&self, shared: &Arc<Shared>, stop: &AtomicBool) -> Result<Weighed> {
+        let stopped = || stop.load(Ordering::SeqCst) || shared.ending.load(Ordering::SeqCst);
+        let Some(_slot) = shared.slots.take(0, &stopped)? else {
+            return Err(Error::incomplete("stopped"));
+        };
+        let mut sorted = lock(&self.sorted);
+        let bounded = self.parts_of_groups().is_some_and(|grouping| grouping.plan().is_bounded());
+        let most = if bounded { 1 } else { SEGMENTS_MAX };
+        while sorted.len() > most {
+            // No more than it takes, and the small ones first: the large ones are not copied again.
+            let count = (sorted.len() - most + 1).min(SEGMENTS_MAX);
+            sorted.sort_by_key(|held| held.segment.bytes());
+            let together: Vec<Held> = sorted.drain(..count).collect();
+            let merged = self.put_together(&self.limits(shared), together, &stopped)?;
+            sorted.push(merged);
+        }
+        let mut offered = Tally::default();
+        sorted.iter().for_each(|held| offered.add(held.tally));
+        let mut samples: Vec<Sample> =
+            sorted.iter().flat_map(|held| held.samples.clone()).collect();
+        samples.sort();
+        let each = samples.len().div_ceil(SAMPLES_MAX).max(1);
+        let thin = |few: &[Sample]| {
+            (Bytes(few[0].key.clone()), few.iter().map(|sample| sample.bytes).sum())
+        };
+        Ok(Weighed { offered, samples: samples.chunks(each).map(thin).collect() })
+    }
+
+    /// Merges segments into one; parts of one group become one, where that keeps them small.
+    fn put_together(
+        &self,
+        limits: &Limits,
+        together: Vec<Held>,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Held> {
+        let mut due = Tally::default();
+        together.iter().for_each(|held| due.add(held.tally));
+        let buffer = (limits.memory / 4 / together.len().max(1)).clamp(4096, BUFFER_BYTES);
+        let whole = |held: &Held| held.segment.read((0, held.segment.bytes()), buffer);
+        let mut items = Merge::new(together.iter().map(whole).collect());
+        let mut to = Marked::new(self, limits)?;
+        let mut came = Tally::default();
+        let bounded = self.parts_of_groups().filter(|grouping| grouping.plan().is_bounded());
+        let mut open: Option<Group> = None;
+        while items.advance()? {
+            came.count(xxh3_128(items.text()));
+            if came.items.is_multiple_of(1 << 16) && stopped() {
+                return Err(Error::incomplete("stopped"));
+            }
+            let Some(grouping) = bounded else {
+                to.push(items.key(), items.text())?;
+                continue;
+            };
+            let part = table::decode(grouping.plan(), items.key(), items.text())?;
+            match &mut open {
+                Some(group) if group.key == part.key => group.take(grouping, part)?,
+                _ => {
+                    if let Some(group) = open.replace(part) {
+                        to.push_group(&group)?;
+                    }
+                }
+            }
+        }
+        if let Some(group) = open {
+            to.push_group(&group)?;
+        }
+        if came != due {
+            return Err(Error::incomplete(
+                "internal error: what was sorted is not what is read back",
+            ));
+        }
+        to.finish()
+    }
+
+    /// Gives the part of a range that lies here to `take`: of each segment its length in bytes (8,
+    /// little endian), and its items.
+    pub(crate) fn part(
+        &self,
+        part: &Part,
+        take: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        for segment in self.segments() {
+            let places = segment.places(bound(&part.from), bound(&part.to))?;
+            if places.0 < places.1 {
+                take(&(places.1 - places.0).to_le_bytes())?;
+                segment.copy(places, take)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The segments: they are files, and few bytes here.
+    pub(super) fn segments(&self) -> Vec<Segment> {
+        lock(&self.sorted).iter().map(|held| held.segment.clone()).collect()
+    }
+}
+
+/// Shards on their way into one segment.
+struct Sorting<'a> {
+    exchange: &'a Exchange,
+    limits: Limits,
+    stopped: &'a dyn Fn() -> bool,
+    bad: Arc<Bad>,
+    sorter: Sorter,
+    keyer: Keyer,
+    /// For parts of groups.
+    groups: Option<(Reader, Table)>,
+    sorted: Sorted,
+}
+
+impl<'a> Sorting<'a> {
+    fn new(exchange: &'a Exchange, limits: Limits, stopped: &'a dyn Fn() -> bool) -> Result<Self> {
+        let groups = exchange.parts_of_groups();
+        Ok(Sorting {
+            stopped,
+            bad: Arc::new(Bad::new(Policy::Fail)?),
+            sorter: Sorter::new(limits.settings(false)),
+            keyer: exchange.order.keyer(),
+            groups: groups.map(|grouping| (Reader::new(grouping), Table::new())),
+            sorted: Sorted::default(),
+            exchange,
+            limits,
+        })
+    }
+
+    fn shard(&mut self, shared: &Shared, fetch: &Fetch, contents: &Contents) -> Result<()> {
+        let file = store::open(&shared.base, &fetch.run, fetch.shard)?;
+        let name = format!("shard {}", fetch.shard);
+        let mut digest = Digest::default();
+        let input = ShardInput { file, name: name.clone(), digest: &mut digest };
+        let mut blocks = Blocks::new(input, self.limits.max_record);
+        let judge = Judge::new(&name, Arc::clone(&self.bad));
+        let size = self.limits.settings(false).budget.block;
+        let mut ends = Ends::default();
+        while let Some(block) = blocks.next(size, Vec::new(), &self.bad)? {
+            if (self.stopped)() {
+                return Err(Error::incomplete("stopped"));
+            }
+            self.block(fetch.shard, block, &judge, &mut ends)?;
+        }
+        drop(blocks);
+        if digest.contents() != *contents {
+            let text = format!("{name} is not what its manifest says");
+            return Err(Error::incomplete(text));
+        }
+        if let (true, Some(first)) = (self.exchange.spec.in_order, ends.first) {
+            self.sorted.ends.push((fetch.shard, Bytes(first), Bytes(ends.last)));
+        }
+        let summary = judge.summary();
+        self.sorted.records += summary.records_in;
+        self.sorted.bytes += contents.bytes;
+        self.sorted.missing += summary.missing;
+        Ok(())
+    }
+
+    fn block(&mut self, shard: u64, block: Block, judge: &Judge, ends: &mut Ends) -> Result<()> {
+        let Some((reader, table)) = &mut self.groups else {
+            let run = sorted_run(&mut self.keyer, block, judge)?;
+            return self.sorter.add(run.tied(tie(shard)?));
+        };
+        let (in_order, grouping) = (self.exchange.spec.in_order, Arc::clone(reader.grouping()));
+        let seen = |key: &[u8], line: Line<'_>| match in_order && !ends.go_on(key) {
+            true => Err(out_of_order(judge, line, &grouping)),
+            false => Ok(()),
+        };
+        let share = self.limits.memory / TABLE_SHARE;
+        let runs = fill(reader, table, &block, shard, share, judge, seen)?;
+        runs.into_iter().try_for_each(|run| self.sorter.add(run))
+    }
+
+    fn finish(mut self) -> Result<(Held, Sorted)> {
+        if let Some((reader, table)) = self.groups.take() {
+            self.sorter.add(table.into_run(reader.grouping().plan())?)?;
+        }
+        let (unique, tie_bytes) = (self.exchange.order.unique, self.exchange.tie_bytes());
+        let mut to = Marked::new(self.exchange, &self.limits)?;
+        let mut doubles = Tally::default();
+        let mut last: Option<Vec<u8>> = None;
+        let spilled = self.sorter.finish_items(|key, text| {
+            let bare = &key[..key.len() - tie_bytes.min(key.len())];
+            if unique && last.as_deref() == Some(bare) {
+                doubles.count(xxh3_128(text));
+                return Ok(());
+            }
+            if unique {
+                let last = last.get_or_insert_default();
+                last.clear();
+                last.extend_from_slice(bare);
+            }
+            to.push(key, text)
+        })?;
+        let held = to.finish()?;
+        let spilled = spilled + held.segment.bytes();
+        let sorted = Sorted { made: held.tally, doubles, spilled, ..self.sorted };
+        Ok((held, sorted))
+    }
+}
+
+/// The first and the last key of a shard that is in order.
+#[derive(Default)]
+struct Ends {
+    first: Option<Vec<u8>>,
+    last: Vec<u8>,
+}
+
+impl Ends {
+    /// Whether `key` may come next.
+    fn go_on(&mut self, key: &[u8]) -> bool {
+        let key = &key[..key.len().min(END_BYTES)];
+        if self.first.is_none() {
+            self.first = Some(key.to_vec());
+        }
+        let in_order = self.last.as_slice() <= key;
+        self.last.clear();
+        self.last.extend_from_slice(key);
+        in_order
+    }
+}
+
+/// A segment that is being written, with its tally, and samples where it may be cut.
+struct Marked<'a> {
+    exchange: &'a Exchange,
+    writer: SegmentWriter,
+    tally: Tally,
+    samples: Vec<Sample>,
+    /// Finds the key without what orders the records of one key, where there is such.
+    bare: Option<Keyer>,
+    encoded: Vec<u8>,
+}
+
+impl<'a> Marked<'a> {
+    fn new(exchange: &'a Exchange, limits: &Limits) -> Result<Marked<'a>> {
+        let order = &exchange.order;
+        let keyer = Keyer::new(&order.keys, order.missing, &[]).reversed(order.reverse);
+        Ok(Marked {
+            exchange,
+            writer: SegmentWriter::new(&limits.directory)?,
+            tally: Tally::default(),
+            samples: Vec::new(),
+            bare: (!order.order_by.is_empty()).then_some(keyer),
+            encoded: Vec::new(),
+        })
+    }
+
+    fn push(&mut self, key: &[u8], text: &[u8]) -> Result<()> {
+        self.tally.count(xxh3_128(text));
+        let bytes = (key.len() + text.len()) as u64;
+        match self.samples.last_mut() {
+            Some(sample) if sample.bytes < SAMPLE_EVERY => sample.bytes += bytes,
+            _ => {
+                let key = self.where_to_cut(key, text);
+                self.samples.push(Sample { key, bytes });
+            }
+        }
+        self.writer.push(key, text)
+    }
+
+    fn push_group(&mut self, group: &Group) -> Result<()> {
+        let Some(grouping) = self.exchange.parts_of_groups() else {
+            return Err(Error::incomplete("internal error: a group among records"));
+        };
+        let mut encoded = std::mem::take(&mut self.encoded);
+        encoded.clear();
+        table::encode(grouping.plan(), group, &mut encoded);
+        self.push(&group.key, &encoded)?;
+        self.encoded = encoded;
+        Ok(())
+    }
+
+    /// The beginning of the key of an item: of a key that stays together without what follows it.
+    fn where_to_cut(&mut self, key: &[u8], text: &[u8]) -> Vec<u8> {
+        let mut bare = Vec::new();
+        match (&mut self.bare, self.exchange.spec.spread) {
+            (_, true) => bare.extend_from_slice(key),
+            (Some(keyer), false) => {
+                // It has one, for it was sorted by it.
+                let _ = keyer.key(text, &mut bare);
+            }
+            (None, false) => {
+                let length = key.len() - self.exchange.tie_bytes().min(key.len());
+                bare.extend_from_slice(&key[..length]);
+            }
+        }
+        bare.truncate(SAMPLE_BYTES);
+        bare
+    }
+
+    fn finish(self) -> Result<Held> {
+        let segment = self.writer.finish()?;
+        Ok(Held { segment, tally: self.tally, samples: self.samples })
+    }
+}
