@@ -9,7 +9,7 @@ pub const PAYLOAD_MAX: usize = 1 << 20;
 pub const DATA_BYTES: usize = 128 * 1024;
 
 /// The bytes before a payload.
-const HEAD_BYTES: usize = 9;
+pub const HEAD_BYTES: usize = 9;
 
 /// What a frame carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,12 +65,18 @@ impl Frame<'_> {
                 self.payload.len()
             )));
         }
-        out.extend_from_slice(&(self.payload.len() as u32).to_le_bytes());
-        out.push(self.kind.byte());
-        out.extend_from_slice(&self.request.to_le_bytes());
+        out.extend_from_slice(&head(self.kind, self.request, self.payload.len()));
         out.extend_from_slice(self.payload);
         Ok(())
     }
+}
+
+/// The head of a frame with a payload of `length` bytes, which is at most [`PAYLOAD_MAX`].
+pub fn head(kind: Kind, request: u32, length: usize) -> [u8; HEAD_BYTES] {
+    let (length, request) = ((length as u32).to_le_bytes(), request.to_le_bytes());
+    let [a, b, c, d] = length;
+    let [e, f, g, h] = request;
+    [a, b, c, d, kind.byte(), e, f, g, h]
 }
 
 /// Finds the frames in a stream of bytes, however it is cut.

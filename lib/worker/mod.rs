@@ -14,6 +14,7 @@ mod feed;
 pub mod form;
 mod job;
 mod outbox;
+pub mod peers;
 pub mod process_tree;
 pub mod quote;
 pub mod relay;

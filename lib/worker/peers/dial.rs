@@ -1,0 +1,303 @@
+//! The dialling side of a worker: connections to its peers, kept from one part to the next.
+//!
+//! A road that broke is not tried again: the caller has another one, and waiting again and again
+//! for a peer behind a firewall would make that one no faster.
+
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Kind as Failure, Result, reason};
+use crate::wire::SILENCE_MAX;
+use crate::wire::frame::{Frame, Kind, broken};
+use crate::wire::message::{self, Failed, Part, Peer};
+use crate::worker::peers::stream::{Greeting, Patience, Stream, wait_for};
+use crate::worker::peers::{Broken, GREETING_WAIT, Identity, TICK, lanes, pinned, road};
+
+/// How long a connection may take.
+const CONNECT_WAIT: Duration = Duration::from_secs(3);
+
+/// How many addresses of a peer are tried.
+const ADDRESSES_MAX: usize = 4;
+
+/// How long is waited for peers that cannot be reached, all of them together: behind a firewall that
+/// says nothing are mostly all or none.
+const VAIN_MAX: Duration = Duration::from_secs(9);
+
+/// How much comes over a connection before it is replaced: well below what one key of a cipher may
+/// protect.
+const CONNECTION_BYTES: u64 = 1 << 36;
+
+type Outcome<T> = std::result::Result<T, Broken>;
+
+/// The peers of a worker, as it asks them for parts.
+pub struct Peers {
+    identity: Identity,
+    lanes: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+    got: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    ways: HashMap<String, Way>,
+    /// How long was waited for peers that could not be reached.
+    vain: Duration,
+}
+
+/// The way to one peer.
+struct Way {
+    peer: Peer,
+    /// How many connections there are, and how many of them nobody uses.
+    open: usize,
+    idle: Vec<Lane>,
+    /// Whether one has been there.
+    reached: bool,
+    /// Why there will be none any more.
+    broken: Option<String>,
+}
+
+/// A connection, and the number of its last question.
+struct Lane {
+    stream: Stream,
+    asked: u32,
+}
+
+impl Peers {
+    /// Those that `identity` asks. No connection is made yet.
+    ///
+    /// # Errors
+    /// `Usage` when two have the same name.
+    pub fn new(identity: &Identity, peers: Vec<Peer>) -> Result<Peers> {
+        let (lanes, count) = (lanes(peers.len()), peers.len());
+        let ways = peers.into_iter().map(|peer| {
+            let name = peer.name.clone();
+            (name, Way { peer, open: 0, idle: Vec::new(), reached: false, broken: None })
+        });
+        let state = State { ways: ways.collect(), vain: Duration::ZERO };
+        if state.ways.len() < count {
+            return Err(Error::usage("two workers of an exchange have the same name"));
+        }
+        Ok(Peers {
+            identity: identity.clone(),
+            lanes,
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            got: AtomicU64::new(0),
+        })
+    }
+
+    /// How many bytes of parts came so far.
+    pub fn got(&self) -> u64 {
+        self.got.load(Ordering::Relaxed)
+    }
+
+    /// Hands all of `part` of `peer` to `take`, in order.
+    ///
+    /// `take` must not wait for another part, of whatever peer: connections are few. `stop` is
+    /// looked at several times a second.
+    ///
+    /// # Errors
+    /// Why it did not come, or not whole: what was taken of it counts for nothing then.
+    pub fn part(
+        &self,
+        peer: &str,
+        part: &Part,
+        stop: &dyn Fn() -> bool,
+        take: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Outcome<()> {
+        let result = self.try_part(peer, part, stop, take);
+        result.map_err(|broken| match broken {
+            Broken::Road(e) => Broken::Road(e.at(peer)),
+            Broken::Failed(e) => Broken::Failed(e),
+            Broken::Stopped => Broken::Stopped,
+        })
+    }
+
+    fn try_part(
+        &self,
+        peer: &str,
+        part: &Part,
+        stop: &dyn Fn() -> bool,
+        take: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Outcome<()> {
+        let mut lane = self.lane(peer, stop)?;
+        let mut counted = |bytes: &[u8]| {
+            self.got.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            take(bytes)
+        };
+        let (whole, result) = lane.fetch(part, stop, &mut counted);
+        let whole = whole && lane.stream.came() < CONNECTION_BYTES;
+        let mut state = self.state();
+        if let Some(way) = state.ways.get_mut(peer) {
+            match &result {
+                Err(Broken::Road(e)) => way.give_up(e),
+                _ if whole && way.broken.is_none() => way.idle.push(lane),
+                _ => way.open -= 1,
+            }
+        }
+        drop(state);
+        self.changed.notify_all();
+        result
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection to `peer`: one that is there, or a new one.
+    fn lane(&self, peer: &str, stop: &dyn Fn() -> bool) -> Outcome<Lane> {
+        let mut state = self.state();
+        let to = loop {
+            let in_vain = state.vain >= VAIN_MAX;
+            let Some(way) = state.ways.get_mut(peer) else { return Err(road("no such peer")) };
+            if let Some(why) = &way.broken {
+                return Err(road(why));
+            }
+            if let Some(lane) = way.idle.pop() {
+                return Ok(lane);
+            }
+            // Until one is there, nobody else knocks too.
+            if way.open < if way.reached { self.lanes } else { 1 } {
+                if in_vain && !way.reached {
+                    let error = Error::new(Failure::Hosts, "others could not be reached either");
+                    way.give_up(&error);
+                    continue;
+                }
+                way.open += 1;
+                break way.peer.clone();
+            }
+            let waited = self.changed.wait_timeout(state, TICK);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if stop() {
+                return Err(Broken::Stopped);
+            }
+        };
+        drop(state);
+        let since = Instant::now();
+        let dialled = dial(&self.identity, &to, stop);
+        let mut state = self.state();
+        if dialled.is_err() {
+            state.vain += since.elapsed();
+        }
+        if let Some(way) = state.ways.get_mut(peer) {
+            match &dialled {
+                Ok(_) => way.reached = true,
+                Err(Broken::Road(e)) => way.give_up(e),
+                Err(_) => way.open -= 1,
+            }
+        }
+        drop(state);
+        self.changed.notify_all();
+        dialled.map(|stream| Lane { stream, asked: 0 })
+    }
+}
+
+impl Way {
+    /// There will be no more connections.
+    fn give_up(&mut self, error: &Error) {
+        self.broken.get_or_insert_with(|| error.to_string());
+        self.idle.clear();
+    }
+}
+
+impl Lane {
+    /// Fetches a part, and says whether the connection is good for another one.
+    fn fetch(
+        &mut self,
+        part: &Part,
+        stop: &dyn Fn() -> bool,
+        take: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> (bool, Outcome<()>) {
+        match self.receive(part, stop, take) {
+            Ok(None) => (true, Ok(())),
+            Ok(Some(failed)) => (true, Err(Broken::Failed(failed.error()))),
+            Err(broken) => (false, Err(broken)),
+        }
+    }
+
+    /// Asks for a part and takes it; what the peer says when it has failed.
+    fn receive(
+        &mut self,
+        part: &Part,
+        stop: &dyn Fn() -> bool,
+        take: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Outcome<Option<Failed>> {
+        let patience = Patience { stop, silence: Some(SILENCE_MAX) };
+        self.asked = self.asked.wrapping_add(1);
+        let mut question = Vec::new();
+        let payload = message::encode(part);
+        Frame { kind: Kind::Control, request: self.asked, payload: &payload }
+            .encode(&mut question)
+            .map_err(Broken::Failed)?;
+        self.stream.send(&question, &patience)?;
+        loop {
+            while let Some(frame) = self.stream.frame().map_err(Broken::Road)? {
+                match frame.kind {
+                    Kind::Beat => (),
+                    _ if frame.request != self.asked => {
+                        return Err(Broken::Road(broken("an answer to another question")));
+                    }
+                    Kind::Data => take(frame.payload).map_err(Broken::Failed)?,
+                    Kind::End => return Ok(None),
+                    Kind::Control => {
+                        return message::decode(frame.payload).map(Some).map_err(Broken::Road);
+                    }
+                    Kind::Credit => return Err(Broken::Road(broken("a credit"))),
+                }
+            }
+            if !self.stream.fill(&patience)? {
+                return Err(road("it hung up in the middle of a part"));
+            }
+        }
+    }
+}
+
+/// Makes a connection to `peer`, whose certificate it is that counts.
+fn dial(identity: &Identity, peer: &Peer, stop: &dyn Fn() -> bool) -> Outcome<Stream> {
+    let mut reasons = Vec::new();
+    for text in peer.addresses.iter().take(ADDRESSES_MAX) {
+        if stop() {
+            return Err(Broken::Stopped);
+        }
+        let Ok(address) = text.parse::<SocketAddr>() else {
+            return Err(road(format!("{text} is no address")));
+        };
+        match TcpStream::connect_timeout(&address, CONNECT_WAIT) {
+            Err(e) => reasons.push(format!("{address}: {}", reason(&e))),
+            Ok(socket) => match greet(identity, peer, socket, address, stop) {
+                Ok(stream) => return Ok(stream),
+                Err(Broken::Road(e)) => reasons.push(format!("{address}: {e}")),
+                Err(other) => return Err(other),
+            },
+        }
+    }
+    Err(road(format!("cannot be reached: {}", reasons.join("; "))))
+}
+
+fn greet(
+    identity: &Identity,
+    peer: &Peer,
+    socket: TcpStream,
+    address: SocketAddr,
+    stop: &dyn Fn() -> bool,
+) -> Outcome<Stream> {
+    let config = pinned::dialling(identity, &peer.certificate.0).map_err(Broken::Road)?;
+    let mut stream = Stream::dialled(socket, config, address.ip()).map_err(Broken::Road)?;
+    let since = Instant::now();
+    loop {
+        match stream.greet().map_err(Broken::Road)? {
+            Greeting::Over => return Ok(stream),
+            Greeting::Waits(flags) => wait_for(stream.socket(), flags).map_err(Broken::Road)?,
+        }
+        if stop() {
+            return Err(Broken::Stopped);
+        }
+        if since.elapsed() > GREETING_WAIT {
+            return Err(road("does not greet"));
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! The direct road of an exchange: workers that send parts of ranges to one another, over TLS 1.3
+//! in which both sides show a certificate that was made for this exchange and that the other side
+//! was told of through ssh.
+//!
+//! Every worker of an exchange is both: a [`Listener`], which sends parts of what it has sorted, and
+//! [`Peers`], which asks the others for theirs. What a part is, and where its bytes come from and go
+//! to, is for the caller to say; so is what to do when the road to a peer is broken.
+//!
+//! # What is said
+//!
+//! The frames of [`crate::wire`]. The side that dialled asks: a control frame with a
+//! [`message::Part`](crate::wire::message::Part). The other answers with data and an end, or with a
+//! control frame that holds a [`message::Failed`](crate::wire::message::Failed), under the number of
+//! the question; beats come first while it sends to others. A connection carries one part after
+//! another.
+//!
+//! # Bounds
+//!
+//! Of an exchange of N hosts, on each of them, whatever the number of ranges:
+//!
+//! - connections that it dialled: [`lanes`] for each peer, so 64 in all and no more than N - 1 where
+//!   there are more hosts than that; connections that it serves: as many, and up to twice that for a
+//!   moment, while one that the other side gave up has not noticed;
+//! - unauthenticated connections: [`door::GUESTS_MAX`], none for longer than [`GREETING_WAIT`];
+//! - threads: one for each connection that it serves, which waits most of the time, and one that
+//!   listens;
+//! - buffers: 40 KiB for a connection that waits; besides, about 300 KiB for each of the
+//!   [`attend::SENDING_MAX`] parts that are sent at once, and about 1.5 MiB for each part that is
+//!   being fetched, of which there are as many as the caller has threads.
+//!
+//! With 64 hosts that are 63 + 63 connections, 64 threads and 10 MiB a host, and the 128 guests of a
+//! host that strangers knock at.
+
+mod address;
+mod attend;
+mod dial;
+mod door;
+mod identity;
+mod listener;
+mod pinned;
+mod queue;
+mod stream;
+
+use std::time::Duration;
+
+pub use address::addresses;
+pub use dial::Peers;
+pub use identity::Identity;
+pub use listener::{Listener, SendPart};
+
+use crate::error::{Error, Kind};
+
+/// How many connections one worker dials, all peers together, as long as that is one for each.
+const CONNECTIONS_MAX: usize = 64;
+
+/// The most connections to one peer.
+const LANES_MAX: usize = 4;
+
+/// How long a greeting may take.
+const GREETING_WAIT: Duration = Duration::from_secs(10);
+
+/// How often whoever waits looks whether it is to stop.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Why a part did not come.
+#[derive(Debug)]
+pub enum Broken {
+    /// The way to the peer is broken, or never was: the part may come another way.
+    Road(Error),
+    /// The peer itself says that it failed, or what came could not be taken.
+    Failed(Error),
+    /// It was not wanted any more.
+    Stopped,
+}
+
+/// The connections that one worker may dial to one of `peers` peers. Both sides reckon so: all
+/// workers of an exchange are to be given the same peers.
+fn lanes(peers: usize) -> usize {
+    (CONNECTIONS_MAX / peers.max(1)).clamp(1, LANES_MAX)
+}
+
+/// The error of a road.
+fn road(text: impl Into<String>) -> Broken {
+    Broken::Road(Error::new(Kind::Hosts, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, TcpListener, TcpStream};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Mutex};
+    use std::thread;
+    use std::time::Instant;
+
+    use rustls::client::ResolvesClientCert;
+    use rustls::sign::CertifiedKey;
+    use rustls::{ClientConfig, SignatureScheme};
+
+    use super::stream::{Greeting, Patience, Stream, wait_for};
+    use super::*;
+    use crate::error::Result;
+    use crate::wire::bytes::Bytes;
+    use crate::wire::frame::{Frame, Kind as FrameKind};
+    use crate::wire::message::{self, Part, Peer};
+
+    /// So many bytes, which differ from place to place.
+    fn content(length: usize) -> Vec<u8> {
+        (0..length).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
+    }
+
+    /// Asks for so many bytes.
+    fn part(length: usize) -> Part {
+        Part { exchange: 1, from: Some(Bytes(length.to_string().into_bytes())), to: None }
+    }
+
+    fn length(part: &Part) -> usize {
+        String::from_utf8(part.from.clone().unwrap().0).unwrap().parse().unwrap()
+    }
+
+    /// Sends what is asked for in pieces of odd sizes, `usize::MAX` bytes without an end.
+    fn send(part: &Part, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        match length(part) {
+            usize::MAX => loop {
+                sink(&[7; 100_000])?;
+            },
+            length => content(length).chunks(70_001).try_for_each(sink),
+        }
+    }
+
+    fn peer(name: &str, listener: &Listener, identity: &Identity) -> Peer {
+        let certificate = Bytes(identity.certificate().to_vec());
+        Peer { name: name.into(), addresses: listener.addresses(), certificate }
+    }
+
+    /// A listener that serves one peer, and that peer.
+    fn pair(send: Arc<SendPart>) -> (Listener, Peers) {
+        let (server, client) = (Identity::new().unwrap(), Identity::new().unwrap());
+        let listener = Listener::open(&server, &addresses(None)).unwrap();
+        let peers = Peers::new(&client, vec![peer("n1", &listener, &server)]).unwrap();
+        listener.serve(&[peer("n2", &listener, &client)], send).unwrap();
+        (listener, peers)
+    }
+
+    fn fetch(peers: &Peers, part: &Part) -> std::result::Result<Vec<u8>, Broken> {
+        let mut bytes = Vec::new();
+        peers.part("n1", part, &|| false, &mut |more| {
+            bytes.extend_from_slice(more);
+            Ok(())
+        })?;
+        Ok(bytes)
+    }
+
+    #[track_caller]
+    fn is_road(result: std::result::Result<Vec<u8>, Broken>) -> String {
+        match result {
+            Err(Broken::Road(e)) => e.to_string(),
+            other => panic!("{:?}", other.map(|bytes| bytes.len())),
+        }
+    }
+
+    #[test]
+    fn parts_arrive_whole_over_one_connection() {
+        let threads = Arc::new(Mutex::new(HashSet::new()));
+        let seen = Arc::clone(&threads);
+        let (listener, peers) = pair(Arc::new(move |part, sink| {
+            seen.lock().unwrap().insert(thread::current().id());
+            send(part, sink)
+        }));
+        let lengths = [0, 1, 131_062, 131_063, 131_064, 300_000, 5_000_001];
+        for length in lengths {
+            assert!(fetch(&peers, &part(length)).unwrap() == content(length), "{length} bytes");
+        }
+        let all = lengths.iter().sum::<usize>() as u64;
+        assert_eq!((listener.sent(), peers.got()), (all, all));
+        assert_eq!(threads.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn parts_are_fetched_by_many_threads_over_few_connections() {
+        let threads = Arc::new(Mutex::new(HashSet::new()));
+        let seen = Arc::clone(&threads);
+        let (_listener, peers) = pair(Arc::new(move |part, sink| {
+            seen.lock().unwrap().insert(thread::current().id());
+            send(part, sink)
+        }));
+        thread::scope(|scope| {
+            for _ in 0..12 {
+                scope.spawn(|| assert!(fetch(&peers, &part(400_000)).unwrap() == content(400_000)));
+            }
+        });
+        assert!(threads.lock().unwrap().len() <= LANES_MAX);
+    }
+
+    #[test]
+    fn what_a_peer_fails_with_is_told_and_the_connection_stays() {
+        let (_listener, peers) = pair(Arc::new(|part, sink| {
+            send(part, sink)?;
+            match length(part) {
+                200_000 => Err(Error::new(Kind::Storage, "the disk is full")),
+                _ => Ok(()),
+            }
+        }));
+        match fetch(&peers, &part(200_000)) {
+            Err(Broken::Failed(e)) => assert_eq!(e.kind(), Kind::Storage),
+            other => panic!("{other:?}"),
+        }
+        assert!(fetch(&peers, &part(5)).unwrap() == content(5));
+        let refused = peers.part("n1", &part(9), &|| false, &mut |_| Err(Error::usage("no")));
+        assert!(matches!(refused, Err(Broken::Failed(e)) if e.to_string() == "no"));
+        assert!(fetch(&peers, &part(6)).unwrap() == content(6));
+    }
+
+    #[test]
+    fn another_certificate_than_the_named_one_is_refused_on_both_sides() {
+        let [server, client, other] = [(); 3].map(|()| Identity::new().unwrap());
+        let listener = Listener::open(&server, &addresses(None)).unwrap();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let send: Arc<SendPart> = Arc::new(move |_, _| {
+            count.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        });
+        listener.serve(&[peer("n2", &listener, &client)], send).unwrap();
+        let stranger = Peers::new(&other, vec![peer("n1", &listener, &server)]).unwrap();
+        is_road(fetch(&stranger, &part(1)));
+        let misled = Peers::new(&client, vec![peer("n1", &listener, &other)]).unwrap();
+        is_road(fetch(&misled, &part(1)));
+        assert_eq!(asked.load(Ordering::SeqCst), 0);
+        let peers = Peers::new(&client, vec![peer("n1", &listener, &server)]).unwrap();
+        assert!(fetch(&peers, &part(1)).is_ok());
+    }
+
+    /// Shows this, whatever it is.
+    #[derive(Debug)]
+    struct Shows(Option<Arc<CertifiedKey>>);
+
+    impl ResolvesClientCert for Shows {
+        fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+            self.0.clone()
+        }
+
+        fn has_certs(&self) -> bool {
+            self.0.is_some()
+        }
+    }
+
+    /// What a client that shows `shows` hears when it greets, asks at once, and waits.
+    fn heard(listener: &Listener, mut config: ClientConfig, shows: Shows) -> bool {
+        config.client_auth_cert_resolver = Arc::new(shows);
+        let address = listener.addresses()[0].parse().unwrap();
+        let socket = TcpStream::connect::<std::net::SocketAddr>(address).unwrap();
+        let mut stream = Stream::dialled(socket, Arc::new(config), address.ip()).unwrap();
+        while let Greeting::Waits(flags) = stream.greet().unwrap() {
+            wait_for(stream.socket(), flags).unwrap();
+        }
+        let mut question = Vec::new();
+        let payload = message::encode(&part(5));
+        Frame { kind: FrameKind::Control, request: 1, payload: &payload }
+            .encode(&mut question)
+            .unwrap();
+        let patience = Patience { stop: &|| false, silence: Some(GREETING_WAIT) };
+        let _ = stream.send(&question, &patience);
+        while let Ok(true) = stream.fill(&patience) {}
+        stream.frame().unwrap().is_some()
+    }
+
+    #[test]
+    fn who_shows_no_certificate_or_has_not_its_key_gets_nothing() {
+        let [server, client, other] = [(); 3].map(|()| Identity::new().unwrap());
+        let listener = Listener::open(&server, &addresses(None)).unwrap();
+        listener.serve(&[peer("n2", &listener, &client)], Arc::new(send)).unwrap();
+        let config = || (*pinned::dialling(&client, server.certificate()).unwrap()).clone();
+        let signer =
+            |of: &Identity| client.provider().key_provider.load_private_key(of.shown().1).unwrap();
+        let with = |key: &Identity| {
+            Shows(Some(Arc::new(CertifiedKey::new(client.shown().0, signer(key)))))
+        };
+        assert!(!heard(&listener, config(), Shows(None)));
+        assert!(!heard(&listener, config(), with(&other)));
+    }
+
+    #[test]
+    fn strangers_do_no_harm_to_peers() {
+        let (listener, peers) = pair(Arc::new(send));
+        let address = listener.addresses()[0].clone();
+        let knock = || TcpStream::connect(&address).unwrap();
+        let mut silent: Vec<TcpStream> = (0..2 * door::GUESTS_MAX).map(|_| knock()).collect();
+        let mut noisy = knock();
+        noisy.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+        noisy.set_read_timeout(Some(GREETING_WAIT)).unwrap();
+        let mut answer = Vec::new();
+        let _ = noisy.read_to_end(&mut answer);
+        assert!(answer.len() < 10, "no more than an alert: {answer:?}");
+        assert!(fetch(&peers, &part(300_000)).unwrap() == content(300_000));
+        // Those that came first had to go.
+        let first = &mut silent[0];
+        first.set_read_timeout(Some(GREETING_WAIT)).unwrap();
+        assert!(matches!(first.read(&mut [0; 8]), Ok(0)));
+    }
+
+    /// Passes on what one connection brings, until `most` bytes of answers went through.
+    fn cut_after(most: usize, to: String) -> (String, thread::JoinHandle<usize>) {
+        let door = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = door.local_addr().unwrap().to_string();
+        let work = move || {
+            let (near, _) = door.accept().unwrap();
+            let far = TcpStream::connect(to).unwrap();
+            let (mut from, mut back) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+            let up = thread::spawn(move || std::io::copy(&mut from, &mut back));
+            let _ = std::io::copy(&mut (&far).take(most as u64), &mut &near);
+            let _ = (near.shutdown(Shutdown::Both), far.shutdown(Shutdown::Both));
+            let _ = up.join();
+            drop((near, far));
+            // Whoever comes now would be the second.
+            door.set_nonblocking(true).unwrap();
+            thread::sleep(TICK);
+            1 + usize::from(door.accept().is_ok())
+        };
+        (address, thread::spawn(work))
+    }
+
+    #[test]
+    fn a_road_that_is_cut_in_the_middle_is_broken_for_good() {
+        let (server, client) = (Identity::new().unwrap(), Identity::new().unwrap());
+        let listener = Listener::open(&server, &addresses(None)).unwrap();
+        let (address, proxy) = cut_after(1_000_000, listener.addresses()[0].clone());
+        let through = Peer { addresses: vec![address], ..peer("n1", &listener, &server) };
+        listener.serve(&[peer("n2", &listener, &client)], Arc::new(send)).unwrap();
+        let peers = Peers::new(&client, vec![through]).unwrap();
+        assert!(fetch(&peers, &part(100_000)).unwrap() == content(100_000));
+        let mut came = 0;
+        let result = peers.part("n1", &part(usize::MAX), &|| false, &mut |bytes| {
+            came += bytes.len();
+            Ok(())
+        });
+        assert!(matches!(result, Err(Broken::Road(_))) && came > 100_000);
+        is_road(fetch(&peers, &part(1)));
+        assert_eq!(proxy.join().unwrap(), 1, "it is not tried again");
+    }
+
+    #[test]
+    fn who_does_not_listen_is_given_up_at_once() {
+        let identity = Identity::new().unwrap();
+        let listener = Listener::open(&identity, &addresses(None)).unwrap();
+        let peers = Peers::new(&identity, vec![peer("n1", &listener, &identity)]).unwrap();
+        drop(listener);
+        let since = Instant::now();
+        let text = is_road(fetch(&peers, &part(1)));
+        assert!(text.starts_with("n1: cannot be reached: 127.0.0.1:"), "{text}");
+        is_road(fetch(&peers, &part(1)));
+        assert!(since.elapsed() < CONNECTED_SOON);
+    }
+
+    const CONNECTED_SOON: Duration = Duration::from_secs(2);
+
+    #[test]
+    fn closing_leaves_no_thread_and_no_socket() {
+        let send: Arc<SendPart> = Arc::new(send);
+        let (listener, peers) = pair(Arc::clone(&send));
+        fetch(&peers, &part(10)).unwrap();
+        let stranger = TcpStream::connect(&listener.addresses()[0]).unwrap();
+        thread::scope(|scope| {
+            let endless =
+                scope.spawn(|| peers.part("n1", &part(usize::MAX), &|| false, &mut |_| Ok(())));
+            thread::sleep(TICK);
+            listener.close();
+            assert_eq!(Arc::strong_count(&send), 1, "every thread has let go of it");
+            assert!(matches!(endless.join().unwrap(), Err(Broken::Road(_))));
+        });
+        assert!(TcpStream::connect(&listener.addresses()[0]).is_err());
+        drop(stranger);
+        assert!(listener.serve(&[], send).is_err());
+    }
+
+    #[test]
+    fn what_is_not_wanted_any_more_stops() {
+        let (_listener, peers) = pair(Arc::new(send));
+        let since = Instant::now();
+        let stop = || since.elapsed() > TICK;
+        let result = peers.part("n1", &part(usize::MAX), &stop, &mut |_| Ok(()));
+        assert!(matches!(result, Err(Broken::Stopped)));
+        assert!(fetch(&peers, &part(3)).unwrap() == content(3));
+    }
+}
