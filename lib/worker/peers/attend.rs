@@ -1,7 +1,10 @@
 //! One connection that is served: parts are sent, one after another, for as long as the peer asks.
 
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::wire::frame::{DATA_BYTES, Frame, HEAD_BYTES, Kind, broken, head};
@@ -15,7 +18,7 @@ use crate::worker::peers::stream::{Patience, Stream};
 pub(super) const SENDING_MAX: usize = 16;
 
 /// How long a peer may take nothing: it may have to write what it took to a slow disk.
-const STALL_MAX: std::time::Duration = SILENCE_MAX.saturating_mul(5);
+const STALL_MAX: Duration = SILENCE_MAX.saturating_mul(5);
 
 /// Sends parts until the peer hangs up, or breaks the rules.
 pub(super) fn attend(mut stream: Stream, room: &Room) {
@@ -25,38 +28,55 @@ pub(super) fn attend(mut stream: Stream, room: &Room) {
 
 /// Sends one part; `false` when the peer has hung up.
 fn next(stream: &mut Stream, room: &Room) -> std::result::Result<bool, Broken> {
-    let stop = || room.is_closed();
-    let Some((number, part)) = asked(stream, &stop)? else { return Ok(false) };
-    let patience = Patience { stop: &stop, silence: Some(STALL_MAX) };
-    let mut beat = || send(stream, Kind::Beat, 0, &[], &patience);
-    let _sending = room.sending.begin(&mut beat)?;
+    let Some((number, part)) = asked(stream, room)? else { return Ok(false) };
+    let _sending = room.sending.begin(&mut || say(stream, room, Kind::Beat, 0, &[]))?;
     if room.is_closed() {
         return Err(Broken::Stopped);
     }
-    let mut way = Way::new(stream, number, &patience);
-    let sent = (room.send)(&part, &mut |bytes| way.push(bytes));
+    let way = Mutex::new(Way::new(stream, room, number));
+    let sent = while_beating(&way, || (room.send)(&part, &mut |bytes| locked(&way).push(bytes)));
+    let mut way = way.into_inner().unwrap_or_else(PoisonError::into_inner);
     let sent = sent.and_then(|()| way.end());
-    room.sent.fetch_add(way.sent, Ordering::Relaxed);
     if let Some(broken) = way.broken {
         return Err(broken);
     }
     match sent {
-        Ok(()) => send(stream, Kind::End, number, &[], &patience)?,
+        Ok(()) => say(stream, room, Kind::End, number, &[])?,
         Err(e) => {
             let failed = message::encode(&Failed::of(&e));
-            send(stream, Kind::Control, number, &failed, &patience)?;
+            say(stream, room, Kind::Control, number, &failed)?;
         }
     }
+    stream.rest();
     Ok(true)
 }
 
+/// Does `work`, and shows the peer meanwhile that it is being done: the first item of a part may be
+/// far into a run.
+fn while_beating<T>(way: &Mutex<Way<'_>>, work: impl FnOnce() -> T) -> T {
+    thread::scope(|scope| {
+        let (working, ended) = mpsc::channel::<()>();
+        let beat = move || {
+            while ended.recv_timeout(BEAT_EVERY) == Err(RecvTimeoutError::Timeout) {
+                locked(way).beat();
+            }
+        };
+        // Without it the peer is as patient as it is.
+        let _ = thread::Builder::new().name("beat".into()).spawn_scoped(scope, beat);
+        // It ends however the work does.
+        let _working = working;
+        work()
+    })
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// What the peer asks for next, under its number.
-fn asked(
-    stream: &mut Stream,
-    stop: &dyn Fn() -> bool,
-) -> std::result::Result<Option<(u32, Part)>, Broken> {
+fn asked(stream: &mut Stream, room: &Room) -> std::result::Result<Option<(u32, Part)>, Broken> {
     // It may have nothing to ask for a long time.
-    let patience = Patience { stop, silence: None };
+    let patience = Patience { stop: &|| room.is_closed(), silence: None };
     loop {
         if let Some(frame) = stream.frame().map_err(Broken::Road)? {
             let Kind::Control = frame.kind else {
@@ -71,35 +91,36 @@ fn asked(
     }
 }
 
-fn send(
+fn say(
     stream: &mut Stream,
+    room: &Room,
     kind: Kind,
     request: u32,
     payload: &[u8],
-    patience: &Patience<'_>,
 ) -> std::result::Result<(), Broken> {
     let mut bytes = Vec::new();
     Frame { kind, request, payload }.encode(&mut bytes).map_err(Broken::Road)?;
-    stream.send(&bytes, patience)
+    stream.send(&bytes, &Patience { stop: &|| room.is_closed(), silence: Some(STALL_MAX) })
 }
 
 /// The way of a part's data into frames.
-struct Way<'a, 'b> {
+struct Way<'a> {
     stream: &'a mut Stream,
+    room: &'a Room,
     number: u32,
-    patience: &'a Patience<'b>,
     /// A frame in the making, its head first.
     frame: Vec<u8>,
-    sent: u64,
+    /// When something was sent last.
+    sent: Instant,
     /// Why nothing more can be sent.
     broken: Option<Broken>,
 }
 
-impl<'a, 'b> Way<'a, 'b> {
-    fn new(stream: &'a mut Stream, number: u32, patience: &'a Patience<'b>) -> Way<'a, 'b> {
+impl<'a> Way<'a> {
+    fn new(stream: &'a mut Stream, room: &'a Room, number: u32) -> Way<'a> {
         let mut frame = Vec::with_capacity(DATA_BYTES);
         frame.extend([0; HEAD_BYTES]);
-        Way { stream, number, patience, frame, sent: 0, broken: None }
+        Way { stream, room, number, frame, sent: Instant::now(), broken: None }
     }
 
     fn push(&mut self, mut bytes: &[u8]) -> Result<()> {
@@ -116,20 +137,35 @@ impl<'a, 'b> Way<'a, 'b> {
 
     /// Sends what there is.
     fn end(&mut self) -> Result<()> {
-        if self.broken.is_some() {
-            return Err(gone());
-        }
         let length = self.frame.len() - HEAD_BYTES;
         if length > 0 {
             self.frame[..HEAD_BYTES].copy_from_slice(&head(Kind::Data, self.number, length));
-            if let Err(broken) = self.stream.send(&self.frame, self.patience) {
-                self.broken = Some(broken);
-                return Err(gone());
-            }
-            self.sent += length as u64;
+            let stop = || self.room.is_closed();
+            let patience = Patience { stop: &stop, silence: Some(STALL_MAX) };
+            let sent = match self.broken {
+                None => self.stream.send(&self.frame, &patience),
+                Some(_) => return Err(gone()),
+            };
+            self.note(sent);
             self.frame.truncate(HEAD_BYTES);
+            self.room.sent.fetch_add(length as u64, Ordering::Relaxed);
         }
-        Ok(())
+        self.broken.as_ref().map_or(Ok(()), |_| Err(gone()))
+    }
+
+    /// Sends a sign of life, where nothing else was sent for a while.
+    fn beat(&mut self) {
+        if self.broken.is_none() && self.sent.elapsed() >= BEAT_EVERY {
+            let sent = say(self.stream, self.room, Kind::Beat, 0, &[]);
+            self.note(sent);
+        }
+    }
+
+    fn note(&mut self, sent: std::result::Result<(), Broken>) {
+        self.sent = Instant::now();
+        if let Err(broken) = sent {
+            self.broken = Some(broken);
+        }
     }
 }
 
@@ -148,16 +184,12 @@ pub(super) struct Sending {
 pub(super) struct Begun<'a>(&'a Sending);
 
 impl Sending {
-    fn count(&self) -> MutexGuard<'_, usize> {
-        self.count.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Waits until one more may be sent; meanwhile `beat` is called again and again.
     fn begin(
         &self,
         beat: &mut dyn FnMut() -> std::result::Result<(), Broken>,
     ) -> std::result::Result<Begun<'_>, Broken> {
-        let mut count = self.count();
+        let mut count = locked(&self.count);
         loop {
             if *count < SENDING_MAX {
                 *count += 1;
@@ -169,7 +201,7 @@ impl Sending {
             if timeout.timed_out() {
                 drop(count);
                 beat()?;
-                count = self.count();
+                count = locked(&self.count);
             }
         }
     }
@@ -177,7 +209,7 @@ impl Sending {
 
 impl Drop for Begun<'_> {
     fn drop(&mut self) {
-        *self.0.count() -= 1;
+        *locked(&self.0.count) -= 1;
         self.0.changed.notify_one();
     }
 }

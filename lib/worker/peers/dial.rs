@@ -131,6 +131,7 @@ impl Peers {
         };
         let (whole, result) = lane.fetch(part, stop, &mut counted);
         let whole = whole && lane.stream.came() < CONNECTION_BYTES;
+        lane.stream.rest();
         let mut state = self.state();
         if let Some(way) = state.ways.get_mut(peer) {
             match &result {

@@ -21,6 +21,7 @@ pub type SendPart = dyn Fn(&Part, &mut dyn FnMut(&[u8]) -> Result<()>) -> Result
 pub struct Listener {
     identity: Identity,
     address: SocketAddr,
+    sent: Arc<AtomicU64>,
     state: Mutex<State>,
 }
 
@@ -43,7 +44,7 @@ pub(super) struct Room {
     pub(super) send: Arc<SendPart>,
     pub(super) sending: Sending,
     /// How many bytes of parts were sent.
-    pub(super) sent: AtomicU64,
+    pub(super) sent: Arc<AtomicU64>,
     closed: AtomicBool,
     certificates: Vec<Vec<u8>>,
     served: Mutex<Served>,
@@ -76,7 +77,8 @@ impl Listener {
             match bound {
                 Ok((address, socket)) => {
                     let state = Mutex::new(State::Bound(socket));
-                    return Ok(Listener { identity: identity.clone(), address, state });
+                    let (identity, sent) = (identity.clone(), Arc::default());
+                    return Ok(Listener { identity, address, sent, state });
                 }
                 Err(e) => reasons.push(format!("{address}: {}", reason(&e))),
             }
@@ -110,7 +112,7 @@ impl Listener {
         let room = Arc::new(Room {
             send,
             sending: Sending::default(),
-            sent: AtomicU64::new(0),
+            sent: Arc::clone(&self.sent),
             closed: AtomicBool::new(false),
             certificates,
             served: Mutex::default(),
@@ -128,10 +130,7 @@ impl Listener {
 
     /// How many bytes of parts were sent so far.
     pub fn sent(&self) -> u64 {
-        match &*locked(&self.state) {
-            State::Serving(serving) => serving.room.sent.load(Ordering::Relaxed),
-            _ => 0,
-        }
+        self.sent.load(Ordering::Relaxed)
     }
 
     /// Hangs up on everybody, and waits until no socket and no thread of it is left.

@@ -22,14 +22,14 @@
 //!   there are more hosts than that; connections that it serves: as many, and up to twice that for a
 //!   moment, while one that the other side gave up has not noticed;
 //! - unauthenticated connections: [`door::GUESTS_MAX`], none for longer than [`GREETING_WAIT`];
-//! - threads: one for each connection that it serves, which waits most of the time, and one that
-//!   listens;
+//! - threads: one for each connection that it serves, which waits most of the time, one that
+//!   listens, and one more for each part that is being sent;
 //! - buffers: 40 KiB for a connection that waits; besides, about 300 KiB for each of the
 //!   [`attend::SENDING_MAX`] parts that are sent at once, and about 1.5 MiB for each part that is
 //!   being fetched, of which there are as many as the caller has threads.
 //!
-//! With 64 hosts that are 63 + 63 connections, 64 threads and 10 MiB a host, and the 128 guests of a
-//! host that strangers knock at.
+//! With 64 hosts that are 63 + 63 connections, 80 threads and 10 MiB a host, besides what is fetched,
+//! and 128 more sockets of 40 KiB at a host that strangers knock at.
 
 mod address;
 mod attend;
@@ -246,9 +246,8 @@ mod tests {
         }
     }
 
-    /// What a client that shows `shows` hears when it greets, asks at once, and waits.
-    fn heard(listener: &Listener, mut config: ClientConfig, shows: Shows) -> bool {
-        config.client_auth_cert_resolver = Arc::new(shows);
+    /// What a client hears first when it greets, asks at once, and waits.
+    fn heard(listener: &Listener, config: ClientConfig) -> Option<FrameKind> {
         let address = listener.addresses()[0].parse().unwrap();
         let socket = TcpStream::connect::<std::net::SocketAddr>(address).unwrap();
         let mut stream = Stream::dialled(socket, Arc::new(config), address.ip()).unwrap();
@@ -262,8 +261,12 @@ mod tests {
             .unwrap();
         let patience = Patience { stop: &|| false, silence: Some(GREETING_WAIT) };
         let _ = stream.send(&question, &patience);
-        while let Ok(true) = stream.fill(&patience) {}
-        stream.frame().unwrap().is_some()
+        loop {
+            if let Some(frame) = stream.frame().unwrap() {
+                return Some(frame.kind);
+            }
+            let Ok(true) = stream.fill(&patience) else { return None };
+        }
     }
 
     #[test]
@@ -271,14 +274,30 @@ mod tests {
         let [server, client, other] = [(); 3].map(|()| Identity::new().unwrap());
         let listener = Listener::open(&server, &addresses(None)).unwrap();
         listener.serve(&[peer("n2", &listener, &client)], Arc::new(send)).unwrap();
-        let config = || (*pinned::dialling(&client, server.certificate()).unwrap()).clone();
         let signer =
             |of: &Identity| client.provider().key_provider.load_private_key(of.shown().1).unwrap();
-        let with = |key: &Identity| {
-            Shows(Some(Arc::new(CertifiedKey::new(client.shown().0, signer(key)))))
+        let heard_with = |key: Option<&Identity>| {
+            let shown = key.map(|key| Arc::new(CertifiedKey::new(client.shown().0, signer(key))));
+            let mut config = (*pinned::dialling(&client, server.certificate()).unwrap()).clone();
+            config.client_auth_cert_resolver = Arc::new(Shows(shown));
+            heard(&listener, config)
         };
-        assert!(!heard(&listener, config(), Shows(None)));
-        assert!(!heard(&listener, config(), with(&other)));
+        assert_eq!(heard_with(None), None);
+        assert_eq!(heard_with(Some(&other)), None);
+        assert_eq!(heard_with(Some(&client)), Some(FrameKind::Data));
+    }
+
+    #[test]
+    fn while_a_part_takes_long_to_begin_beats_are_heard() {
+        let (server, client) = (Identity::new().unwrap(), Identity::new().unwrap());
+        let listener = Listener::open(&server, &addresses(None)).unwrap();
+        let slow = |_: &Part, _: &mut dyn FnMut(&[u8]) -> Result<()>| {
+            thread::sleep(crate::wire::BEAT_EVERY + 2 * TICK);
+            Ok(())
+        };
+        listener.serve(&[peer("n2", &listener, &client)], Arc::new(slow)).unwrap();
+        let config = (*pinned::dialling(&client, server.certificate()).unwrap()).clone();
+        assert_eq!(heard(&listener, config), Some(FrameKind::Beat));
     }
 
     #[test]

@@ -169,6 +169,16 @@ impl Stream {
         }
     }
 
+    /// Nothing is to be said for a while: gives back the room that much data took.
+    pub(super) fn rest(&mut self) {
+        if self.incoming.is_empty() && self.outgoing.is_empty() && self.plain.is_at_end() {
+            self.incoming = Queue::new(RECORD_BYTES);
+            self.outgoing = Queue::new(RECORD_BYTES);
+            self.plain = Decoder::default();
+            self.least = READ_MIN;
+        }
+    }
+
     /// The next frame that is here whole.
     pub(super) fn frame(&mut self) -> Result<Option<Frame<'_>>> {
         self.plain.frame()
