@@ -2,13 +2,19 @@
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mycloud::aggregate::Op;
+use mycloud::cli::exchange::Exchange;
 use mycloud::cli::options::{Keys, Memory, Records};
-use mycloud::cli::{self, Session, duration, feed, size, surroundings};
+use mycloud::cli::{self, Session, duration, feed, shipping, size, surroundings};
+use mycloud::engine::consumer::{Consumer, Feed};
+use mycloud::engine::{Form, exchange};
 use mycloud::keyed::order::Limits;
-use mycloud::stage::reduce::{self, By, Options, Running, With};
+use mycloud::record::stream::{Facts, Input, Summary};
+use mycloud::stage::map;
+use mycloud::stage::reduce::{self, By, OnHosts, Options, Running, With};
 use mycloud::worker::Command;
 use mycloud::{Error, Result};
 
@@ -54,6 +60,9 @@ struct Args {
     /// End a command that takes longer than TIME, such as 90s or 10m
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     timeout: Option<Duration>,
+
+    #[command(flatten)]
+    exchange: Exchange,
 
     #[command(flatten)]
     records: Records,
@@ -128,8 +137,90 @@ fn main() -> ExitCode {
         if matches!(options.with, With::Command(_)) {
             session.guard()?;
         }
-        let (tool, input, mut output) = (session.tool(), feed::records(session)?, session.stdout());
-        let session = &*session;
-        reduce::run(&options, tool, input, &mut output, &|lines| session.pass_on(lines))
+        match args.exchange.stdin(&args.records, session)? {
+            Feed::Records(input) => here(&options, input, session),
+            Feed::Shards(consumer) => args.shards(&options, consumer, session),
+        }
     })
+}
+
+/// Reduces records on this machine.
+fn here(options: &Options, input: Box<dyn Input>, session: &mut Session) -> Result<Summary> {
+    let (tool, mut output) = (session.tool(), session.stdout());
+    let session = &*session;
+    reduce::run(options, tool, input, &mut output, &|lines| session.pass_on(lines))
+}
+
+impl Args {
+    /// Reduces shards where they lie, if that is possible.
+    fn shards(
+        &self,
+        options: &Options,
+        consumer: Box<Consumer>,
+        session: &mut Session,
+    ) -> Result<Summary> {
+        match reduce::on_hosts(options, &consumer.facts)? {
+            OnHosts::InPlace(what) => {
+                self.exchange.publish(session, &self.memory, consumer, |remote, shards, output| {
+                    exchange::reduce(what, remote, shards, output)
+                })
+            }
+            OnHosts::Exchange(what) => {
+                self.exchange.publish(session, &self.memory, consumer, |remote, shards, output| {
+                    exchange::exchange(what, Facts::default(), remote, shards, output)
+                })
+            }
+            OnHosts::Command => self.command_on_hosts(options, consumer, session),
+            OnHosts::No => {
+                self.exchange.refuse()?;
+                let input = feed::brought(session, Feed::Shards(consumer))?;
+                here(options, input, session)
+            }
+        }
+    }
+
+    /// Runs the command on the shards.
+    fn command_on_hosts(
+        &self,
+        options: &Options,
+        consumer: Box<Consumer>,
+        session: &mut Session,
+    ) -> Result<Summary> {
+        let With::Command(running) = &options.with else {
+            return Err(Error::usage("no command"));
+        };
+        let words = running.command.words().to_vec();
+        let cargo = shipping::pack(words, &[], surroundings::search_path().as_deref())?;
+        cargo.warnings.iter().for_each(|warning| session.warn(warning));
+        let words = cargo.words.iter().map(|word| word.as_os_str().into()).collect();
+        let mapping = map::Options {
+            command: Command::elsewhere(cargo.words),
+            form: Form::Records,
+            per: map::Per::Block,
+            slots: options.limits.jobs,
+            block: None,
+            ok_exit: running.ok_exit.clone(),
+            retries: running.retries,
+            timeout: running.timeout,
+            bad: Arc::clone(&options.bad),
+            max_record: options.limits.max_record,
+            memory: options.limits.memory,
+            directory: options.limits.directory.clone(),
+            input_path: None,
+        };
+        let files = cargo.files;
+        self.exchange.publish(session, &self.memory, consumer, |remote, shards, output| {
+            let remote = map::hosts::Remote {
+                reach: remote.reach,
+                hosts: None,
+                memory: remote.memory,
+                words,
+                files,
+                replicas: 1,
+                keep: remote.keep,
+            };
+            let pass_on = |lines: &str| session.pass_on(lines);
+            map::hosts::run(&mapping, &remote, Feed::Shards(shards), output, &pass_on)
+        })
+    }
 }

@@ -3,15 +3,15 @@
 #![allow(rustdoc::broken_intra_doc_links)]
 
 use std::num::NonZeroU64;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::cli::options::{Memory, Records};
 use crate::cli::resources::{Reading, Resources};
-use crate::cli::{Session, reach, shards};
-use crate::engine::consumer::Consumer;
-use crate::engine::exchange::Remote;
+use crate::cli::{Session, feed, reach, shards};
+use crate::engine::consumer::{Consumer, Feed};
+use crate::engine::exchange::{Remote, Roads};
 use crate::engine::producer::Producer;
 use crate::error::{Error, Result};
 use crate::record::stream::{Output, Summary};
@@ -26,6 +26,22 @@ pub struct Exchange {
     /// Of shards: make N shards [default: as many as their size asks for]
     #[arg(short = 'n', long, value_name = "N")]
     ranges: Option<NonZeroU64>,
+
+    /// Of shards: how they go from host to host: directly where that is possible, or not at all, or
+    /// by way of this machine
+    #[arg(long, value_name = "ROAD", value_enum, default_value_t = Road::Auto)]
+    exchange: Road,
+}
+
+/// How shards go from host to host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Road {
+    /// Directly where that is possible, and by way of this machine where it is not
+    Auto,
+    /// Directly, or not at all
+    Direct,
+    /// By way of this machine
+    Relay,
 }
 
 impl Exchange {
@@ -43,14 +59,48 @@ impl Exchange {
             session.guard()?;
         }
         let reading = resources.read_or_shards(records, session)?;
-        if matches!(reading, Reading::Records(..))
-            && (self.output.is_some() || self.ranges.is_some())
-        {
-            return Err(Error::usage(
-                "-o and -n are for the shards of hosts, on standard input: these are records",
-            ));
+        if matches!(reading, Reading::Records(..)) {
+            self.refuse()?;
         }
         Ok(reading)
+    }
+
+    /// Standard input: shards to be worked on where they lie, or records.
+    ///
+    /// # Errors
+    /// As [`Exchange::read`].
+    pub fn stdin(&self, records: &Records, session: &mut Session) -> Result<Feed> {
+        if self.output.is_some() {
+            session.guard()?;
+        }
+        let strict = records.bad()?.is_strict();
+        match feed::told(session, |session| reach::reach(session, None, None))? {
+            Feed::Shards(consumer) if strict && !consumer.origin.hosts.is_empty() => {
+                Ok(Feed::Shards(consumer))
+            }
+            fed => {
+                self.refuse()?;
+                feed::brought(session, fed).map(Feed::Records)
+            }
+        }
+    }
+
+    /// Refuses what is for shards alone.
+    ///
+    /// # Errors
+    /// `Usage` when it was given.
+    pub fn refuse(&self) -> Result<()> {
+        match self.output.is_some() || self.ranges.is_some() {
+            true => Err(Error::usage(
+                "-o and -n are for shards that are worked on where they lie: these are not",
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// Where the manifest of what is made is to stay, if it is.
+    pub fn keep(&self) -> Option<&Path> {
+        self.output.as_deref()
     }
 
     /// Calls `work` with what it takes to exchange shards, and publishes those that it makes.
@@ -73,6 +123,11 @@ impl Exchange {
             memory: memory.given_bytes(),
             keep,
             ranges: self.ranges.map(NonZeroU64::get),
+            roads: match self.exchange {
+                Road::Auto => Roads::Auto,
+                Road::Direct => Roads::Direct,
+                Road::Relay => Roads::Relay,
+            },
         };
         shards::publish(session, &reach, keep, |output| work(&remote, consumer, output))
     }

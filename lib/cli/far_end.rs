@@ -58,6 +58,7 @@ fn work() -> Result<()> {
         base: base.map(PathBuf::from),
         home: std::env::var_os("HOME").map(PathBuf::from),
         search_path: std::env::var_os("PATH"),
+        ssh_connection: std::env::var("SSH_CONNECTION").ok(),
         memory: memory::allowed() / MEMORY_SHARE,
         ledger: Ledger::new(Arc::clone(&names) as _),
     })

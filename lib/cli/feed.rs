@@ -62,7 +62,10 @@ pub fn records(session: &mut Session) -> Result<Box<dyn Input>> {
 }
 
 /// The records of what is fed: shards are brought here.
-pub(super) fn brought(session: &Session, fed: Feed) -> Result<Box<dyn Input>> {
+///
+/// # Errors
+/// `Hosts` when a host of the shards cannot be reached.
+pub fn brought(session: &Session, fed: Feed) -> Result<Box<dyn Input>> {
     match fed {
         Feed::Records(input) => Ok(input),
         Feed::Shards(consumer) => {

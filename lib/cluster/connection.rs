@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crate::cluster::Host;
 use crate::cluster::link::{self, End, Settings};
 use crate::error::{Error, Kind as Failure, Result};
+use crate::wire::exchange::Wanted;
 use crate::wire::flow::{Allowance, Debt};
 use crate::wire::frame::{Frame, broken};
 use crate::wire::message::{self, Ask, Hello, Reply, Welcome};
@@ -66,7 +67,7 @@ pub(super) struct Request {
     pub(super) data: VecDeque<Vec<u8>>,
     pub(super) whole: bool,
     /// The parts of a range that the worker wants to be brought.
-    pub(super) wanted: VecDeque<u32>,
+    pub(super) wanted: VecDeque<Wanted>,
     pub(super) reply: Option<Reply>,
 }
 
@@ -232,7 +233,7 @@ impl Connection {
                     Reply::Said(lines) => lines.lines().for_each(|line| (self.say)(line)),
                     reply => self.change(frame.request, |open| {
                         match reply {
-                            Reply::Relay(source) => open.wanted.push_back(source),
+                            Reply::Relay(wanted) => open.wanted.push_back(wanted),
                             reply => open.reply = Some(reply),
                         }
                         Ok(())

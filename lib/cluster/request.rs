@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::cluster::connection::{Connection, Request};
 use crate::error::Result;
 use crate::wire::Kind;
+use crate::wire::exchange::Wanted;
 use crate::wire::frame::{DATA_BYTES, broken};
 use crate::wire::message::{self, Ask, Reply};
 
@@ -17,8 +18,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// News of a merge.
 #[derive(Debug)]
 pub enum News {
-    /// The part of this source, from 0, is to be brought.
-    Wanted(u32),
+    /// A part is to be brought.
+    Wanted(Wanted),
     /// It has ended.
     Reply(Box<Reply>),
 }
@@ -160,8 +161,8 @@ impl Connection {
         let mut state = self.state();
         loop {
             if let Some(open) = state.requests.get_mut(&request) {
-                if let Some(source) = open.wanted.pop_front() {
-                    return Ok(Some(News::Wanted(source)));
+                if let Some(wanted) = open.wanted.pop_front() {
+                    return Ok(Some(News::Wanted(wanted)));
                 }
                 if let Some(reply) = open.reply.take() {
                     state.requests.remove(&request);

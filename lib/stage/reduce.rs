@@ -6,15 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::aggregate::Op;
-use crate::engine::{self, Cut, Form, Piece, Place, Plan};
+use crate::engine::{self, Cut, Form, Piece, Place, Plan, exchange};
 use crate::error::{Error, Result};
 use crate::keyed::group::Grouping;
-use crate::keyed::order::{Judge, Limits};
+use crate::keyed::order::{Judge, Limits, Order};
 use crate::keyed::reduce;
 use crate::record::bad::Bad;
 use crate::record::block::{Block, Blocks, flaw_error};
 use crate::record::key::{Fault, Keyer, Keys, Missing};
 use crate::record::stream::{Facts, Input, Output, Summary};
+use crate::wire::exchange as wire;
 use crate::worker::{Command, Spool, quote};
 
 /// What `mc-reduce` is to do.
@@ -124,6 +125,53 @@ fn keys<I: Input>(
         ));
     }
     Ok((Some(Keys::implied()), false))
+}
+
+/// How shards of which `facts` is known can be reduced where they lie.
+pub enum OnHosts {
+    /// Each in place: no group lies in two of them.
+    InPlace(wire::Exchange),
+    /// Each to parts of its groups, which are exchanged.
+    Exchange(wire::Exchange),
+    /// Each in place, by the command.
+    Command,
+    /// Not at all: their records are to be brought here.
+    No,
+}
+
+/// How shards of which `facts` is known are reduced.
+///
+/// # Errors
+/// `Usage`, when the key is none.
+pub fn on_hosts(options: &Options, facts: &Facts) -> Result<OnHosts> {
+    let stream = facts.key.as_deref().map(Keys::parse).transpose()?;
+    let (keys, reverse) = match (&options.by, &stream) {
+        (By::Nothing, _) => (None, false),
+        (By::Key(keys), _) => (Some(keys.clone()), false),
+        (By::Stream, Some(keys)) => (Some(keys.clone()), facts.reverse),
+        // Whether these are pairs, the first record tells.
+        (By::Stream, None) => return Ok(OnHosts::No),
+    };
+    let whole = keys.is_some() && keys == stream && reverse == facts.reverse && !facts.spread;
+    let ops = match &options.with {
+        With::Command(_) if whole => return Ok(OnHosts::Command),
+        With::Command(_) => return Ok(OnHosts::No),
+        With::Ops(ops) => ops,
+    };
+    let order = Order {
+        keys: keys.clone().unwrap_or_else(Keys::implied),
+        order_by: Vec::new(),
+        reverse,
+        missing: options.missing,
+        unique: false,
+    };
+    let what = exchange::what(&order, ops, options.limits.max_record);
+    let spelled = keys.as_ref().map(Keys::spelled);
+    // That ops and key are sound is said here, not by a host.
+    Grouping::new(keys, ops.clone(), options.missing, options.limits.max_record)?;
+    let in_order = spelled.is_some() && !whole;
+    let what = wire::Exchange { keys: spelled, in_order, ..what };
+    Ok(if whole { OnHosts::InPlace(what) } else { OnHosts::Exchange(what) })
 }
 
 fn command(

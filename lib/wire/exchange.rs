@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::record::digest::{Contents, hex};
 use crate::record::key::Missing;
 use crate::wire::bytes::Bytes;
-use crate::wire::message::Fetch;
+use crate::wire::message::{Fetch, Peer};
 
 /// What an exchange is to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -117,6 +117,18 @@ pub struct Merge {
     pub sources: Vec<Source>,
 }
 
+/// A shard of whole groups, in their order: a shard of their results is made of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reduce {
+    /// The exchange, which says how.
+    pub exchange: u32,
+    /// The shard; that of the results has the same number.
+    pub fetch: Fetch,
+    /// What it must hold.
+    pub contents: Contents,
+}
+
 /// A host that has a part of a range.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -127,6 +139,26 @@ pub enum Source {
     Peer(String),
     /// The tool brings it.
     Relay,
+}
+
+/// The workers of an exchange, and where they listen: the same to all of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Peers {
+    /// The exchange.
+    pub exchange: u32,
+    /// The workers that listen.
+    pub peers: Vec<Peer>,
+}
+
+/// A part that the tool is to bring.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    /// Which source of the merge has it, from 0.
+    pub source: u32,
+    /// Why it does not come from there directly, where that was tried.
+    pub why: Option<String>,
 }
 
 /// A part that the tool brings: its data follows.

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Kind, Result};
 use crate::record::digest::Contents;
 use crate::wire::bytes::Bytes;
-use crate::wire::exchange::{Deliver, Exchange, Merge, Merged, Sort, Sorted, Weighed};
+use crate::wire::exchange::{
+    Deliver, Exchange, Merge, Merged, Peers, Reduce, Sort, Sorted, Wanted, Weighed,
+};
 use crate::wire::frame::broken;
 
 /// What a tool asks. The request's number is that of the frame.
@@ -42,11 +44,19 @@ pub enum Ask {
     Sort(Sort),
     /// All shards of an exchange that lie here are sorted: `weighed` or `failed`.
     Weigh(u32),
+    /// Make ready to send parts of an exchange to peers: `listening` or `failed`.
+    Listen(u32),
+    /// Send to these peers from now on, and ask them: `done` or `failed`.
+    Peers(Peers),
+    /// An exchange is over: nothing of it is kept, and nobody listens for it. No reply.
+    Over(u32),
     /// Send what lies here of a range: data, and `sent`, or `failed`.
     Part(Part),
     /// Make a shard of a range: `merged` or `failed`; before that `relay` for each part that the tool
     /// is to bring.
     Merge(Merge),
+    /// Reduce a shard of whole groups: `merged` or `failed`.
+    Reduce(Reduce),
     /// A part that was wanted: its data follows. `done` or `failed`.
     Deliver(Deliver),
 }
@@ -169,8 +179,10 @@ pub enum Reply {
     Sorted(Sorted),
     /// What there is to offer in an exchange.
     Weighed(Weighed),
-    /// The part of this source, from 0, is to be brought for a merge.
-    Relay(u32),
+    /// Where peers can ask for parts.
+    Listening(Listening),
+    /// A part is to be brought for a merge.
+    Relay(Wanted),
     /// A range was merged.
     Merged(Merged),
 }

@@ -14,7 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::{Once, ReadOptions};
 use crate::record::bad::{Bad, Policy};
 use crate::record::block::Blocks;
-use crate::record::digest::{Contents, Digest};
+use crate::record::digest::Contents;
 use crate::wire::bytes::Bytes;
 use crate::wire::exchange::Deliver;
 use crate::wire::flow::Debt;
@@ -26,7 +26,7 @@ use crate::worker::form::{Form, Printed};
 use crate::worker::resource;
 use crate::worker::serve::{Refusal, Shared};
 use crate::worker::spool::Spool;
-use crate::worker::store::{self, ShardInput};
+use crate::worker::store::{self, ShardFile};
 
 /// The most jobs of a tool.
 const JOBS_MAX: usize = 64;
@@ -216,8 +216,7 @@ impl Work<'_> {
         let file = store::open(&self.shared.base, &shard.run, shard.shard)?;
         let name = format!("shard {}", shard.shard);
         let mut spool = self.spool();
-        let mut digest = Digest::default();
-        let input = ShardInput { file, name, digest: &mut digest };
+        let (input, came) = ShardFile::new(file, name);
         let mut blocks = Blocks::new(input, usize::MAX >> 1);
         while let Some(block) = blocks.next(BLOCK_BYTES, Vec::new(), &self.bad)? {
             if self.form() == Form::Records || self.job.words.is_empty() {
@@ -231,8 +230,7 @@ impl Work<'_> {
             }
             spool.push(&fed.bytes)?;
         }
-        drop(blocks);
-        if digest.contents() != *contents {
+        if came.contents() != *contents {
             let shard = shard.shard;
             let text =
                 format!("shard {shard} is not what its manifest says; nothing was run on it");

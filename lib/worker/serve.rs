@@ -50,6 +50,8 @@ pub struct Surroundings {
     pub home: Option<PathBuf>,
     /// `$PATH`, for commands.
     pub search_path: Option<std::ffi::OsString>,
+    /// `$SSH_CONNECTION`: by which address the tool reached this host.
+    pub ssh_connection: Option<String>,
     /// How many bytes of memory may be used.
     pub memory: u64,
     /// Takes note of what a guard is to remove.
@@ -71,6 +73,7 @@ pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) children: Children,
     pub(crate) search_path: Option<std::ffi::OsString>,
+    pub(crate) ssh_connection: Option<String>,
     /// Where the user was logged in: relative paths of the host start there.
     pub(crate) login: PathBuf,
     /// Whether all work is to stop.
@@ -83,7 +86,8 @@ pub(crate) struct Shared {
 /// `Incomplete` when what came broke the protocol or the tool fell silent; `Hosts` when there is no
 /// place to work in.
 pub fn serve(surroundings: Surroundings) -> Result<()> {
-    let Surroundings { input, output, base, home, search_path, memory, ledger } = surroundings;
+    let Surroundings { input, output, base, home, search_path, ssh_connection, memory, ledger } =
+        surroundings;
     let base = Base::open(base, home.as_deref())?;
     store::sweep(&base);
     let login = std::env::current_dir().unwrap_or_else(|_| "/".into());
@@ -131,6 +135,7 @@ pub fn serve(surroundings: Surroundings) -> Result<()> {
         name: hello.name,
         children: Children::default(),
         search_path,
+        ssh_connection,
         login,
         ending: AtomicBool::new(false),
     });
@@ -146,6 +151,7 @@ pub fn serve(surroundings: Surroundings) -> Result<()> {
     shared.outbox.close();
     shared.ending.store(true, Ordering::SeqCst);
     session.open.stop_all();
+    session.exchanges.end_all();
     shared.children.end_all();
     result
 }
@@ -275,9 +281,7 @@ impl Session {
                 self.start(request, |_, shared, _| Ok(Reply::Kept(store::list(&shared.base))))
             }
             Ask::Deliver(deliver) => self.jobs.open(request, Arrival::Part(deliver), self.spool()),
-            Ask::Exchange(_) | Ask::Sort(_) | Ask::Weigh(_) | Ask::Part(_) | Ask::Merge(_) => {
-                self.asked_in_exchange(request, ask)
-            }
+            ask => self.asked_in_exchange(request, ask),
         }
     }
 
@@ -311,7 +315,30 @@ impl Session {
                     Ok(Reply::Merged(exchange.merge(shared, request, &merge, stop)?))
                 })
             }
-            _ => Err(broken("not of an exchange")),
+            Ask::Listen(number) => {
+                let exchange = self.exchanges.get(number)?;
+                self.start(request, move |_, shared, _| {
+                    Ok(Reply::Listening(exchange.listen(shared.ssh_connection.as_deref())?))
+                })
+            }
+            Ask::Peers(peers) => {
+                let exchange = self.exchanges.get(peers.exchange)?;
+                self.start(request, move |_, _, _| {
+                    exchange.meet(peers.peers)?;
+                    Ok(Reply::Done(Done::default()))
+                })
+            }
+            Ask::Over(number) => {
+                self.exchanges.end(number);
+                Ok(())
+            }
+            Ask::Reduce(reduce) => {
+                let exchange = self.exchanges.get(reduce.exchange)?;
+                self.start(request, move |_, shared, stop| {
+                    Ok(Reply::Merged(exchange.reduce(shared, &reduce, stop)?))
+                })
+            }
+            _ => Err(broken("nothing that can be asked")),
         }
     }
 

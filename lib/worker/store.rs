@@ -8,6 +8,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
@@ -190,16 +191,34 @@ impl Drop for NewShard {
 }
 
 /// A shard as a stream, whose digest is taken as it is read.
-pub(crate) struct ShardInput<'a> {
-    pub(crate) file: File,
-    pub(crate) name: String,
-    pub(crate) digest: &'a mut Digest,
+pub(crate) struct ShardFile {
+    file: File,
+    name: String,
+    digest: Arc<Mutex<Digest>>,
 }
 
-impl Input for ShardInput<'_> {
+/// What was read of a shard.
+pub(crate) struct Came(Arc<Mutex<Digest>>);
+
+impl ShardFile {
+    /// To read `file`, which messages call `name`.
+    pub(crate) fn new(file: File, name: String) -> (ShardFile, Came) {
+        let digest = Arc::new(Mutex::new(Digest::default()));
+        (ShardFile { file, name, digest: Arc::clone(&digest) }, Came(digest))
+    }
+}
+
+impl Came {
+    /// What it is, so far.
+    pub(crate) fn contents(&self) -> Contents {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contents()
+    }
+}
+
+impl Input for ShardFile {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let got = self.file.read(buffer).map_err(|e| Error::io("read", &self.name, &e))?;
-        self.digest.push(&buffer[..got]);
+        self.digest.lock().unwrap_or_else(PoisonError::into_inner).push(&buffer[..got]);
         Ok(got)
     }
 

@@ -7,12 +7,12 @@ use std::thread::{self, Scope};
 
 use crate::cluster::{Connection, News};
 use crate::engine::exchange::cuts::Range;
-use crate::engine::exchange::{NUMBER, bounds, lock, lost};
+use crate::engine::exchange::{NUMBER, Roads, bounds, lock, lost};
 use crate::engine::producer::Producer;
 use crate::error::{Error, Kind, Result};
 use crate::record::digest::Contents;
 use crate::record::stream::Output;
-use crate::wire::exchange::{Deliver, Merge, Merged, Source, Tally, Weighed};
+use crate::wire::exchange::{Deliver, Merge, Merged, Source, Tally, Wanted, Weighed};
 use crate::wire::frame::broken;
 use crate::wire::message::{Ask, Part, Reply};
 
@@ -45,6 +45,18 @@ pub(super) struct Total {
     pub(super) relayed: u64,
     /// How large the shards are, in bytes.
     pub(super) sizes: Vec<u64>,
+    /// The hosts of which one could not ask the other, and why.
+    pub(super) cut_off: BTreeMap<String, String>,
+}
+
+/// What the hosts have, and how it may go from one to the other.
+pub(super) struct Offers<'a> {
+    /// What each has.
+    pub(super) weighed: &'a [Weighed],
+    /// Which of them can be asked by the others.
+    pub(super) listening: Vec<bool>,
+    /// The roads that may be used.
+    pub(super) roads: Roads,
 }
 
 struct State {
@@ -57,14 +69,16 @@ struct State {
     failure: Option<Error>,
     /// How many parts are relayed.
     relays: usize,
+    cut_off: BTreeMap<String, String>,
 }
 
 struct Merging<'a> {
     hosts: &'a [Arc<Connection>],
     producer: &'a Producer,
     ranges: &'a [Range],
-    /// Which hosts have anything at all.
-    offering: Vec<bool>,
+    offers: Offers<'a>,
+    /// The hosts that have anything at all.
+    offering: Vec<usize>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -76,17 +90,26 @@ struct Merging<'a> {
 pub(super) fn merge(
     hosts: &[Arc<Connection>],
     producer: &Producer,
-    weighed: &[Weighed],
+    offers: Offers<'_>,
     ranges: &[Range],
     output: &mut dyn Output,
 ) -> Result<Total> {
     let waiting = (0..ranges.len()).map(|number| (number, Vec::new())).collect();
-    let state = State { waiting, open: 0, done: BTreeMap::new(), failure: None, relays: 0 };
+    let state = State {
+        waiting,
+        open: 0,
+        done: BTreeMap::new(),
+        failure: None,
+        relays: 0,
+        cut_off: BTreeMap::new(),
+    };
+    let has = |number: &usize| offers.weighed[*number].offered.items > 0;
     let merging = Merging {
         hosts,
         producer,
         ranges,
-        offering: weighed.iter().map(|host| host.offered.items > 0).collect(),
+        offering: (0..hosts.len()).filter(has).collect(),
+        offers,
         state: Mutex::new(state),
         changed: Condvar::new(),
     };
@@ -141,6 +164,7 @@ impl<'a> Merging<'a> {
             total.relayed += merged.relayed;
             total.sizes.push(merged.contents.bytes);
         }
+        total.cut_off = std::mem::take(&mut lock(&self.state).cut_off);
         Ok(total)
     }
 
@@ -208,9 +232,14 @@ impl<'a> Merging<'a> {
         'a: 's,
     {
         let (connection, shard) = (&self.hosts[host], number as u64 + 1);
-        let offering: Vec<usize> = (0..self.hosts.len()).filter(|n| self.offering[*n]).collect();
-        let source = |other: &usize| if *other == host { Source::Here } else { Source::Relay };
-        let sources = offering.iter().map(source).collect();
+        let source = |other: &usize| match *other {
+            other if other == host => Source::Here,
+            other if self.offers.listening[other] && self.offers.listening[host] => {
+                Source::Peer(self.hosts[other].name().into())
+            }
+            _ => Source::Relay,
+        };
+        let sources = self.offering.iter().map(source).collect();
         let (from, to) = bounds(&self.ranges[number]);
         let merge = Merge { exchange: NUMBER, shard, attempt, from, to, sources };
         let request = connection.ask(&Ask::Merge(merge)).map_err(lost)?;
@@ -218,11 +247,9 @@ impl<'a> Merging<'a> {
         loop {
             match connection.news(request, &stop).map_err(lost)? {
                 None => return Err(Error::incomplete("stopped")),
-                Some(News::Wanted(source)) => {
-                    let Some(&from) = offering.get(source as usize) else {
-                        return Err(broken("a part that is nowhere").at(connection.name()));
-                    };
-                    let of = Deliver { merge: request, source };
+                Some(News::Wanted(wanted)) => {
+                    let from = self.allowed(host, &wanted)?;
+                    let of = Deliver { merge: request, source: wanted.source };
                     scope.spawn(move || {
                         if let Err(error) = self.relay(from, host, number, of) {
                             self.fail(error);
@@ -243,6 +270,23 @@ impl<'a> Merging<'a> {
                 },
             }
         }
+    }
+
+    /// The host that has the part that `host` wants to be brought, if it may come by way of here.
+    fn allowed(&self, host: usize, wanted: &Wanted) -> Result<usize> {
+        let to = self.hosts[host].name();
+        let Some(&from) = self.offering.get(wanted.source as usize) else {
+            return Err(broken("a part that is nowhere").at(to));
+        };
+        let pair = format!("{} to {to}", self.hosts[from].name());
+        let why = wanted.why.clone().unwrap_or_else(|| "it does not listen".into());
+        if self.offers.roads == Roads::Direct {
+            return Err(Error::new(Kind::Hosts, why).at(format!("{pair}: no direct way")));
+        }
+        if wanted.why.is_some() {
+            lock(&self.state).cut_off.entry(pair).or_insert(why);
+        }
+        Ok(from)
     }
 
     /// Brings a part of a range from one host to another.

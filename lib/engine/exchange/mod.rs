@@ -8,11 +8,16 @@
 //! 3. [`merging`]: each range is merged on one host, which gets the parts of it from all. Its shard
 //!    has the number of the range, so the shards together are in order.
 //!
+//! Where groups lie whole in shards already they are reduced [in place](in_place), without all that.
+//!
 //! Nothing may be lost or doubled on the way: what was made of the records when they were sorted is
 //! counted, with the sum of their hashes, and so is what came out of the merges.
 
 mod cuts;
+mod deal;
+mod in_place;
 mod merging;
+mod roads;
 mod sorting;
 
 use std::path::Path;
@@ -36,6 +41,8 @@ use crate::wire::message::{Ask, Reply};
 /// The number of the exchange: a tool has one.
 const NUMBER: u32 = 1;
 
+pub use in_place::reduce;
+
 /// How hosts exchange their shards.
 pub struct Remote<'a> {
     /// How hosts are reached.
@@ -46,6 +53,20 @@ pub struct Remote<'a> {
     pub keep: Option<&'a Path>,
     /// How many ranges, where the user says so.
     pub ranges: Option<u64>,
+    /// How their parts go from host to host.
+    pub roads: Roads,
+}
+
+/// How the parts of ranges go from host to host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Roads {
+    /// Directly where that is possible, and by way of the client where it is not.
+    #[default]
+    Auto,
+    /// Directly, or not at all.
+    Direct,
+    /// By way of the client.
+    Relay,
 }
 
 /// What an exchange is to do: `order`, then `ops` on each group if there are any.
@@ -105,7 +126,10 @@ fn run(
     let weighed = weigh(&hosts)?;
     let ranges = cuts::ranges(&weighed, remote.ranges);
     let count = ranges.len();
-    let merged = merging::merge(&hosts, producer, &weighed, &ranges, output)?;
+    let listening = roads::open(&hosts, remote.roads)?;
+    let offers = merging::Offers { weighed: &weighed, listening, roads: remote.roads };
+    let merged = merging::merge(&hosts, producer, offers, &ranges, output)?;
+    hosts.iter().try_for_each(|host| host.tell(&Ask::Over(NUMBER)))?;
     let grouped = !what.ops.is_empty() && what.order_by.is_empty();
     verify(&sorted, &weighed, merged.came, grouped)?;
     (remote.reach.settings.explain)(&format!(
@@ -114,6 +138,9 @@ fn run(
         merged.direct,
         merged.relayed
     ));
+    for (pair, why) in &merged.cut_off {
+        (remote.reach.settings.explain)(&format!("{pair}: by way of this machine: {why}"));
+    }
     if let Some(advice) = cuts::advice(&ranges, &merged.sizes) {
         (remote.reach.settings.say)(&advice);
     }

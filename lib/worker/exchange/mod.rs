@@ -1,11 +1,13 @@
 //! A host's part in an exchange: it sorts the shards that lie on it ([`source`]), gives the parts of
 //! ranges to whoever merges them, and merges ranges itself ([`sink`]), whose parts come to it from
-//! the other hosts by one of two [roads](road).
+//! the other hosts by one of two [roads](road): through the tool, or [directly](direct).
 //!
 //! Equal keys are in the order of the shards that they came from, whatever host sorted those: each
 //! key is followed by the number of its shard, its *tie*. So any cut of the keys, and any host for
 //! any range, gives the same bytes.
 
+mod direct;
+mod in_place;
 pub(crate) mod road;
 mod sink;
 mod source;
@@ -53,6 +55,21 @@ impl Exchanges {
     pub(crate) fn get(&self, number: u32) -> Result<Arc<Exchange>> {
         lock(&self.0).get(&number).cloned().ok_or_else(|| broken("no such exchange"))
     }
+
+    /// Ends one: nobody listens for it any more, and what it has sorted goes with the last part of
+    /// it that is under way.
+    pub(crate) fn end(&self, number: u32) {
+        let ended = lock(&self.0).remove(&number);
+        if let Some(exchange) = ended {
+            exchange.close();
+        }
+    }
+
+    /// Ends all.
+    pub(crate) fn end_all(&self) {
+        let all: Vec<u32> = lock(&self.0).keys().copied().collect();
+        all.into_iter().for_each(|number| self.end(number));
+    }
 }
 
 /// An exchange, as this host knows it.
@@ -63,7 +80,7 @@ pub(crate) struct Exchange {
     grouping: Option<Arc<Grouping>>,
     sorted: Mutex<Vec<Held>>,
     /// The way to the other hosts, once there is one.
-    direct: Mutex<Option<Arc<dyn road::Road>>>,
+    direct: Mutex<Option<Arc<direct::Direct>>>,
 }
 
 /// A segment, what it holds, and samples of its keys.

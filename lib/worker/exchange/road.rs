@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::wire::exchange::Deliver;
+use crate::wire::exchange::{Deliver, Wanted};
 use crate::wire::message::{Part, Reply};
 use crate::worker::exchange::lock;
 use crate::worker::serve::Shared;
@@ -23,6 +23,8 @@ pub(crate) struct Want<'a> {
     pub(crate) of: Deliver,
     /// What is asked for.
     pub(crate) part: &'a Part,
+    /// Why it does not come by another road, where that was tried.
+    pub(crate) why: Option<String>,
     /// Whether it is not wanted any more.
     pub(crate) stopped: &'a (dyn Fn() -> bool + Sync),
 }
@@ -48,7 +50,8 @@ impl Road for Relay<'_> {
     fn bring(&self, want: &Want<'_>, _: Spool) -> std::result::Result<Spool, Broken> {
         let deliveries = &self.0.deliveries;
         deliveries.expect(want.of.clone());
-        let asked = self.0.outbox.message(want.of.merge, &Reply::Relay(want.of.source));
+        let wanted = Wanted { source: want.of.source, why: want.why.clone() };
+        let asked = self.0.outbox.message(want.of.merge, &Reply::Relay(wanted));
         let came = asked.and_then(|()| deliveries.wait(&want.of, want.stopped));
         deliveries.forget(&want.of);
         came.map_err(Broken::Failed)

@@ -266,7 +266,7 @@ impl Gathering<'_> {
             Source::Relay | Source::Here => "",
         };
         let of = Deliver { merge: self.request, source: number };
-        let want = Want { peer, of, part: &part, stopped: self.stopped };
+        let mut want = Want { peer, of, part: &part, why: None, stopped: self.stopped };
         let direct = lock(&self.exchange.direct).clone();
         if let (Some(direct), Source::Peer(_)) = (direct, source) {
             match direct.bring(&want, spool()) {
@@ -275,7 +275,7 @@ impl Gathering<'_> {
                     return Ok(came);
                 }
                 Err(Broken::Failed(error)) => return Err(error),
-                Err(Broken::Road(_)) => (),
+                Err(Broken::Road(error)) => want.why = Some(error.to_string()),
             }
         }
         match Relay(self.shared).bring(&want, spool()) {

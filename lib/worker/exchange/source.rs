@@ -13,7 +13,7 @@ use crate::keyed::reduce::{fill, out_of_order};
 use crate::keyed::table::{self, Table};
 use crate::record::bad::{Bad, Policy};
 use crate::record::block::{Block, Blocks, Line};
-use crate::record::digest::{Contents, Digest};
+use crate::record::digest::Contents;
 use crate::record::key::Keyer;
 use crate::sort::merge::{Cursor, Merge};
 use crate::sort::segment::{Segment, SegmentWriter};
@@ -23,7 +23,7 @@ use crate::wire::exchange::{Sort, Sorted, Tally, Weighed};
 use crate::wire::message::{Fetch, Part};
 use crate::worker::exchange::{Exchange, Held, Sample, bound, lock, tie};
 use crate::worker::serve::Shared;
-use crate::worker::store::{self, ShardInput};
+use crate::worker::store::{self, ShardFile};
 
 /// How many bytes of items lie between two samples, about.
 const SAMPLE_EVERY: u64 = 64 << 10;
@@ -197,8 +197,7 @@ impl<'a> Sorting<'a> {
     fn shard(&mut self, shared: &Shared, fetch: &Fetch, contents: &Contents) -> Result<()> {
         let file = store::open(&shared.base, &fetch.run, fetch.shard)?;
         let name = format!("shard {}", fetch.shard);
-        let mut digest = Digest::default();
-        let input = ShardInput { file, name: name.clone(), digest: &mut digest };
+        let (input, came) = ShardFile::new(file, name.clone());
         let mut blocks = Blocks::new(input, self.limits.max_record);
         let judge = Judge::new(&name, Arc::clone(&self.bad));
         let size = self.limits.settings(false).budget.block;
@@ -209,8 +208,7 @@ impl<'a> Sorting<'a> {
             }
             self.block(fetch.shard, block, &judge, &mut ends)?;
         }
-        drop(blocks);
-        if digest.contents() != *contents {
+        if came.contents() != *contents {
             let text = format!("{name} is not what its manifest says");
             return Err(Error::incomplete(text));
         }

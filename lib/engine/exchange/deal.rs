@@ -1,0 +1,199 @@
+//! The dealing of shards: each goes to a host that it lies on, as its line of the manifest comes,
+//! and a few at a time are worked on there.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::cluster::Connection;
+use crate::engine::Shard;
+use crate::engine::consumer::Consumer;
+use crate::engine::exchange::lock;
+use crate::error::{Error, Kind, Result};
+
+/// How many shards are worked on at once, at most: they go into one message.
+const BATCH_SHARDS: usize = 1024;
+
+/// How many tasks a host has under way at most, whatever its slots.
+const TASKS_MAX: u32 = 32;
+
+/// How many shards of the manifest are read ahead.
+const AHEAD: usize = 64;
+
+/// How often it is looked whether something has failed meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+#[derive(Default)]
+struct State {
+    /// The shards that wait, for each host.
+    queues: Vec<VecDeque<Shard>>,
+    /// Whether no more come.
+    closed: bool,
+    failure: Option<Error>,
+}
+
+/// Shards on their way to where they are worked on.
+pub(super) struct Dealing<'a> {
+    hosts: &'a [Arc<Connection>],
+    /// How many bytes of shards are worked on at once.
+    batch_bytes: u64,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl<'a> Dealing<'a> {
+    /// To deal to `hosts`, about `batch_bytes` at once, at least one shard.
+    pub(super) fn new(hosts: &'a [Arc<Connection>], batch_bytes: u64) -> Dealing<'a> {
+        let mut state = State::default();
+        state.queues.resize_with(hosts.len(), VecDeque::new);
+        Dealing { hosts, batch_bytes, state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    /// Deals the shards of `consumer`, each of which `seen` gets to see first. `work` works on some
+    /// of them on a host; its last argument says whether that is in vain by now.
+    ///
+    /// # Errors
+    /// The first failure of `work`; `Hosts` for a shard that is out of reach; what the manifest says.
+    pub(super) fn run(
+        &self,
+        consumer: Box<Consumer>,
+        mut seen: impl FnMut(&Shard),
+        work: impl Fn(&Connection, Vec<Shard>, &dyn Fn() -> bool) -> Result<()> + Sync,
+    ) -> Result<()> {
+        let coming = read(consumer)?;
+        let work = &work;
+        let dealt = thread::scope(|scope| {
+            for (number, host) in self.hosts.iter().enumerate() {
+                for _ in 0..host.welcome().slots.min(TASKS_MAX) {
+                    scope.spawn(move || self.work(number, host, work));
+                }
+            }
+            let dealt = self.deal(&coming, &mut seen);
+            self.close(dealt.as_ref().err());
+            dealt
+        });
+        match lock(&self.state).failure.take() {
+            Some(failure) => Err(failure),
+            None => dealt,
+        }
+    }
+
+    /// Ends it all with a failure.
+    pub(super) fn fail(&self, error: Error) {
+        lock(&self.state).failure.get_or_insert(error);
+        self.changed.notify_all();
+    }
+
+    /// Gives each shard to a host that it lies on.
+    fn deal(
+        &self,
+        coming: &Receiver<Result<Option<Shard>>>,
+        seen: &mut impl FnMut(&Shard),
+    ) -> Result<()> {
+        let hosts = self.hosts;
+        loop {
+            let shard = match coming.recv_timeout(LOOK_EVERY) {
+                Ok(shard) => shard?,
+                Err(RecvTimeoutError::Timeout) if lock(&self.state).failure.is_some() => {
+                    return Ok(());
+                }
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Error::incomplete("internal error: the manifest's reader broke"));
+                }
+            };
+            let Some(shard) = shard else { return Ok(()) };
+            seen(&shard);
+            if shard.contents.bytes == 0 {
+                continue;
+            }
+            let mut state = lock(&self.state);
+            let waiting = |number: usize| {
+                state.queues[number].iter().map(|shard| shard.contents.bytes).sum::<u64>()
+            };
+            let there = |host: &Arc<Connection>| {
+                host.lost().is_none() && shard.hosts.iter().any(|name| name == host.name())
+            };
+            let found = (0..hosts.len()).filter(|n| there(&hosts[*n])).min_by_key(|n| waiting(*n));
+            let Some(number) = found else {
+                let (shard, hosts) = (shard.number, shard.hosts.join(", "));
+                let text = format!("shard {shard} is out of reach, with {hosts}; run it again");
+                return Err(Error::new(Kind::Hosts, text));
+            };
+            state.queues[number].push_back(shard);
+            drop(state);
+            self.changed.notify_all();
+        }
+    }
+
+    fn close(&self, failure: Option<&Error>) {
+        let mut state = lock(&self.state);
+        state.closed = true;
+        if let (Some(error), None) = (failure, &state.failure) {
+            state.failure = Some(Error::new(error.kind(), error.to_string()));
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// The next shards for a host; none when there will be no more.
+    fn next(&self, number: usize) -> Vec<Shard> {
+        let mut state = lock(&self.state);
+        loop {
+            if state.failure.is_some() {
+                return Vec::new();
+            }
+            let (mut batch, mut bytes) = (Vec::new(), 0);
+            while let Some(shard) = state.queues[number].front()
+                && (batch.is_empty() || bytes + shard.contents.bytes <= self.batch_bytes)
+                && batch.len() < BATCH_SHARDS
+            {
+                bytes += shard.contents.bytes;
+                batch.extend(state.queues[number].pop_front());
+            }
+            if !batch.is_empty() || state.closed {
+                return batch;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Works on shards of a host, until there are no more.
+    fn work(
+        &self,
+        number: usize,
+        host: &Connection,
+        work: &(impl Fn(&Connection, Vec<Shard>, &dyn Fn() -> bool) -> Result<()> + Sync),
+    ) {
+        let stop = || lock(&self.state).failure.is_some();
+        loop {
+            let batch = self.next(number);
+            if batch.is_empty() {
+                return;
+            }
+            if let Err(error) = work(host, batch, &stop) {
+                self.fail(error);
+                return;
+            }
+        }
+    }
+}
+
+/// Reads the manifest on a thread of its own, which is left behind when something fails while it
+/// waits for more.
+fn read(mut consumer: Box<Consumer>) -> Result<Receiver<Result<Option<Shard>>>> {
+    let (send, coming) = sync_channel(AHEAD);
+    let thread = thread::Builder::new().spawn(move || {
+        loop {
+            let shard = consumer.next_shard();
+            let ended = !matches!(shard, Ok(Some(_)));
+            if send.send(shard).is_err() || ended {
+                return;
+            }
+        }
+    });
+    thread.map_err(|e| Error::io("start", "a thread", &e))?;
+    Ok(coming)
+}

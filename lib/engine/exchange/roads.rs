@@ -1,0 +1,53 @@
+//! Which hosts can be asked for their parts by the others.
+
+use std::sync::Arc;
+
+use crate::cluster::Connection;
+use crate::engine::exchange::{NUMBER, Roads, lost};
+use crate::error::{Error, Kind, Result};
+use crate::wire::exchange::Peers;
+use crate::wire::frame::broken;
+use crate::wire::message::{Ask, Peer, Reply};
+
+/// Has the hosts listen for one another, where `roads` asks for that; says of each whether it does.
+///
+/// # Errors
+/// `Hosts` when one is lost, or cannot listen though there is no other road.
+pub(super) fn open(hosts: &[Arc<Connection>], roads: Roads) -> Result<Vec<bool>> {
+    if roads == Roads::Relay || hosts.len() < 2 {
+        return Ok(vec![false; hosts.len()]);
+    }
+    let (mut peers, mut listening) = (Vec::new(), Vec::new());
+    for (host, reply) in hosts.iter().zip(all(hosts, &Ask::Listen(NUMBER))?) {
+        match reply {
+            Reply::Listening(found) => {
+                let (name, addresses) = (host.name().to_string(), found.addresses);
+                peers.push(Peer { name, addresses, certificate: found.certificate });
+                listening.push(true);
+            }
+            Reply::Failed(failed) if roads == Roads::Direct => {
+                return Err(Error::new(Kind::Hosts, failed.error().to_string()).at(host.name()));
+            }
+            Reply::Failed(_) => listening.push(false),
+            _ => return Err(broken("another reply than was asked for").at(host.name())),
+        }
+    }
+    let met: Vec<Arc<Connection>> =
+        hosts.iter().zip(&listening).filter(|(_, on)| **on).map(|(host, _)| host.clone()).collect();
+    for (host, reply) in met.iter().zip(all(&met, &Ask::Peers(Peers { exchange: NUMBER, peers }))?)
+    {
+        match reply {
+            Reply::Done(_) => (),
+            Reply::Failed(failed) => return Err(failed.error().at(host.name())),
+            _ => return Err(broken("another reply than was asked for").at(host.name())),
+        }
+    }
+    Ok(listening)
+}
+
+/// What all hosts reply to a question.
+fn all(hosts: &[Arc<Connection>], ask: &Ask) -> Result<Vec<Reply>> {
+    let asked: Vec<u32> = hosts.iter().map(|host| host.ask(ask)).collect::<Result<_>>()?;
+    let replies = hosts.iter().zip(asked).map(|(host, request)| host.reply(request));
+    replies.map(|reply| reply.map_err(lost)).collect()
+}

@@ -1,0 +1,76 @@
+//! The direct road: from the other hosts to this one, and from this one to them.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::error::{Error, Result};
+use crate::wire::bytes::Bytes;
+use crate::wire::frame::broken;
+use crate::wire::message::{Listening, Part, Peer};
+use crate::worker::exchange::road::{Broken, Road, Want};
+use crate::worker::exchange::{Exchange, lock};
+use crate::worker::peers::{self, Identity, Listener, Peers};
+use crate::worker::spool::Spool;
+
+/// This host's end of the direct roads.
+pub(super) struct Direct {
+    identity: Identity,
+    listener: Listener,
+    /// The others, once they are known.
+    peers: OnceLock<Peers>,
+}
+
+impl Exchange {
+    /// Makes ready to send parts to peers, whoever they will be; says where they can ask for them.
+    /// `ssh_connection` is what tells by which address this host was reached.
+    pub(crate) fn listen(&self, ssh_connection: Option<&str>) -> Result<Listening> {
+        let identity = Identity::new()?;
+        let listener = Listener::open(&identity, &peers::addresses(ssh_connection))?;
+        let addresses = listener.addresses();
+        let certificate = Bytes(identity.certificate().to_vec());
+        let direct = Direct { identity, listener, peers: OnceLock::new() };
+        *lock(&self.direct) = Some(Arc::new(direct));
+        Ok(Listening { addresses, certificate })
+    }
+
+    /// From now on sends parts to these peers, and asks them for theirs.
+    pub(crate) fn meet(self: &Arc<Exchange>, peers: Vec<Peer>) -> Result<()> {
+        let Some(direct) = lock(&self.direct).clone() else {
+            return Err(broken("peers for who does not listen"));
+        };
+        // The listener belongs to the exchange: it must not keep it.
+        let exchange = Arc::downgrade(self);
+        let send = move |part: &Part, take: &mut dyn FnMut(&[u8]) -> Result<()>| match exchange
+            .upgrade()
+            .filter(|exchange| exchange.spec.number == part.exchange)
+        {
+            Some(exchange) => exchange.part(part, take),
+            None => Err(Error::incomplete("the exchange is over")),
+        };
+        direct.listener.serve(&peers, Arc::new(send))?;
+        let met = Peers::new(&direct.identity, peers)?;
+        direct.peers.set(met).map_err(|_| broken("peers a second time"))
+    }
+
+    /// Nobody listens any more.
+    pub(super) fn close(&self) {
+        if let Some(direct) = lock(&self.direct).take() {
+            direct.listener.close();
+        }
+        lock(&self.sorted).clear();
+    }
+}
+
+impl Road for Direct {
+    fn bring(&self, want: &Want<'_>, mut to: Spool) -> std::result::Result<Spool, Broken> {
+        let Some(peers) = self.peers.get() else {
+            return Err(Broken::Road(Error::incomplete("no peers are known")));
+        };
+        let brought = peers.part(want.peer, want.part, want.stopped, &mut |bytes| to.push(bytes));
+        match brought {
+            Ok(()) => Ok(to),
+            Err(peers::Broken::Road(error)) => Err(Broken::Road(error)),
+            Err(peers::Broken::Failed(error)) => Err(Broken::Failed(error.at(want.peer))),
+            Err(peers::Broken::Stopped) => Err(Broken::Failed(Error::incomplete("stopped"))),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The reducing of a shard of whole groups, where it lies.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::{Error, Result};
+use crate::keyed::reduce;
+use crate::record::bad::{Bad, Policy};
+use crate::record::block::Blocks;
+use crate::record::digest::Contents;
+use crate::record::stream::{Facts, Output};
+use crate::wire::exchange::{Merged, Reduce, Tally};
+use crate::worker::exchange::Exchange;
+use crate::worker::serve::Shared;
+use crate::worker::store::{self, NewShard, ShardFile};
+
+impl Exchange {
+    /// Reduces a shard.
+    pub(crate) fn reduce(
+        &self,
+        shared: &Arc<Shared>,
+        ask: &Reduce,
+        stop: &AtomicBool,
+    ) -> Result<Merged> {
+        let stopped = || stop.load(Ordering::SeqCst) || shared.ending.load(Ordering::SeqCst);
+        let (Some(store), Some(grouping)) = (&shared.store, &self.grouping) else {
+            return Err(Error::incomplete("nothing to reduce with"));
+        };
+        let Some(_slot) = shared.slots.take(ask.fetch.shard, &stopped)? else {
+            return Err(Error::incomplete("stopped"));
+        };
+        let file = store::open(&shared.base, &ask.fetch.run, ask.fetch.shard)?;
+        let (input, came) = ShardFile::new(file, format!("shard {}", ask.fetch.shard));
+        let limits = self.limits(shared);
+        let (bad, grouping) = (Arc::new(Bad::new(Policy::Fail)?), (**grouping).clone());
+        let mut results = Results { shard: store.begin(ask.fetch.shard, 1)?, stopped: &stopped };
+        let blocks = Blocks::new(input, limits.max_record);
+        let summary = reduce::in_order(grouping, &limits, &bad, None, blocks, &mut results)?;
+        if came.contents() != ask.contents {
+            let shard = ask.fetch.shard;
+            return Err(Error::incomplete(format!("shard {shard} is not what its manifest says")));
+        }
+        let contents: Contents = results.shard.finish()?;
+        Ok(Merged {
+            contents,
+            came: Tally { items: ask.contents.records, sum: ask.contents.sum },
+            missing: summary.missing,
+            spilled: summary.spilled_bytes,
+            ..Merged::default()
+        })
+    }
+}
+
+/// Results on their way into a shard.
+struct Results<'a> {
+    shard: NewShard,
+    stopped: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Output for Results<'_> {
+    fn declare(&mut self, _: &Facts) -> Result<()> {
+        Ok(())
+    }
+
+    fn write(&mut self, records: &[u8]) -> Result<()> {
+        if (self.stopped)() {
+            return Err(Error::incomplete("stopped"));
+        }
+        self.shard.write(records)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
