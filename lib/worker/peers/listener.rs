@@ -148,7 +148,9 @@ impl Listener {
             }
             std::mem::take(&mut served.threads)
         };
-        for thread in threads {
+        // Whoever serves may be the last to let go of this.
+        let own = thread::current().id();
+        for thread in threads.into_iter().filter(|thread| thread.thread().id() != own) {
             let _ = thread.join();
         }
     }

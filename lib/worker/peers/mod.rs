@@ -394,6 +394,20 @@ mod tests {
     }
 
     #[test]
+    fn who_serves_may_be_the_last_to_let_go() {
+        let slot: Arc<Mutex<Option<Listener>>> = Arc::default();
+        let last = Arc::clone(&slot);
+        let (listener, peers) = pair(Arc::new(move |_, _| {
+            drop(last.lock().unwrap().take());
+            Ok(())
+        }));
+        let address = listener.addresses()[0].clone();
+        *slot.lock().unwrap() = Some(listener);
+        is_road(fetch(&peers, &part(1)));
+        assert!(TcpStream::connect(address).is_err());
+    }
+
+    #[test]
     fn what_is_not_wanted_any_more_stops() {
         let (_listener, peers) = pair(Arc::new(send));
         let since = Instant::now();
