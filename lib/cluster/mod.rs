@@ -23,4 +23,5 @@ mod ssh2;
 pub use connection::{Connection, Greeting};
 pub use host::Host;
 pub use link::{End, Link, Settings, connect};
+pub(crate) use patience::Patience;
 pub use request::News;

@@ -1,4 +1,5 @@
-//! How long to go on knocking at a host that turns logins away because it has too many of them.
+//! How long to go on knocking at a host that turns logins away because it has too many of them, or
+//! whose link broke.
 
 use std::hash::{BuildHasher, RandomState};
 use std::thread;
@@ -17,19 +18,19 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 const WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// What is left of it for one host.
-pub(super) struct Patience {
+pub(crate) struct Patience {
     tried: u32,
     until: Instant,
 }
 
 impl Patience {
     /// All of it.
-    pub(super) fn new() -> Patience {
+    pub(crate) fn new() -> Patience {
         Patience { tried: 1, until: Instant::now() + TOTAL_MAX }
     }
 
     /// Waits before another try; false when there is to be none.
-    pub(super) fn wait(&mut self) -> bool {
+    pub(crate) fn wait(&mut self) -> bool {
         let wait = (FIRST_WAIT * 2u32.pow(self.tried.min(TRIES))).min(WAIT_MAX) / 2;
         // Half of it is left to chance, so that those who were turned away together do not come
         // back together.

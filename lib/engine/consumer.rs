@@ -1,24 +1,23 @@
 //! The reading of shards: whose they are, the workers that send them, and their records in order,
 //! each shard checked against its manifest.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
-use crate::cluster::{Connection, Greeting, Host, Settings};
+use crate::cluster::Connection;
 use crate::engine::Shard;
-use crate::engine::fleet::Fleet;
+use crate::engine::origin::Origin;
 use crate::engine::reach::Reach;
 use crate::engine::remote::verify;
 use crate::engine::split::{self, CLIENT};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::format::Source;
-use crate::record::digest::Digest;
+use crate::record::digest::{Contents, Digest};
 use crate::record::stream::{Facts, Input};
 use crate::run::manifest::Reader;
 use crate::run::ownership::Claim;
 use crate::run::run_dir::Split;
-use crate::wire::message::{Ask, Fetch};
 
 /// How many shards are asked for before their turn: of each, no more comes than a window holds.
 const AHEAD: usize = 8;
@@ -47,28 +46,6 @@ pub struct Consumer {
     splits: Vec<Split>,
 }
 
-/// The hosts that a run's shards lie on.
-pub struct Origin {
-    /// The hosts, with their names in the manifest.
-    pub hosts: Vec<(Host, String)>,
-    settings: Settings,
-    fleet: Mutex<Option<Arc<Fleet>>>,
-}
-
-impl Origin {
-    /// Workers there that send shards, on those hosts that can be reached: started when they are
-    /// first needed.
-    pub fn fleet(&self) -> Arc<Fleet> {
-        let mut fleet = self.fleet.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(fleet) = &*fleet {
-            return Arc::clone(fleet);
-        }
-        let greeting = Greeting { run: None, memory: None };
-        let opened = Arc::new(Fleet::open_some(&self.hosts, &self.settings, &greeting));
-        Arc::clone(fleet.insert(opened))
-    }
-}
-
 impl Consumer {
     /// Begins to read the manifest in `input`.
     ///
@@ -86,8 +63,7 @@ impl Consumer {
             hosts.push((found, host.name.clone()));
             settings = how;
         }
-        let fleet = Mutex::new(None);
-        let origin = Arc::new(Origin { hosts, settings, fleet });
+        let origin = Arc::new(Origin::new(hosts, settings));
         let (run, facts, splits) = (run.to_string(), record.facts, record.splits);
         Ok(Consumer { manifest, run, facts, claim, origin, splits })
     }
@@ -113,14 +89,18 @@ impl Consumer {
     /// # Errors
     /// When no thread can be started.
     pub fn into_records(self, name: String) -> Result<ShardRecords> {
-        let fleet = self.origin.fleet();
-        let asking = Arc::clone(&fleet);
+        let failed = |e: std::io::Error| Error::io("start", "a thread", &e);
+        let (origin, facts) = (Arc::clone(&self.origin), self.facts.clone());
+        let (tell, told) = sync_channel(AHEAD);
         let (send, coming) = sync_channel(AHEAD);
-        let facts = self.facts.clone();
-        let thread = thread::Builder::new().spawn(move || ask_ahead(self, &asking, &send));
-        thread.map_err(|e| Error::io("start", "a thread", &e))?;
+        let reader =
+            thread::Builder::new().spawn(move || self.read_ahead(&tell)).map_err(failed)?;
+        let asking = Arc::clone(&origin);
+        let asker = thread::Builder::new().spawn(move || ask_ahead(&asking, told, &send));
+        asker.map_err(failed)?;
         Ok(ShardRecords {
-            fleet,
+            origin,
+            reader: Some(reader),
             coming,
             open: None,
             came: (0, 0),
@@ -128,18 +108,39 @@ impl Consumer {
             at: 0,
             name,
             facts,
-            ended: false,
         })
+    }
+
+    /// Reads the manifest before its shards are wanted, so that their hosts are there by then.
+    fn read_ahead(mut self, to: &SyncSender<Result<Option<Shard>>>) -> Consumer {
+        loop {
+            let next = self.next_shard();
+            let more = matches!(next, Ok(Some(_)));
+            match &next {
+                Ok(Some(shard)) if shard.contents.bytes == 0 => continue,
+                Ok(Some(shard)) => self.origin.want(&shard.hosts),
+                _ => (),
+            }
+            // Nobody takes it when the tool has ended.
+            if to.send(next).is_err() || !more {
+                return self;
+            }
+        }
     }
 }
 
-/// What comes next.
-enum Coming {
-    /// A shard that was asked for.
-    Shard(Box<Asked>),
-    /// The manifest is at its end.
-    End(Box<Consumer>),
-    Failed(Error),
+/// Asks for shards before their turn.
+fn ask_ahead(
+    origin: &Origin,
+    told: Receiver<Result<Option<Shard>>>,
+    to: &SyncSender<Result<Option<Asked>>>,
+) {
+    for next in told {
+        let asked = next.map(|shard| shard.map(|shard| Asked::new(origin, shard)));
+        if to.send(asked).is_err() {
+            return;
+        }
+    }
 }
 
 /// A shard that was asked for.
@@ -147,8 +148,8 @@ struct Asked {
     shard: Shard,
     from: From,
     digest: Digest,
-    /// Bytes that come again, and are not to be given out again.
-    given: u64,
+    /// What was given out before the link broke, which comes again and is not given out again.
+    given: Contents,
 }
 
 /// Where a shard comes from.
@@ -156,9 +157,19 @@ enum From {
     Host(Arc<Connection>, u32),
     /// A local file.
     Here(Box<dyn Source>),
+    /// It could not be asked for.
+    Nowhere(Option<Error>),
 }
 
 impl From {
+    fn ask(origin: &Origin, shard: &Shard) -> From {
+        let asked = match &shard.split {
+            Some(split) => split::open(split).map(From::Here),
+            None => origin.ask(shard).map(|(connection, request)| From::Host(connection, request)),
+        };
+        asked.unwrap_or_else(|error| From::Nowhere(Some(error)))
+    }
+
     /// The next records; none at the end.
     fn data(&mut self) -> Result<Option<Vec<u8>>> {
         match self {
@@ -168,83 +179,93 @@ impl From {
                 while records.is_empty() && source.fill(&mut records)? {}
                 Ok(Some(records).filter(|records| !records.is_empty()))
             }
-        }
-    }
-
-    fn name(&self) -> &str {
-        match self {
-            From::Host(connection, _) => connection.name(),
-            From::Here(_) => "this machine",
+            From::Nowhere(why) => {
+                Err(why.take().unwrap_or_else(|| Error::incomplete("a shard that is not there")))
+            }
         }
     }
 }
 
 impl Asked {
-    /// The shard as it lies on other hosts than the one that failed.
-    fn elsewhere(&self, error: Error) -> Result<Shard> {
-        let mut shard = self.shard.clone();
-        shard.hosts.retain(|host| host != self.from.name() && host != CLIENT);
-        if shard.hosts.is_empty() { Err(error) } else { Ok(shard) }
+    fn new(origin: &Origin, shard: Shard) -> Asked {
+        let from = From::ask(origin, &shard);
+        Asked { shard, from, digest: Digest::default(), given: Contents::default() }
     }
-}
 
-/// Asks for shards before their turn.
-fn ask_ahead(mut consumer: Consumer, fleet: &Fleet, to: &SyncSender<Coming>) {
-    loop {
-        let coming = match consumer.next_shard() {
-            Ok(None) => break,
-            Ok(Some(shard)) if shard.contents.bytes == 0 => continue,
-            Ok(Some(shard)) => ask(fleet, shard)
-                .map_or_else(Coming::Failed, |asked| Coming::Shard(Box::new(asked))),
-            Err(error) => Coming::Failed(error),
-        };
-        let failed = matches!(coming, Coming::Failed(_));
-        // Nobody takes it when the tool has ended.
-        if to.send(coming).is_err() || failed {
-            return;
-        }
-    }
-    let _ = to.send(Coming::End(Box::new(consumer)));
-}
-
-fn ask(fleet: &Fleet, shard: Shard) -> Result<Asked> {
-    if let Some(split) = &shard.split {
-        let from = From::Here(split::open(split)?);
-        return Ok(Asked { shard, from, digest: Digest::default(), given: 0 });
-    }
-    let mut reason = None;
-    for name in &shard.hosts {
-        let Some(member) = fleet.member(name) else {
-            reason = Some(fleet.why_missing(name));
-            continue;
-        };
-        let connection = Arc::clone(&member.connection);
-        let ask = Ask::Fetch(Fetch { run: shard.run.clone(), shard: shard.number });
-        match connection.ask(&ask) {
-            Ok(request) => {
-                let from = From::Host(connection, request);
-                return Ok(Asked { shard, from, digest: Digest::default(), given: 0 });
+    /// The next records that were not given out yet; none at the end, once all of it is checked.
+    fn data(&mut self, origin: &Origin) -> Result<Option<Vec<u8>>> {
+        loop {
+            match (self.from.data(), &self.from) {
+                (Ok(Some(mut data)), _) => {
+                    let lacking = self.given.bytes.saturating_sub(self.digest.contents().bytes);
+                    let known = usize::try_from(lacking).unwrap_or(usize::MAX).min(data.len());
+                    self.digest.push(&data[..known]);
+                    if known > 0 && known as u64 == lacking {
+                        self.is_repeated()?;
+                    }
+                    data.drain(..known);
+                    self.digest.push(&data);
+                    if !data.is_empty() {
+                        return Ok(Some(data));
+                    }
+                }
+                (Ok(None), from) => {
+                    if self.digest.contents().bytes < self.given.bytes {
+                        self.is_repeated()?;
+                    }
+                    let host = match from {
+                        From::Host(connection, _) => connection.name(),
+                        _ => "this machine",
+                    };
+                    verify(host, &self.shard, &self.digest.contents())?;
+                    if let From::Host(connection, _) = from {
+                        origin.served(connection);
+                    }
+                    return Ok(None);
+                }
+                (Err(error), From::Host(connection, _)) => {
+                    origin.failed(&mut self.shard, connection, error)?;
+                    self.begin_again(origin);
+                }
+                (Err(error), _) => return Err(error),
             }
-            Err(error) => reason = Some(error),
         }
     }
-    let number = shard.number;
-    let unknown = || Error::new(Kind::Hosts, "it lies on a host that its run does not name");
-    Err(reason.unwrap_or_else(unknown).at(format!("shard {number}")))
+
+    fn begin_again(&mut self, origin: &Origin) {
+        let came = self.digest.contents();
+        if came.bytes > self.given.bytes {
+            self.given = came;
+        }
+        self.digest = Digest::default();
+        self.from = From::ask(origin, &self.shard);
+    }
+
+    /// That what came again is what was given out.
+    fn is_repeated(&self) -> Result<()> {
+        if self.digest.contents() == self.given {
+            return Ok(());
+        }
+        Err(Error::incomplete(format!(
+            "shard {}: what came of it before a connection broke is not what came after it",
+            self.shard.number
+        )))
+    }
 }
 
 /// The records of shards, as one stream.
 pub struct ShardRecords {
-    fleet: Arc<Fleet>,
-    coming: Receiver<Coming>,
-    open: Option<Box<Asked>>,
+    origin: Arc<Origin>,
+    /// Reads the manifest; none once its end was dealt with.
+    reader: Option<JoinHandle<Consumer>>,
+    coming: Receiver<Result<Option<Asked>>>,
+    open: Option<Asked>,
     /// How many records were given out, and the sum of their hashes.
     came: (u64, u128),
     rest: Vec<u8>,
     at: usize,
     name: String,
     facts: Facts,
-    ended: bool,
 }
 
 impl ShardRecords {
@@ -252,62 +273,56 @@ impl ShardRecords {
     fn fill(&mut self) -> Result<bool> {
         loop {
             if let Some(open) = &mut self.open {
-                match open.from.data() {
-                    Ok(Some(data)) => {
-                        // A copy repeats what was given out before its host was lost.
-                        let known = open.given.min(data.len() as u64);
-                        open.given -= known;
-                        open.digest.push(&data);
-                        (self.rest, self.at) = (data, known as usize);
-                        return Ok(true);
-                    }
-                    Err(error) => {
-                        let given = open.given + open.digest.contents().bytes;
-                        let rest = open.elsewhere(error)?;
-                        **open = ask(&self.fleet, rest)?;
-                        open.given = given;
-                        continue;
-                    }
-                    Ok(None) => {
-                        let came = open.digest.contents();
-                        verify(open.from.name(), &open.shard, &came)?;
-                        self.came.0 += came.records;
-                        self.came.1 = self.came.1.wrapping_add(came.sum);
-                        self.open = None;
-                    }
+                if let Some(data) = open.data(&self.origin)? {
+                    (self.rest, self.at) = (data, 0);
+                    return Ok(true);
                 }
+                let contents = open.shard.contents;
+                self.came.0 += contents.records;
+                self.came.1 = self.came.1.wrapping_add(contents.sum);
+                self.open = None;
             }
-            match self.coming.recv() {
-                Ok(Coming::Shard(asked)) => self.open = Some(asked),
-                Ok(Coming::Failed(error)) => return Err(error),
-                Ok(Coming::End(consumer)) => {
-                    let Consumer { mut manifest, claim, .. } = *consumer;
-                    // Each shard was checked, and so is that none was passed over.
-                    let totals = manifest.totals();
-                    if self.came != (totals.records, totals.sum) {
-                        let (came, due) = (self.came.0, totals.records);
-                        return Err(Error::incomplete(format!(
-                            "{came} records came where the manifest tells of {due}"
-                        )));
-                    }
-                    // The producer waits for this; nobody may wait for its end before.
-                    drop(claim);
-                    manifest.drain()?;
-                    self.ended = true;
+            let broken = |_| Error::incomplete("internal error: the manifest's reader broke");
+            match self.coming.recv().map_err(broken)?? {
+                Some(asked) => self.open = Some(asked),
+                None => {
+                    self.end()?;
                     return Ok(false);
-                }
-                Err(_) => {
-                    return Err(Error::incomplete("internal error: the manifest's reader broke"));
                 }
             }
         }
+    }
+
+    /// Lets go of the shards: each was checked, and so is that none was passed over.
+    fn end(&mut self) -> Result<()> {
+        let reader = self.reader.take().map(JoinHandle::join);
+        let Some(Ok(Consumer { mut manifest, claim, .. })) = reader else {
+            return Err(Error::incomplete("internal error: the manifest's reader broke"));
+        };
+        let totals = manifest.totals();
+        if self.came != (totals.records, totals.sum) {
+            let (came, due) = (self.came.0, totals.records);
+            return Err(Error::incomplete(format!(
+                "{came} records came where the manifest tells of {due}"
+            )));
+        }
+        // The producer waits for this; nobody may wait for its end before.
+        drop(claim);
+        manifest.drain()
+    }
+}
+
+impl Drop for ShardRecords {
+    fn drop(&mut self) {
+        // Whoever still asks for shards need not wait for their hosts.
+        self.origin.close();
     }
 }
 
 impl Input for ShardRecords {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         while self.at == self.rest.len() {
-            if self.ended || !self.fill()? {
+            if self.reader.is_none() || !self.fill()? {
                 return Ok(0);
             }
         }

@@ -9,7 +9,7 @@ use crate::cluster::{Connection, Greeting, Host, Settings};
 use crate::error::{Error, Kind, Result};
 
 /// How many hosts are connected to at once: more would only queue up at a jump host.
-const CONNECT_AT_ONCE: usize = 16;
+pub(crate) const CONNECT_AT_ONCE: usize = 16;
 
 /// How many lost shards a message names.
 const NAMED_MAX: usize = 10;
@@ -110,8 +110,7 @@ impl Fleet {
         Ok(fleet)
     }
 
-    /// The same, but without those that cannot be reached: what lies there may lie elsewhere too.
-    pub fn open_some(hosts: &[(Host, String)], settings: &Settings, greeting: &Greeting) -> Fleet {
+    fn open_some(hosts: &[(Host, String)], settings: &Settings, greeting: &Greeting) -> Fleet {
         let mut connections: Vec<Option<Result<Arc<Connection>>>> = Vec::new();
         connections.resize_with(hosts.len(), || None);
         let next = AtomicUsize::new(0);
@@ -168,19 +167,6 @@ impl Fleet {
         let member = found.or_else(|| alive().min_by_key(room))?;
         member.load.fetch_add(1, Ordering::SeqCst);
         Some(Seat(member))
-    }
-
-    /// The member that is called `name`, if it is there.
-    pub(crate) fn member(&self, name: &str) -> Option<&Member> {
-        self.members.iter().find(|m| m.connection.name() == name)
-    }
-
-    /// Why there is no member that is called `name`.
-    pub(crate) fn why_missing(&self, name: &str) -> Error {
-        match self.missing.iter().find(|(missing, _)| missing == name) {
-            Some((_, error)) => Error::new(error.kind(), error.to_string()),
-            None => Error::new(Kind::Hosts, format!("{name} is no host of its run")),
-        }
     }
 
     /// Whether other members than those of `avoid` are there.

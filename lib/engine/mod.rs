@@ -10,6 +10,7 @@ pub mod consumer;
 pub mod exchange;
 pub mod fleet;
 mod handover;
+pub mod origin;
 pub mod producer;
 pub mod reach;
 mod remote;

@@ -190,21 +190,18 @@ impl Slot<'_> {
         let Some(origin) = hosts.origin else {
             return Err(Error::incomplete("a shard that lies nowhere"));
         };
-        let fleet = origin.fleet();
-        let mut reason = None;
-        for host in &shard.hosts {
-            let Some(member) = fleet.member(host) else {
-                reason = Some(fleet.why_missing(host));
-                continue;
-            };
+        let mut shard = shard.clone();
+        loop {
+            let (connection, request) = origin.ask(&shard)?;
             let mut spool = Spool::new(Vec::new(), self.budget.task, self.plan.folder);
-            match fetch(&member.connection, shard, |data| spool.push(data)) {
-                Ok(()) => return self.in_form(shard, spool),
-                Err(error) => reason = Some(error),
+            match fetch(&connection, request, &shard, |data| spool.push(data)) {
+                Ok(()) => {
+                    origin.served(&connection);
+                    return self.in_form(&shard, spool);
+                }
+                Err(error) => origin.failed(&mut shard, &connection, error)?,
             }
         }
-        let lost = || Error::new(Kind::Hosts, format!("shard {} is out of reach", shard.number));
-        Err(reason.unwrap_or_else(lost))
     }
 }
 
@@ -247,17 +244,16 @@ fn send(connection: &Connection, request: u32, spool: &Spool) -> Result<()> {
     }
 }
 
-/// Brings a shard here, and checks that it is what the manifest says.
+/// Takes the shard that was asked for, and checks that it is what the manifest says.
 ///
 /// # Errors
 /// `Hosts` when its host is lost, `Incomplete` when it is not there or is another.
-pub(crate) fn fetch(
+fn fetch(
     connection: &Connection,
+    request: u32,
     shard: &Shard,
     mut take: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
-    let ask = Ask::Fetch(Fetch { run: shard.run.clone(), shard: shard.number });
-    let request = connection.ask(&ask)?;
     let mut digest = Digest::default();
     while let Some(data) = connection.data(request)? {
         digest.push(&data);

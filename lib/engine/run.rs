@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use crate::engine::Cut;
 use crate::engine::budget::{Budget, within_descriptors};
-use crate::engine::consumer::Origin;
 use crate::engine::fleet::Fleet;
 use crate::engine::handover::{Failure, Handover, Made, Outcome, Product};
+use crate::engine::origin::Origin;
 use crate::engine::schedule::Schedule;
 use crate::engine::slot::{Slot, Tally};
 use crate::error::{Error, Kind, Result};

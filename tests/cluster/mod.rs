@@ -6,6 +6,7 @@ mod datasets;
 mod hosts;
 mod kills;
 mod lost;
+mod readers;
 mod same_bytes;
 mod ssh;
 mod unwilling;

@@ -1,0 +1,103 @@
+//! Those who read shards, and hosts that they need not, or cannot, reach.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::support::{CLEAN, Call, Cluster, dir, sh, write};
+
+/// Time for a pipeline that waits for nobody.
+const SOON: Duration = Duration::from_secs(5);
+
+/// More than is on its way at any time.
+const LINES: u32 = 4_000_000;
+
+/// Takes the first bytes, and the rest once the test says so.
+const TAKE_SLOWLY: &str = "{ dd bs=1000 count=1 iflag=fullblock status=none > begin; touch begun;
+    while ! [ -e go ]; do sleep 0.02; done; cat > rest; }";
+
+/// A pipeline on `cluster`, in `dir`, where its runs are known too.
+fn on(cluster: &Cluster, dir: &Path, script: &str) -> Call {
+    let script = format!("set -o pipefail; {script}");
+    sh("bash", &script).on(cluster).current_dir(dir).env("XDG_STATE_HOME", dir.join("state"))
+}
+
+/// Waits until the file `name` is in `dir`.
+#[track_caller]
+fn wait_for(dir: &Path, name: &str) {
+    let begin = Instant::now();
+    while !dir.join(name).exists() {
+        assert!(begin.elapsed() < CLEAN, "no {name}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_host_that_stands_still_and_is_not_needed_is_not_waited_for() {
+    let (cluster, dir) = (Cluster::new(), dir());
+    let run = |script: &str| on(&cluster, dir.path(), script);
+    run("seq 9000 > in; mc-scatter -h n1,n2,n3 --replicas 2 --block 5K -o x.mc < in").succeeds();
+    // One shard, that lies on one of them.
+    run("mc-map -h n1,n2,n3 --block 1M -o y.mc cat < in; grep -c n[12] y.mc > lies; true")
+        .succeeds();
+    let lies = std::fs::read_to_string(dir.path().join("lies")).unwrap();
+    let other = if lies == "0\n" { "n2" } else { "n3" };
+    for (host, data, readers) in [
+        ("n2", "x.mc", &["mc-cat x.mc", "mc-gather < x.mc", "mc-sort -k .:n x.mc"][..]),
+        (other, "y.mc", &["mc-cat y.mc", "mc-gather < y.mc"]),
+    ] {
+        cluster.run(["pause", host]);
+        for reader in readers {
+            let begin = Instant::now();
+            run(&format!("{reader} | cmp - in")).succeeds();
+            assert!(begin.elapsed() < SOON, "{host} {data} {reader}: {:?}", begin.elapsed());
+        }
+        cluster.run(["resume", host]);
+    }
+}
+
+#[test]
+fn only_hosts_of_the_shards_are_connected_to() {
+    let (cluster, dir) = (Cluster::new(), dir());
+    on(&cluster, dir.path(), "mc-map -h n1,n2 --block 100K -o x.mc cat <<< 1; grep shard x.mc")
+        .succeeds();
+    for host in ["n1", "n2"] {
+        cluster.on_host(host, "rm -rf /var/tmp/mycloud-*/bin");
+    }
+    on(&cluster, dir.path(), "mc-cat x.mc").stdout("1\n").succeeds();
+    let came = |host: &str| cluster.on_host(host, "ls -d /var/tmp/mycloud-*/bin || true").text();
+    assert_eq!([came("n1"), came("n2")].iter().filter(|came| !came.is_empty()).count(), 1);
+}
+
+/// A reader whose connection is killed in the middle of a shard; `make` makes it of the file `in`,
+/// and is the newest that has a connection to n1.
+#[track_caller]
+fn is_read_on(make: &str) {
+    let (cluster, dir) = (Cluster::new(), dir());
+    let script = format!("seq {LINES} > in; {make} | {TAKE_SLOWLY}; cat begin rest | cmp - in");
+    let reader = on(&cluster, dir.path(), &script).stderr_has("connecting again").spawn();
+    wait_for(dir.path(), "begun");
+    cluster.on_host("n1", "kill -9 $(pgrep -nf '^sshd.*@')");
+    write(&dir, "go", "");
+    reader.exits(0);
+    cluster.is_clean();
+}
+
+#[test]
+fn a_connection_that_breaks_under_a_reader_is_made_again() {
+    is_read_on("mc-map -h n1 --block 100M cat < in | mc-gather -v");
+    is_read_on("mc-map --ssh ssh -h n1 --block 100M cat < in | mc-gather -v");
+}
+
+#[test]
+fn a_host_that_is_gone_is_given_up() {
+    let (cluster, dir) = (Cluster::new(), dir());
+    let run = |script: &str| on(&cluster, dir.path(), script);
+    run(&format!("seq {LINES} > in; mc-scatter -h n1 --block 100M -o x.mc < in")).succeeds();
+    let reader = run(&format!("mc-cat x.mc | {TAKE_SLOWLY}")).stderr_has("n1").spawn();
+    wait_for(dir.path(), "begun");
+    cluster.run(["kill", "n1"]);
+    write(&dir, "go", "");
+    let begin = Instant::now();
+    reader.exits(5);
+    assert!(begin.elapsed() < CLEAN, "{:?}", begin.elapsed());
+}
