@@ -169,6 +169,11 @@ impl Fleet {
         Some(Seat(member))
     }
 
+    /// The member that is called `name`, if it is there.
+    pub(crate) fn member(&self, name: &str) -> Option<&Member> {
+        self.members.iter().find(|m| m.connection.name() == name)
+    }
+
     /// Whether other members than those of `avoid` are there.
     pub(crate) fn has_others(&self, avoid: &[String]) -> bool {
         let mut alive = self.members.iter().filter(|m| m.connection.lost().is_none());

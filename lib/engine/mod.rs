@@ -5,6 +5,7 @@
 //! without threads, clocks or processes; what cuts the stream into pieces is the caller's ([`Cut`]).
 //! Nothing here prints or knows of options.
 
+mod asked;
 mod budget;
 pub mod consumer;
 pub mod exchange;
@@ -13,6 +14,7 @@ mod handover;
 pub mod origin;
 pub mod producer;
 pub mod reach;
+pub mod records;
 mod remote;
 mod run;
 pub mod schedule;

@@ -182,7 +182,15 @@ impl Drop for Owner {
 /// A reader's hold on the data of a run: while it is there, the owner stays.
 #[derive(Debug)]
 pub struct Claim {
-    _lock: Flock<File>,
+    lock: Flock<File>,
+}
+
+impl Claim {
+    /// Whether the data is there, as far as is known here: its owner may end for all that it is
+    /// held on to, when it is killed or cannot go on.
+    pub fn holds(&self) -> bool {
+        is_live(&self.lock).unwrap_or(true)
+    }
 }
 
 /// Notes that the data is gone. The name goes too (no other run ever has it), so nothing is to be
@@ -234,16 +242,21 @@ fn claim(path: &Path) -> io::Result<Option<Claim>> {
             Err((_, errno)) => return Err(errno.into()),
         }
     };
-    let mut state = [0; LIVE.len()];
-    lock.read_exact_at(&mut state, 0)?;
     let named = fs::metadata(path).is_ok_and(|found| {
         lock.metadata().is_ok_and(|own| (own.dev(), own.ino()) == (found.dev(), found.ino()))
     });
-    if !state.starts_with(&LIVE[..CLAIMED_AT as usize]) || !named || !owner_lives(&lock) {
+    if !named || !is_live(&lock)? {
         return Ok(None);
     }
     lock.write_all_at(CLAIMED, CLAIMED_AT)?;
-    Ok(Some(Claim { _lock: lock }))
+    Ok(Some(Claim { lock }))
+}
+
+/// Whether the owner lives, and has not said that the data is gone.
+fn is_live(file: &File) -> io::Result<bool> {
+    let mut state = [0; LIVE.len()];
+    file.read_exact_at(&mut state, 0)?;
+    Ok(state.starts_with(&LIVE[..CLAIMED_AT as usize]) && owner_lives(file))
 }
 
 /// Whether any process holds the owner's lock on `file`.

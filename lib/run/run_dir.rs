@@ -137,15 +137,15 @@ impl Runs {
     /// The record of `run`.
     ///
     /// # Errors
-    /// `Usage` when there is none.
+    /// `Incomplete` when there is none.
     pub fn load(&self, run: RunId) -> Result<RunRecord> {
         self.check()?;
         let path = self.directory_of(run).join(FILE);
         match read(&path) {
             Ok(stored) => Ok(stored.run),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Err(Error::usage(format!(
-                "the run {run} is not known here: it was made by another user or on another \
-                 machine, or is gone"
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Err(Error::incomplete(format!(
+                "the run {run} is not known here: it has ended, and its data is gone, or it was \
+                 made by another user or on another machine"
             ))),
             Err(e) => Err(Error::path("read", &path, &e)),
         }
@@ -277,7 +277,7 @@ mod tests {
         let runs = Runs::new(&dir.path().join("state"));
         assert_eq!(runs.list().unwrap(), []);
         let run = RunId::random().unwrap();
-        assert_eq!(runs.load(run).unwrap_err().kind(), Kind::Usage);
+        assert_eq!(runs.load(run).unwrap_err().kind(), Kind::Incomplete);
         runs.keep(run, &record("mc-x")).unwrap();
         let mut changed = record("mc-map");
         changed.kept = Some(Bytes(b"x.mc".to_vec()));

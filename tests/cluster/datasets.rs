@@ -32,8 +32,13 @@ fn what_is_kept_is_there_the_next_day_until_it_is_removed() {
         .fails_with(4, "--per and --block are for records");
     run("mc-map -h n1 -o x.mc cat < in").fails_with(2, "mc-hosts --rm x.mc");
     run("mc-gather < x.mc | cmp - in").succeeds();
-    run("mc-hosts --rm x.mc --rm y.mc").stderr_any().succeeds();
-    assert!(!dir.path().join("x.mc").exists());
+    for maker in ["mc-map -h n1 -o - cat", "mc-scatter -h n1 -o -", "mc-cat -h n1 -o - /etc/passwd"]
+    {
+        run(&format!("{maker} < in")).fails_with(2, "a dataset needs a file");
+    }
+    // What cannot be removed does not hold up the rest.
+    run("mc-hosts --rm x.mc in no --rm y.mc").stderr_has("no: No such file").fails(2);
+    assert!(!dir.path().join("x.mc").exists() && !dir.path().join("y.mc").exists());
     run("mc-cat x.mc").stderr_any().fails(2);
 }
 
@@ -43,8 +48,8 @@ fn a_manifest_may_be_kept_on_its_way_but_not_what_it_tells_of() {
     let run = |script: &str| on(cluster, dir.path(), script);
     write(&dir, "in", numbers(100));
     run("mc-map -h n1,n2 cat < in | tee m | mc-gather | cmp - in").succeeds();
-    run("mc-gather < m").fails_with(2, "is not known here");
-    run("sed 's/\"run\":\"..../\"run\":\"0000/' m | mc-gather").fails_with(2, "is not known here");
+    run("mc-gather < m").fails_with(4, "is not known here");
+    run("sed 's/\"run\":\"..../\"run\":\"0000/' m | mc-gather").fails_with(4, "is not known here");
     run("mc-map -h n1 cat < in > m").fails_with(2, "say -o FILE.mc");
     run("mc-map -h n1 cat < in | cat >/dev/null").fails_with(4, "nobody has read the shards");
 }

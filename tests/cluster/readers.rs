@@ -101,3 +101,68 @@ fn a_host_that_is_gone_is_given_up() {
     reader.exits(5);
     assert!(begin.elapsed() < CLEAN, "{:?}", begin.elapsed());
 }
+
+/// A reader of shards of 1 MB that are there no more when it comes to them, for `end` has ended
+/// the mc-map that made them by a command that waits for a file on n1 at its last shard.
+#[track_caller]
+fn is_told(maker: &str, end: impl Fn(&Cluster, &Path), text: &str) {
+    let (cluster, dir) = (Cluster::new(), dir());
+    let script = format!("seq {LINES} > in; {maker} | mc-gather | {TAKE_SLOWLY}");
+    let reader = on(&cluster, dir.path(), &script).stderr_has(text).spawn();
+    wait_for(dir.path(), "begun");
+    end(&cluster, dir.path());
+    let begin = Instant::now();
+    while !cluster.leftovers().is_empty() {
+        assert!(begin.elapsed() < CLEAN, "{}", cluster.leftovers());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    write(&dir, "go", "");
+    let output = reader.exits(4);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let gather = said.lines().filter(|line| line.starts_with("mc-gather: ")).count();
+    assert_eq!(gather, 1, "{said}");
+    cluster.is_clean();
+}
+
+#[test]
+fn a_reader_says_that_the_upstream_failed_not_what_it_lacks_for_that() {
+    let command = "read n; [ $n -lt 3900000 ] || { until [ -e ~/go ]; do sleep 0.1; done; exit 3; }; echo $n; cat";
+    for (also, text) in [
+        ("", "mc-gather: the upstream mc-map failed (exit 1)"),
+        ("| mc-map cat", "mc-map: the upstream mc-map failed (exit 1)"),
+    ] {
+        let maker = format!("mc-map -h n1 --block 1M -c '{command}' < in {also}");
+        let end = |cluster: &Cluster, _: &Path| drop(cluster.on_host("n1", "touch ~/go"));
+        let end = |cluster: &Cluster, dir: &Path| {
+            end(cluster, dir);
+            wait_for(dir, "ended");
+            cluster.on_host("n1", "rm ~/go");
+        };
+        is_told(&format!("{{ {maker}; echo >ended; }}"), end, text);
+    }
+}
+
+#[test]
+fn a_reader_says_that_the_owner_was_killed() {
+    let maker = "{ mc-map -h n1 --block 1M cat < in & echo $! > pid; wait; } | tee m";
+    let kill = |_: &Cluster, dir: &Path| {
+        // All shards are made, and so is the manifest.
+        let begin = Instant::now();
+        while !std::fs::read_to_string(dir.join("m")).unwrap().contains("{\"end\"") {
+            assert!(begin.elapsed() < CLEAN);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let pid = std::fs::read_to_string(dir.join("pid")).unwrap();
+        sh("sh", &format!("kill -9 {pid}")).succeeds();
+    };
+    is_told(maker, kill, "mc-map, which kept it there, has ended");
+}
+
+#[test]
+fn a_late_reader_is_told_that_the_run_has_ended() {
+    let (cluster, dir) = (Cluster::new(), dir());
+    let run = |script: &str| on(&cluster, dir.path(), script);
+    run("mc-map -h n1 cat <<< 1 | tee m | mc-gather").stdout("1\n").succeeds();
+    run("mc-gather < m").fails_with(4, "is not known here: it has ended");
+    run("mc-map cat < m | mc-gather").fails_with(4, "is not known here: it has ended");
+}

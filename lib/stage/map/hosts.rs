@@ -3,15 +3,16 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use super::{Options, by_hand};
 use crate::cluster::Host;
-use crate::engine::consumer::{Consumer, Feed};
+use crate::engine::consumer::{Consumer, Feed, UPSTREAM_MAX};
 use crate::engine::fleet;
 use crate::engine::producer::{Producer, Shipped};
 use crate::engine::reach::Reach;
 use crate::engine::{self, Cut, Form, Hosts, Piece, Place};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::record::stream::{Facts, Output, Summary};
 use crate::run::ownership::Claim;
 use crate::wire::bytes::Bytes;
@@ -98,7 +99,11 @@ pub fn run(
     let plan = super::plan(options, tool, place, &input_name, &by_hand, pass_on);
     let summary = match feed {
         Feed::Records(input) => super::work(options, &plan, input, output)?,
-        Feed::Shards(consumer) => engine::run(&plan, ShardsCut { consumer }, output)?,
+        Feed::Shards(consumer) => {
+            let (back, given_back) = sync_channel(1);
+            let cut = ShardsCut { consumer: Some(consumer), back };
+            engine::run(&plan, cut, output).map_err(|error| blame(&given_back, error))?
+        }
     };
     producer.end(output)?;
     Ok((summary, producer))
@@ -125,11 +130,33 @@ fn job(options: &Options, remote: &Remote<'_>) -> Job {
 
 /// Gives the shards of a manifest, one by one.
 struct ShardsCut {
-    consumer: Box<Consumer>,
+    consumer: Option<Box<Consumer>>,
+    /// Takes the manifest when no more shards are wanted.
+    back: SyncSender<Box<Consumer>>,
 }
 
 impl Cut for ShardsCut {
     fn next(&mut self, _: usize, _: Vec<u8>) -> Result<Option<Piece>> {
-        Ok(self.consumer.next_shard()?.map(Piece::Shard))
+        let next = self.consumer.as_mut().map(|consumer| consumer.next_shard());
+        Ok(next.transpose()?.flatten().map(Piece::Shard))
+    }
+}
+
+impl Drop for ShardsCut {
+    fn drop(&mut self) {
+        if let Some(consumer) = self.consumer.take() {
+            let _ = self.back.try_send(consumer);
+        }
+    }
+}
+
+/// Why shards could not be had, as the end of their manifest tells.
+fn blame(given_back: &Receiver<Box<Consumer>>, error: Error) -> Error {
+    if error.kind() != Kind::Incomplete {
+        return error;
+    }
+    match given_back.recv_timeout(UPSTREAM_MAX) {
+        Ok(consumer) => consumer.blame(error),
+        Err(_) => error,
     }
 }

@@ -1,0 +1,132 @@
+//! A shard that was asked for: its data as it comes from a host, or again from there or another
+//! when that breaks off, each byte once.
+
+use std::sync::Arc;
+
+use crate::cluster::Connection;
+use crate::engine::Shard;
+use crate::engine::origin::Origin;
+use crate::engine::remote::verify;
+use crate::engine::split;
+use crate::error::{Error, Result};
+use crate::format::Source;
+use crate::record::digest::{Contents, Digest};
+
+/// A shard that was asked for.
+pub(crate) struct Asked {
+    shard: Shard,
+    from: From,
+    digest: Digest,
+    /// What was given out before the link broke, which comes again and is not given out again.
+    given: Contents,
+}
+
+/// Where a shard comes from.
+enum From {
+    Host(Arc<Connection>, u32),
+    /// A local file.
+    Here(Box<dyn Source>),
+    /// It could not be asked for.
+    Nowhere(Option<Error>),
+}
+
+impl From {
+    fn ask(origin: &Origin, shard: &Shard) -> From {
+        let asked = match &shard.split {
+            Some(split) => split::open(split).map(From::Here),
+            None => origin.ask(shard).map(|(connection, request)| From::Host(connection, request)),
+        };
+        asked.unwrap_or_else(|error| From::Nowhere(Some(error)))
+    }
+
+    /// The next records; none at the end.
+    fn data(&mut self) -> Result<Option<Vec<u8>>> {
+        match self {
+            From::Host(connection, request) => connection.data(*request),
+            From::Here(source) => {
+                let mut records = Vec::new();
+                while records.is_empty() && source.fill(&mut records)? {}
+                Ok(Some(records).filter(|records| !records.is_empty()))
+            }
+            From::Nowhere(why) => {
+                Err(why.take().unwrap_or_else(|| Error::incomplete("a shard that is not there")))
+            }
+        }
+    }
+}
+
+impl Asked {
+    /// Asks for `shard`. That it cannot be had is told in its turn.
+    pub(crate) fn new(origin: &Origin, shard: Shard) -> Asked {
+        let from = From::ask(origin, &shard);
+        Asked { shard, from, digest: Digest::default(), given: Contents::default() }
+    }
+
+    /// What the manifest says that it holds.
+    pub(crate) fn contents(&self) -> Contents {
+        self.shard.contents
+    }
+
+    /// The next records that were not given out yet; none at the end, once all of it is checked.
+    ///
+    /// # Errors
+    /// `Hosts` when it is out of reach, `Incomplete` when it is gone, or not what it should be.
+    pub(crate) fn data(&mut self, origin: &Origin) -> Result<Option<Vec<u8>>> {
+        loop {
+            match (self.from.data(), &self.from) {
+                (Ok(Some(mut data)), _) => {
+                    let lacking = self.given.bytes.saturating_sub(self.digest.contents().bytes);
+                    let known = usize::try_from(lacking).unwrap_or(usize::MAX).min(data.len());
+                    self.digest.push(&data[..known]);
+                    if known > 0 && known as u64 == lacking {
+                        self.is_repeated()?;
+                    }
+                    data.drain(..known);
+                    self.digest.push(&data);
+                    if !data.is_empty() {
+                        return Ok(Some(data));
+                    }
+                }
+                (Ok(None), from) => {
+                    if self.digest.contents().bytes < self.given.bytes {
+                        self.is_repeated()?;
+                    }
+                    let host = match from {
+                        From::Host(connection, _) => connection.name(),
+                        _ => "this machine",
+                    };
+                    verify(host, &self.shard, &self.digest.contents())?;
+                    if let From::Host(connection, _) = from {
+                        origin.served(connection);
+                    }
+                    return Ok(None);
+                }
+                (Err(error), From::Host(connection, _)) => {
+                    origin.failed(&mut self.shard, connection, error)?;
+                    self.begin_again(origin);
+                }
+                (Err(error), _) => return Err(error),
+            }
+        }
+    }
+
+    fn begin_again(&mut self, origin: &Origin) {
+        let came = self.digest.contents();
+        if came.bytes > self.given.bytes {
+            self.given = came;
+        }
+        self.digest = Digest::default();
+        self.from = From::ask(origin, &self.shard);
+    }
+
+    /// That what came again is what was given out.
+    fn is_repeated(&self) -> Result<()> {
+        if self.digest.contents() == self.given {
+            return Ok(());
+        }
+        Err(Error::incomplete(format!(
+            "shard {}: what came of it before a connection broke is not what came after it",
+            self.shard.number
+        )))
+    }
+}
