@@ -9,7 +9,9 @@ use mycloud::stage::hosts::{self, Options, Target, What};
 
 /// Say of each host whether it can be reached, how, and what it has; or what is kept there
 #[derive(clap::Parser)]
-#[command(override_usage = "mc-hosts [OPTION]... -h HOSTS\n       mc-hosts [OPTION]... --rm FILE")]
+#[command(
+    override_usage = "mc-hosts [OPTION]... -h HOSTS\n       mc-hosts [OPTION]... --rm FILE..."
+)]
 struct Args {
     #[command(flatten)]
     hosts: Hosts,
@@ -19,7 +21,7 @@ struct Args {
     kept: bool,
 
     /// Remove the dataset whose manifest is FILE, or of the run that FILE names, and FILE
-    #[arg(long, value_name = "FILE", conflicts_with = "kept")]
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "kept")]
     rm: Vec<PathBuf>,
 }
 

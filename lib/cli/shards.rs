@@ -31,6 +31,9 @@ pub fn check_output(session: &Session, keep: Option<&Path>) -> Result<()> {
             "standard output is a file, and the shards would be gone before anybody reads it: say \
              -o FILE.mc to keep them, or | mc-gather",
         )),
+        Some(path) if path == Path::new("-") => Err(Error::usage(
+            "-o -: a dataset needs a file: say -o FILE.mc, or no -o and | mc-gather",
+        )),
         Some(path) if path.is_dir() => {
             Err(Error::usage(format!("{} is a directory", path.display())))
         }

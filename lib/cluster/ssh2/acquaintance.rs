@@ -7,6 +7,8 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Instant;
 
 use ::ssh2::{MethodType, Session};
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::KeepAlive;
 
 use crate::cluster::program::typed;
 use crate::cluster::refusal::{REVOKED, changed_key, unknown_key};
@@ -52,13 +54,20 @@ pub(super) fn reach(host: &Host, config: &SshConfig) -> Result<TcpStream> {
         }
         match TcpStream::connect_timeout(&address, left) {
             Ok(stream) => {
-                let _ = stream.set_nodelay(true);
+                suit(&stream);
                 return Ok(stream);
             }
             Err(e) => last = format!("{host}: cannot connect to {address}: {}", reason(&e)),
         }
     }
     Err(Error::new(Kind::Hosts, last))
+}
+
+/// Sets what suits frames. A socket that cannot be set so serves all the same.
+fn suit(stream: &TcpStream) {
+    let _ = stream.set_nodelay(true);
+    // Of a host that is gone the system hears even while nobody reads, heartbeats too.
+    let _ = setsockopt(stream, KeepAlive, &true);
 }
 
 /// What the user's files know of the host.
@@ -144,4 +153,21 @@ pub(super) fn verify(
         Verdict::Revoked => REVOKED.to_string(),
     };
     Err(Error::new(Kind::Hosts, format!("{host}: {text}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use nix::sys::socket::getsockopt;
+
+    use super::*;
+
+    #[test]
+    fn a_connection_is_kept_alive() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        suit(&stream);
+        assert!(getsockopt(&stream, KeepAlive).unwrap() && stream.nodelay().unwrap());
+    }
 }

@@ -126,35 +126,51 @@ fn age(then: u64) -> String {
 }
 
 /// Removes datasets from `hosts`, or from those that they were made on; then what is known of them
-/// here, and the files of their manifests. What lies on a host out of reach stays known.
+/// here, and the files of their manifests. What lies on a host out of reach stays known. One that
+/// cannot be removed does not hold up the others: the error is the first that there was.
 pub(super) fn remove(
     targets: &[Target],
     hosts: Option<&[Place]>,
     reach: &Reach,
     say: &dyn Fn(&str),
 ) -> Result<Lost> {
-    let mut all = Lost::default();
+    let (mut all, mut first) = (Lost::default(), None);
     for target in targets {
-        let run = match target {
-            Target::Run(run) => *run,
-            Target::File(path) => run_of(path)?,
-        };
-        let record = reach.runs.load(run);
-        let places = match (hosts, &record) {
-            (Some(hosts), _) => hosts.to_vec(),
-            (None, Ok(record)) => places_of(record, reach)?,
-            (None, Err(_)) => return record.map(|_| Lost::default()),
-        };
-        let (found, lost) = remove_from(&places, run, say)?;
-        if !found && record.is_err() && lost.count == 0 {
-            return Err(Error::usage(format!("nothing of run {run} lies on these hosts")));
+        match remove_one(target, hosts, reach, say) {
+            Ok(lost) => all = Lost { count: all.count + lost.count, of: all.of + lost.of },
+            Err(error) if first.is_none() && all.count == 0 => first = Some(error),
+            Err(error) => say(&error.to_string()),
         }
-        if lost.count == 0 {
-            forget(run, target, record.ok().as_ref(), reach)?;
-        }
-        all = Lost { count: all.count + lost.count, of: all.of + lost.of };
     }
-    Ok(all)
+    first.map_or(Ok(all), Err)
+}
+
+fn remove_one(
+    target: &Target,
+    hosts: Option<&[Place]>,
+    reach: &Reach,
+    say: &dyn Fn(&str),
+) -> Result<Lost> {
+    let run = match target {
+        Target::Run(run) => *run,
+        Target::File(path) => run_of(path)?,
+    };
+    let (record, places) = match (hosts, reach.runs.load(run)) {
+        (Some(hosts), record) => (record.ok(), hosts.to_vec()),
+        (None, record) => {
+            let record = record?;
+            let places = places_of(&record, reach)?;
+            (Some(record), places)
+        }
+    };
+    let (found, lost) = remove_from(&places, run, say)?;
+    if !found && record.is_none() && lost.count == 0 {
+        return Err(Error::usage(format!("nothing of run {run} lies on these hosts")));
+    }
+    if lost.count == 0 {
+        forget(run, target, record.as_ref(), reach)?;
+    }
+    Ok(lost)
 }
 
 /// Removes the shards of `run`: whether there were any, and the hosts out of reach.
