@@ -132,12 +132,33 @@ impl Connection {
     /// # Errors
     /// `Hosts` when the worker is lost.
     pub fn reply_unless(&self, request: u32, stop: &dyn Fn() -> bool) -> Result<Option<Reply>> {
+        self.reply_after(request, stop, &mut |_| Ok(()))
+    }
+
+    /// The same; `take` gets the data that comes before the reply.
+    ///
+    /// # Errors
+    /// `Hosts` when the worker is lost; what `take` says.
+    pub fn reply_after(
+        &self,
+        request: u32,
+        stop: &dyn Fn() -> bool,
+        take: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Option<Reply>> {
         let mut state = self.state();
         loop {
-            let reply = state.requests.get_mut(&request).and_then(|open| open.reply.take());
-            if let Some(reply) = reply {
-                state.requests.remove(&request);
-                return Ok(Some(reply));
+            if let Some(open) = state.requests.get_mut(&request) {
+                if let Some(data) = open.data.pop_front() {
+                    let credit = open.debt.dealt_with(data.len() as u64);
+                    drop(state);
+                    self.taken(request, credit, take(&data))?;
+                    state = self.state();
+                    continue;
+                }
+                if let Some(reply) = open.reply.take() {
+                    state.requests.remove(&request);
+                    return Ok(Some(reply));
+                }
             }
             if let Some(why) = &state.lost {
                 return Err(self.lost_error(why));
@@ -180,6 +201,16 @@ impl Connection {
             let waited = self.changed.wait_timeout(state, LOOK_EVERY);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// Data of `request` was dealt with, for which a credit may be due, or could not be.
+    fn taken(&self, request: u32, credit: Option<u32>, result: Result<()>) -> Result<()> {
+        if result.is_err() {
+            self.cancel(request);
+        } else if let Some(credit) = credit {
+            self.frame(Kind::Credit, request, &credit.to_le_bytes())?;
+        }
+        result
     }
 
     /// Nothing more of `request` is wanted.

@@ -8,8 +8,8 @@ use crate::engine::Piece;
 use crate::engine::schedule::{Next, Place, Schedule};
 use crate::error::{Error, Result};
 use crate::record::digest::Contents;
-use crate::worker::Spool;
 use crate::worker::form::{Printed, Reject};
+use crate::worker::{Rejects, Spool};
 
 /// What became of a task.
 #[derive(Debug)]
@@ -38,8 +38,10 @@ pub(crate) struct Made {
     pub(crate) hosts: Vec<String>,
     /// What it holds.
     pub(crate) contents: Contents,
-    /// Bad records that were left out of it.
-    pub(crate) rejects: Vec<Reject>,
+    /// How many bad records were left out of it.
+    pub(crate) rejected: u64,
+    /// These, where they are to be judged here.
+    pub(crate) rejects: Option<Rejects>,
 }
 
 /// Why a task failed for good.
@@ -225,7 +227,8 @@ impl Outcome {
     fn spool(&self) -> Option<&Spool> {
         match &self.result {
             Ok(Product::Here(Printed::Records(spool, _) | Printed::Flawed(spool))) => Some(spool),
-            Ok(Product::Shard(_)) | Err(_) => None,
+            Ok(Product::Shard(made)) => made.rejects.as_ref().map(Rejects::bytes),
+            Err(_) => None,
         }
     }
 
@@ -238,12 +241,12 @@ impl Outcome {
     }
 
     fn spill(&mut self) -> Result<Vec<u8>> {
-        match &mut self.result {
-            Ok(Product::Here(Printed::Records(spool, _) | Printed::Flawed(spool))) => {
-                spool.spill()?;
-                Ok(spool.shrink().unwrap_or_default())
-            }
-            Ok(Product::Shard(_)) | Err(_) => Ok(Vec::new()),
-        }
+        let spool = match &mut self.result {
+            Ok(Product::Here(Printed::Records(spool, _) | Printed::Flawed(spool))) => spool,
+            Ok(Product::Shard(Made { rejects: Some(rejects), .. })) => rejects.bytes_mut(),
+            Ok(Product::Shard(_)) | Err(_) => return Ok(Vec::new()),
+        };
+        spool.spill()?;
+        Ok(spool.shrink().unwrap_or_default())
     }
 }

@@ -17,8 +17,8 @@ use crate::error::{Error, Kind, Result};
 use crate::record::digest::{Contents, Digest};
 use crate::run::run_dir::Split;
 use crate::wire::frame::broken;
-use crate::wire::message::{self, Ask, Done, Failed, Fetch, Reply, Task};
-use crate::worker::Spool;
+use crate::wire::message::{self, Ask, Done, Failed, Fetch, OnBad, Reply, Task};
+use crate::worker::{Rejects, Spool};
 
 /// Where the input of a task is.
 #[derive(Clone, Copy)]
@@ -33,7 +33,7 @@ pub(crate) enum Source<'a> {
 
 /// How an attempt on a host went.
 enum Tried {
-    Done(Done),
+    Done(Done, Option<Rejects>),
     Failed(Failed),
     /// It is not wanted any more.
     Stopped,
@@ -72,14 +72,14 @@ impl Slot<'_> {
             let member = seat.0;
             let name = member.connection.name().to_string();
             match self.attempt_on(hosts, &seat, task, number, source)? {
-                Tried::Done(done) => {
+                Tried::Done(done, rejects) => {
                     member.has_made(task);
                     if let Some(other) = copies.first().filter(|(_, c)| *c != done.contents) {
                         return Err(differ(task, &other.0, &name).into());
                     }
                     copies.push((name.clone(), done.contents));
                     if copies.len() == hosts.replicas {
-                        return Ok(made(copies, done));
+                        return Ok(made(copies, done, rejects));
                     }
                     avoid.push(name);
                 }
@@ -140,15 +140,20 @@ impl Slot<'_> {
             Source::Shard(shard) => (message::Source::Stream, Some(self.fetched(hosts, shard)?)),
         };
         let ask = Ask::Task(Task { job: hosts.job, task, attempt: number, input: there });
+        let mut rejects = Rejects::new(Spool::new(Vec::new(), self.budget.task, self.plan.folder));
         let sent = connection.ask(&ask).and_then(|request| {
             match (source, &fetched) {
                 (Source::Here(spool), _) | (_, Some(spool)) => send(connection, request, spool)?,
                 _ => (),
             }
-            connection.reply_unless(request, &|| !self.handover.wanted(task))
+            let unwanted = || !self.handover.wanted(task);
+            connection.reply_after(request, &unwanted, &mut |bytes| rejects.arrived(bytes))
         });
         match sent {
-            Ok(Some(Reply::Done(done))) => Ok(Tried::Done(done)),
+            Ok(Some(Reply::Done(done))) => {
+                let judged = OnBad::under(self.plan.bad) == OnBad::Send;
+                Ok(Tried::Done(done, judged.then_some(rejects)))
+            }
             Ok(Some(Reply::Failed(failed))) => Ok(Tried::Failed(failed)),
             Ok(Some(_)) => Err(broken("another reply than a task's").at(connection.name())),
             Ok(None) => Ok(Tried::Stopped),
@@ -224,24 +229,14 @@ fn differ(task: u64, one: &str, other: &str) -> Error {
     ))
 }
 
-fn made(copies: Vec<(String, Contents)>, done: Done) -> Product {
-    let rejects = done.rejects.into_iter();
-    let rejects = rejects.map(|(why, text)| (Error::input(why), text.0)).collect();
+fn made(copies: Vec<(String, Contents)>, done: Done, rejects: Option<Rejects>) -> Product {
     let hosts = copies.into_iter().map(|(name, _)| name).collect();
-    Product::Shard(Made { hosts, contents: done.contents, rejects })
+    Product::Shard(Made { hosts, contents: done.contents, rejected: done.rejected, rejects })
 }
 
 fn send(connection: &Connection, request: u32, spool: &Spool) -> Result<()> {
-    let mut reading = spool.read();
-    loop {
-        let next = reading.chunk()?;
-        let count = next.len();
-        if count == 0 {
-            return connection.sent_all(request);
-        }
-        connection.send(request, next)?;
-        reading.consume(count);
-    }
+    spool.pour(|bytes| connection.send(request, bytes))?;
+    connection.sent_all(request)
 }
 
 /// Takes the shard that was asked for, and checks that it is what the manifest says.

@@ -96,7 +96,7 @@ pub struct Plan<'a> {
 pub fn run(plan: &Plan<'_>, cut: impl Cut, output: &mut dyn Output) -> Result<Summary> {
     let (slots, files) = match plan.place {
         Place::Here => within_descriptors(plan.slots),
-        Place::Hosts(hosts) => (hosts.fleet.width().min(TASKS_MAX), 0),
+        Place::Hosts(hosts) => (hosts.fleet.width().min(TASKS_MAX), within_descriptors(1).1),
     };
     let budget = Budget::new(plan.memory, slots, plan.block);
     let schedule = Schedule::new(plan.retries, budget.waiting, files);
@@ -185,7 +185,7 @@ fn write(
             Ok(Settled::Records(spool, records)) => {
                 summary.records_out += records;
                 summary.bytes_out += spool.len();
-                copy(&spool, output)?;
+                spool.pour(|bytes| output.write(bytes))?;
                 handover.out(spool.into_memory());
             }
             Ok(Settled::Shard { line, contents }) => {
@@ -225,9 +225,12 @@ fn settle(
             let form = plan.form.rewrite(&printed, &place, plan.max_record, plan.bad, spare());
             form.map(|(spool, records)| Settled::Records(spool, records)).map_err(by_command)
         }
-        Product::Shard(Made { hosts: lies_on, contents, rejects }) => {
-            for (error, text) in rejects {
-                plan.bad.reject(error, &text).map_err(by_command)?;
+        Product::Shard(Made { hosts: lies_on, contents, rejected, rejects }) => {
+            match rejects {
+                Some(rejects) => {
+                    rejects.each(|error, text| plan.bad.reject(error, text)).map_err(by_command)?
+                }
+                None => plan.bad.dropped(rejected),
             }
             let Place::Hosts(hosts) = plan.place else {
                 return Err(Error::incomplete("a shard where none is made").into());
@@ -242,19 +245,6 @@ fn settle(
 enum Settled {
     Records(Spool, u64),
     Shard { line: Vec<u8>, contents: Contents },
-}
-
-fn copy(spool: &Spool, output: &mut dyn Output) -> Result<()> {
-    let mut reading = spool.read();
-    loop {
-        let next = reading.chunk()?;
-        if next.is_empty() {
-            return Ok(());
-        }
-        let count = next.len();
-        output.write(next)?;
-        reading.consume(count);
-    }
 }
 
 /// Says what is known of a failure; the error is its last line.

@@ -38,30 +38,29 @@ impl std::str::FromStr for Policy {
     }
 }
 
-/// A bad record: what is wrong with it, and its text.
-pub type Collected = (Error, Vec<u8>);
+/// Takes what is dropped: what is wrong with it, and its text.
+pub type Take = Box<dyn FnMut(&Error, &[u8]) -> Result<()> + Send>;
 
 /// The policy at work: shared by the threads of a tool, it counts what it drops.
-#[derive(Debug)]
 pub struct Bad {
     policy: Policy,
     count: AtomicU64,
     kept: Mutex<Option<File>>,
-    /// What is dropped, for somebody else to judge, and how many more bytes of it there may be.
-    collected: Option<Mutex<(Vec<Collected>, usize)>>,
+    /// Who judges instead.
+    judge: Option<Mutex<Take>>,
+}
+
+impl std::fmt::Debug for Bad {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bad").field("policy", &self.policy).finish_non_exhaustive()
+    }
 }
 
 impl Bad {
-    /// Drops bad records and keeps them for somebody else to judge, so many bytes at the most.
-    pub fn collecting(bytes: usize) -> Bad {
-        let collected = Some(Mutex::new((Vec::new(), bytes)));
-        Bad { policy: Policy::Skip, count: AtomicU64::new(0), kept: Mutex::new(None), collected }
-    }
-
-    /// Takes what was collected.
-    pub fn take_collected(&self) -> Vec<Collected> {
-        let Some(collected) = &self.collected else { return Vec::new() };
-        std::mem::take(&mut collected.lock().unwrap_or_else(PoisonError::into_inner).0)
+    /// Drops bad records, and hands each to somebody else to judge.
+    pub fn judged_by(judge: Take) -> Bad {
+        let judge = Some(Mutex::new(judge));
+        Bad { policy: Policy::Skip, count: AtomicU64::new(0), kept: Mutex::new(None), judge }
     }
 
     /// Ready to judge by `policy`.
@@ -75,7 +74,7 @@ impl Bad {
             }
             _ => None,
         };
-        Ok(Bad { policy, count: AtomicU64::new(0), kept: Mutex::new(kept), collected: None })
+        Ok(Bad { policy, count: AtomicU64::new(0), kept: Mutex::new(kept), judge: None })
     }
 
     /// Judges one bad record: `error` says what is wrong with it, `raw` is its text.
@@ -87,14 +86,8 @@ impl Bad {
             Policy::Fail => return Err(error),
             _ => self.count.fetch_add(1, Ordering::Relaxed),
         };
-        if let Some(collected) = &self.collected {
-            let mut collected = collected.lock().unwrap_or_else(PoisonError::into_inner);
-            match collected.1.checked_sub(raw.len() + error.to_string().len()) {
-                Some(left) => collected.1 = left,
-                None => return Err(error.at("too many bad records to send")),
-            }
-            collected.0.push((error, raw.to_vec()));
-            return Ok(());
+        if let Some(judge) = &self.judge {
+            return judge.lock().unwrap_or_else(PoisonError::into_inner)(&error, raw);
         }
         match &self.policy {
             Policy::Limit(most) if before >= *most => {
@@ -114,6 +107,16 @@ impl Bad {
     /// Whether the first bad record ends the tool.
     pub fn is_strict(&self) -> bool {
         self.policy == Policy::Fail
+    }
+
+    /// Whether no more than the number of bad records matters.
+    pub fn only_counts(&self) -> bool {
+        self.policy == Policy::Skip
+    }
+
+    /// Counts bad records that were dropped elsewhere.
+    pub fn dropped(&self, count: u64) {
+        self.count.fetch_add(count, Ordering::Relaxed);
     }
 
     /// How many records were dropped.

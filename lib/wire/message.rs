@@ -4,6 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
+use crate::record::bad::Bad;
 use crate::record::digest::Contents;
 use crate::wire::bytes::Bytes;
 use crate::wire::exchange::{
@@ -22,8 +23,8 @@ pub enum Ask {
     /// A file for the directory that commands start in: its data follows. Replied to with `done`
     /// or `failed`.
     File(File),
-    /// A task: its input follows as data, unless it is named here. Replied to with `done` or
-    /// `failed`.
+    /// A task: its input follows as data, unless it is named here. Replied to with `done`, which
+    /// data comes before where bad records are to be sent, or `failed`.
     Task(Task),
     /// The resources of the host that this one stands for, such as the matches of a pattern:
     /// `expanded` or `failed`.
@@ -95,8 +96,31 @@ pub struct Job {
     pub timeout_ms: Option<u64>,
     /// The longest record in bytes.
     pub max_record: u64,
-    /// Whether bad records in the output are for the tool to judge; otherwise they fail the task.
-    pub lenient: bool,
+    /// What happens to bad records.
+    pub bad: OnBad,
+}
+
+/// What a worker does with bad records: those that a command printed, or that lie in its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnBad {
+    /// The first fails the task.
+    Fail,
+    /// They are dropped and counted.
+    Count,
+    /// They are dropped, counted, and sent, for the tool to judge.
+    Send,
+}
+
+impl OnBad {
+    /// What a worker does where the tool judges by `bad`.
+    pub fn under(bad: &Bad) -> OnBad {
+        match bad {
+            _ if bad.is_strict() => OnBad::Fail,
+            _ if bad.only_counts() => OnBad::Count,
+            _ => OnBad::Send,
+        }
+    }
 }
 
 /// A file that is sent.
@@ -215,8 +239,8 @@ pub struct Welcome {
 pub struct Done {
     /// The shard that a task has made.
     pub contents: Contents,
-    /// Bad records that it printed: what is wrong with each, and its text. For lenient jobs.
-    pub rejects: Vec<(String, Bytes)>,
+    /// How many bad records were left out of it.
+    pub rejected: u64,
     /// Bytes that went through temporary files.
     pub spilled: u64,
 }

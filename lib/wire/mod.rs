@@ -17,9 +17,10 @@
 //! The first frame each way is a `hello`, which names the protocol's version and the program's; who
 //! hears another version than its own says so and ends. Only the tool opens requests, each with a
 //! number of its own; a request ends with the worker's `done`, `failed` or `sent`. Data of a request
-//! flows in one direction only, and no more of it than [`flow::WINDOW_BYTES`] and the credits that
-//! came allow: whoever receives gives credit for what it has dealt with. Each side sends something
-//! every [`BEAT_EVERY`], and takes a peer that was silent for [`SILENCE_MAX`] for lost.
+//! flows to the worker first, if at all, and then from it, and each way no more of it than
+//! [`flow::WINDOW_BYTES`] and the credits that came allow: whoever receives gives credit for what it
+//! has dealt with. Each side sends something every [`BEAT_EVERY`], and takes a peer that was silent
+//! for [`SILENCE_MAX`] for lost.
 //!
 //! Every length is bounded before anything is allocated. What does not follow these rules ends the
 //! connection, with a reason. Nothing here opens or writes a stream.

@@ -15,14 +15,14 @@ use crate::format::{Once, ReadOptions};
 use crate::record::bad::{Bad, Policy};
 use crate::record::block::Blocks;
 use crate::record::digest::Contents;
-use crate::wire::bytes::Bytes;
 use crate::wire::exchange::Deliver;
 use crate::wire::flow::Debt;
 use crate::wire::frame::broken;
-use crate::wire::message::{self, Done, Failed, Fetch, Resource, Source, Task};
+use crate::wire::message::{self, Done, Failed, Fetch, OnBad, Resource, Source, Task};
 use crate::worker::attempt::{Attempt, Ended, How};
 use crate::worker::command::Command;
 use crate::worker::form::{Form, Printed};
+use crate::worker::rejects::Rejects;
 use crate::worker::resource;
 use crate::worker::serve::{Refusal, Shared};
 use crate::worker::spool::Spool;
@@ -30,9 +30,6 @@ use crate::worker::store::{self, ShardFile};
 
 /// The most jobs of a tool.
 const JOBS_MAX: usize = 64;
-
-/// The most bytes of bad records that a task sends back: they travel in one frame, as base64.
-const REJECTS_BYTES: usize = 256 * 1024;
 
 /// How much of a shard is brought into form at once.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -133,18 +130,20 @@ impl Jobs {
             fs::create_dir_all(parent).map_err(failed)?;
         }
         let mut to = File::create(&path).map_err(failed)?;
-        copy(content, |bytes| to.write_all(bytes).map_err(failed))?;
+        content.pour(|bytes| to.write_all(bytes).map_err(failed))?;
         let mode = if file.executable { 0o700 } else { 0o600 };
         fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(failed)?;
         Ok(())
     }
 
-    /// Runs a task on `input`, or on the shard that it names.
+    /// Runs a task on `input`, or on the shard that it names. Bad records that are to be sent are
+    /// added to `rejects`.
     pub(crate) fn run(
         &self,
         shared: &Arc<Shared>,
         task: &Task,
         input: Option<Spool>,
+        rejects: &Arc<Mutex<Rejects>>,
         stop: &AtomicBool,
     ) -> std::result::Result<Done, Refusal> {
         let job = lock(&self.jobs).get(&task.job).cloned();
@@ -152,7 +151,8 @@ impl Jobs {
             return Err(broken("a task without its job").into());
         };
         let stopped = || stop.load(Ordering::SeqCst) || shared.ending.load(Ordering::SeqCst);
-        let work = Work { shared, job: &job, task, stopped: &stopped, bad: Arc::new(bad(&job)?) };
+        let bad = Arc::new(bad(&job, rejects)?);
+        let work = Work { shared, job: &job, task, stopped: &stopped, bad };
         let input = match (input, &task.input) {
             (Some(input), _) => input,
             (None, Source::Shard(shard, contents)) => work.shard(shard, contents)?,
@@ -165,27 +165,19 @@ impl Jobs {
         let records = work.printed(input)?;
         let spilled = records.spilled();
         let contents = store.put(task.task, task.attempt, &records)?;
-        let rejects = work.bad.take_collected().into_iter();
-        let rejects = rejects.map(|(error, text)| (error.to_string(), Bytes(text))).collect();
-        Ok(Done { contents, rejects, spilled })
+        Ok(Done { contents, rejected: work.bad.count(), spilled })
     }
 }
 
-/// What judges bad records here: the tool does, in its turn.
-fn bad(job: &message::Job) -> Result<Bad> {
-    if job.lenient { Ok(Bad::collecting(REJECTS_BYTES)) } else { Bad::new(Policy::Fail) }
-}
-
-fn copy(spool: &Spool, mut to: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-    let mut reading = spool.read();
-    loop {
-        let next = reading.chunk()?;
-        let count = next.len();
-        if count == 0 {
-            return Ok(());
-        }
-        to(next)?;
-        reading.consume(count);
+/// What judges the bad records of a task here.
+fn bad(job: &message::Job, rejects: &Arc<Mutex<Rejects>>) -> Result<Bad> {
+    let rejects = Arc::clone(rejects);
+    match job.bad {
+        OnBad::Fail => Bad::new(Policy::Fail),
+        OnBad::Count => Bad::new(Policy::Skip),
+        OnBad::Send => Ok(Bad::judged_by(Box::new(move |error, text| {
+            lock(&rejects).push(&error.to_string(), text)
+        }))),
     }
 }
 

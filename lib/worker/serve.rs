@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::format::ledger::Ledger;
 use crate::wire::flow::Debt;
 use crate::wire::frame::broken;
-use crate::wire::message::{self, Ask, Done, Failed, Fetch, Hello, Reply, Welcome};
+use crate::wire::message::{self, Ask, Done, Failed, Fetch, Hello, Reply, Task, Welcome};
 use crate::wire::{BEAT_EVERY, Ear, Kind, VERSION};
 use crate::worker::base::Base;
 use crate::worker::children::Children;
@@ -24,6 +24,7 @@ use crate::worker::exchange::Exchanges;
 use crate::worker::exchange::road::Deliveries;
 use crate::worker::job::{Arrival, Jobs};
 use crate::worker::outbox::Outbox;
+use crate::worker::rejects::Rejects;
 use crate::worker::resource;
 use crate::worker::slots::Slots;
 use crate::worker::spool::Spool;
@@ -254,9 +255,7 @@ impl Session {
             Ask::Task(task) if task.input == message::Source::Stream => {
                 self.jobs.open(request, Arrival::Task(task), self.spool())
             }
-            Ask::Task(task) => self.start(request, move |jobs, shared, stop| {
-                jobs.run(shared, &task, None, stop).map(Reply::Done)
-            }),
+            Ask::Task(task) => self.start_task(request, task, None),
             Ask::Expand(resource) => self.start(request, move |_, shared, _| {
                 Ok(Reply::Expanded(resource::expand(&shared.login, &resource)?))
             }),
@@ -370,10 +369,21 @@ impl Session {
                 shared.deliveries.hand_over(&deliver, part);
                 Ok(Reply::Done(Done::default()))
             }),
-            Some((Arrival::Task(task), spool)) => self.start(request, move |jobs, shared, stop| {
-                jobs.run(shared, &task, Some(spool?), stop).map(Reply::Done)
-            }),
+            Some((Arrival::Task(task), spool)) => self.start_task(request, task, Some(spool)),
         }
+    }
+
+    /// Runs a task; the bad records that are for the tool to judge go before the reply.
+    fn start_task(&self, request: u32, task: Task, input: Option<Result<Spool>>) -> Result<()> {
+        self.shared.outbox.open(request);
+        let rejects = Arc::new(Mutex::new(Rejects::new(self.spool().0)));
+        self.start(request, move |jobs, shared, stop| {
+            let done = jobs.run(shared, &task, input.transpose()?, &rejects, stop)?;
+            let rejects = rejects.lock().unwrap_or_else(PoisonError::into_inner);
+            rejects.bytes().pour(|bytes| shared.outbox.data(request, bytes))?;
+            shared.outbox.frame(Kind::End, request, &[])?;
+            Ok(Reply::Done(done))
+        })
     }
 
     /// Does `work` on a thread of its own, and replies with what comes of it.

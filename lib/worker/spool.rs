@@ -177,6 +177,23 @@ impl Spool {
     pub fn read(&self) -> Reading<'_> {
         Reading { spool: self, at: 0, held: Vec::new(), held_start: 0 }
     }
+
+    /// Gives all of its bytes to `take`, in pieces.
+    ///
+    /// # Errors
+    /// What `take` says, and `Storage`.
+    pub fn pour(&self, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let mut reading = self.read();
+        loop {
+            let next = reading.chunk()?;
+            let count = next.len();
+            if count == 0 {
+                return Ok(());
+            }
+            take(next)?;
+            reading.consume(count);
+        }
+    }
 }
 
 /// A walk over the bytes of a spool.

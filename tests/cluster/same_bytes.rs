@@ -1,6 +1,8 @@
 //! A pipeline prints the same bytes wherever it runs.
 
-use crate::support::{dir, everywhere, jq, names, python, random_lines, repository, rows, write};
+use crate::support::{
+    Call, cluster, dir, everywhere, jq, names, python, random_lines, repository, rows, sh, write,
+};
 
 /// The numbers from 1 to `last`, a line each.
 fn numbers(last: u32) -> String {
@@ -181,4 +183,40 @@ fn bad_records_and_failing_commands() {
     let line = "mc-map {h} --ok-exit 0,1 grep 99 | mc-gather";
     let some = everywhere(line, |call| call.stdin(numbers(1000)));
     assert_eq!((some.code, some.lines().len()), (0, 19));
+}
+
+#[test]
+fn bad_records_by_the_megabyte() {
+    // Of each record, more than a megabyte of bad ones, and more than a frame in one of them.
+    let bad =
+        "while read n; do seq -f \"{$n %.0f\" 30000; head -c 1300000 /dev/zero | tr \"\\0\" x;
+        echo; echo $n; done";
+    let (input, dir) = (numbers(4), dir());
+    let map = |policy: &str| format!("mc-map {{h}} --bad {policy} -c '{bad}' | mc-gather");
+    let in_dir = |call: Call| call.current_dir(&dir).stdin(&input);
+    let kept = everywhere(&format!("{}; echo $?; cat bad", map("file=bad")), in_dir);
+    assert!(kept.stdout.len() > 6_000_000 && kept.text().starts_with("1\n2\n3\n4\n0\n{1 1\n"));
+    let skipped = everywhere(&map("skip"), in_dir);
+    assert_eq!((skipped.code, skipped.text()), (0, input.clone()));
+    let most = everywhere(&map("limit=120004"), in_dir);
+    assert_eq!((most.code, most.text()), (0, input.clone()));
+    let over = everywhere(&format!("{} -o ndjson:out", map("limit=120003")), in_dir);
+    assert_eq!((over.code, names(&dir)), (4, vec!["bad".to_string()]));
+
+    // What is said, too; and each once, however often its task is run, and on whatever hosts.
+    let said = |options: &str, tail: &str| {
+        let again = "test $MC_ATTEMPT = 1 && { echo [; exit 1; }";
+        let line = format!("mc-map --block 1 {options} -c '{again}; {bad}' {tail}");
+        let call = in_dir(sh("bash", &line)).on(cluster()).stderr_any().ends();
+        let stderr = String::from_utf8(call.stderr).unwrap();
+        stderr.lines().filter(|l| !l.contains("trying again")).map(String::from).collect::<Vec<_>>()
+    };
+    for policy in ["skip", "limit=75000"] {
+        let here = said(&format!("--bad {policy}"), ">/dev/null");
+        assert!(!here.is_empty());
+        for hosts in ["n1", "n1,n2"] {
+            let there = said(&format!("-h {hosts} --bad {policy}"), "| mc-gather 2>/dev/null");
+            assert_eq!(there, here, "{hosts}");
+        }
+    }
 }

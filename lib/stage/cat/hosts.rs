@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::record::bad::Bad;
 use crate::record::stream::{Output, Summary};
 use crate::wire::frame::broken;
-use crate::wire::message::{Ask, Job, Reply, Resource};
+use crate::wire::message::{Ask, Job, OnBad, Reply, Resource};
 use crate::worker::Command;
 
 /// The job that reading is, on the hosts.
@@ -97,7 +97,7 @@ fn job(options: &Options<'_>) -> Job {
         ok_exit: Vec::new(),
         timeout_ms: None,
         max_record: options.max_record as u64,
-        lenient: !options.bad.is_strict(),
+        bad: OnBad::under(&options.bad),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::error::{Error, Kind, Result};
 use crate::record::stream::{Facts, Output, Summary};
 use crate::run::ownership::Claim;
 use crate::wire::bytes::Bytes;
-use crate::wire::message::Job;
+use crate::wire::message::{Job, OnBad};
 
 /// The job that the command is, on the hosts.
 const JOB: u32 = 1;
@@ -124,7 +124,7 @@ fn job(options: &Options, remote: &Remote<'_>) -> Job {
         ok_exit: options.ok_exit.clone(),
         timeout_ms: options.timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX)),
         max_record: options.max_record as u64,
-        lenient: !options.bad.is_strict(),
+        bad: OnBad::under(&options.bad),
     }
 }
 
