@@ -120,7 +120,7 @@ fn keep_in(
         producer.forget();
     }
     written?;
-    producer.stay()?;
+    producer.published();
     Ok(summary)
 }
 

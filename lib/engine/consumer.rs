@@ -10,6 +10,7 @@ use crate::engine::Shard;
 use crate::engine::origin::Origin;
 use crate::engine::reach::Reach;
 use crate::engine::split::CLIENT;
+use crate::engine::unpublished;
 use crate::error::{Error, Kind, Result};
 use crate::record::stream::{Facts, Input};
 use crate::run::RunId;
@@ -56,10 +57,11 @@ impl Consumer {
     pub fn open(input: Box<dyn Input>, reach: &Reach) -> Result<Consumer> {
         let mut manifest = Reader::new(input);
         let run = manifest.run()?;
-        let (record, claim) = match claim(run, reach) {
+        let (mut record, claim) = match claim(run, reach) {
             Ok(claimed) => claimed,
             Err(error) => return Err(failure(manifest).unwrap_or(error)),
         };
+        unpublished::read(run, &mut record, reach);
         let mut hosts = Vec::new();
         let mut settings = reach.settings.clone();
         for host in &record.hosts {

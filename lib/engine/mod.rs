@@ -20,6 +20,7 @@ mod run;
 pub mod schedule;
 mod slot;
 pub mod split;
+mod unpublished;
 
 use crate::error::Result;
 use crate::record::block::Block;

@@ -1,5 +1,11 @@
 //! The making of shards: the run that they belong to, the workers that make them, the manifest that
 //! tells of them, and the wait for those who read them.
+//!
+//! What is to be kept is kept in steps, so that a tool that is killed between two of them leaves all
+//! of a dataset, or nothing that stays: first the run's record says that data is to be kept and its
+//! manifest is not there yet; then the workers keep it; then the manifest gets its name, which is
+//! what counts; then the record says so. A tool that finds such a record whose owner is dead looks
+//! for the manifest, and removes the data where there is none (see `unpublished`).
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -9,6 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::cluster::{Connection, Greeting, Host};
 use crate::engine::fleet::Fleet;
 use crate::engine::reach::Reach;
+use crate::engine::unpublished;
 use crate::error::{Error, Kind, Result};
 use crate::record::digest::Contents;
 use crate::record::stream::{Facts, Output};
@@ -100,11 +107,12 @@ impl Producer {
         facts: Facts,
         output: &mut dyn Output,
     ) -> Result<Producer> {
-        reach.runs.sweep(&reach.locks);
+        let left = reach.runs.sweep(&reach.locks);
         reach.locks.sweep();
         let run = RunId::random()?;
-        let owner = if keep.is_some() { None } else { Some(reach.locks.own(run)?) };
+        let owner = Some(reach.locks.own(run)?);
         let fleet = open(run)?;
+        unpublished::settle(left, reach, &fleet);
         let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |at| at.as_secs());
         let of = |c: &std::sync::Arc<Connection>| {
             reach.record_of(c.host(), c.name(), c.welcome().directory.clone())
@@ -119,6 +127,7 @@ impl Producer {
             inputs: Vec::new(),
             splits,
             kept: keep.map(|path| path.as_os_str().into()),
+            unpublished: keep.is_some(),
         };
         if keep.is_none() {
             reach.runs.keep(run, &record)?;
@@ -206,6 +215,13 @@ impl Producer {
         output.flush()
     }
 
+    /// The manifest of what is kept has its name: it stays.
+    pub fn published(mut self) {
+        self.record.unpublished = false;
+        // Where this cannot be written, the next tool sees that the manifest is there.
+        let _ = self.reach.runs.keep(self.run, &self.record);
+    }
+
     /// Removes what is kept of the run after all: its manifest could not be written, say. What lies
     /// on a host that is lost stays known, for `mc-hosts` to remove.
     pub fn forget(&self) {
@@ -220,8 +236,7 @@ impl Producer {
         }
     }
 
-    /// Stays until those who read the shards have let go; then nothing is left of them, unless they
-    /// are kept. To be called when the manifest is out and nobody waits for its end.
+    /// Stays until those who read the shards have let go; then nothing is left of them. To be called when the manifest is out and nobody waits for its end.
     ///
     /// # Errors
     /// `Incomplete` when nobody came; `Hosts` when shards were lost meanwhile.

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::record::digest::{Contents, hex};
 use crate::run::RunId;
 
-pub use reader::Reader;
+pub use reader::{Reader, run_of};
 
 /// What every line of a manifest begins with; no line of JSON does.
 pub const PREFIX: &str = "#mc1 ";

@@ -4,6 +4,7 @@
 //! else, so that no data can make a tool reach a host or run a command that the user did not name:
 //! what is not known here is refused.
 
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -57,6 +58,18 @@ pub struct RunRecord {
     pub splits: Vec<Split>,
     /// The file with its manifest, where the shards are kept; otherwise they go with their owner.
     pub kept: Option<Bytes>,
+    /// Whether that file was not there yet when this was written.
+    #[serde(default)]
+    pub unpublished: bool,
+}
+
+impl RunRecord {
+    /// The file with the manifest, where the shards are kept.
+    pub fn manifest(&self) -> Option<PathBuf> {
+        let words = [self.cwd.clone(), self.kept.clone()?].map(OsString::from);
+        let [directory, file] = words;
+        Some(Path::new(&directory).join(file))
+    }
 }
 
 /// A part of a local file.
@@ -180,13 +193,21 @@ impl Runs {
         Ok(records)
     }
 
-    /// Forgets runs that are not kept and whose owner is dead; a bounded number of them.
-    pub fn sweep(&self, locks: &Locks) {
+    /// Forgets runs that are not kept and whose owner is dead; a bounded number of them. Gives those
+    /// that are kept, and whose owner died before it could say that their manifest is there.
+    pub fn sweep(&self, locks: &Locks) -> Vec<(RunId, RunRecord)> {
+        let mut unpublished = Vec::new();
         for run in self.ids().take(SWEEP_MAX) {
             let directory = self.directory_of(run);
             let Some(age) = age(&directory) else { continue };
             let left = match read(&directory.join(FILE)) {
-                Ok(stored) if stored.run.kept.is_some() => false,
+                Ok(stored) if stored.run.kept.is_some() => {
+                    let ours = stored.place == self.place || age > FOREIGN_AGE;
+                    if stored.run.unpublished && ours && !locks.is_owned(run) {
+                        unpublished.push((run, stored.run));
+                    }
+                    false
+                }
                 Ok(stored) if stored.place == self.place => age > SWEEP_AGE && !locks.is_owned(run),
                 // One of another machine, or one that was never written whole.
                 _ => age > FOREIGN_AGE,
@@ -195,6 +216,7 @@ impl Runs {
                 let _ = fs::remove_dir_all(&directory);
             }
         }
+        unpublished
     }
 
     fn directory_of(&self, run: RunId) -> PathBuf {
@@ -316,7 +338,8 @@ mod tests {
         for run in [young, owned, dead] {
             runs.keep(run, &record("mc-x")).unwrap();
         }
-        runs.keep(kept, &RunRecord { kept: Some(Bytes::default()), ..record("mc-x") }).unwrap();
+        let published = RunRecord { kept: Some(Bytes::default()), ..record("mc-x") };
+        runs.keep(kept, &published).unwrap();
         elsewhere.keep(foreign, &record("mc-x")).unwrap();
         elsewhere.keep(old, &record("mc-x")).unwrap();
         for run in [owned, kept, dead, foreign] {
@@ -324,7 +347,11 @@ mod tests {
         }
         age_by(&runs, old, FOREIGN_AGE * 2);
         let _owner = locks.own(owned).unwrap();
-        runs.sweep(&locks);
+        assert_eq!(runs.sweep(&locks), []);
+        let unpublished = RunRecord { unpublished: true, ..published };
+        runs.keep(kept, &unpublished).unwrap();
+        runs.keep(owned, &unpublished).unwrap();
+        assert_eq!(runs.sweep(&locks), [(kept, unpublished)]);
         let mut left: Vec<RunId> = runs.ids().collect();
         let mut want = vec![young, owned, kept, foreign];
         left.sort();

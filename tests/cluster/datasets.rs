@@ -43,6 +43,30 @@ fn what_is_kept_is_there_the_next_day_until_it_is_removed() {
 }
 
 #[test]
+fn what_a_killed_tool_kept_counts_where_its_manifest_is_and_goes_otherwise() {
+    let (cluster, dir) = (Cluster::new(), dir());
+    let run = |script: &str| on(&cluster, dir.path(), script);
+    let kept = |host: &str| cluster.on_host(host, "ls /var/tmp/mycloud-*/kept").lines().len();
+    write(&dir, "in", numbers(9000));
+    run("mc-map -h n1,n2 --block 5K -o x.mc cat < in").succeeds();
+    // What is known of a run whose tool is killed right before, or after, the manifest is there.
+    let killed =
+        "sed -i 's/\"unpublished\":false/\"unpublished\":true/' state/mycloud/runs/*/run.json";
+    let settled = "grep -q '\"unpublished\":false' state/mycloud/runs/*/run.json";
+    for reader in ["mc-map -h n2,n3 cat < in | mc-gather", "mc-cat x.mc"] {
+        run(&format!("! ({killed}; {settled}) && {reader} | cmp - in && {settled}")).succeeds();
+    }
+    run("mc-cat x.mc | cmp - in").succeeds();
+    run(&format!("{killed}; rm x.mc; mc-map -h n2,n3 cat < in | mc-gather | cmp - in")).succeeds();
+    assert_eq!((kept("n1"), kept("n2")), (1, 0));
+    run("mc-map -h n1 cat < in | mc-gather | cmp - in; ls state/mycloud/runs")
+        .stdout("")
+        .succeeds();
+    assert_eq!(kept("n1"), 0);
+    cluster.is_clean();
+}
+
+#[test]
 fn a_manifest_may_be_kept_on_its_way_but_not_what_it_tells_of() {
     let (cluster, dir) = (cluster(), dir());
     let run = |script: &str| on(cluster, dir.path(), script);

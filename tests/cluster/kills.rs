@@ -1,13 +1,13 @@
 //! Pipelines killed at random moments: nothing of them is left, on no machine.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use super::at_work::AtWork;
-use crate::support::{Cluster, Random, marked};
+use crate::support::{CLEAN, Cluster, Random, dir, marked, sh};
 
 /// How many moments each sort of kill is tried at, and how many of them at once.
 const MOMENTS: u64 = 20;
@@ -15,6 +15,9 @@ const AT_ONCE: u64 = 4;
 
 /// The moments lie within the first so many milliseconds: about what the pipeline takes.
 const LONGEST_MS: u64 = 2500;
+
+/// About what a tool takes that keeps its data, in milliseconds.
+const KEEPS_MS: u64 = 800;
 
 /// Runs pipelines on two hosts of a cluster and does `harm` to each at a random moment, with a
 /// random number; then there is nothing left on the hosts.
@@ -104,4 +107,41 @@ fn a_kill_of_all_processes_here_leaves_nothing_on_hosts() {
             let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
         }
     });
+}
+
+#[test]
+fn a_kill_of_a_tool_that_keeps_its_data_leaves_all_of_it_or_nothing() {
+    let seed = u64::from(std::process::id());
+    println!("seed {seed}");
+    let (cluster, mut random) = (Cluster::new(), Random(seed));
+    let mut published = 0;
+    for _ in 0..MOMENTS {
+        let (dir, moment) = (dir(), random.below(KEEPS_MS));
+        let run = |script: &str| {
+            let call = sh("bash", script).on(&cluster).current_dir(&dir).marked(dir.path());
+            call.env("XDG_STATE_HOME", dir.path().join("state")).stderr_any()
+        };
+        let keeps = run("seq 500 > in; exec mc-map -h n1,n2 --block 300 -o x.mc cat < in");
+        let mut running = keeps.spawn();
+        std::thread::sleep(Duration::from_millis(moment));
+        // All of them at once: nobody is left here to clean up.
+        let _ = killpg(Pid::from_raw(running.id()), Signal::SIGKILL);
+        running.wait();
+        if dir.path().join("x.mc").exists() {
+            published += 1;
+            println!("there after {moment} ms");
+            run("mc-cat x.mc | cmp - in && mc-hosts --rm x.mc").succeeds();
+        } else {
+            println!("not there after {moment} ms");
+            let begin = Instant::now();
+            while !cluster.orphans().is_empty() {
+                assert!(begin.elapsed() < CLEAN, "left: {}", cluster.orphans());
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            run("seq 3 | mc-map -h n1,n2 cat | mc-gather").stdout("1\n2\n3\n").succeeds();
+        }
+        run("ls state/mycloud/runs").stdout("").succeeds();
+        cluster.is_clean();
+    }
+    println!("{published} of {MOMENTS} were there");
 }

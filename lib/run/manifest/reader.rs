@@ -1,9 +1,13 @@
 //! Reading a manifest: that it is whole, in order, and adds up.
 
+use std::fs::File;
+use std::path::Path;
+
 use super::{LINE_MAX, Line, PREFIX, Shard, Totals, is_manifest};
 use crate::error::{Error, Result};
 use crate::record::stream::Input;
 use crate::run::RunId;
+use crate::run::pipe::PipeInput;
 
 /// How much of a line that is wrong a message shows, in characters.
 const SHOWN: usize = 60;
@@ -180,4 +184,13 @@ impl<I: Input> Reader<I> {
     fn place(&self, text: impl std::fmt::Display) -> String {
         format!("{}: line {}: {text}", self.input.name(), self.line)
     }
+}
+
+/// The run whose manifest is in the file `path`.
+///
+/// # Errors
+/// When it cannot be read, or is no manifest.
+pub fn run_of(path: &Path) -> Result<RunId> {
+    let file = File::open(path).map_err(|e| Error::path("read", path, &e))?;
+    Reader::new(PipeInput::new(file, path.display().to_string())).run()
 }

@@ -1,8 +1,6 @@
 //! What lies on hosts: a list of it, and its removal.
 
 use std::collections::{BTreeMap, HashSet};
-use std::ffi::OsString;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,8 +10,7 @@ use crate::engine::reach::Reach;
 use crate::error::{Error, Result};
 use crate::record::stream::Output;
 use crate::run::RunId;
-use crate::run::manifest::Reader;
-use crate::run::pipe::PipeInput;
+use crate::run::manifest::run_of;
 use crate::run::run_dir::RunRecord;
 use crate::wire::frame::broken;
 use crate::wire::message::{Ask, Reply};
@@ -33,19 +30,6 @@ impl Target {
         let run = word.to_str().and_then(|text| text.parse().ok());
         run.map_or_else(|| Target::File(word.into()), Target::Run)
     }
-}
-
-/// The run whose manifest is in the file `path`.
-fn run_of(path: &Path) -> Result<RunId> {
-    let file = File::open(path).map_err(|e| Error::path("read", path, &e))?;
-    Reader::new(PipeInput::new(file, path.display().to_string())).run()
-}
-
-/// The file with the manifest of a run that is kept.
-fn file_of(record: &RunRecord) -> Option<PathBuf> {
-    let words = [record.cwd.clone(), record.kept.clone()?].map(OsString::from);
-    let [directory, file] = words;
-    Some(Path::new(&directory).join(file))
 }
 
 fn places_of(record: &RunRecord, reach: &Reach) -> Result<Vec<Place>> {
@@ -106,7 +90,7 @@ pub(super) fn list(
                 if kept.for_good { "kept" } else { "in use" }.into(),
                 of(record.map(|record| age(record.started))),
                 of(record.map(|record| record.tool.clone())),
-                of(record.and_then(file_of).map(|path| path.display().to_string())),
+                of(record.and_then(RunRecord::manifest).map(|path| path.display().to_string())),
             ]);
         }
     }
@@ -202,7 +186,7 @@ fn remove_from(places: &[Place], run: RunId, say: &dyn Fn(&str)) -> Result<(bool
 fn forget(run: RunId, target: &Target, record: Option<&RunRecord>, reach: &Reach) -> Result<()> {
     let file = match target {
         Target::File(path) => Some(path.clone()),
-        Target::Run(_) => record.and_then(file_of),
+        Target::Run(_) => record.and_then(RunRecord::manifest),
     };
     // By now the file may be the manifest of another run.
     if let Some(path) = file.filter(|path| run_of(path).is_ok_and(|found| found == run)) {
