@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cluster::Host;
+use crate::cluster::host::shown;
 use crate::cluster::link::{self, End, Settings};
 use crate::error::{Error, Kind as Failure, Result};
 use crate::wire::exchange::Wanted;
@@ -93,13 +94,13 @@ impl Connection {
             run: greeting.run.clone(),
             slots: host.slots,
             memory: greeting.memory,
-            name: name.into(),
+            name: shown(name),
         };
         let frame = |kind, to: &mut (File, Vec<u8>), payload: &[u8]| write(to, kind, 0, payload);
         let lost = |error: Error| {
             link.end.cut();
             let why = link.end.why().map(|why| format!(" ({why})")).unwrap_or_default();
-            Error::new(Failure::Hosts, format!("{name}: {error}{why}"))
+            Error::new(Failure::Hosts, format!("{}: {error}{why}", shown(name)))
         };
         let welcome = frame(Kind::Control, &mut to, &message::encode(&Ask::Hello(hello)))
             .and_then(|()| welcome(&mut ear))
@@ -126,7 +127,12 @@ impl Connection {
         &self.host
     }
 
-    /// Its name in messages and manifests.
+    /// Its name in messages.
+    pub fn shown(&self) -> String {
+        shown(&self.name)
+    }
+
+    /// Its name in manifests.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -169,7 +175,7 @@ impl Connection {
     }
 
     pub(super) fn lost_error(&self, why: &str) -> Error {
-        Error::new(Failure::Hosts, format!("{} is lost: {why}", self.name))
+        Error::new(Failure::Hosts, format!("{} is lost: {why}", self.shown()))
     }
 
     /// Waits until `done` gives something, or the worker is lost.

@@ -71,6 +71,14 @@ impl Host {
     }
 }
 
+/// The name of a host of a run, as messages have it: `:` says little to a reader.
+pub fn shown(name: &str) -> String {
+    match name.strip_prefix(':') {
+        Some(rest) if rest.is_empty() || rest.starts_with('#') => format!("localhost{rest}"),
+        _ => name.into(),
+    }
+}
+
 /// The host as a list of hosts names it, without its slots.
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -177,6 +185,12 @@ pub(super) fn number(digits: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn messages_name_this_machine() {
+        let names = [":", ":#2", "n1", "::1", "bob@n1:22#2"].map(shown);
+        assert_eq!(names, ["localhost", "localhost#2", "n1", "::1", "bob@n1:22#2"]);
+    }
 
     #[test]
     fn words_come_back() {

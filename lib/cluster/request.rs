@@ -96,8 +96,8 @@ impl Connection {
             }
             match open.reply.take()? {
                 Reply::Sent if open.whole => Some(Ok(None)),
-                Reply::Failed(failed) => Some(Err(failed.error().at(self.name()))),
-                _ => Some(Err(broken("a shard without its end").at(self.name()))),
+                Reply::Failed(failed) => Some(Err(failed.error().at(self.shown()))),
+                _ => Some(Err(broken("a shard without its end").at(self.shown()))),
             }
         })?;
         match next {

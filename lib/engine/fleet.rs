@@ -197,7 +197,7 @@ impl Fleet {
                     Kind::Hosts,
                     format!(
                         "{} is lost ({why}), and with it shard {}{more}; run it again",
-                        member.connection.name(),
+                        member.connection.shown(),
                         named.join(", ")
                     ),
                 ));

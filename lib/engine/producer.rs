@@ -295,7 +295,7 @@ fn equip(connection: &Connection, job: &message::Job, files: &[Shipped]) -> Resu
 fn expect_done(connection: &Connection, request: u32) -> Result<()> {
     match connection.reply(request)? {
         Reply::Done(_) => Ok(()),
-        Reply::Failed(failed) => Err(failed.error().at(connection.name())),
-        _ => Err(Error::new(Kind::Incomplete, format!("{}: an unknown reply", connection.name()))),
+        Reply::Failed(failed) => Err(failed.error().at(connection.shown())),
+        _ => Err(Error::new(Kind::Incomplete, format!("{}: an unknown reply", connection.shown()))),
     }
 }

@@ -7,6 +7,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::cluster::Connection;
+use crate::cluster::host::shown;
 use crate::engine::fleet::Seat;
 use crate::engine::handover::{Failure, Made, Product};
 use crate::engine::run::Hosts;
@@ -102,7 +103,7 @@ impl Slot<'_> {
                     if !again {
                         return Err(self.failed_on(&name, failures, failed));
                     }
-                    self.say_plainly(&format!("{name}: {}: trying again", failed.text));
+                    self.say_plainly(&format!("{}: {}: trying again", shown(&name), failed.text));
                     self.tally.retries.fetch_add(1, Ordering::Relaxed);
                 }
             }
@@ -117,7 +118,7 @@ impl Slot<'_> {
     fn failed_on(&self, host: &str, attempts: u32, failed: Failed) -> Failure {
         let tries = if attempts > 1 { format!(" ({attempts} attempts)") } else { String::new() };
         let error = failed.error();
-        let error = Error::new(error.kind(), format!("{host}: {error}{tries}"));
+        let error = Error::new(error.kind(), format!("{}: {error}{tries}", shown(host)));
         Failure { error, by_command: failed.by_command, last_words: failed.last_words }
     }
 
@@ -155,7 +156,7 @@ impl Slot<'_> {
                 Ok(Tried::Done(done, judged.then_some(rejects)))
             }
             Ok(Some(Reply::Failed(failed))) => Ok(Tried::Failed(failed)),
-            Ok(Some(_)) => Err(broken("another reply than a task's").at(connection.name())),
+            Ok(Some(_)) => Err(broken("another reply than a task's").at(connection.shown())),
             Ok(None) => Ok(Tried::Stopped),
             Err(error) if error.kind() == Kind::Hosts => Ok(Tried::Lost(error)),
             Err(error) => Err(error),
@@ -224,6 +225,7 @@ fn has_copy(failed: &Failed, near: &[String], avoid: &[String]) -> bool {
 
 /// The error for copies of a shard that are not the same.
 fn differ(task: u64, one: &str, other: &str) -> Error {
+    let (one, other) = (shown(one), shown(other));
     Error::incomplete(format!(
         "task {task} printed one thing on {one} and another on {other}: it is not repeatable"
     ))
@@ -257,7 +259,7 @@ fn fetch(
             return Err(error);
         }
     }
-    verify(connection.name(), shard, &digest.contents())
+    verify(&connection.shown(), shard, &digest.contents())
 }
 
 /// That what came is what the manifest says.

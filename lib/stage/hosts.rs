@@ -136,8 +136,8 @@ fn visit<T: Send>(
 fn ask_kept(connection: &Connection) -> Result<Vec<Kept>> {
     match connection.reply(connection.ask(&Ask::List)?)? {
         Reply::Kept(kept) => Ok(kept),
-        Reply::Failed(failed) => Err(failed.error().at(connection.name())),
-        _ => Err(broken("an unknown reply").at(connection.name())),
+        Reply::Failed(failed) => Err(failed.error().at(connection.shown())),
+        _ => Err(broken("an unknown reply").at(connection.shown())),
     }
 }
 

@@ -228,4 +228,6 @@ fn one_machine_is_a_cluster_too() {
         sh("bash", script).current_dir(dir.path()).env("XDG_STATE_HOME", state)
     };
     run("mc-map -h :,: --block 2K cat < in | mc-map -c 'sed s/1/2/' | mc-gather > out; sed s/1/2/ in | cmp - out").succeeds();
+    run("echo 1 | mc-map -h :,: --retries 0 false | mc-gather")
+        .fails_with(4, "mc-map: localhost: task 1: false: exit status 1");
 }

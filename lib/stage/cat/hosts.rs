@@ -128,8 +128,8 @@ fn expanded(connection: &Connection, resource: Resource) -> Result<Vec<Resource>
     let request = connection.ask(&Ask::Expand(resource))?;
     match connection.reply(request)? {
         Reply::Expanded(resources) => Ok(resources),
-        Reply::Failed(failed) => Err(failed.error().at(connection.name())),
-        _ => Err(Error::at(broken("an unknown reply"), connection.name())),
+        Reply::Failed(failed) => Err(failed.error().at(connection.shown())),
+        _ => Err(Error::at(broken("an unknown reply"), connection.shown())),
     }
 }
 

@@ -164,8 +164,8 @@ fn remove_from(places: &[Place], run: RunId, say: &dyn Fn(&str)) -> Result<(bool
         // That the host was reached, and then how it went.
         match connection.reply(connection.ask(&Ask::Remove(run.to_string()))?)? {
             Reply::Removed(found) => Ok(Ok(found)),
-            Reply::Failed(failed) => Ok(Err(failed.error().at(connection.name()))),
-            _ => Ok(Err(broken("an unknown reply").at(connection.name()))),
+            Reply::Failed(failed) => Ok(Err(failed.error().at(connection.shown()))),
+            _ => Ok(Err(broken("an unknown reply").at(connection.shown()))),
         }
     });
     let (mut any, mut refused) = (false, None);
