@@ -63,7 +63,7 @@ impl Args {
     }
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     cli::run("mc-cat", |args: Args, session: &mut Session| {
         if let Some(hosts) = args.hosts.hosts()? {
             return args.on_hosts(hosts, session);

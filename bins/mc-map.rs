@@ -120,7 +120,7 @@ impl Args {
     fn words(&mut self) -> Result<Vec<OsString>> {
         let words = std::mem::take(&mut self.command);
         match (self.line.take(), words.first()) {
-            (Some(line), None) => Ok(Command::shell(line).words().to_vec()),
+            (Some(line), None) => Ok(Command::shell(line, None).words().to_vec()),
             (Some(_), Some(word)) => Err(Error::usage(format!(
                 "'{}': -c takes one LINE and no command behind it",
                 word.display()
@@ -205,7 +205,7 @@ impl Args {
     }
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     cli::run("mc-map", |mut args: Args, session: &mut Session| {
         args.refuse_what_is_not_there()?;
         let words = args.words()?;

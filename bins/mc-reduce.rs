@@ -77,7 +77,7 @@ impl Args {
         let words = std::mem::take(&mut self.command);
         let command = match (self.line.take(), words.is_empty()) {
             (Some(_), false) => return Err(Error::usage("say -c LINE or -- CMD, not both")),
-            (Some(line), true) => Command::shell(line),
+            (Some(line), true) => Command::shell(line, surroundings::search_path().as_deref()),
             (None, false) => Command::program(words, surroundings::search_path().as_deref())?,
             (None, true) => return self.with_ops(),
         };
@@ -116,7 +116,7 @@ impl Args {
     }
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     cli::run("mc-reduce", |mut args: Args, session: &mut Session| {
         let options = Options {
             by: match (&args.keys.key, args.all) {

@@ -73,7 +73,7 @@ impl Args {
     }
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     cli::run("mc-shuffle", |args: Args, session: &mut Session| {
         match args.exchange.read(&args.resources, &args.records, session)? {
             Reading::Records(resources, read) => {

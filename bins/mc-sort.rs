@@ -75,7 +75,7 @@ impl Args {
     }
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     cli::run("mc-sort", |args: Args, session: &mut Session| {
         let reading = match args.check || args.merge {
             true => {

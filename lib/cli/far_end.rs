@@ -1,9 +1,9 @@
 //! The worker's process: its guard, its streams, and what it says when it fails. What it does is
-//! `worker::serve`'s.
+//! `worker::serve`'s. Under the name of a tool it is that tool.
 
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -18,11 +18,19 @@ const TOOL: &str = "mc-worker";
 /// The share of the memory that is used, where the tool does not say.
 const MEMORY_SHARE: u64 = 4;
 
-/// Serves the tool at the other end of standard input and output. The argument, where there is
-/// one, is the directory for its files.
-pub fn run() -> ExitCode {
+/// What a program does under another name.
+pub type Called = (&'static str, fn() -> ExitCode);
+
+/// Serves the tool at the other end of standard input and output, where the program is not called by
+/// the name of one of `tools`. The argument, where there is one, is the directory for its files.
+pub fn run(tools: &[Called]) -> ExitCode {
+    let word = std::env::args_os().next().unwrap_or_default();
+    let name = Path::new(&word).file_name().unwrap_or_default();
+    if let Some((_, tool)) = tools.iter().find(|(tool, _)| name == *tool) {
+        return tool();
+    }
     message::hook_panics(TOOL);
-    let result = work();
+    let result = work(tools);
     if let Err(error) = &result {
         message::say(TOOL, &error.to_string());
     }
@@ -30,7 +38,7 @@ pub fn run() -> ExitCode {
     result.map_or_else(|error| ExitCode::from(error.exit_code()), |()| ExitCode::SUCCESS)
 }
 
-fn work() -> Result<()> {
+fn work(tools: &[Called]) -> Result<()> {
     let mut words = std::env::args_os().skip(1);
     let base = words.next();
     if let Some(word) =
@@ -59,6 +67,8 @@ fn work() -> Result<()> {
         home: std::env::var_os("HOME").map(PathBuf::from),
         search_path: std::env::var_os("PATH"),
         ssh_connection: std::env::var("SSH_CONNECTION").ok(),
+        program: std::env::current_exe().map_err(|e| Error::io("find", "this program", &e))?,
+        tools: tools.iter().map(|(name, _)| *name).collect(),
         memory: memory::allowed() / MEMORY_SHARE,
         ledger: Ledger::new(Arc::clone(&names) as _),
     })

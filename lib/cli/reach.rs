@@ -4,13 +4,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cli::{Session, message};
+use crate::cli::{Session, message, surroundings};
 use crate::cluster::Settings;
 use crate::engine::reach::Reach;
 use crate::error::{Error, Result};
 use crate::run::ownership::Locks;
 use crate::run::run_dir::Runs;
-use crate::run::runtime_dir;
 
 /// The variable that names the worker to send to hosts.
 const WORKER_VARIABLE: &str = "MC_WORKER";
@@ -55,12 +54,11 @@ pub fn reach(
     let state = state.ok_or_else(|| {
         Error::usage("neither HOME nor XDG_STATE_HOME says where to keep what is known of runs")
     })?;
-    let runtime = variable("XDG_RUNTIME_DIR").map(PathBuf::from);
     Ok(Reach {
         tool,
         settings,
         runs: Runs::new(&state),
-        locks: Locks::new(runtime_dir::candidates(runtime)),
+        locks: Locks::new(surroundings::runtime_directories()),
         argv: std::env::args_os().map(|word| word.as_os_str().into()).collect(),
         cwd: std::env::current_dir().unwrap_or_default(),
     })

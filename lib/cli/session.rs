@@ -1,16 +1,14 @@
 //! One run of a tool: its standard streams, its messages, and what it was told about both.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::cli::ledger::Names;
 use crate::cli::progress::Progress;
 use crate::cli::stdout::Sort;
-use crate::cli::{Stdin, Stdout, guard, message};
+use crate::cli::{Stdin, Stdout, guard, message, surroundings};
 use crate::error::{Error, Result};
 use crate::format::ledger::Ledger;
 use crate::run::registry::{self, Registry};
-use crate::run::runtime_dir;
 
 /// One run of a tool.
 #[derive(Debug)]
@@ -26,8 +24,7 @@ pub struct Session {
 impl Session {
     /// Begins: from here on the reader of standard output knows that `tool` writes it.
     pub(super) fn new(tool: &'static str) -> Session {
-        let directory = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-        registry::install(Registry::new(runtime_dir::candidates(directory)));
+        registry::install(Registry::new(surroundings::runtime_directories()));
         let stdout = Stdout::new(tool);
         let progress = stdout.progress();
         Session { tool, stdout, progress, stdin_taken: false, names: None, verbose: false }

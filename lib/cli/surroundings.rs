@@ -3,13 +3,33 @@
 
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::unistd::{Whence, lseek};
 
-/// `$PATH`.
+use crate::run::runtime_dir;
+
+/// Where the private directory of small files may be that the tools of this user share.
+pub fn runtime_directories() -> Vec<PathBuf> {
+    let path = |name| std::env::var_os(name).map(PathBuf::from);
+    match path(runtime_dir::VARIABLE).filter(|path| path.is_absolute()) {
+        Some(only) => vec![only],
+        None => runtime_dir::candidates(path("XDG_RUNTIME_DIR")),
+    }
+}
+
+/// `$PATH`, for commands: behind it the directory of the tools, so that commands find them here as
+/// they do on hosts.
 pub fn search_path() -> Option<OsString> {
-    std::env::var_os("PATH")
+    let mut path = std::env::var_os("PATH")?;
+    let tool = std::env::current_exe().unwrap_or_default();
+    let directory = tool.parent().unwrap_or(Path::new("/"));
+    let has_tools = directory.join("mc-cat").is_file();
+    if has_tools && !std::env::split_paths(&path).any(|place| place == directory) {
+        path.push(":");
+        path.push(directory);
+    }
+    Some(path)
 }
 
 /// The path of the regular file that standard input is, if it is one, stands at its beginning, and

@@ -25,6 +25,10 @@ const REMOTE: [i64; 11] = [
     0x7375_7245, // Coda
 ];
 
+/// The variable that names the directory, where there is to be no other: for commands on hosts, whose
+/// tools are to leave nothing there.
+pub const VARIABLE: &str = "MC_RUNTIME_DIR";
+
 /// Where the directory may be, best first. Whoever looks for something looks in all of them.
 ///
 /// The tools of one pipeline need not have the same environment (`env -i`, `sudo -E`), so what

@@ -186,7 +186,7 @@ mod tests {
 
     fn hand(per: Per, form: Form, path: Option<&str>) -> String {
         let options = Options {
-            command: Command::shell("jq -c '.x'".into()),
+            command: Command::shell("jq -c '.x'".into(), None),
             form,
             per,
             slots: 1,

@@ -11,6 +11,9 @@ use nix::unistd::{AccessFlags, access};
 use crate::error::{Error, Result};
 use crate::worker::quote;
 
+/// Where programs are where nothing says where to look for them.
+pub(crate) const SEARCH_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
 /// Where a shell line is run.
 const SHELL: &str = "/bin/sh";
 
@@ -21,6 +24,8 @@ pub struct Command {
     program: PathBuf,
     /// The words as they were given, the program's name first.
     words: Vec<OsString>,
+    /// Variables of its environment that are not ours.
+    variables: Vec<(&'static str, OsString)>,
 }
 
 impl Command {
@@ -39,12 +44,18 @@ impl Command {
         } else {
             search(name, path)?
         };
-        Ok(Command { program, words })
+        Ok(Command { program, words, variables: with_path(path) })
     }
 
     /// A command that runs elsewhere: whether it is there is found out there.
     pub fn elsewhere(words: Vec<OsString>) -> Command {
-        Command { program: PathBuf::new(), words }
+        Command { program: PathBuf::new(), words, variables: Vec::new() }
+    }
+
+    /// The same with the variable `name` in its environment.
+    pub(crate) fn setting(mut self, name: &'static str, value: OsString) -> Command {
+        self.variables.push((name, value));
+        self
     }
 
     /// Its words, for where it runs.
@@ -52,9 +63,10 @@ impl Command {
         &self.words
     }
 
-    /// `line`, for `/bin/sh -c`.
-    pub fn shell(line: OsString) -> Command {
-        Command { program: SHELL.into(), words: vec!["sh".into(), "-c".into(), line] }
+    /// `line`, for `/bin/sh -c`, which looks for programs in the directories of `path`.
+    pub fn shell(line: OsString, path: Option<&OsStr>) -> Command {
+        let words = vec!["sh".into(), "-c".into(), line];
+        Command { program: SHELL.into(), words, variables: with_path(path) }
     }
 
     /// The command as a shell would take it, on one line.
@@ -69,6 +81,7 @@ impl Command {
     pub(crate) fn process(&self) -> process::Command {
         let mut process = process::Command::new(&self.program);
         process.arg0(&self.words[0]).args(&self.words[1..]);
+        process.envs(self.variables.iter().map(|(name, value)| (name, value)));
         process
     }
 
@@ -88,9 +101,13 @@ impl Command {
     }
 }
 
+fn with_path(path: Option<&OsStr>) -> Vec<(&'static str, OsString)> {
+    path.map(|path| ("PATH", path.into())).into_iter().collect()
+}
+
 /// Looks for `name` as a shell does.
 fn search(name: &OsStr, path: Option<&OsStr>) -> Result<PathBuf> {
-    let path = path.unwrap_or(OsStr::new("/usr/local/bin:/usr/bin:/bin"));
+    let path = path.unwrap_or(OsStr::new(SEARCH_PATH));
     let mut refused = None;
     for folder in path.as_bytes().split(|&b| b == b':') {
         let folder =

@@ -15,6 +15,7 @@ use crate::format::{Once, ReadOptions};
 use crate::record::bad::{Bad, Policy};
 use crate::record::block::Blocks;
 use crate::record::digest::Contents;
+use crate::run::runtime_dir;
 use crate::wire::exchange::Deliver;
 use crate::wire::flow::Debt;
 use crate::wire::frame::broken;
@@ -266,7 +267,10 @@ impl Work<'_> {
             return Ok(input);
         }
         let words = self.job.words.iter().cloned().map(Into::into).collect();
-        let command = Command::program(words, self.shared.search_path.as_deref())?;
+        let mut command = Command::program(words, self.shared.search_path.as_deref())?;
+        if let Some(store) = &self.shared.store {
+            command = command.setting(runtime_dir::VARIABLE, store.runtime().into());
+        }
         let ended = self.attempt(&command, &input)?;
         match ended.how {
             How::Stopped => return Err(Error::incomplete("stopped").into()),

@@ -13,6 +13,7 @@ mod exchange;
 mod feed;
 pub mod form;
 mod job;
+mod open;
 mod outbox;
 pub mod peers;
 pub mod process_tree;

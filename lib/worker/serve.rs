@@ -4,7 +4,6 @@
 //! shard that is sent has a thread of its own. Everything ends when the stream does, or when the
 //! tool was silent for too long.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
@@ -23,15 +22,13 @@ use crate::worker::children::Children;
 use crate::worker::exchange::Exchanges;
 use crate::worker::exchange::road::Deliveries;
 use crate::worker::job::{Arrival, Jobs};
+use crate::worker::open::Open;
 use crate::worker::outbox::Outbox;
 use crate::worker::rejects::Rejects;
 use crate::worker::resource;
 use crate::worker::slots::Slots;
 use crate::worker::spool::Spool;
 use crate::worker::store::{self, Store};
-
-/// The most requests that may be open.
-const REQUESTS_MAX: usize = 4096;
 
 /// How much is read at once.
 const READ_BYTES: usize = 256 * 1024;
@@ -53,6 +50,10 @@ pub struct Surroundings {
     pub search_path: Option<std::ffi::OsString>,
     /// `$SSH_CONNECTION`: by which address the tool reached this host.
     pub ssh_connection: Option<String>,
+    /// The file of this program.
+    pub program: PathBuf,
+    /// The names under which it is another program: commands find it by them before all others.
+    pub tools: Vec<&'static str>,
     /// How many bytes of memory may be used.
     pub memory: u64,
     /// Takes note of what a guard is to remove.
@@ -87,9 +88,8 @@ pub(crate) struct Shared {
 /// `Incomplete` when what came broke the protocol or the tool fell silent; `Hosts` when there is no
 /// place to work in.
 pub fn serve(surroundings: Surroundings) -> Result<()> {
-    let Surroundings { input, output, base, home, search_path, ssh_connection, memory, ledger } =
-        surroundings;
-    let base = Base::open(base, home.as_deref())?;
+    let Surroundings { input, output, mut search_path, ssh_connection, .. } = surroundings;
+    let base = Base::open(surroundings.base, surroundings.home.as_deref())?;
     store::sweep(&base);
     let login = std::env::current_dir().unwrap_or_else(|_| "/".into());
     let mut ear = Ear::new(input);
@@ -97,7 +97,7 @@ pub fn serve(surroundings: Surroundings) -> Result<()> {
     let outbox = Outbox::new(output);
     let cores = thread::available_parallelism().map_or(1, |n| n.get() as u32);
     let slots = Slots::new(base.slots(), hello.slots.unwrap_or(cores));
-    let memory = hello.memory.unwrap_or(memory);
+    let memory = hello.memory.unwrap_or(surroundings.memory);
     let welcome = Welcome {
         protocol: VERSION,
         version: env!("CARGO_PKG_VERSION").into(),
@@ -108,21 +108,10 @@ pub fn serve(surroundings: Surroundings) -> Result<()> {
         arch: std::env::consts::ARCH.into(),
         directory: base.path().as_os_str().into(),
     };
-    let store = match &hello.run {
-        Some(run) => Store::create(&base, run, ledger),
-        None => Err(Error::incomplete("no run was begun")),
-    };
-    let store = match (store, hello.run.is_some()) {
-        (Ok(store), _) => {
-            store.enter()?;
-            Some(store)
-        }
-        (Err(_), false) => None,
-        (Err(error), true) => {
-            outbox.message(0, &Reply::Failed(Failed::of(&error)))?;
-            return Err(error);
-        }
-    };
+    let store = begin(&hello, &base, &outbox, surroundings.ledger)?;
+    if let Some(store) = &store {
+        search_path = Some(store.link(&surroundings.program, &surroundings.tools, search_path)?);
+    }
     outbox.message(0, &Reply::Hello(welcome))?;
     let share = memory / MEMORY_PARTS / u64::from(slots.count()) / 2;
     let shared = Arc::new(Shared {
@@ -157,6 +146,16 @@ pub fn serve(surroundings: Surroundings) -> Result<()> {
     result
 }
 
+/// The place for shards of the run that `hello` begins, if it begins one.
+fn begin(hello: &Hello, base: &Base, outbox: &Outbox, ledger: Ledger) -> Result<Option<Store>> {
+    let Some(run) = &hello.run else { return Ok(None) };
+    let made = Store::create(base, run, ledger).and_then(|store| store.enter().map(|()| store));
+    if let Err(error) = &made {
+        outbox.message(0, &Reply::Failed(Failed::of(error)))?;
+    }
+    made.map(Some)
+}
+
 fn spawn(work: impl FnOnce() + Send + 'static) -> Result<()> {
     let thread = thread::Builder::new().spawn(work);
     thread.map(drop).map_err(|e| Error::io("start", "a thread", &e))
@@ -184,36 +183,6 @@ fn hello(ear: &mut Ear) -> Result<Hello> {
             hello.protocol, hello.version
         ))),
         _ => Err(broken("no greeting")),
-    }
-}
-
-/// The requests that are open: how each is told to stop.
-#[derive(Clone, Default)]
-pub(crate) struct Open(Arc<Mutex<HashMap<u32, Arc<AtomicBool>>>>);
-
-impl Open {
-    fn with<T>(&self, work: impl FnOnce(&mut HashMap<u32, Arc<AtomicBool>>) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn begin(&self, request: u32) -> Result<Arc<AtomicBool>> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let fits = self.with(|open| {
-            open.len() < REQUESTS_MAX && open.insert(request, Arc::clone(&stop)).is_none()
-        });
-        if fits { Ok(stop) } else { Err(broken("too many requests, or one twice")) }
-    }
-
-    fn end(&self, request: u32) {
-        self.with(|open| open.remove(&request));
-    }
-
-    fn stop(&self, request: u32) {
-        self.with(|open| open.get(&request).map(|stop| stop.store(true, Ordering::SeqCst)));
-    }
-
-    fn stop_all(&self) {
-        self.with(|open| open.values().for_each(|stop| stop.store(true, Ordering::SeqCst)));
     }
 }
 

@@ -5,8 +5,10 @@
 //! whose lease is free is nobody's, and the next worker removes it. What is kept for good lies in
 //! another directory and has none.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,6 +21,7 @@ use crate::record::digest::{Contents, Digest};
 use crate::record::stream::Input;
 use crate::wire::message::Kept;
 use crate::worker::base::{self, Base};
+use crate::worker::command::SEARCH_PATH;
 use crate::worker::spool::Spool;
 
 /// The file whose lock says that a run's worker lives.
@@ -99,6 +102,38 @@ impl Store {
         nix::unistd::chdir(&work).map_err(|e| failed("enter", &work, &e.into()))
     }
 
+    /// Makes links to `program` under `names`, and gives a `$PATH` that has them before what is in
+    /// `search_path`.
+    ///
+    /// # Errors
+    /// `Storage` when they cannot be made.
+    pub fn link(
+        &self,
+        program: &Path,
+        names: &[&str],
+        search_path: Option<OsString>,
+    ) -> Result<OsString> {
+        let tools = self.tools();
+        base::make_private(&tools).map_err(|e| failed("make", &tools, &e))?;
+        for path in names.iter().map(|name| tools.join(name)) {
+            symlink(program, &path).map_err(|e| failed("make", &path, &e))?;
+        }
+        let mut path = tools.into_os_string();
+        path.push(":");
+        path.push(search_path.unwrap_or_else(|| SEARCH_PATH.into()));
+        Ok(path)
+    }
+
+    /// Where the small files lie that the tools share which commands start.
+    pub(crate) fn runtime(&self) -> PathBuf {
+        self.directory().join("runtime")
+    }
+
+    /// Where the links lie under which commands find the tools.
+    fn tools(&self) -> PathBuf {
+        self.directory().join("tools")
+    }
+
     /// Makes shard `number` of `records`; an older one of that number is replaced.
     ///
     /// # Errors
@@ -135,7 +170,9 @@ impl Store {
     /// `Storage` when they cannot be moved.
     pub fn keep(&self) -> Result<()> {
         let (from, to) = (self.directory(), self.base.kept().join(&self.name));
-        let _ = fs::remove_dir_all(self.work());
+        for place in [self.work(), self.tools(), self.runtime()] {
+            let _ = fs::remove_dir_all(place);
+        }
         sync(&from).map_err(|e| failed("sync", &from, &e))?;
         fs::rename(&from, &to).map_err(|e| failed("keep", &from, &e))?;
         self.ledger.settle(&from);

@@ -1,7 +1,8 @@
 //! A pipeline prints the same bytes wherever it runs.
 
 use crate::support::{
-    Call, cluster, dir, everywhere, jq, names, python, random_lines, repository, rows, sh, write,
+    Call, Cluster, cluster, dir, everywhere, jq, names, python, random_lines, repository, rows, sh,
+    tools, write,
 };
 
 /// The numbers from 1 to `last`, a line each.
@@ -219,4 +220,28 @@ fn bad_records_by_the_megabyte() {
             assert_eq!(there, here, "{hosts}");
         }
     }
+}
+
+#[test]
+fn our_own_tools_in_a_command() {
+    let input = numbers(900);
+    let line = "mc-map {h} -c 'mc-map sed s/$/0/ | mc-cat ndjson:- | mc-map -c \"sed /7/d\"' |
+        mc-gather | mc-map {h} mc-map -c 'sed s/3/4/' | mc-gather";
+    let output = everywhere(line, |call| call.stdin(&input));
+    assert_eq!((output.code, output.text().lines().next()), (0, Some("10")));
+
+    // They are there where none is installed, and leave nothing.
+    let cluster = Cluster::new();
+    cluster.on_host("n1", "! command -v mc-sort");
+    let script = "seq 3 | mc-map -h n1 -c 'mc-sort -k .:r' | mc-gather";
+    sh("bash", script).on(&cluster).stdout("3\n2\n1\n").succeeds();
+    cluster.is_clean();
+}
+
+#[test]
+fn our_own_tools_in_a_command_without_hosts() {
+    let tools = tools();
+    let script =
+        format!("PATH=/usr/bin:/bin; seq 3 | {}/mc-map -c 'mc-sort -k .:r'", tools.display());
+    sh("bash", &script).stdout("3\n2\n1\n").succeeds();
 }
