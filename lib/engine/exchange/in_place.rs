@@ -123,8 +123,8 @@ fn reduce_on(host: &Connection, shard: Shard, stop: &dyn Fn() -> bool) -> Result
     let reply = host.ask(&ask).and_then(|request| host.reply_unless(request, stop));
     match reply.map_err(lost)? {
         Some(Reply::Merged(merged)) => Ok(Some(merged)),
-        Some(Reply::Failed(failed)) => Err(failed.error().at(host.name())),
-        Some(_) => Err(broken("another reply than was asked for").at(host.name())),
+        Some(Reply::Failed(failed)) => Err(failed.error().at(host.shown())),
+        Some(_) => Err(broken("another reply than was asked for").at(host.shown())),
         None => Ok(None),
     }
 }

@@ -261,10 +261,10 @@ impl<'a> Merging<'a> {
                         self.producer.made(connection.name(), shard);
                         return Ok(merged);
                     }
-                    Reply::Failed(failed) => return Err(failed.error().at(connection.name())),
+                    Reply::Failed(failed) => return Err(failed.error().at(connection.shown())),
                     _ => {
                         return Err(
-                            broken("another reply than was asked for").at(connection.name())
+                            broken("another reply than was asked for").at(connection.shown())
                         );
                     }
                 },
@@ -319,8 +319,8 @@ impl<'a> Merging<'a> {
         to.sent_all(going).map_err(lost)?;
         match to.reply(going).map_err(lost)? {
             Reply::Done(_) => Ok(()),
-            Reply::Failed(failed) => Err(failed.error().at(to.name())),
-            _ => Err(broken("another reply than was asked for").at(to.name())),
+            Reply::Failed(failed) => Err(failed.error().at(to.shown())),
+            _ => Err(broken("another reply than was asked for").at(to.shown())),
         }
     }
 }

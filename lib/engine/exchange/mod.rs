@@ -163,8 +163,8 @@ fn weigh(hosts: &[Arc<Connection>]) -> Result<Vec<Weighed>> {
         .collect::<Result<_>>()?;
     let weighed = asked.into_iter().map(|(host, request)| match host.reply(request) {
         Ok(Reply::Weighed(weighed)) => Ok(weighed),
-        Ok(Reply::Failed(failed)) => Err(failed.error().at(host.name())),
-        Ok(_) => Err(broken("another reply than was asked for").at(host.name())),
+        Ok(Reply::Failed(failed)) => Err(failed.error().at(host.shown())),
+        Ok(_) => Err(broken("another reply than was asked for").at(host.shown())),
         Err(error) => Err(lost(error)),
     });
     weighed.collect()

@@ -26,10 +26,10 @@ pub(super) fn open(hosts: &[Arc<Connection>], roads: Roads) -> Result<Vec<bool>>
                 listening.push(true);
             }
             Reply::Failed(failed) if roads == Roads::Direct => {
-                return Err(Error::new(Kind::Hosts, failed.error().to_string()).at(host.name()));
+                return Err(Error::new(Kind::Hosts, failed.error().to_string()).at(host.shown()));
             }
             Reply::Failed(_) => listening.push(false),
-            _ => return Err(broken("another reply than was asked for").at(host.name())),
+            _ => return Err(broken("another reply than was asked for").at(host.shown())),
         }
     }
     let met: Vec<Arc<Connection>> =
@@ -38,8 +38,8 @@ pub(super) fn open(hosts: &[Arc<Connection>], roads: Roads) -> Result<Vec<bool>>
     {
         match reply {
             Reply::Done(_) => (),
-            Reply::Failed(failed) => return Err(failed.error().at(host.name())),
-            _ => return Err(broken("another reply than was asked for").at(host.name())),
+            Reply::Failed(failed) => return Err(failed.error().at(host.shown())),
+            _ => return Err(broken("another reply than was asked for").at(host.shown())),
         }
     }
     Ok(listening)
