@@ -259,7 +259,7 @@ fn fetch(
             return Err(error);
         }
     }
-    verify(&connection.shown(), shard, &digest.contents())
+    verify(connection.name(), shard, &digest.contents())
 }
 
 /// That what came is what the manifest says.
@@ -267,6 +267,7 @@ pub(crate) fn verify(host: &str, shard: &Shard, came: &Contents) -> Result<()> {
     if *came == shard.contents {
         return Ok(());
     }
+    let host = shown(host);
     Err(Error::incomplete(format!(
         "{host}: shard {} is not what its manifest says: {} records in {} bytes, not {} in {}, or another digest",
         shard.number, came.records, came.bytes, shard.contents.records, shard.contents.bytes
