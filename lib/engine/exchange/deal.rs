@@ -2,6 +2,7 @@
 //! and a few at a time are worked on there.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -41,6 +42,8 @@ pub(super) struct Dealing<'a> {
     batch_bytes: u64,
     state: Mutex<State>,
     changed: Condvar,
+    /// Whether there is a failure: told to who may hold other locks.
+    failed: AtomicBool,
 }
 
 impl<'a> Dealing<'a> {
@@ -48,7 +51,8 @@ impl<'a> Dealing<'a> {
     pub(super) fn new(hosts: &'a [Arc<Connection>], batch_bytes: u64) -> Dealing<'a> {
         let mut state = State::default();
         state.queues.resize_with(hosts.len(), VecDeque::new);
-        Dealing { hosts, batch_bytes, state: Mutex::new(state), changed: Condvar::new() }
+        let (state, changed) = (Mutex::new(state), Condvar::new());
+        Dealing { hosts, batch_bytes, state, changed, failed: AtomicBool::new(false) }
     }
 
     /// Deals the shards of `consumer`, each of which `seen` gets to see first. `work` works on some
@@ -83,6 +87,7 @@ impl<'a> Dealing<'a> {
     /// Ends it all with a failure.
     pub(super) fn fail(&self, error: Error) {
         lock(&self.state).failure.get_or_insert(error);
+        self.failed.store(true, Ordering::SeqCst);
         self.changed.notify_all();
     }
 
@@ -109,14 +114,15 @@ impl<'a> Dealing<'a> {
             if shard.contents.bytes == 0 {
                 continue;
             }
+            let there = |host: &Arc<Connection>| {
+                host.lost().is_none() && shard.hosts.iter().any(|name| name == host.name())
+            };
+            let near: Vec<usize> = (0..hosts.len()).filter(|n| there(&hosts[*n])).collect();
             let mut state = lock(&self.state);
             let waiting = |number: usize| {
                 state.queues[number].iter().map(|shard| shard.contents.bytes).sum::<u64>()
             };
-            let there = |host: &Arc<Connection>| {
-                host.lost().is_none() && shard.hosts.iter().any(|name| name == host.name())
-            };
-            let found = (0..hosts.len()).filter(|n| there(&hosts[*n])).min_by_key(|n| waiting(*n));
+            let found = near.into_iter().min_by_key(|number| waiting(*number));
             let Some(number) = found else {
                 let (shard, hosts) = (shard.number, shard.hosts.join(", "));
                 let text = format!("shard {shard} is out of reach, with {hosts}; run it again");
@@ -129,12 +135,10 @@ impl<'a> Dealing<'a> {
     }
 
     fn close(&self, failure: Option<&Error>) {
-        let mut state = lock(&self.state);
-        state.closed = true;
-        if let (Some(error), None) = (failure, &state.failure) {
-            state.failure = Some(Error::new(error.kind(), error.to_string()));
+        if let Some(error) = failure {
+            self.fail(Error::new(error.kind(), error.to_string()));
         }
-        drop(state);
+        lock(&self.state).closed = true;
         self.changed.notify_all();
     }
 
@@ -167,7 +171,7 @@ impl<'a> Dealing<'a> {
         host: &Connection,
         work: &(impl Fn(&Connection, Vec<Shard>, &dyn Fn() -> bool) -> Result<()> + Sync),
     ) {
-        let stop = || lock(&self.state).failure.is_some();
+        let stop = || self.failed.load(Ordering::SeqCst);
         loop {
             let batch = self.next(number);
             if batch.is_empty() {

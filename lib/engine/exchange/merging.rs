@@ -2,6 +2,7 @@
 //! of it already, and what cannot come to that host directly is brought to it from here.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, Scope};
 
@@ -81,6 +82,8 @@ struct Merging<'a> {
     offering: Vec<usize>,
     state: Mutex<State>,
     changed: Condvar,
+    /// Whether there is a failure: told to who may hold other locks.
+    failed: AtomicBool,
 }
 
 /// Has the ranges merged, and writes the manifest's lines of their shards to `output`.
@@ -112,6 +115,7 @@ pub(super) fn merge(
         offers,
         state: Mutex::new(state),
         changed: Condvar::new(),
+        failed: AtomicBool::new(false),
     };
     let merging = &merging;
     thread::scope(|scope| {
@@ -131,11 +135,12 @@ pub(super) fn merge(
 impl<'a> Merging<'a> {
     fn fail(&self, error: Error) {
         lock(&self.state).failure.get_or_insert(error);
+        self.failed.store(true, Ordering::SeqCst);
         self.changed.notify_all();
     }
 
     fn has_failed(&self) -> bool {
-        lock(&self.state).failure.is_some()
+        self.failed.load(Ordering::SeqCst)
     }
 
     /// Writes the lines of the shards, in order, as they are done.
@@ -213,7 +218,9 @@ impl<'a> Merging<'a> {
                     state.waiting.insert(number, full);
                 }
                 Err(error) => {
-                    state.failure.get_or_insert(error);
+                    drop(state);
+                    self.fail(error);
+                    return;
                 }
             }
             drop(state);
