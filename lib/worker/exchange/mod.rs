@@ -6,6 +6,7 @@
 //! key is followed by the number of its shard, its *tie*. So any cut of the keys, and any host for
 //! any range, gives the same bytes.
 
+mod brought;
 mod direct;
 mod in_place;
 pub(crate) mod road;

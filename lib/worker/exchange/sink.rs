@@ -1,8 +1,6 @@
 //! The sink of an exchange: the parts of a range come from all hosts, are merged, and become a
 //! shard: of records, or of the results of their groups.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
@@ -15,10 +13,9 @@ use crate::keyed::reduce::{self, Reduction};
 use crate::keyed::table;
 use crate::record::bad::{Bad, Policy};
 use crate::sort::merge::{Cursor, Merge};
-use crate::sort::segment::Segment;
-use crate::sort::spill::{Items, Spill, SpillReader};
 use crate::wire::exchange::{Deliver, Merge as Range, Merged, Source, Tally};
 use crate::wire::message::Part;
+use crate::worker::exchange::brought::{Brought, here_of};
 use crate::worker::exchange::road::{Broken, Relay, Road, Want};
 use crate::worker::exchange::{Exchange, bound, lock};
 use crate::worker::serve::Shared;
@@ -284,108 +281,6 @@ impl Gathering<'_> {
                 Ok(came)
             }
             Err(Broken::Failed(error) | Broken::Road(error)) => Err(error),
-        }
-    }
-}
-
-/// A part that is here, in memory or in a file: segments, each behind its length.
-enum Brought {
-    Memory(Vec<u8>),
-    File { spill: Spill, places: Vec<(u64, u64)> },
-}
-
-impl Brought {
-    fn new(spool: Spool) -> Result<Brought> {
-        let bytes = spool.len();
-        let spool = match spool.into_bytes() {
-            Ok(bytes) => return Ok(Brought::Memory(bytes)),
-            Err(spool) => spool,
-        };
-        let Some(file) = spool.into_file()? else { return Ok(Brought::Memory(Vec::new())) };
-        let places = places(&file, bytes)?;
-        Ok(Brought::File { spill: Spill::of(Arc::new(file), bytes), places })
-    }
-
-    /// How many read buffers it takes.
-    fn files(&self) -> usize {
-        match self {
-            Brought::Memory(_) => 0,
-            Brought::File { places, .. } => places.len(),
-        }
-    }
-
-    fn push_cursors<'a>(&'a self, buffer: usize, to: &mut Vec<From<'a>>) -> Result<()> {
-        match self {
-            Brought::Memory(bytes) => {
-                let mut rest = bytes.as_slice();
-                while let Some((length, behind)) = rest.split_first_chunk::<8>() {
-                    let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
-                    let (items, behind) = behind.split_at_checked(length).ok_or_else(damaged)?;
-                    to.push(From::Memory(Items::new(items)));
-                    rest = behind;
-                }
-                if rest.is_empty() { Ok(()) } else { Err(damaged()) }
-            }
-            Brought::File { spill, places } => {
-                let readers = places.iter().map(|(from, end)| spill.read_part(*from, *end, buffer));
-                to.extend(readers.map(From::File));
-                Ok(())
-            }
-        }
-    }
-}
-
-/// Where the segments of a part lie in its file.
-fn places(file: &File, bytes: u64) -> Result<Vec<(u64, u64)>> {
-    let (mut places, mut at) = (Vec::new(), 0);
-    while at < bytes {
-        let mut length = [0; 8];
-        let read = file.read_exact_at(&mut length, at);
-        read.map_err(|e| Error::io("read", "a temporary file", &e))?;
-        let from = at + 8;
-        let end = from.checked_add(u64::from_le_bytes(length)).filter(|end| *end <= bytes);
-        let end = end.ok_or_else(damaged)?;
-        places.push((from, end));
-        at = end;
-    }
-    Ok(places)
-}
-
-fn damaged() -> Error {
-    Error::incomplete("a part of a range is damaged")
-}
-
-/// The items of a range that lie in a segment of this host.
-fn here_of(segment: &Segment, range: &Range, buffer: usize) -> Result<From<'static>> {
-    let places = segment.places(bound(&range.from), bound(&range.to))?;
-    Ok(From::File(segment.read(places, buffer)))
-}
-
-/// Where items come from.
-enum From<'a> {
-    Memory(Items<'a>),
-    File(SpillReader),
-}
-
-impl Cursor for From<'_> {
-    fn advance(&mut self) -> Result<bool> {
-        match self {
-            From::Memory(items) => items.advance(),
-            From::File(items) => items.advance(),
-        }
-    }
-
-    fn key(&self) -> &[u8] {
-        match self {
-            From::Memory(items) => items.key(),
-            From::File(items) => items.key(),
-        }
-    }
-
-    fn text(&self) -> &[u8] {
-        match self {
-            From::Memory(items) => items.text(),
-            From::File(items) => items.text(),
         }
     }
 }
