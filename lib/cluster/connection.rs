@@ -6,6 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use crate::cluster::link::{self, End, Settings};
 use crate::error::{Error, Kind as Failure, Result};
 use crate::wire::exchange::Wanted;
 use crate::wire::flow::{Allowance, Debt};
-use crate::wire::frame::{Frame, broken};
+use crate::wire::frame::{Frame, HEAD_BYTES, broken};
 use crate::wire::message::{self, Ask, Hello, Reply, Welcome};
 use crate::wire::{BEAT_EVERY, Ear, Kind, VERSION};
 
@@ -48,6 +49,9 @@ pub struct Connection {
     pub(super) changed: Condvar,
     end: Arc<dyn End>,
     say: Arc<dyn Fn(&str) + Send + Sync>,
+    /// How many bytes were sent, and how many came.
+    sent: AtomicU64,
+    came: AtomicU64,
 }
 
 #[derive(Default)]
@@ -115,6 +119,8 @@ impl Connection {
             changed: Condvar::new(),
             end: link.end,
             say: Arc::clone(&settings.say),
+            sent: AtomicU64::new(0),
+            came: AtomicU64::new(0),
         });
         let (listening, beating) = (Arc::clone(&connection), Arc::clone(&connection));
         spawn(move || listening.listen(ear))?;
@@ -145,6 +151,11 @@ impl Connection {
     /// What carries the connection, in a word.
     pub fn road(&self) -> &'static str {
         self.end.road()
+    }
+
+    /// How many bytes went through it, both ways.
+    pub fn crossed(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed) + self.came.load(Ordering::Relaxed)
     }
 
     /// Why the worker is lost, if it is.
@@ -199,6 +210,7 @@ impl Connection {
             None => Err(Error::incomplete("closed")),
         };
         drop(to);
+        self.sent.fetch_add((HEAD_BYTES + payload.len()) as u64, Ordering::Relaxed);
         sent.map_err(|error| match error.kind() {
             // Too long for a frame: nothing was sent.
             Failure::Usage => error,
@@ -221,7 +233,7 @@ impl Connection {
         let mut buffer = vec![0; READ_BYTES];
         let error = loop {
             match self.heard(&mut ear).and_then(|()| ear.fill(&mut buffer)) {
-                Ok(true) => (),
+                Ok(true) => self.came.store(ear.came(), Ordering::Relaxed),
                 Ok(false) => break "its connection ended".to_string(),
                 Err(error) => break error.to_string(),
             }

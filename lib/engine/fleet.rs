@@ -147,6 +147,11 @@ impl Fleet {
         self.members.iter().map(|member| &member.connection)
     }
 
+    /// How many bytes went through the connections, both ways.
+    pub fn crossed(&self) -> u64 {
+        self.connections().map(|connection| connection.crossed()).sum()
+    }
+
     /// How many tasks may be under way at once.
     pub fn width(&self) -> usize {
         self.members.iter().map(|m| m.connection.welcome().slots as usize + AHEAD).sum()

@@ -147,4 +147,6 @@ pub struct Summary {
     pub spilled_bytes: u64,
     /// Attempts of commands beyond the first of each task.
     pub retries: u64,
+    /// Bytes that went between this machine and the hosts, both ways.
+    pub client_bytes: u64,
 }

@@ -18,12 +18,19 @@ pub struct Ear {
     decoder: Decoder,
     /// When something came last.
     heard: Instant,
+    /// How many bytes came.
+    came: u64,
 }
 
 impl Ear {
     /// Hears what comes from `stream`, from now on.
     pub fn new(stream: File) -> Ear {
-        Ear { stream, decoder: Decoder::default(), heard: Instant::now() }
+        Ear { stream, decoder: Decoder::default(), heard: Instant::now(), came: 0 }
+    }
+
+    /// How many bytes came so far.
+    pub fn came(&self) -> u64 {
+        self.came
     }
 
     /// The next frame that is here whole.
@@ -80,6 +87,7 @@ impl Ear {
                 Err(_) => 0,
             };
             self.heard = Instant::now();
+            self.came += count as u64;
             self.decoder.push(&buffer[..count]);
             if count == 0 && !self.decoder.is_at_end() {
                 return Err(Error::incomplete("its connection broke in the middle of a message"));

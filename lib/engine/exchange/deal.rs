@@ -28,8 +28,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 #[derive(Default)]
 struct State {
-    /// The shards that wait, for each host.
-    queues: Vec<VecDeque<Shard>>,
+    /// The shards that wait, for each host; and whether each is to be worked on alone.
+    queues: Vec<VecDeque<(Shard, bool)>>,
+    /// How many shards are worked on.
+    open: usize,
     /// Whether no more come.
     closed: bool,
     failure: Option<Error>,
@@ -56,7 +58,8 @@ impl<'a> Dealing<'a> {
     }
 
     /// Deals the shards of `consumer`, each of which `seen` gets to see first. `work` works on some
-    /// of them on a host; its last argument says whether that is in vain by now.
+    /// of them on a host; its last argument says whether that is in vain by now. Shards that are not
+    /// there as they should be (`Incomplete`) are tried one by one, and where else they lie.
     ///
     /// # Errors
     /// The first failure of `work`; `Hosts` for a shard that is out of reach; what the manifest says.
@@ -97,7 +100,6 @@ impl<'a> Dealing<'a> {
         coming: &Receiver<Result<Option<Shard>>>,
         seen: &mut impl FnMut(&Shard),
     ) -> Result<()> {
-        let hosts = self.hosts;
         loop {
             let shard = match coming.recv_timeout(LOOK_EVERY) {
                 Ok(shard) => shard?,
@@ -114,24 +116,45 @@ impl<'a> Dealing<'a> {
             if shard.contents.bytes == 0 {
                 continue;
             }
-            let there = |host: &Arc<Connection>| {
-                host.lost().is_none() && shard.hosts.iter().any(|name| name == host.name())
-            };
-            let near: Vec<usize> = (0..hosts.len()).filter(|n| there(&hosts[*n])).collect();
-            let mut state = lock(&self.state);
-            let waiting = |number: usize| {
-                state.queues[number].iter().map(|shard| shard.contents.bytes).sum::<u64>()
-            };
-            let found = near.into_iter().min_by_key(|number| waiting(*number));
-            let Some(number) = found else {
+            let Some(number) = self.place(&shard) else {
                 let (shard, hosts) = (shard.number, shard.hosts.join(", "));
                 let text = format!("shard {shard} is out of reach, with {hosts}; run it again");
                 return Err(Error::new(Kind::Hosts, text));
             };
-            state.queues[number].push_back(shard);
-            drop(state);
+            lock(&self.state).queues[number].push_back((shard, false));
             self.changed.notify_all();
         }
+    }
+
+    /// The host with the least to do of those that a shard lies on.
+    fn place(&self, shard: &Shard) -> Option<usize> {
+        let there = |host: &Arc<Connection>| {
+            host.lost().is_none() && shard.hosts.iter().any(|name| name == host.name())
+        };
+        let near: Vec<usize> =
+            (0..self.hosts.len()).filter(|number| there(&self.hosts[*number])).collect();
+        let state = lock(&self.state);
+        let waiting = |number: &usize| {
+            state.queues[*number].iter().map(|(shard, _)| shard.contents.bytes).sum::<u64>()
+        };
+        near.into_iter().min_by_key(waiting)
+    }
+
+    /// Deals shards again that were not as they should be on `host`: several one by one, for it may
+    /// be one of them only; one where else it lies. Whether there is such a place.
+    fn deal_again(&self, batch: Vec<Shard>, host: usize) -> bool {
+        let several = batch.len() > 1;
+        for mut shard in batch {
+            let number = if several {
+                Some(host)
+            } else {
+                shard.hosts.retain(|name| name != self.hosts[host].name());
+                self.place(&shard)
+            };
+            let Some(number) = number else { return false };
+            lock(&self.state).queues[number].push_back((shard, true));
+        }
+        true
     }
 
     fn close(&self, failure: Option<&Error>) {
@@ -149,15 +172,22 @@ impl<'a> Dealing<'a> {
             if state.failure.is_some() {
                 return Vec::new();
             }
-            let (mut batch, mut bytes) = (Vec::new(), 0);
-            while let Some(shard) = state.queues[number].front()
-                && (batch.is_empty() || bytes + shard.contents.bytes <= self.batch_bytes)
+            let (mut batch, mut bytes, mut whole) = (Vec::new(), 0, false);
+            while let Some((shard, alone)) = state.queues[number].front()
+                && (batch.is_empty()
+                    || !alone && !whole && bytes + shard.contents.bytes <= self.batch_bytes)
                 && batch.len() < BATCH_SHARDS
             {
                 bytes += shard.contents.bytes;
-                batch.extend(state.queues[number].pop_front());
+                whole = *alone;
+                batch.extend(state.queues[number].pop_front().map(|(shard, _)| shard));
             }
-            if !batch.is_empty() || state.closed {
+            if !batch.is_empty() {
+                state.open += batch.len();
+                return batch;
+            }
+            // What is worked on elsewhere may come back.
+            if state.closed && state.open == 0 {
                 return batch;
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -177,9 +207,15 @@ impl<'a> Dealing<'a> {
             if batch.is_empty() {
                 return;
             }
-            if let Err(error) = work(host, batch, &stop) {
-                self.fail(error);
-                return;
+            let count = batch.len();
+            let worked = work(host, batch.clone(), &stop);
+            let failed = worked.err().filter(|error| {
+                error.kind() != Kind::Incomplete || stop() || !self.deal_again(batch, number)
+            });
+            lock(&self.state).open -= count;
+            self.changed.notify_all();
+            if let Some(error) = failed {
+                return self.fail(error);
             }
         }
     }

@@ -82,7 +82,8 @@ pub fn reduce(
     })?;
     let summary = Summary { records_in: records, bytes_in: bytes, ..told };
     producer.end(output)?;
-    Ok((summary, producer))
+    let client_bytes = producer.fleet().crossed();
+    Ok((Summary { client_bytes, ..summary }, producer))
 }
 
 /// Writes the lines of the shards, in order, as they are done.

@@ -105,7 +105,8 @@ pub fn exchange(
     producer.hold(consumer.claim.take());
     let summary = run(what, remote, &producer, consumer, output)?;
     producer.end(output)?;
-    Ok((summary, producer))
+    let client_bytes = producer.fleet().crossed();
+    Ok((Summary { client_bytes, ..summary }, producer))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

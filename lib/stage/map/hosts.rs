@@ -106,7 +106,8 @@ pub fn run(
         }
     };
     producer.end(output)?;
-    Ok((summary, producer))
+    let client_bytes = producer.fleet().crossed();
+    Ok((Summary { client_bytes, ..summary }, producer))
 }
 
 fn claim(feed: &mut Feed) -> Option<Claim> {
