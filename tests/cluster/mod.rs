@@ -3,6 +3,7 @@
 mod at_work;
 mod bed;
 mod datasets;
+mod exchange;
 mod hosts;
 mod kills;
 mod lost;

@@ -22,7 +22,7 @@ pub const CLEAN: Duration = Duration::from_secs(20);
 /// Prints where the ssh_config is, and stays until its standard input ends.
 const HOLD: &str = "echo \"$CLUSTER_SSH_CONFIG\"; exec cat >/dev/null";
 
-/// Hosts n1 to n4 with real sshd.
+/// Hosts with real sshd.
 pub struct Cluster {
     name: String,
     ssh_config: PathBuf,
@@ -42,6 +42,12 @@ impl Cluster {
     /// goes when it is dropped.
     #[track_caller]
     pub fn new() -> Cluster {
+        Cluster::of(HOSTS)
+    }
+
+    /// [`Cluster::new`], with as many hosts as this: n1, n2, ...
+    #[track_caller]
+    pub fn of(hosts: usize) -> Cluster {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         for (program, package) in
             [("ssh", "openssh-client"), ("ip", "iproute2"), ("nsenter", "util-linux")]
@@ -51,7 +57,7 @@ impl Cluster {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("t{:x}x{number:x}", std::process::id());
         let mut command = Command::new(repository("scripts/cluster"));
-        command.args(["with", &HOSTS.to_string(), "--", "sh", "-c", HOLD]);
+        command.args(["with", &hosts.to_string(), "--", "sh", "-c", HOLD]);
         command.env("CLUSTER_NAME", &name).stdin(Stdio::piped()).stdout(Stdio::piped());
         // A process group of its own: Ctrl-C is for the suite, whose end it then sees.
         let mut holder = command.stderr(Stdio::piped()).process_group(0).spawn().unwrap();
@@ -66,7 +72,7 @@ impl Cluster {
         let cluster = Cluster { name, ssh_config, holder, held };
         let status = cluster.run(["status"]).text();
         let live = status.lines().filter(|line| line.contains(" up ")).count();
-        assert_eq!(live, HOSTS, "fewer hosts live than there should be:\n{status}");
+        assert_eq!(live, hosts, "fewer hosts live than there should be:\n{status}");
         cluster
     }
 
