@@ -44,6 +44,27 @@ pub(crate) mod hex {
     }
 }
 
+/// Tells whether bytes are those of some [`Contents`], by their number and the hash of all: for who
+/// needs no more of it.
+#[derive(Clone, Default)]
+pub struct Check {
+    bytes: u64,
+    hash: Xxh3,
+}
+
+impl Check {
+    /// Takes the next bytes, cut anywhere.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        self.hash.update(bytes);
+    }
+
+    /// Whether it was these.
+    pub fn is(&self, contents: &Contents) -> bool {
+        self.bytes == contents.bytes && self.hash.digest128() == contents.hash
+    }
+}
+
 /// Takes the digest of records as they come.
 #[derive(Clone, Default)]
 pub struct Digest {
@@ -108,6 +129,16 @@ mod tests {
         let parts = of(&[b"1\n"]).sum.wrapping_add(of(&[b"22\n333\n"]).sum);
         assert_eq!(parts, whole.sum);
         assert_ne!(of(&[b"1\n22\n33\n"]).sum, whole.sum);
+    }
+
+    #[test]
+    fn other_bytes_are_noticed() {
+        let contents = of(&[b"1\n22\n"]);
+        for (bytes, same) in [(&b"1\n22\n"[..], true), (b"22\n1\n", false), (b"1\n22", false)] {
+            let mut check = Check::default();
+            bytes.chunks(2).for_each(|part| check.push(part));
+            assert_eq!(check.is(&contents), same);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::merge::Cursor;
-use super::spill::{LENGTHS, Spill, SpillReader, SpillWriter, push_parts};
+use super::spill::{Items, LENGTHS, Spill, SpillReader, SpillWriter, push_parts};
 use crate::error::Result;
 
 /// How many bytes of items lie between two marks, at least.
@@ -62,18 +62,42 @@ impl SegmentWriter {
     /// # Errors
     /// When the disk is full.
     pub fn push(&mut self, key: &[u8], text: &[u8]) -> Result<()> {
-        if self.marks.last().is_none_or(|mark| mark.at + MARK_EVERY <= self.bytes) {
-            let first = key[..key.len().min(MARK_BYTES)].to_vec();
-            self.marks.push(Mark { key: first, key_len: key.len(), at: self.bytes });
-        }
+        self.mark(key, self.bytes);
         push_parts(&mut self.held, key, text);
         self.bytes += (LENGTHS + key.len() + text.len()) as u64;
         self.items += 1;
-        if self.held.len() >= WRITE_BYTES {
-            self.file.write(&self.held)?;
-            self.held.clear();
+        if self.held.len() >= WRITE_BYTES { self.write_held() } else { Ok(()) }
+    }
+
+    /// Writes the next items, which are in the form of a spilled run; `seen` gets to see the key and
+    /// the text of each.
+    ///
+    /// # Errors
+    /// `Incomplete` when they are damaged; when the disk is full.
+    pub fn write(&mut self, items: &[u8], mut seen: impl FnMut(&[u8], &[u8])) -> Result<()> {
+        self.write_held()?;
+        let mut each = Items::new(items);
+        while each.advance()? {
+            self.mark(each.key(), self.bytes + each.place() as u64);
+            self.items += 1;
+            seen(each.key(), each.text());
         }
-        Ok(())
+        self.bytes += items.len() as u64;
+        self.file.write(items)
+    }
+
+    /// Takes note of a key where that is due.
+    fn mark(&mut self, key: &[u8], at: u64) {
+        if self.marks.last().is_none_or(|mark| mark.at + MARK_EVERY <= at) {
+            let first = key[..key.len().min(MARK_BYTES)].to_vec();
+            self.marks.push(Mark { key: first, key_len: key.len(), at });
+        }
+    }
+
+    fn write_held(&mut self) -> Result<()> {
+        let written = self.file.write(&self.held);
+        self.held.clear();
+        written
     }
 
     /// Ends the writing.
@@ -151,7 +175,6 @@ impl Segment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sort::spill::Items;
 
     fn segment(keys: &[Vec<u8>]) -> Segment {
         let folder = tempfile::tempdir().unwrap();
@@ -160,6 +183,24 @@ mod tests {
             writer.push(key, format!("text {number:4000}").as_bytes()).unwrap();
         }
         writer.finish().unwrap()
+    }
+
+    #[test]
+    fn items_that_are_written_together_are_those_that_are_written_one_by_one() {
+        let keys: Vec<Vec<u8>> = (0..300u32).map(|n| format!("{n:05}").into_bytes()).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let (mut writer, mut items) = (SegmentWriter::new(folder.path()).unwrap(), Vec::new());
+        for (number, key) in keys.iter().enumerate() {
+            push_parts(&mut items, key, format!("text {number:4000}").as_bytes());
+        }
+        let mut seen = 0;
+        writer.write(&items, |_, text| seen += text.len()).unwrap();
+        writer.push(b"99999", b"last").unwrap();
+        let (written, mut pushed) = (writer.finish().unwrap(), segment(&keys));
+        assert_eq!((written.items(), seen), (301, 300 * 4005));
+        pushed.marks.truncate(written.marks.len());
+        assert_eq!(format!("{:?}", written.marks), format!("{:?}", pushed.marks));
+        assert_eq!(keys_between(&written, Some(b"00299"), None), [&keys[299][..], b"99999"]);
     }
 
     fn keys_between(segment: &Segment, from: Option<&[u8]>, to: Option<&[u8]>) -> Vec<Vec<u8>> {

@@ -124,6 +124,31 @@ impl Sorter {
         Ok(sorted.spilled_bytes)
     }
 
+    /// Gives all items to `emit`, in order, in the form of a spilled run. Returns the bytes that were
+    /// spilled.
+    ///
+    /// # Errors
+    /// What `emit` says; when the disk is full.
+    pub fn finish_spilled(mut self, mut emit: impl FnMut(&[u8]) -> Result<()>) -> Result<u64> {
+        if self.spills.is_empty() {
+            let Settings { jobs, unique, budget, .. } = self.settings;
+            let runs = std::mem::take(&mut self.runs);
+            merge(runs, jobs, budget.range, unique, Shape::Spill, emit)?;
+            return Ok(0);
+        }
+        let mut sorted = self.into_cursor()?;
+        let mut items = Vec::with_capacity(EMIT_BYTES);
+        while sorted.cursor.advance()? {
+            push_parts(&mut items, sorted.cursor.key(), sorted.cursor.text());
+            if items.len() >= EMIT_BYTES {
+                emit(&items)?;
+                items.clear();
+            }
+        }
+        emit(&items)?;
+        Ok(sorted.spilled_bytes)
+    }
+
     /// All items in order, keys and texts, as a stream. What is in memory is spilled first.
     ///
     /// # Errors

@@ -191,6 +191,11 @@ impl<'a> Items<'a> {
     pub fn new(bytes: &'a [u8]) -> Items<'a> {
         Items { bytes, at: 0, key_end: 0, end: 0 }
     }
+
+    /// Where the current item begins, in bytes.
+    pub fn place(&self) -> usize {
+        self.at - LENGTHS.min(self.at)
+    }
 }
 
 /// The lengths at the beginning of an item.

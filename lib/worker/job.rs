@@ -223,7 +223,7 @@ impl Work<'_> {
             }
             spool.push(&fed.bytes)?;
         }
-        if came.contents() != *contents {
+        if !came.is(contents) {
             let shard = shard.shard;
             let text =
                 format!("shard {shard} is not what its manifest says; nothing was run on it");

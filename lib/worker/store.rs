@@ -17,7 +17,7 @@ use nix::fcntl::{Flock, FlockArg};
 
 use crate::error::{Error, Kind, Result};
 use crate::format::ledger::Ledger;
-use crate::record::digest::{Contents, Digest};
+use crate::record::digest::{Check, Contents, Digest};
 use crate::record::stream::Input;
 use crate::wire::message::Kept;
 use crate::worker::base::{self, Base};
@@ -227,35 +227,35 @@ impl Drop for NewShard {
     }
 }
 
-/// A shard as a stream, whose digest is taken as it is read.
+/// A shard as a stream, which is checked as it is read.
 pub(crate) struct ShardFile {
     file: File,
     name: String,
-    digest: Arc<Mutex<Digest>>,
+    check: Arc<Mutex<Check>>,
 }
 
 /// What was read of a shard.
-pub(crate) struct Came(Arc<Mutex<Digest>>);
+pub(crate) struct Came(Arc<Mutex<Check>>);
 
 impl ShardFile {
     /// To read `file`, which messages call `name`.
     pub(crate) fn new(file: File, name: String) -> (ShardFile, Came) {
-        let digest = Arc::new(Mutex::new(Digest::default()));
-        (ShardFile { file, name, digest: Arc::clone(&digest) }, Came(digest))
+        let check = Arc::new(Mutex::new(Check::default()));
+        (ShardFile { file, name, check: Arc::clone(&check) }, Came(check))
     }
 }
 
 impl Came {
-    /// What it is, so far.
-    pub(crate) fn contents(&self) -> Contents {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contents()
+    /// Whether it is what the manifest says of it.
+    pub(crate) fn is(&self, contents: &Contents) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is(contents)
     }
 }
 
 impl Input for ShardFile {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let got = self.file.read(buffer).map_err(|e| Error::io("read", &self.name, &e))?;
-        self.digest.lock().unwrap_or_else(PoisonError::into_inner).push(&buffer[..got]);
+        self.check.lock().unwrap_or_else(PoisonError::into_inner).push(&buffer[..got]);
         Ok(got)
     }
 

@@ -36,7 +36,7 @@ impl Exchange {
         let mut results = Results { shard: store.begin(ask.fetch.shard, 1)?, stopped: &stopped };
         let blocks = Blocks::new(input, limits.max_record);
         let summary = reduce::in_order(grouping, &limits, &bad, None, blocks, &mut results)?;
-        if came.contents() != ask.contents {
+        if !came.is(&ask.contents) {
             let shard = ask.fetch.shard;
             return Err(Error::incomplete(format!("shard {shard} is not what its manifest says")));
         }

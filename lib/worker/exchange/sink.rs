@@ -285,10 +285,13 @@ impl Gathering<'_> {
     }
 }
 
-/// Items of which each is checked to be of the range, and not before the one before it.
+/// Items that are checked to be in order, and of the range: in order, they are when the first and the
+/// last of them are.
 struct Checked<'a, C> {
     items: C,
     last: Vec<u8>,
+    /// Whether there was one.
+    any: bool,
     from: &'a [u8],
     to: Option<&'a [u8]>,
 }
@@ -296,23 +299,24 @@ struct Checked<'a, C> {
 impl<'a, C: Cursor> Checked<'a, C> {
     fn new(items: C, range: &'a Range) -> Checked<'a, C> {
         let (from, to) = (bound(&range.from).unwrap_or_default(), bound(&range.to));
-        Checked { items, last: from.to_vec(), from, to }
+        Checked { items, last: from.to_vec(), any: false, from, to }
     }
 }
 
 impl<C: Cursor> Cursor for Checked<'_, C> {
     fn advance(&mut self) -> Result<bool> {
+        let wrong = |what| Err(Error::incomplete(format!("a record {what} in the exchange")));
         if !self.items.advance()? {
-            return Ok(false);
-        }
-        let key = self.items.key();
-        if key < self.last.as_slice() || self.to.is_some_and(|to| key >= to) {
-            let what = if key < self.from || self.to.is_some_and(|to| key >= to) {
-                "belongs to another range"
-            } else {
-                "is out of order"
+            return match self.any && self.to.is_some_and(|to| self.last.as_slice() >= to) {
+                true => wrong("belongs to another range"),
+                false => Ok(false),
             };
-            return Err(Error::incomplete(format!("a record {what} in the exchange")));
+        }
+        self.any = true;
+        let key = self.items.key();
+        if key < self.last.as_slice() {
+            let before = key < self.from;
+            return wrong(if before { "belongs to another range" } else { "is out of order" });
         }
         self.last.clear();
         self.last.extend_from_slice(key);

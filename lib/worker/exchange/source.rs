@@ -208,7 +208,7 @@ impl<'a> Sorting<'a> {
             }
             self.block(fetch.shard, block, &judge, &mut ends)?;
         }
-        if came.contents() != *contents {
+        if !came.is(contents) {
             let text = format!("{name} is not what its manifest says");
             return Err(Error::incomplete(text));
         }
@@ -245,19 +245,20 @@ impl<'a> Sorting<'a> {
         let mut to = Marked::new(self.exchange, &self.limits)?;
         let mut doubles = Tally::default();
         let mut last: Option<Vec<u8>> = None;
-        let spilled = self.sorter.finish_items(|key, text| {
-            let bare = &key[..key.len() - tie_bytes.min(key.len())];
-            if unique && last.as_deref() == Some(bare) {
-                doubles.count(xxh3_128(text));
-                return Ok(());
-            }
-            if unique {
+        let spilled = match unique {
+            false => self.sorter.finish_spilled(|items| to.write(items))?,
+            true => self.sorter.finish_items(|key, text| {
+                let bare = &key[..key.len() - tie_bytes.min(key.len())];
+                if last.as_deref() == Some(bare) {
+                    doubles.count(xxh3_128(text));
+                    return Ok(());
+                }
                 let last = last.get_or_insert_default();
                 last.clear();
                 last.extend_from_slice(bare);
-            }
-            to.push(key, text)
-        })?;
+                to.push(key, text)
+            })?,
+        };
         let held = to.finish()?;
         let spilled = spilled + held.segment.bytes();
         let sorted = Sorted { made: held.tally, doubles, spilled, ..self.sorted };
@@ -290,11 +291,48 @@ impl Ends {
 struct Marked<'a> {
     exchange: &'a Exchange,
     writer: SegmentWriter,
+    seen: Seen,
+    encoded: Vec<u8>,
+}
+
+/// What is noted of the items of a segment.
+struct Seen {
     tally: Tally,
     samples: Vec<Sample>,
     /// Finds the key without what orders the records of one key, where there is such.
     bare: Option<Keyer>,
-    encoded: Vec<u8>,
+}
+
+impl Seen {
+    fn see(&mut self, exchange: &Exchange, key: &[u8], text: &[u8]) {
+        self.tally.count(xxh3_128(text));
+        let bytes = (key.len() + text.len()) as u64;
+        match self.samples.last_mut() {
+            Some(sample) if sample.bytes < SAMPLE_EVERY => sample.bytes += bytes,
+            _ => {
+                let key = self.where_to_cut(exchange, key, text);
+                self.samples.push(Sample { key, bytes });
+            }
+        }
+    }
+
+    /// The beginning of the key of an item: of a key that stays together without what follows it.
+    fn where_to_cut(&mut self, exchange: &Exchange, key: &[u8], text: &[u8]) -> Vec<u8> {
+        let mut bare = Vec::new();
+        match (&mut self.bare, exchange.spec.spread) {
+            (_, true) => bare.extend_from_slice(key),
+            (Some(keyer), false) => {
+                // It has one, for it was sorted by it.
+                let _ = keyer.key(text, &mut bare);
+            }
+            (None, false) => {
+                let length = key.len() - exchange.tie_bytes().min(key.len());
+                bare.extend_from_slice(&key[..length]);
+            }
+        }
+        bare.truncate(SAMPLE_BYTES);
+        bare
+    }
 }
 
 impl<'a> Marked<'a> {
@@ -304,24 +342,23 @@ impl<'a> Marked<'a> {
         Ok(Marked {
             exchange,
             writer: SegmentWriter::new(&limits.directory)?,
-            tally: Tally::default(),
-            samples: Vec::new(),
-            bare: (!order.order_by.is_empty()).then_some(keyer),
+            seen: Seen {
+                tally: Tally::default(),
+                samples: Vec::new(),
+                bare: (!order.order_by.is_empty()).then_some(keyer),
+            },
             encoded: Vec::new(),
         })
     }
 
     fn push(&mut self, key: &[u8], text: &[u8]) -> Result<()> {
-        self.tally.count(xxh3_128(text));
-        let bytes = (key.len() + text.len()) as u64;
-        match self.samples.last_mut() {
-            Some(sample) if sample.bytes < SAMPLE_EVERY => sample.bytes += bytes,
-            _ => {
-                let key = self.where_to_cut(key, text);
-                self.samples.push(Sample { key, bytes });
-            }
-        }
+        self.seen.see(self.exchange, key, text);
         self.writer.push(key, text)
+    }
+
+    /// Writes items in the form of a spilled run.
+    fn write(&mut self, items: &[u8]) -> Result<()> {
+        self.writer.write(items, |key, text| self.seen.see(self.exchange, key, text))
     }
 
     fn push_group(&mut self, group: &Group) -> Result<()> {
@@ -336,26 +373,8 @@ impl<'a> Marked<'a> {
         Ok(())
     }
 
-    /// The beginning of the key of an item: of a key that stays together without what follows it.
-    fn where_to_cut(&mut self, key: &[u8], text: &[u8]) -> Vec<u8> {
-        let mut bare = Vec::new();
-        match (&mut self.bare, self.exchange.spec.spread) {
-            (_, true) => bare.extend_from_slice(key),
-            (Some(keyer), false) => {
-                // It has one, for it was sorted by it.
-                let _ = keyer.key(text, &mut bare);
-            }
-            (None, false) => {
-                let length = key.len() - self.exchange.tie_bytes().min(key.len());
-                bare.extend_from_slice(&key[..length]);
-            }
-        }
-        bare.truncate(SAMPLE_BYTES);
-        bare
-    }
-
     fn finish(self) -> Result<Held> {
         let segment = self.writer.finish()?;
-        Ok(Held { segment, tally: self.tally, samples: self.samples })
+        Ok(Held { segment, tally: self.seen.tally, samples: self.seen.samples })
     }
 }
