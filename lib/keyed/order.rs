@@ -63,7 +63,12 @@ impl Order {
 
     /// What is then known of the stream.
     pub fn facts(&self) -> Facts {
-        Facts { key: Some(self.keys.spelled()), reverse: self.reverse, spread: false }
+        Facts {
+            key: Some(self.keys.spelled()),
+            reverse: self.reverse,
+            spread: false,
+            lacking: self.missing == Missing::Null,
+        }
     }
 }
 

@@ -18,6 +18,9 @@ pub struct Facts {
     /// Whether the records of one key may lie in several shards.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub spread: bool,
+    /// Whether there may be records without the key, whose key counts as null.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lacking: bool,
 }
 
 /// A stream of bytes that is read, and knows its name.

@@ -280,7 +280,7 @@ mod tests {
         RunRecord {
             tool: tool.into(),
             argv: vec![Bytes(b"mc-map".to_vec()), Bytes(vec![0xff])],
-            facts: Facts { key: Some("a".into()), reverse: false, spread: false },
+            facts: Facts { key: Some("a".into()), ..Facts::default() },
             hosts: vec![host],
             inputs: vec![RunId::random().unwrap()],
             ..RunRecord::default()

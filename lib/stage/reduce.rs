@@ -154,7 +154,10 @@ pub fn on_hosts(options: &Options, facts: &Facts) -> Result<OnHosts> {
     };
     let whole = keys.is_some() && keys == stream && reverse == facts.reverse && !facts.spread;
     let ops = match &options.with {
-        With::Command(_) if whole => return Ok(OnHosts::Command),
+        // What lacks the key is refused, or dropped, where records are looked at one by one.
+        With::Command(_) if whole && (!facts.lacking || options.missing == Missing::Null) => {
+            return Ok(OnHosts::Command);
+        }
         With::Command(_) => return Ok(OnHosts::No),
         With::Ops(ops) => ops,
     };

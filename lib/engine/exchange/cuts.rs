@@ -33,10 +33,11 @@ pub(super) fn ranges(hosts: &[Weighed], wanted: Option<u64>) -> Vec<Range> {
         samples.extend(host.samples.iter().map(|(key, bytes)| (key.0.as_slice(), *bytes)));
     }
     samples.sort();
-    let total: u64 = samples.iter().map(|(_, bytes)| bytes).sum();
+    // What a host says need not be true: sums must not overflow for it.
+    let total = samples.iter().fold(0u64, |sum, (_, bytes)| sum.saturating_add(*bytes));
     let wanted = wanted.unwrap_or_else(|| total.div_ceil(RANGE_BYTES).min(RANGES_MAX)).max(1);
     let mut cuts: Vec<&[u8]> = Vec::new();
-    let mut before = 0;
+    let mut before = 0u64;
     for (key, bytes) in &samples {
         // The cut closest behind each share of the whole.
         let due = u128::from(total) * (cuts.len() as u128 + 1) / u128::from(wanted);
@@ -44,7 +45,7 @@ pub(super) fn ranges(hosts: &[Weighed], wanted: Option<u64>) -> Vec<Range> {
         if u128::from(before) >= due && is_new && (cuts.len() as u64) < wanted - 1 {
             cuts.push(key);
         }
-        before += bytes;
+        before = before.saturating_add(*bytes);
     }
     let mut ranges: Vec<Range> = (0..=cuts.len())
         .map(|number| Range {
@@ -56,7 +57,8 @@ pub(super) fn ranges(hosts: &[Weighed], wanted: Option<u64>) -> Vec<Range> {
     for (number, host) in hosts.iter().enumerate() {
         for (key, bytes) in &host.samples {
             let at = cuts.partition_point(|cut| *cut <= key.0.as_slice());
-            ranges[at].lie[number] += bytes;
+            let lies = &mut ranges[at].lie[number];
+            *lies = lies.saturating_add(*bytes);
         }
     }
     ranges

@@ -109,10 +109,10 @@ fn tell(
         let hosts: Vec<String> = host.into_iter().collect();
         output.write(&producer.line(&hosts, &merged.contents)?)?;
         output.flush()?;
-        summary.records_out += merged.contents.records;
-        summary.bytes_out += merged.contents.bytes;
-        summary.missing += merged.missing;
-        summary.spilled_bytes += merged.spilled;
+        summary.records_out = summary.records_out.saturating_add(merged.contents.records);
+        summary.bytes_out = summary.bytes_out.saturating_add(merged.contents.bytes);
+        summary.missing = summary.missing.saturating_add(merged.missing);
+        summary.spilled_bytes = summary.spilled_bytes.saturating_add(merged.spilled);
     }
     Ok(summary)
 }

@@ -1,7 +1,7 @@
 //! The merging of an exchange: each range goes to a host that has room, rather to one that has much
 //! of it already, and what cannot come to that host directly is brought to it from here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, Scope};
@@ -160,13 +160,18 @@ impl<'a> Merging<'a> {
             drop(state);
             output.write(&self.producer.line(&[host], &merged.contents)?)?;
             output.flush()?;
-            total.made.records += merged.contents.records;
-            total.made.bytes += merged.contents.bytes;
+            let Total { made, missing, spilled, direct, relayed, .. } = &mut total;
+            for (sum, more) in [
+                (&mut made.records, merged.contents.records),
+                (&mut made.bytes, merged.contents.bytes),
+                (missing, merged.missing),
+                (spilled, merged.spilled),
+                (direct, merged.direct),
+                (relayed, merged.relayed),
+            ] {
+                *sum = sum.saturating_add(more);
+            }
             total.came.add(merged.came);
-            total.missing += merged.missing;
-            total.spilled += merged.spilled;
-            total.direct += merged.direct;
-            total.relayed += merged.relayed;
             total.sizes.push(merged.contents.bytes);
         }
         total.cut_off = std::mem::take(&mut lock(&self.state).cut_off);
@@ -251,11 +256,15 @@ impl<'a> Merging<'a> {
         let merge = Merge { exchange: NUMBER, shard, attempt, from, to, sources };
         let request = connection.ask(&Ask::Merge(merge)).map_err(lost)?;
         let stop = || self.has_failed();
+        let mut brought = BTreeSet::new();
         loop {
             match connection.news(request, &stop).map_err(lost)? {
                 None => return Err(Error::incomplete("stopped")),
                 Some(News::Wanted(wanted)) => {
                     let from = self.allowed(host, &wanted)?;
+                    if !brought.insert(wanted.source) {
+                        return Err(broken("a part that is wanted twice").at(connection.name()));
+                    }
                     let of = Deliver { merge: request, source: wanted.source };
                     scope.spawn(move || {
                         if let Err(error) = self.relay(from, host, number, of) {
@@ -281,11 +290,11 @@ impl<'a> Merging<'a> {
 
     /// The host that has the part that `host` wants to be brought, if it may come by way of here.
     fn allowed(&self, host: usize, wanted: &Wanted) -> Result<usize> {
-        let to = self.hosts[host].name();
+        let to = self.hosts[host].shown();
         let Some(&from) = self.offering.get(wanted.source as usize) else {
             return Err(broken("a part that is nowhere").at(to));
         };
-        let pair = format!("{} to {to}", self.hosts[from].name());
+        let pair = format!("{} to {to}", self.hosts[from].shown());
         let why = wanted.why.clone().unwrap_or_else(|| "it does not listen".into());
         if self.offers.roads == Roads::Direct {
             return Err(Error::new(Kind::Hosts, why).at(format!("{pair}: no direct way")));

@@ -150,8 +150,8 @@ fn run(
         bytes_in: sorted.sorted.bytes,
         records_out: merged.made.records,
         bytes_out: merged.made.bytes,
-        missing: sorted.sorted.missing + merged.missing,
-        spilled_bytes: sorted.sorted.spilled + merged.spilled,
+        missing: sorted.sorted.missing.saturating_add(merged.missing),
+        spilled_bytes: sorted.sorted.spilled.saturating_add(merged.spilled),
         ..Summary::default()
     })
 }

@@ -71,12 +71,12 @@ fn sort_on(
 }
 
 fn take(sorted: &mut Sorted, more: Sorted) {
-    sorted.records += more.records;
-    sorted.bytes += more.bytes;
+    sorted.records = sorted.records.saturating_add(more.records);
+    sorted.bytes = sorted.bytes.saturating_add(more.bytes);
     sorted.made.add(more.made);
     sorted.doubles.add(more.doubles);
-    sorted.missing += more.missing;
-    sorted.spilled += more.spilled;
+    sorted.missing = sorted.missing.saturating_add(more.missing);
+    sorted.spilled = sorted.spilled.saturating_add(more.spilled);
     sorted.ends.extend(more.ends);
 }
 
