@@ -1,7 +1,8 @@
 # Reports on the flights, worked out on hosts: make -f hosts.mk HOSTS=node1,node2
 #
 # The cleaned records stay on the hosts; clean.mc is their manifest, and appears only when they lie
-# there whole. What is made from it is brought here. HOSTS is this machine twice, unless said.
+# there whole. It is grouped and reduced there too; only results come here. HOSTS is this machine
+# twice, unless said.
 
 HOSTS = :,:
 
@@ -11,10 +12,10 @@ clean.mc: data/flights.csv.gz clean.py
 	mc-cat csv,null=NA:$< | mc-map -h $(HOSTS) -o $@ ./clean.py
 
 carriers.csv: clean.mc
-	mc-cat $< | mc-shuffle -k carrier --reduce flights=count mean:delay p95:delay | mc-gather -o $@
+	mc-shuffle -k carrier --reduce flights=count mean:delay p95:delay < $< | mc-gather -o $@
 
 worst.ndjson: clean.mc
-	mc-cat $< | mc-shuffle -k carrier | mc-reduce worst=maxby:delay | mc-gather -o $@
+	mc-shuffle -k carrier < $< | mc-reduce worst=maxby:delay | mc-gather -o $@
 
 # The manifest is removed with its shards, and not without them.
 clean:

@@ -48,6 +48,7 @@ fn options_of_page(text: &str) -> BTreeSet<String> {
                 "Fl" => text += &format!(" -{}", words.next().unwrap()),
                 "Ar" => text += &format!(" {}", words.next().unwrap()),
                 "," => text += ",",
+                "..." => (),
                 _ => panic!(".It Fl {item}: an option is written .It Fl x , Fl -long Ar VALUE"),
             }
         }

@@ -46,6 +46,31 @@ fn what_the_readme_does_on_hosts_runs_as_it_stands() {
 }
 
 #[test]
+fn what_the_readme_exchanges_between_hosts_runs_and_says_what_is_shown() {
+    let readme = std::fs::read_to_string(repository("README.md")).unwrap();
+    let mut after = readme.split("```sh\n").nth(3).unwrap().split("```");
+    let (command, shown) = (after.next().unwrap(), after.next().unwrap());
+    let shown = shown.lines().filter_map(|line| line.strip_prefix("    "));
+    let shown: Vec<String> = shown.map(without_numbers).collect();
+    assert_eq!(shown.len(), 2);
+
+    let dir = dir();
+    copy(repository("examples"), dir.path());
+    std::fs::write(dir.path().join("hosts"), ":\n:\n").unwrap();
+    let output = sh("bash", command).current_dir(&dir).stderr_any().succeeds();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let said: Vec<String> = said.lines().map(without_numbers).collect();
+    assert_eq!(said, shown);
+    let here = "mc-cat csv,null=NA:data/flights.csv.gz | mc-map ./clean.py | mc-shuffle -k route |
+        mc-reduce count mean:delay | mc-gather -o here.csv && cmp here.csv routes.csv";
+    sh("bash", here).current_dir(&dir).succeeds();
+}
+
+fn without_numbers(line: &str) -> String {
+    line.chars().filter(|c| !c.is_ascii_digit() && *c != '.').collect()
+}
+
+#[test]
 fn the_demo_ends_with_its_tables() {
     let demo = Call::new(repository("scripts/demo")).arg("--tools").arg(crate::support::tools());
     let output = demo.succeeds().text();
