@@ -1,6 +1,10 @@
 //! The exchange: shuffle, sort and reduce of shards, from host to host.
 
 mod alike;
+mod bed;
+mod failures;
+mod hostile;
 mod inputs;
+mod limits;
 mod order;
 mod results;
