@@ -23,6 +23,7 @@ use crate::run::manifest::Writer;
 use crate::run::ownership::{Claim, GRACE, Outcome, Owner};
 use crate::run::run_dir::{RunRecord, Split};
 use crate::run::run_id::RunId;
+use crate::wire::bytes::Bytes;
 use crate::wire::message::{self, Ask, Reply};
 
 /// How much of a file is sent at once.
@@ -65,7 +66,7 @@ impl Producer {
         output: &mut dyn Output,
     ) -> Result<Producer> {
         let open = |run| Fleet::open(hosts, &reach.settings, &greeting(run, memory));
-        Producer::begin_with(reach, open, keep, Vec::new(), Facts::default(), output)
+        Producer::begin_with(reach, (hosts, open), keep, Vec::new(), Facts::default(), output)
     }
 
     /// The same on those of `hosts` that can be reached: shards lie on them, and maybe on others.
@@ -82,7 +83,7 @@ impl Producer {
         output: &mut dyn Output,
     ) -> Result<Producer> {
         let open = |run| Fleet::open_those_there(hosts, &reach.settings, &greeting(run, memory));
-        Producer::begin_with(reach, open, keep, Vec::new(), facts, output)
+        Producer::begin_with(reach, (hosts, open), keep, Vec::new(), facts, output)
     }
 
     /// The same without hosts, for shards that are parts of local files, `splits`.
@@ -96,12 +97,12 @@ impl Producer {
         output: &mut dyn Output,
     ) -> Result<Producer> {
         let open = |run| Fleet::open(&[], &reach.settings, &greeting(run, None));
-        Producer::begin_with(reach, open, keep, splits, Facts::default(), output)
+        Producer::begin_with(reach, (&[], open), keep, splits, Facts::default(), output)
     }
 
     fn begin_with(
         reach: &Reach,
-        open: impl FnOnce(RunId) -> Result<Fleet>,
+        (hosts, open): (&[(Host, String)], impl FnOnce(RunId) -> Result<Fleet>),
         keep: Option<&Path>,
         splits: Vec<Split>,
         facts: Facts,
@@ -111,30 +112,39 @@ impl Producer {
         reach.locks.sweep();
         let run = RunId::random()?;
         let owner = Some(reach.locks.own(run)?);
-        let fleet = open(run)?;
-        unpublished::settle(left, reach, &fleet);
         let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |at| at.as_secs());
-        let of = |c: &std::sync::Arc<Connection>| {
-            reach.record_of(c.host(), c.name(), c.welcome().directory.clone())
-        };
-        let record = RunRecord {
+        let host = |(host, name): &(Host, String)| reach.record_of(host, name, Bytes::default());
+        let mut record = RunRecord {
             tool: reach.tool.into(),
             argv: reach.argv.clone(),
             cwd: reach.cwd.as_os_str().into(),
             started,
             facts,
-            hosts: fleet.connections().map(of).collect(),
+            hosts: hosts.iter().map(host).collect(),
             inputs: Vec::new(),
             splits,
             kept: keep.map(|path| path.as_os_str().into()),
             unpublished: keep.is_some(),
         };
-        if keep.is_none() {
-            reach.runs.keep(run, &record)?;
-        }
         let (writer, first) = Writer::begin(run);
-        output.write(first.as_bytes())?;
-        output.flush()?;
+        if keep.is_none() {
+            // Before the hosts are connected to: whoever reads the manifest connects meanwhile.
+            reach.runs.keep(run, &record)?;
+            output.write(first.as_bytes())?;
+            output.flush()?;
+        }
+        let fleet = open(run).inspect_err(|_| {
+            let _ = reach.runs.remove(run);
+        })?;
+        unpublished::settle(left, reach, &fleet);
+        if keep.is_some() {
+            let of = |c: &std::sync::Arc<Connection>| {
+                reach.record_of(c.host(), c.name(), c.welcome().directory.clone())
+            };
+            record.hosts = fleet.connections().map(of).collect();
+            output.write(first.as_bytes())?;
+            output.flush()?;
+        }
         let (reach, writer) = (reach.clone(), Mutex::new(Some(writer)));
         Ok(Producer { reach, run, record, fleet, owner, writer, inputs: Vec::new() })
     }

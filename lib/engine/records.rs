@@ -50,6 +50,11 @@ impl Consumer {
 
     /// Reads the manifest before its shards are wanted, so that their hosts are there by then.
     fn read_ahead(mut self, to: &SyncSender<Result<Option<Shard>>>) -> Consumer {
+        if self.claim.is_some() {
+            // The shards are being made just now, most likely on all of them.
+            let names = self.origin.hosts.iter().map(|(_, name)| name.clone());
+            self.origin.want(&names.collect::<Vec<_>>());
+        }
         loop {
             let next = self.next_shard();
             let more = matches!(next, Ok(Some(_)));
