@@ -266,6 +266,8 @@ impl<'a> Merging<'a> {
                         return Err(broken("a part that is wanted twice").at(connection.name()));
                     }
                     let of = Deliver { merge: request, source: wanted.source };
+                    // Who waits for its turn takes no thread.
+                    self.wait_to_relay();
                     scope.spawn(move || {
                         if let Err(error) = self.relay(from, host, number, of) {
                             self.fail(error);
@@ -305,14 +307,17 @@ impl<'a> Merging<'a> {
         Ok(from)
     }
 
-    /// Brings a part of a range from one host to another.
-    fn relay(&self, from: usize, to: usize, number: usize, of: Deliver) -> Result<()> {
+    /// Waits until one more part may be relayed, and counts it.
+    fn wait_to_relay(&self) {
         let mut state = lock(&self.state);
         while state.relays >= RELAYS_MAX && state.failure.is_none() {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.relays += 1;
-        drop(state);
+    }
+
+    /// Brings a part of a range, which is counted already, from one host to another.
+    fn relay(&self, from: usize, to: usize, number: usize, of: Deliver) -> Result<()> {
         let brought = self.bring(&self.hosts[from], &self.hosts[to], number, of);
         lock(&self.state).relays -= 1;
         self.changed.notify_all();

@@ -12,7 +12,7 @@ const MANY: usize = 64;
 
 /// What a tool may have open and run: so much for each host, and some more.
 const DESCRIPTORS: usize = 6 * MANY + 100;
-const THREADS: usize = 10 * MANY + 100;
+const THREADS: usize = 6 * MANY + 100;
 
 /// What a worker may: it speaks with all others.
 const OF_WORKER: usize = 3 * MANY + 100;
