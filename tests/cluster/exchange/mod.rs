@@ -2,9 +2,11 @@
 
 mod alike;
 mod bed;
+mod facts;
 mod failures;
 mod hostile;
 mod inputs;
 mod limits;
 mod order;
 mod results;
+mod roads;
