@@ -115,6 +115,7 @@ impl Exchange {
         work: impl FnOnce(&Remote<'_>, Box<Consumer>, &mut dyn Output) -> Result<(Summary, Producer)>,
     ) -> Result<Summary> {
         memory.refuse_jobs()?;
+        memory.refuse_directory()?;
         let keep = self.output.as_deref();
         shards::check_output(session, keep)?;
         let reach = reach::reach(session, None, None)?;

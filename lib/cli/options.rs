@@ -122,6 +122,19 @@ impl Memory {
         }
     }
 
+    /// Refuses `-T`, which is about this machine.
+    ///
+    /// # Errors
+    /// `Usage` when it was given.
+    pub fn refuse_directory(&self) -> Result<()> {
+        match &self.temporary_directory {
+            Some(_) => {
+                Err(Error::usage("-T is about this machine: hosts have places of their own"))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The directory for temporary files.
     ///
     /// # Errors

@@ -34,6 +34,13 @@ pub fn check_output(session: &Session, keep: Option<&Path>) -> Result<()> {
         Some(path) if path == Path::new("-") => Err(Error::usage(
             "-o -: a dataset needs a file: say -o FILE.mc, or no -o and | mc-gather",
         )),
+        Some(path) if path.extension().is_none_or(|extension| extension != "mc") => {
+            let path = path.display();
+            Err(Error::usage(format!(
+                "-o {path}: what is kept of shards is their manifest: name it FILE.mc; for their \
+                 records: | mc-gather -o {path}"
+            )))
+        }
         Some(path) if path.is_dir() => {
             Err(Error::usage(format!("{} is a directory", path.display())))
         }

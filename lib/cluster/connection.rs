@@ -27,6 +27,9 @@ const READ_BYTES: usize = 256 * 1024;
 /// How long a worker has to end by itself: it ends the commands that it runs, which takes some.
 const END_WAIT: Duration = Duration::from_secs(6);
 
+/// The most slots that a host has.
+const SLOTS_MAX: u32 = 65_536;
+
 /// How a tool begins a connection.
 #[derive(Clone, Debug)]
 pub struct Greeting {
@@ -305,7 +308,12 @@ fn welcome(ear: &mut Ear) -> Result<Welcome> {
         return Err(Error::incomplete("the worker ended at once"));
     };
     match (kind, message::decode(&payload)?) {
-        (Kind::Control, Reply::Hello(welcome)) if welcome.protocol == VERSION => Ok(welcome),
+        (Kind::Control, Reply::Hello(welcome)) if welcome.protocol == VERSION => {
+            match (1..=SLOTS_MAX).contains(&welcome.slots) {
+                true => Ok(welcome),
+                false => Err(broken(format!("a host with {} slots", welcome.slots))),
+            }
+        }
         (Kind::Control, Reply::Hello(welcome)) => Err(broken(format!(
             "it has version {} of it (of {}), not {VERSION}",
             welcome.protocol, welcome.version

@@ -11,7 +11,11 @@ use crate::error::Result;
 const MARK_EVERY: u64 = 64 << 10;
 
 /// How much of a key a mark holds.
-const MARK_BYTES: usize = 256;
+const MARK_BYTES: usize = 4 << 10;
+
+/// How many bytes of items lie between two marks for each byte of the key that a mark holds, so
+/// that marks are few bytes beside what they are of.
+const MARK_SHARE: u64 = 64;
 
 /// How many bytes are written at once.
 const WRITE_BYTES: usize = 256 << 10;
@@ -88,7 +92,9 @@ impl SegmentWriter {
 
     /// Takes note of a key where that is due.
     fn mark(&mut self, key: &[u8], at: u64) {
-        if self.marks.last().is_none_or(|mark| mark.at + MARK_EVERY <= at) {
+        let is_due =
+            |mark: &Mark| mark.at + MARK_EVERY.max(mark.key.len() as u64 * MARK_SHARE) <= at;
+        if self.marks.last().is_none_or(is_due) {
             let first = key[..key.len().min(MARK_BYTES)].to_vec();
             self.marks.push(Mark { key: first, key_len: key.len(), at });
         }

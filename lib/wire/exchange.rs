@@ -2,11 +2,12 @@
 //! and each range is merged on one host, which gets the parts of it from all.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::record::digest::{Contents, hex};
 use crate::record::key::Missing;
 use crate::wire::bytes::Bytes;
-use crate::wire::message::{Fetch, Peer};
+use crate::wire::message::{self, Fetch, Peer};
 
 /// What an exchange is to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -135,8 +136,8 @@ pub struct Reduce {
 pub enum Source {
     /// The host that merges.
     Here,
-    /// A peer of this name, which may be asked for it.
-    Peer(String),
+    /// A peer of this name, which gives it to who shows this token.
+    Peer(String, String),
     /// The tool brings it.
     Relay,
 }
@@ -149,6 +150,18 @@ pub struct Peers {
     pub exchange: u32,
     /// The workers that listen.
     pub peers: Vec<Peer>,
+    /// What the tokens are made with that this host takes: only the tool and this host know it.
+    pub secret: String,
+}
+
+/// What shows that the tool has given a range to merge to who asks for its part, of the host with
+/// this secret: nobody else can make it.
+pub fn token(secret: &str, from: &Option<Bytes>, to: &Option<Bytes>) -> String {
+    let bounds = message::encode(&(from, to));
+    let inner = Sha256::new().chain_update(secret).chain_update(&bounds).finalize();
+    // Twice, so that nothing can be added behind the bounds.
+    let outer = Sha256::new().chain_update(secret).chain_update(inner).finalize();
+    outer.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A part that the tool is to bring.
@@ -189,4 +202,25 @@ pub struct Merged {
     pub direct: u64,
     /// Those that came by way of the tool.
     pub relayed: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_for_one_range_and_one_host() {
+        let bound = |key: &str| Some(Bytes(key.as_bytes().to_vec()));
+        let one = token("secret", &bound("a"), &bound("b"));
+        assert_eq!(one, token("secret", &bound("a"), &bound("b")));
+        for (secret, from, to) in [
+            ("other", bound("a"), bound("b")),
+            ("secret", bound("a"), None),
+            ("secret", None, bound("b")),
+            ("secret", bound("ab"), bound("b")),
+            ("secret", bound("a"), bound("c")),
+        ] {
+            assert_ne!(one, token(secret, &from, &to));
+        }
+    }
 }

@@ -305,6 +305,9 @@ pub struct Part {
     pub from: Option<Bytes>,
     /// The key behind the range; none is the end.
     pub to: Option<Bytes>,
+    /// That the asker is to merge this range: [`token`](crate::wire::exchange::token). The tool
+    /// needs none.
+    pub token: Option<String>,
 }
 
 impl Failed {

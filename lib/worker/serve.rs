@@ -292,7 +292,7 @@ impl Session {
             Ask::Peers(peers) => {
                 let exchange = self.exchanges.get(peers.exchange)?;
                 self.start(request, move |_, _, _| {
-                    exchange.meet(peers.peers)?;
+                    exchange.meet(peers.peers, peers.secret)?;
                     Ok(Reply::Done(Done::default()))
                 })
             }

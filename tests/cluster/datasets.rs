@@ -147,7 +147,10 @@ fn a_copy_that_is_gone_or_damaged_is_made_up_for_by_another() {
     ] {
         run(&format!("{reader} | cmp - in")).stderr_any().succeeds();
     }
-    run("mc-reduce --all count < x.mc | mc-gather").stderr_any().stdout("{\"count\":9000}\n").succeeds();
+    run("mc-reduce --all count < x.mc | mc-gather")
+        .stderr_any()
+        .stdout("{\"count\":9000}\n")
+        .succeeds();
 }
 
 #[test]

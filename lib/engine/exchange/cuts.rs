@@ -68,14 +68,14 @@ pub(super) fn ranges(hosts: &[Weighed], wanted: Option<u64>) -> Vec<Range> {
 pub(super) fn advice(ranges: &[Range], sizes: &[u64]) -> Option<String> {
     let mut sorted = sizes.to_vec();
     sorted.sort_unstable();
-    let (median, largest) = (sorted.get(sorted.len() / 2)?, sorted.last()?);
+    let (median, largest) = (sorted.get(sorted.len().saturating_sub(1) / 2)?, sorted.last()?);
     if ranges.len() < 2 || *largest < SKEW_BYTES || *largest < median.saturating_mul(SKEW) {
         return None;
     }
     let number = sizes.iter().position(|size| size == largest)? + 1;
     Some(format!(
-        "one key is heavy: shard {number} is {} MB, the median {} MB; whoever works on it is last: a \
-         longer key, or --reduce, which reduces before anything is sent",
+        "one range of keys is heavy: shard {number} is {} MB, the median {} MB, so whoever works on it \
+         is last: a finer key spreads it, and --reduce makes less of it",
         largest >> 20,
         median >> 20
     ))

@@ -81,9 +81,11 @@ impl<'a> Dealing<'a> {
             self.close(dealt.as_ref().err());
             dealt
         });
-        match lock(&self.state).failure.take() {
+        let mut state = lock(&self.state);
+        match state.failure.take() {
             Some(failure) => Err(failure),
-            None => dealt,
+            None if state.queues.iter().all(VecDeque::is_empty) && state.open == 0 => dealt,
+            None => Err(Error::incomplete("internal error: shards that nobody worked on")),
         }
     }
 

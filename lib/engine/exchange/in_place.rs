@@ -48,7 +48,7 @@ pub fn reduce(
         lock(&done).shards.insert(number, (host, merged));
         changed.notify_all();
     };
-    let (mut records, mut bytes) = (0, 0);
+    let (mut records, mut bytes, mut shards) = (0, 0, 0);
     let dealing = Dealing::new(&hosts, 0);
     let told = thread::scope(|scope| {
         let telling = scope.spawn(|| {
@@ -61,6 +61,7 @@ pub fn reduce(
         let seen = |shard: &Shard| {
             records += shard.contents.records;
             bytes += shard.contents.bytes;
+            shards += 1;
             if shard.contents.bytes == 0 {
                 let contents = Digest::default().contents();
                 finished(shard.number, None, Merged { contents, ..Merged::default() });
@@ -80,20 +81,24 @@ pub fn reduce(
         let told = telling.join().unwrap_or_else(|_| Err(Error::incomplete("internal error")));
         dealt.and(told)
     })?;
+    let (told, count) = told;
+    if count != shards {
+        return Err(Error::incomplete(format!("of {shards} shards {count} were reduced")));
+    }
     let summary = Summary { records_in: records, bytes_in: bytes, ..told };
     producer.end(output)?;
     let client_bytes = producer.fleet().crossed();
     Ok((Summary { client_bytes, ..summary }, producer))
 }
 
-/// Writes the lines of the shards, in order, as they are done.
+/// Writes the lines of the shards, in order, as they are done; says how many they are.
 fn tell(
     producer: &Producer,
     done: &Mutex<Done>,
     changed: &Condvar,
     output: &mut dyn Output,
-) -> Result<Summary> {
-    let mut summary = Summary::default();
+) -> Result<(Summary, u64)> {
+    let (mut summary, mut count) = (Summary::default(), 0);
     for number in 1.. {
         let mut state = lock(done);
         let next = loop {
@@ -106,6 +111,7 @@ fn tell(
         };
         drop(state);
         let Some((host, merged)) = next else { break };
+        count = number;
         let hosts: Vec<String> = host.into_iter().collect();
         output.write(&producer.line(&hosts, &merged.contents)?)?;
         output.flush()?;
@@ -114,7 +120,7 @@ fn tell(
         summary.missing = summary.missing.saturating_add(merged.missing);
         summary.spilled_bytes = summary.spilled_bytes.saturating_add(merged.spilled);
     }
-    Ok(summary)
+    Ok((summary, count))
 }
 
 /// Has a shard reduced; none when it is not wanted any more.

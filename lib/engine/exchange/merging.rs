@@ -13,7 +13,7 @@ use crate::engine::producer::Producer;
 use crate::error::{Error, Kind, Result};
 use crate::record::digest::Contents;
 use crate::record::stream::Output;
-use crate::wire::exchange::{Deliver, Merge, Merged, Source, Tally, Wanted, Weighed};
+use crate::wire::exchange::{Deliver, Merge, Merged, Source, Tally, Wanted, Weighed, token};
 use crate::wire::frame::broken;
 use crate::wire::message::{Ask, Part, Reply};
 
@@ -54,8 +54,8 @@ pub(super) struct Total {
 pub(super) struct Offers<'a> {
     /// What each has.
     pub(super) weighed: &'a [Weighed],
-    /// Which of them can be asked by the others.
-    pub(super) listening: Vec<bool>,
+    /// The secrets of those that can be asked by the others.
+    pub(super) secrets: Vec<Option<String>>,
     /// The roads that may be used.
     pub(super) roads: Roads,
 }
@@ -244,15 +244,16 @@ impl<'a> Merging<'a> {
         'a: 's,
     {
         let (connection, shard) = (&self.hosts[host], number as u64 + 1);
-        let source = |other: &usize| match *other {
-            other if other == host => Source::Here,
-            other if self.offers.listening[other] && self.offers.listening[host] => {
-                Source::Peer(self.hosts[other].name().into())
+        let (from, to) = bounds(&self.ranges[number]);
+        let secrets = &self.offers.secrets;
+        let source = |other: &usize| match &secrets[*other] {
+            _ if *other == host => Source::Here,
+            Some(secret) if secrets[host].is_some() => {
+                Source::Peer(self.hosts[*other].name().into(), token(secret, &from, &to))
             }
             _ => Source::Relay,
         };
         let sources = self.offering.iter().map(source).collect();
-        let (from, to) = bounds(&self.ranges[number]);
         let merge = Merge { exchange: NUMBER, shard, attempt, from, to, sources };
         let request = connection.ask(&Ask::Merge(merge)).map_err(lost)?;
         let stop = || self.has_failed();
@@ -268,11 +269,12 @@ impl<'a> Merging<'a> {
                     let of = Deliver { merge: request, source: wanted.source };
                     // Who waits for its turn takes no thread.
                     self.wait_to_relay();
-                    scope.spawn(move || {
+                    let relaying = thread::Builder::new().spawn_scoped(scope, move || {
                         if let Err(error) = self.relay(from, host, number, of) {
                             self.fail(error);
                         }
                     });
+                    relaying.map_err(|e| Error::io("start", "a thread", &e))?;
                 }
                 Some(News::Reply(reply)) => match *reply {
                     Reply::Merged(merged) => {
@@ -326,7 +328,7 @@ impl<'a> Merging<'a> {
 
     fn bring(&self, from: &Connection, to: &Connection, number: usize, of: Deliver) -> Result<()> {
         let (first, end) = bounds(&self.ranges[number]);
-        let part = Part { exchange: NUMBER, from: first, to: end };
+        let part = Part { exchange: NUMBER, from: first, to: end, token: None };
         let coming = from.ask(&Ask::Part(part)).map_err(lost)?;
         let going = to.ask(&Ask::Deliver(of)).map_err(lost)?;
         while let Some(data) = from.data(coming).map_err(lost)? {

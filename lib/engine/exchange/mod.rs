@@ -127,8 +127,8 @@ fn run(
     let weighed = weigh(&hosts)?;
     let ranges = cuts::ranges(&weighed, remote.ranges);
     let count = ranges.len();
-    let listening = roads::open(&hosts, remote.roads)?;
-    let offers = merging::Offers { weighed: &weighed, listening, roads: remote.roads };
+    let secrets = roads::open(&hosts, remote.roads)?;
+    let offers = merging::Offers { weighed: &weighed, secrets, roads: remote.roads };
     let merged = merging::merge(&hosts, producer, offers, &ranges, output)?;
     hosts.iter().try_for_each(|host| host.tell(&Ask::Over(NUMBER)))?;
     let grouped = !what.ops.is_empty() && what.order_by.is_empty();
@@ -193,7 +193,13 @@ fn verify(sorted: &sorting::Total, weighed: &[Weighed], came: Tally, grouped: bo
             "the exchange is not whole: of {due} {what} {got} came through, or others than those"
         )))
     };
+    if sorted.sorted.records != sorted.due.items {
+        return wrong("records", sorted.due.items, sorted.sorted.records);
+    }
     // Records are exchanged as they are; parts of groups are made of them.
+    if !grouped && kept.items.saturating_add(sorted.sorted.missing) != sorted.due.items {
+        return wrong("records", sorted.due.items, kept.items);
+    }
     if !grouped && sorted.sorted.missing == 0 && kept != sorted.due {
         return wrong("records", sorted.due.items, kept.items);
     }

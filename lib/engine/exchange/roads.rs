@@ -5,17 +5,19 @@ use std::sync::Arc;
 use crate::cluster::Connection;
 use crate::engine::exchange::{NUMBER, Roads, lost};
 use crate::error::{Error, Kind, Result};
+use crate::run::run_id::RunId;
 use crate::wire::exchange::Peers;
 use crate::wire::frame::broken;
 use crate::wire::message::{Ask, Peer, Reply};
 
-/// Has the hosts listen for one another, where `roads` asks for that; says of each whether it does.
+/// Has the hosts listen for one another, where `roads` asks for that; gives the secret of each that
+/// does.
 ///
 /// # Errors
 /// `Hosts` when one is lost, or cannot listen though there is no other road.
-pub(super) fn open(hosts: &[Arc<Connection>], roads: Roads) -> Result<Vec<bool>> {
+pub(super) fn open(hosts: &[Arc<Connection>], roads: Roads) -> Result<Vec<Option<String>>> {
     if roads == Roads::Relay || hosts.len() < 2 {
-        return Ok(vec![false; hosts.len()]);
+        return Ok(vec![None; hosts.len()]);
     }
     let (mut peers, mut listening) = (Vec::new(), Vec::new());
     for (host, reply) in hosts.iter().zip(all(hosts, &Ask::Listen(NUMBER))?) {
@@ -23,20 +25,29 @@ pub(super) fn open(hosts: &[Arc<Connection>], roads: Roads) -> Result<Vec<bool>>
             Reply::Listening(found) => {
                 let (name, addresses) = (host.name().to_string(), found.addresses);
                 peers.push(Peer { name, addresses, certificate: found.certificate });
-                listening.push(true);
+                listening.push(Some(RunId::random()?.to_string()));
             }
             Reply::Failed(failed) if roads == Roads::Direct => {
                 return Err(Error::new(Kind::Hosts, failed.error().to_string()).at(host.shown()));
             }
-            Reply::Failed(_) => listening.push(false),
+            Reply::Failed(_) => listening.push(None),
             _ => return Err(broken("another reply than was asked for").at(host.shown())),
         }
     }
-    let met: Vec<Arc<Connection>> =
-        hosts.iter().zip(&listening).filter(|(_, on)| **on).map(|(host, _)| host.clone()).collect();
-    for (host, reply) in met.iter().zip(all(&met, &Ask::Peers(Peers { exchange: NUMBER, peers }))?)
-    {
-        match reply {
+    let met: Vec<(&Arc<Connection>, &String)> = hosts
+        .iter()
+        .zip(&listening)
+        .filter_map(|(host, secret)| Some((host, secret.as_ref()?)))
+        .collect();
+    let asked: Vec<u32> = met
+        .iter()
+        .map(|(host, secret)| {
+            let (peers, secret) = (peers.clone(), secret.to_string());
+            host.ask(&Ask::Peers(Peers { exchange: NUMBER, peers, secret }))
+        })
+        .collect::<Result<_>>()?;
+    for ((host, _), request) in met.iter().zip(asked) {
+        match host.reply(request).map_err(lost)? {
             Reply::Done(_) => (),
             Reply::Failed(failed) => return Err(failed.error().at(host.shown())),
             _ => return Err(broken("another reply than was asked for").at(host.shown())),

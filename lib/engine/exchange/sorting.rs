@@ -38,7 +38,9 @@ pub(super) fn sort(
     let seen = |shard: &Shard| {
         due.add(Tally { items: shard.contents.records, sum: shard.contents.sum });
     };
-    Dealing::new(hosts, BATCH_BYTES).run(consumer, seen, |host, batch, stop| {
+    // The ends of a shard may be long: those of one fit into a message.
+    let batch_bytes = if in_order { 0 } else { BATCH_BYTES };
+    Dealing::new(hosts, batch_bytes).run(consumer, seen, |host, batch, stop| {
         if let Some(sorted) = sort_on(host, batch, stop)? {
             take(&mut lock(&all), sorted);
         }
@@ -64,8 +66,8 @@ fn sort_on(
     let reply = host.ask(&ask).and_then(|request| host.reply_unless(request, stop));
     match reply.map_err(lost)? {
         Some(Reply::Sorted(sorted)) => Ok(Some(sorted)),
-        Some(Reply::Failed(failed)) => Err(failed.error().at(host.name())),
-        Some(_) => Err(broken("another reply than was asked for").at(host.name())),
+        Some(Reply::Failed(failed)) => Err(failed.error().at(host.shown())),
+        Some(_) => Err(broken("another reply than was asked for").at(host.shown())),
         None => Ok(None),
     }
 }

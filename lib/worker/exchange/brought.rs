@@ -10,6 +10,7 @@ use crate::sort::segment::Segment;
 use crate::sort::spill::{Items, Spill, SpillReader};
 use crate::wire::exchange::Merge as Range;
 use crate::worker::exchange::bound;
+use crate::worker::exchange::source::SEGMENTS_MAX;
 use crate::worker::spool::Spool;
 
 /// A part that is here, in memory or in a file: segments, each behind its length.
@@ -44,7 +45,11 @@ impl Brought {
         match self {
             Brought::Memory(bytes) => {
                 let mut rest = bytes.as_slice();
+                let most = to.len() + SEGMENTS_MAX;
                 while let Some((length, behind)) = rest.split_first_chunk::<8>() {
+                    if *length == [0; 8] || to.len() == most {
+                        return Err(damaged());
+                    }
                     let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
                     let (items, behind) = behind.split_at_checked(length).ok_or_else(damaged)?;
                     to.push(From::Memory(Items::new(items)));
@@ -71,6 +76,9 @@ fn places(file: &File, bytes: u64) -> Result<Vec<(u64, u64)>> {
         let from = at + 8;
         let end = from.checked_add(u64::from_le_bytes(length)).filter(|end| *end <= bytes);
         let end = end.ok_or_else(damaged)?;
+        if end == from || places.len() == SEGMENTS_MAX {
+            return Err(damaged());
+        }
         places.push((from, end));
         at = end;
     }

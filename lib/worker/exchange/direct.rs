@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, Result};
 use crate::wire::bytes::Bytes;
+use crate::wire::exchange::token;
 use crate::wire::frame::broken;
 use crate::wire::message::{Listening, Part, Peer};
 use crate::worker::exchange::road::{Broken, Road, Want};
@@ -32,19 +33,21 @@ impl Exchange {
         Ok(Listening { addresses, certificate })
     }
 
-    /// From now on sends parts to these peers, and asks them for theirs.
-    pub(crate) fn meet(self: &Arc<Exchange>, peers: Vec<Peer>) -> Result<()> {
+    /// From now on sends parts to these peers, of ranges for which they show a token that was made
+    /// with `secret`, and asks them for theirs.
+    pub(crate) fn meet(self: &Arc<Exchange>, peers: Vec<Peer>, secret: String) -> Result<()> {
         let Some(direct) = lock(&self.direct).clone() else {
             return Err(broken("peers for who does not listen"));
         };
         // The listener belongs to the exchange: it must not keep it.
         let exchange = Arc::downgrade(self);
-        let send = move |part: &Part, take: &mut dyn FnMut(&[u8]) -> Result<()>| match exchange
-            .upgrade()
-            .filter(|exchange| exchange.spec.number == part.exchange)
-        {
-            Some(exchange) => exchange.part(part, take),
-            None => Err(Error::incomplete("the exchange is over")),
+        let send = move |part: &Part, take: &mut dyn FnMut(&[u8]) -> Result<()>| {
+            let exchange = exchange.upgrade().filter(|e| e.spec.number == part.exchange);
+            let exchange = exchange.ok_or_else(|| Error::incomplete("the exchange is over"))?;
+            if part.token != Some(token(&secret, &part.from, &part.to)) {
+                return Err(Error::incomplete("a range was asked for that is another's to merge"));
+            }
+            exchange.part(part, take)
         };
         direct.listener.serve(&peers, Arc::new(send))?;
         let met = Peers::new(&direct.identity, peers)?;

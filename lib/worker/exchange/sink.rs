@@ -253,19 +253,20 @@ impl Gathering<'_> {
 
     fn part(&self, number: u32, source: &Source, memory: usize) -> Result<Spool> {
         let spool = || Spool::new(Vec::new(), memory, self.shared.base.path());
+        let (peer, token) = match source {
+            Source::Peer(name, token) => (name.as_str(), Some(token.clone())),
+            Source::Relay | Source::Here => ("", None),
+        };
         let part = Part {
             exchange: self.range.exchange,
             from: self.range.from.clone(),
             to: self.range.to.clone(),
-        };
-        let peer = match source {
-            Source::Peer(name) => name.as_str(),
-            Source::Relay | Source::Here => "",
+            token,
         };
         let of = Deliver { merge: self.request, source: number };
         let mut want = Want { peer, of, part: &part, why: None, stopped: self.stopped };
         let direct = lock(&self.exchange.direct).clone();
-        if let (Some(direct), Source::Peer(_)) = (direct, source) {
+        if let (Some(direct), Source::Peer(..)) = (direct, source) {
             match direct.bring(&want, spool()) {
                 Ok(came) => {
                     self.direct.fetch_add(came.len(), Ordering::Relaxed);

@@ -29,16 +29,23 @@ use crate::worker::store::{self, ShardFile};
 const SAMPLE_EVERY: u64 = 64 << 10;
 
 /// How much of a key a sample holds.
-const SAMPLE_BYTES: usize = 256;
+const SAMPLE_BYTES: usize = 4 << 10;
+
+/// How many bytes of items lie between two samples for each byte of the key of a sample, so that
+/// samples are few bytes beside what they are of.
+const SAMPLE_SHARE: u64 = 64;
+
+/// How many bytes of keys a host gives away: they go into one message.
+const SAMPLES_BYTES: usize = 512 << 10;
 
 /// How many samples a host gives away: they go into one message.
 const SAMPLES_MAX: usize = 1024;
 
 /// How many segments a host offers: each is a stream in every merge.
-const SEGMENTS_MAX: usize = 64;
+pub(super) const SEGMENTS_MAX: usize = 64;
 
 /// The longest beginning of a key that is compared with that of another shard.
-const END_BYTES: usize = 4 << 10;
+const END_BYTES: usize = 128 << 10;
 
 /// The part of a task's memory that a table of groups may take: one in so many.
 const TABLE_SHARE: usize = 4;
@@ -90,9 +97,12 @@ impl Exchange {
         let mut samples: Vec<Sample> =
             sorted.iter().flat_map(|held| held.samples.clone()).collect();
         samples.sort();
-        let each = samples.len().div_ceil(SAMPLES_MAX).max(1);
+        let bytes: usize = samples.iter().map(|sample| sample.key.len()).sum();
+        let each = samples.len().div_ceil(SAMPLES_MAX).max(bytes.div_ceil(SAMPLES_BYTES)).max(1);
+        let longest = SAMPLES_BYTES / samples.len().div_ceil(each).max(1);
         let thin = |few: &[Sample]| {
-            (Bytes(few[0].key.clone()), few.iter().map(|sample| sample.bytes).sum())
+            let key = few[0].key[..few[0].key.len().min(longest)].to_vec();
+            (Bytes(key), few.iter().map(|sample| sample.bytes).sum())
         };
         Ok(Weighed { offered, samples: samples.chunks(each).map(thin).collect() })
     }
@@ -213,6 +223,7 @@ impl<'a> Sorting<'a> {
             return Err(Error::incomplete(text));
         }
         if let (true, Some(first)) = (self.exchange.spec.in_order, ends.first) {
+            ends.last.truncate(END_BYTES);
             self.sorted.ends.push((fetch.shard, Bytes(first), Bytes(ends.last)));
         }
         let summary = judge.summary();
@@ -276,9 +287,8 @@ struct Ends {
 impl Ends {
     /// Whether `key` may come next.
     fn go_on(&mut self, key: &[u8]) -> bool {
-        let key = &key[..key.len().min(END_BYTES)];
         if self.first.is_none() {
-            self.first = Some(key.to_vec());
+            self.first = Some(key[..key.len().min(END_BYTES)].to_vec());
         }
         let in_order = self.last.as_slice() <= key;
         self.last.clear();
@@ -308,7 +318,11 @@ impl Seen {
         self.tally.count(xxh3_128(text));
         let bytes = (key.len() + text.len()) as u64;
         match self.samples.last_mut() {
-            Some(sample) if sample.bytes < SAMPLE_EVERY => sample.bytes += bytes,
+            Some(sample)
+                if sample.bytes < SAMPLE_EVERY.max(sample.key.len() as u64 * SAMPLE_SHARE) =>
+            {
+                sample.bytes += bytes;
+            }
             _ => {
                 let key = self.where_to_cut(exchange, key, text);
                 self.samples.push(Sample { key, bytes });

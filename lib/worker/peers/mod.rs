@@ -112,7 +112,12 @@ mod tests {
 
     /// Asks for so many bytes.
     fn part(length: usize) -> Part {
-        Part { exchange: 1, from: Some(Bytes(length.to_string().into_bytes())), to: None }
+        Part {
+            exchange: 1,
+            from: Some(Bytes(length.to_string().into_bytes())),
+            to: None,
+            token: None,
+        }
     }
 
     fn length(part: &Part) -> usize {
