@@ -76,8 +76,9 @@ fn a_pair_that_is_cut_in_the_middle_falls_over_to_the_client() {
 
 #[test]
 fn nobody_listens_before_or_after_and_strangers_get_nothing() {
-    let bed = Bed::new(60_000);
-    bed.cluster.run(["slow", "n3", "4mbit"]);
+    let bed = Bed::new(100_000);
+    // Until it is healed: the exchange is to outlast the strangers, however busy this machine is.
+    bed.cluster.run(["slow", "n3", "512kbit"]);
     let line = "mc-sort -n 8 -k k < x.mc | tee m | (until test -e go; do sleep 0.05; done; mc-gather) | cmp - due";
     let running = bed.run(line).spawn();
     bed.merges();
