@@ -192,7 +192,7 @@ impl Args {
         let remote = Remote {
             reach: &reach,
             hosts: self.hosts.hosts()?,
-            memory: self.memory.given_bytes(),
+            memory: self.memory.given_bytes()?,
             words: remote_words,
             files: cargo.files,
             replicas: 1,

@@ -160,15 +160,18 @@ impl Args {
         session: &mut Session,
     ) -> Result<Summary> {
         match reduce::on_hosts(options, &consumer.facts)? {
-            OnHosts::InPlace(what) => {
+            OnHosts::InPlace(what) if !self.exchange.has_ranges() => {
                 self.exchange.publish(session, &self.memory, consumer, |remote, shards, output| {
                     exchange::reduce(what, remote, shards, output)
                 })
             }
-            OnHosts::Exchange(what) => {
+            OnHosts::InPlace(what) | OnHosts::Exchange(what) => {
                 self.exchange.publish(session, &self.memory, consumer, |remote, shards, output| {
                     exchange::exchange(what, Facts::default(), remote, shards, output)
                 })
+            }
+            OnHosts::Command if self.exchange.has_ranges() => {
+                Err(Error::usage("-n: the command makes one shard of each that there is"))
             }
             OnHosts::Command => self.command_on_hosts(options, consumer, session),
             OnHosts::No => {

@@ -74,7 +74,7 @@ fn main() -> ExitCode {
         let remote = Remote {
             reach: &reach,
             hosts: Some(hosts),
-            memory: args.memory.given_bytes(),
+            memory: args.memory.given_bytes()?,
             words: Vec::new(),
             files: Vec::new(),
             replicas: args.replicas.get(),

@@ -3,7 +3,7 @@
 #![allow(rustdoc::broken_intra_doc_links)]
 
 use std::num::NonZeroU64;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
@@ -98,9 +98,9 @@ impl Exchange {
         }
     }
 
-    /// Where the manifest of what is made is to stay, if it is.
-    pub fn keep(&self) -> Option<&Path> {
-        self.output.as_deref()
+    /// Whether the user says how many shards to make.
+    pub fn has_ranges(&self) -> bool {
+        self.ranges.is_some()
     }
 
     /// Calls `work` with what it takes to exchange shards, and publishes those that it makes.
@@ -121,7 +121,7 @@ impl Exchange {
         let reach = reach::reach(session, None, None)?;
         let remote = Remote {
             reach: &reach,
-            memory: memory.given_bytes(),
+            memory: memory.given_bytes()?,
             keep,
             ranges: self.ranges.map(NonZeroU64::get),
             roads: match self.exchange {

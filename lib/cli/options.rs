@@ -101,11 +101,15 @@ impl Memory {
         usize::try_from(bytes).unwrap_or(usize::MAX)
     }
 
-    /// The memory that `-S` names in bytes, if it does.
-    pub fn given_bytes(&self) -> Option<u64> {
-        match self.size {
-            Some(Size::Bytes(bytes)) => Some(bytes),
-            _ => None,
+    /// The memory that `-S` names for each host in bytes, if it does.
+    ///
+    /// # Errors
+    /// `Usage` for a part of a memory: that of this machine says nothing of a host's.
+    pub fn given_bytes(&self) -> Result<Option<u64>> {
+        match &self.size {
+            Some(Size::Bytes(bytes)) => Ok(Some(*bytes)),
+            Some(_) => Err(Error::usage("-S: for hosts say how many bytes, such as 4G")),
+            None => Ok(None),
         }
     }
 
