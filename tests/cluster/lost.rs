@@ -90,8 +90,10 @@ fn a_guardian_that_is_killed_leaves_no_shards() {
         assert!(begin.elapsed() < CLEAN, "no shards: {}", cluster.leftovers());
         std::thread::sleep(Duration::from_millis(20));
     }
-    // The oldest of the worker's processes.
-    cluster.on_host("n1", "kill -9 $(pgrep -of 'mycloud-[0-9]*/bin/[0-9a-f]')");
+    // The parent of the worker that works in the run's directory: a reader's does not.
+    let guardian = "for p in /proc/[0-9]*; do case $(readlink $p/cwd):$(readlink $p/exe) in \
+                    */runs/*/work:*/mycloud-*) ps -o ppid= -p ${p#/proc/};; esac; done | head -n 1";
+    cluster.on_host("n1", &format!("kill -9 $({guardian})"));
     let ended = work.ends();
     assert!(!ended.whole, "{}", ended.stderr);
     cluster.is_clean();
