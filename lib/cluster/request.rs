@@ -145,31 +145,22 @@ impl Connection {
         stop: &dyn Fn() -> bool,
         take: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<Option<Reply>> {
-        let mut state = self.state();
         loop {
-            if let Some(open) = state.requests.get_mut(&request) {
-                if let Some(data) = open.data.pop_front() {
+            let heard = self.look(request, stop, |open| match open.data.pop_front() {
+                Some(data) => {
                     let credit = open.debt.dealt_with(data.len() as u64);
-                    drop(state);
-                    self.taken(request, credit, take(&data))?;
-                    state = self.state();
-                    continue;
+                    Some(Ok((data, credit)))
                 }
-                if let Some(reply) = open.reply.take() {
-                    state.requests.remove(&request);
+                None => open.reply.take().map(Err),
+            })?;
+            match heard {
+                Some(Ok((data, credit))) => self.taken(request, credit, take(&data))?,
+                Some(Err(reply)) => {
+                    self.state().requests.remove(&request);
                     return Ok(Some(reply));
                 }
+                None => return Ok(None),
             }
-            if let Some(why) = &state.lost {
-                return Err(self.lost_error(why));
-            }
-            if stop() {
-                drop(state);
-                self.cancel(request);
-                return Ok(None);
-            }
-            let waited = self.changed.wait_timeout(state, LOOK_EVERY);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -179,16 +170,28 @@ impl Connection {
     /// # Errors
     /// `Hosts` when the worker is lost.
     pub fn news(&self, request: u32, stop: &dyn Fn() -> bool) -> Result<Option<News>> {
+        let news = self.look(request, stop, |open| match open.wanted.pop_front() {
+            Some(wanted) => Some(News::Wanted(wanted)),
+            None => open.reply.take().map(|reply| News::Reply(Box::new(reply))),
+        })?;
+        if matches!(news, Some(News::Reply(_))) {
+            self.state().requests.remove(&request);
+        }
+        Ok(news)
+    }
+
+    /// Waits until `found` finds something in a request; gives up once `stop` says so, which is
+    /// asked now and then: then nothing more of it is wanted.
+    fn look<T>(
+        &self,
+        request: u32,
+        stop: &dyn Fn() -> bool,
+        mut found: impl FnMut(&mut Request) -> Option<T>,
+    ) -> Result<Option<T>> {
         let mut state = self.state();
         loop {
-            if let Some(open) = state.requests.get_mut(&request) {
-                if let Some(wanted) = open.wanted.pop_front() {
-                    return Ok(Some(News::Wanted(wanted)));
-                }
-                if let Some(reply) = open.reply.take() {
-                    state.requests.remove(&request);
-                    return Ok(Some(News::Reply(Box::new(reply))));
-                }
+            if let Some(found) = state.requests.get_mut(&request).and_then(&mut found) {
+                return Ok(Some(found));
             }
             if let Some(why) = &state.lost {
                 return Err(self.lost_error(why));

@@ -190,7 +190,7 @@ pub struct Deliver {
 pub struct Merged {
     /// The shard.
     pub contents: Contents,
-    /// The items that came.
+    /// The items that came, where there was an exchange.
     pub came: Tally,
     /// Those of them that are not the first of their key, and were dropped for that.
     pub doubles: Tally,

@@ -2,20 +2,19 @@
 //! its groups where it lies, and nothing is exchanged.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 
 use crate::cluster::Connection;
 use crate::engine::Shard;
 use crate::engine::consumer::Consumer;
 use crate::engine::exchange::deal::Dealing;
-use crate::engine::exchange::{NUMBER, Remote, lock, lost};
+use crate::engine::exchange::{NUMBER, Remote, begin, end, lock, lost, refused};
 use crate::engine::producer::Producer;
 use crate::error::{Error, Result};
 use crate::record::digest::Digest;
 use crate::record::stream::{Facts, Output, Summary};
 use crate::wire::exchange::{self as wire, Merged, Reduce};
-use crate::wire::frame::broken;
 use crate::wire::message::{Ask, Fetch, Reply};
 
 #[derive(Default)]
@@ -37,12 +36,7 @@ pub fn reduce(
     mut consumer: Box<Consumer>,
     output: &mut dyn Output,
 ) -> Result<(Summary, Producer)> {
-    let (reach, hosts) = (remote.reach, &consumer.origin.hosts);
-    let (memory, keep, facts) = (remote.memory, remote.keep, Facts::default());
-    let mut producer = Producer::begin_where_shards_lie(reach, hosts, memory, keep, facts, output)?;
-    producer.hold(consumer.claim.take());
-    let hosts: Vec<Arc<Connection>> = producer.fleet().connections().cloned().collect();
-    hosts.iter().try_for_each(|host| host.tell(&Ask::Exchange(what.clone())))?;
+    let (producer, hosts) = begin(&what, Facts::default(), remote, &mut consumer, output)?;
     let (done, changed) = (Mutex::new(Done::default()), Condvar::new());
     let finished = |number: u64, host: Option<String>, merged: Merged| {
         lock(&done).shards.insert(number, (host, merged));
@@ -86,9 +80,7 @@ pub fn reduce(
         return Err(Error::incomplete(format!("of {shards} shards {count} were reduced")));
     }
     let summary = Summary { records_in: records, bytes_in: bytes, ..told };
-    producer.end(output)?;
-    let client_bytes = producer.fleet().crossed();
-    Ok((Summary { client_bytes, ..summary }, producer))
+    end(summary, producer, output)
 }
 
 /// Writes the lines of the shards, in order, as they are done; says how many they are.
@@ -130,8 +122,7 @@ fn reduce_on(host: &Connection, shard: Shard, stop: &dyn Fn() -> bool) -> Result
     let reply = host.ask(&ask).and_then(|request| host.reply_unless(request, stop));
     match reply.map_err(lost)? {
         Some(Reply::Merged(merged)) => Ok(Some(merged)),
-        Some(Reply::Failed(failed)) => Err(failed.error().at(host.shown())),
-        Some(_) => Err(broken("another reply than was asked for").at(host.shown())),
+        Some(reply) => Err(refused(host, reply)),
         None => Ok(None),
     }
 }

@@ -8,7 +8,7 @@ use std::thread::{self, Scope};
 
 use crate::cluster::{Connection, News};
 use crate::engine::exchange::cuts::Range;
-use crate::engine::exchange::{NUMBER, Roads, bounds, lock, lost};
+use crate::engine::exchange::{NUMBER, Roads, bounds, lock, lost, refused};
 use crate::engine::producer::Producer;
 use crate::error::{Error, Kind, Result};
 use crate::record::digest::Contents;
@@ -281,12 +281,7 @@ impl<'a> Merging<'a> {
                         self.producer.made(connection.name(), shard);
                         return Ok(merged);
                     }
-                    Reply::Failed(failed) => return Err(failed.error().at(connection.shown())),
-                    _ => {
-                        return Err(
-                            broken("another reply than was asked for").at(connection.shown())
-                        );
-                    }
+                    reply => return Err(refused(connection, reply)),
                 },
             }
         }
@@ -342,8 +337,7 @@ impl<'a> Merging<'a> {
         to.sent_all(going).map_err(lost)?;
         match to.reply(going).map_err(lost)? {
             Reply::Done(_) => Ok(()),
-            Reply::Failed(failed) => Err(failed.error().at(to.shown())),
-            _ => Err(broken("another reply than was asked for").at(to.shown())),
+            reply => Err(refused(to, reply)),
         }
     }
 }

@@ -99,11 +99,34 @@ pub fn exchange(
     mut consumer: Box<Consumer>,
     output: &mut dyn Output,
 ) -> Result<(Summary, Producer)> {
+    let (producer, hosts) = begin(&what, facts, remote, &mut consumer, output)?;
+    let summary = run(what, remote, &producer, hosts, consumer, output)?;
+    end(summary, producer, output)
+}
+
+/// Begins a run where the shards of `consumer` lie; its hosts know what they are to do.
+fn begin(
+    what: &wire::Exchange,
+    facts: Facts,
+    remote: &Remote<'_>,
+    consumer: &mut Consumer,
+    output: &mut dyn Output,
+) -> Result<(Producer, Vec<Arc<Connection>>)> {
     let (reach, hosts) = (remote.reach, &consumer.origin.hosts);
     let (memory, keep) = (remote.memory, remote.keep);
     let mut producer = Producer::begin_where_shards_lie(reach, hosts, memory, keep, facts, output)?;
     producer.hold(consumer.claim.take());
-    let summary = run(what, remote, &producer, consumer, output)?;
+    let hosts: Vec<Arc<Connection>> = producer.fleet().connections().cloned().collect();
+    hosts.iter().try_for_each(|host| host.tell(&Ask::Exchange(what.clone())))?;
+    Ok((producer, hosts))
+}
+
+/// Ends it.
+fn end(
+    summary: Summary,
+    producer: Producer,
+    output: &mut dyn Output,
+) -> Result<(Summary, Producer)> {
     producer.end(output)?;
     let client_bytes = producer.fleet().crossed();
     Ok((Summary { client_bytes, ..summary }, producer))
@@ -118,11 +141,10 @@ fn run(
     what: wire::Exchange,
     remote: &Remote<'_>,
     producer: &Producer,
+    hosts: Vec<Arc<Connection>>,
     consumer: Box<Consumer>,
     output: &mut dyn Output,
 ) -> Result<Summary> {
-    let hosts: Vec<Arc<Connection>> = producer.fleet().connections().cloned().collect();
-    hosts.iter().try_for_each(|host| host.tell(&Ask::Exchange(what.clone())))?;
     let sorted = sorting::sort(&hosts, consumer, what.in_order)?;
     let weighed = weigh(&hosts)?;
     let ranges = cuts::ranges(&weighed, remote.ranges);
@@ -164,11 +186,19 @@ fn weigh(hosts: &[Arc<Connection>]) -> Result<Vec<Weighed>> {
         .collect::<Result<_>>()?;
     let weighed = asked.into_iter().map(|(host, request)| match host.reply(request) {
         Ok(Reply::Weighed(weighed)) => Ok(weighed),
-        Ok(Reply::Failed(failed)) => Err(failed.error().at(host.shown())),
-        Ok(_) => Err(broken("another reply than was asked for").at(host.shown())),
+        Ok(reply) => Err(refused(host, reply)),
         Err(error) => Err(lost(error)),
     });
     weighed.collect()
+}
+
+/// Why a host has not done what it was asked for, by its reply.
+fn refused(host: &Connection, reply: Reply) -> Error {
+    let error = match reply {
+        Reply::Failed(failed) => failed.error(),
+        _ => broken("another reply than was asked for"),
+    };
+    error.at(host.shown())
 }
 
 /// That a host is lost, and what that means.

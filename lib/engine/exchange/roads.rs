@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use crate::cluster::Connection;
-use crate::engine::exchange::{NUMBER, Roads, lost};
+use crate::engine::exchange::{NUMBER, Roads, lost, refused};
 use crate::error::{Error, Kind, Result};
 use crate::run::run_id::RunId;
 use crate::wire::exchange::Peers;
-use crate::wire::frame::broken;
 use crate::wire::message::{Ask, Peer, Reply};
 
 /// Has the hosts listen for one another, where `roads` asks for that; gives the secret of each that
@@ -31,7 +30,7 @@ pub(super) fn open(hosts: &[Arc<Connection>], roads: Roads) -> Result<Vec<Option
                 return Err(Error::new(Kind::Hosts, failed.error().to_string()).at(host.shown()));
             }
             Reply::Failed(_) => listening.push(None),
-            _ => return Err(broken("another reply than was asked for").at(host.shown())),
+            reply => return Err(refused(host, reply)),
         }
     }
     let met: Vec<(&Arc<Connection>, &String)> = hosts
@@ -49,8 +48,7 @@ pub(super) fn open(hosts: &[Arc<Connection>], roads: Roads) -> Result<Vec<Option
     for ((host, _), request) in met.iter().zip(asked) {
         match host.reply(request).map_err(lost)? {
             Reply::Done(_) => (),
-            Reply::Failed(failed) => return Err(failed.error().at(host.shown())),
-            _ => return Err(broken("another reply than was asked for").at(host.shown())),
+            reply => return Err(refused(host, reply)),
         }
     }
     Ok(listening)

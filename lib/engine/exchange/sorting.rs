@@ -6,10 +6,9 @@ use crate::cluster::Connection;
 use crate::engine::Shard;
 use crate::engine::consumer::Consumer;
 use crate::engine::exchange::deal::Dealing;
-use crate::engine::exchange::{NUMBER, lock, lost};
+use crate::engine::exchange::{NUMBER, lock, lost, refused};
 use crate::error::{Error, Result};
 use crate::wire::exchange::{Sort, Sorted, Tally};
-use crate::wire::frame::broken;
 use crate::wire::message::{Ask, Fetch, Reply};
 
 /// How many bytes of shards a host sorts at once into one segment.
@@ -66,8 +65,7 @@ fn sort_on(
     let reply = host.ask(&ask).and_then(|request| host.reply_unless(request, stop));
     match reply.map_err(lost)? {
         Some(Reply::Sorted(sorted)) => Ok(Some(sorted)),
-        Some(Reply::Failed(failed)) => Err(failed.error().at(host.shown())),
-        Some(_) => Err(broken("another reply than was asked for").at(host.shown())),
+        Some(reply) => Err(refused(host, reply)),
         None => Ok(None),
     }
 }

@@ -7,9 +7,8 @@ use crate::error::{Error, Result};
 use crate::keyed::reduce;
 use crate::record::bad::{Bad, Policy};
 use crate::record::block::Blocks;
-use crate::record::digest::Contents;
 use crate::record::stream::{Facts, Output};
-use crate::wire::exchange::{Merged, Reduce, Tally};
+use crate::wire::exchange::{Merged, Reduce};
 use crate::worker::exchange::Exchange;
 use crate::worker::serve::Shared;
 use crate::worker::store::{self, NewShard, ShardFile};
@@ -40,10 +39,9 @@ impl Exchange {
             let shard = ask.fetch.shard;
             return Err(Error::incomplete(format!("shard {shard} is not what its manifest says")));
         }
-        let contents: Contents = results.shard.finish()?;
+        let contents = results.shard.finish()?;
         Ok(Merged {
             contents,
-            came: Tally { items: ask.contents.records, sum: ask.contents.sum },
             missing: summary.missing,
             spilled: summary.spilled_bytes,
             ..Merged::default()
