@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::{Session, message, surroundings};
-use crate::cluster::Settings;
+use crate::cluster::{Parcel, Settings};
 use crate::engine::reach::Reach;
 use crate::error::{Error, Result};
 use crate::run::ownership::Locks;
@@ -37,7 +37,7 @@ pub fn reach(
     let (tool, verbose) = (session.tool(), session.is_verbose());
     let home = variable("HOME").map(PathBuf::from);
     let settings = Settings {
-        worker: worker()?,
+        worker: Arc::new(Parcel::new(worker()?)),
         ssh,
         ssh_config: ssh_config.or_else(|| variable(CONFIG_VARIABLE).map(PathBuf::from)),
         home: home.clone(),

@@ -5,9 +5,10 @@
 //! to say. What the worker says is not its business.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -35,9 +36,16 @@ const NOISE_BYTES: usize = 64 * 1024;
 /// How much of the worker is read and sent at once.
 const BLOCK_BYTES: usize = 64 * 1024;
 
-/// A worker that can be sent.
-pub(super) struct Parcel<'a> {
-    path: &'a Path,
+/// The worker that is sent to hosts: an executable file, which is measured once.
+#[derive(Debug)]
+pub struct Parcel {
+    path: PathBuf,
+    measured: Mutex<Option<Measured>>,
+}
+
+/// What a host has to know of a worker.
+#[derive(Clone, Debug)]
+struct Measured {
     bytes: u64,
     sha256: String,
 }
@@ -52,18 +60,31 @@ pub(super) enum Failure {
     Final(Error),
 }
 
-impl Parcel<'_> {
-    /// Measures the worker.
+impl Parcel {
+    /// The worker that lies at `path`.
+    pub fn new(path: PathBuf) -> Parcel {
+        Parcel { path, measured: Mutex::default() }
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Measures it, or says again what it measured; whoever asks meanwhile waits.
     ///
     /// # Errors
     /// As [`Error::path`], when it cannot be read.
-    pub(super) fn new(path: &Path) -> Result<Parcel<'_>> {
-        let failed = |e: std::io::Error| Error::path("read the worker", path, &e);
-        let mut file = File::open(path).map_err(failed)?;
+    fn measured(&self) -> Result<Measured> {
+        let mut measured = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(measured) = &*measured {
+            return Ok(measured.clone());
+        }
+        let mut file = self.open()?;
         let (mut hash, mut block) = (Sha256::new(), vec![0; BLOCK_BYTES]);
         let mut bytes = 0;
         loop {
-            match file.read(&mut block).map_err(failed)? {
+            match file.read(&mut block).map_err(|e| self.unread(&e))? {
                 0 => break,
                 read => {
                     hash.update(&block[..read]);
@@ -71,16 +92,23 @@ impl Parcel<'_> {
                 }
             }
         }
-        Ok(Parcel { path, bytes, sha256: hex(&hash.finalize()) })
+        Ok(measured.insert(Measured { bytes, sha256: hex(&hash.finalize()) }).clone())
     }
 
-    /// Sends it.
-    fn send(&self, dialogue: &mut Dialogue<'_>) -> std::result::Result<(), Failure> {
-        let failed = |e: std::io::Error| Error::path("read the worker", self.path, &e);
-        let file = File::open(self.path).map_err(failed).map_err(Failure::Final)?;
-        let (mut file, mut block) = (file.take(self.bytes), vec![0; BLOCK_BYTES]);
+    fn open(&self) -> Result<File> {
+        File::open(&self.path).map_err(|e| self.unread(&e))
+    }
+
+    fn unread(&self, e: &io::Error) -> Error {
+        Error::path("read the worker", &self.path, e)
+    }
+
+    /// Sends its first `bytes`, which are all of it.
+    fn send(&self, bytes: u64, dialogue: &mut Dialogue<'_>) -> std::result::Result<(), Failure> {
+        let mut file = self.open().map_err(Failure::Final)?.take(bytes);
+        let mut block = vec![0; BLOCK_BYTES];
         loop {
-            match file.read(&mut block).map_err(failed).map_err(Failure::Final)? {
+            match file.read(&mut block).map_err(|e| Failure::Final(self.unread(&e)))? {
                 0 => return Ok(()),
                 read => dialogue.say(&block[..read]).map_err(|b| broken(b, dialogue))?,
             }
@@ -88,7 +116,7 @@ impl Parcel<'_> {
     }
 }
 
-/// Makes the shell behind two streams the worker `parcel`. When it returns, the worker reads what
+/// Makes the shell behind two streams the worker of `settings`. When it returns, the worker reads what
 /// is written to `to`, and the first byte of `from` is its first.
 ///
 /// # Errors
@@ -96,23 +124,22 @@ impl Parcel<'_> {
 pub(super) fn start(
     to: &impl AsFd,
     from: &impl AsFd,
-    parcel: &Parcel<'_>,
     host: &Host,
     settings: &Settings,
 ) -> std::result::Result<(), Failure> {
     let dialogue = Dialogue::new(to, from, ANSWER_MAX);
-    converse(dialogue, SCRIPT, parcel, host, settings)
+    converse(dialogue, SCRIPT, host, settings)
 }
 
 fn converse(
     mut dialogue: Dialogue<'_>,
     script: &str,
-    parcel: &Parcel<'_>,
     host: &Host,
     settings: &Settings,
 ) -> std::result::Result<(), Failure> {
+    let measured = settings.worker.measured().map_err(Failure::Final)?;
     let nonce = nonce().map_err(Failure::Final)?;
-    let text = variables(&nonce, parcel) + script;
+    let text = variables(&nonce, &measured) + script;
     match dialogue.say(text.as_bytes()) {
         // It does not listen; what it says instead is still to be heard.
         Ok(()) | Err(Broken::Ended) => {}
@@ -134,10 +161,10 @@ fn converse(
         match line.split_once(' ').unwrap_or((&line, "")) {
             ("ready", _) => return Ok(()),
             ("send", place) => {
-                let (bytes, place) = (parcel.bytes, harmless(place.as_bytes()));
+                let (bytes, place) = (measured.bytes, harmless(place.as_bytes()));
                 (settings.explain)(&format!("{host}: sends the worker ({bytes} bytes) to {place}"));
                 dialogue.extend(COPY_MAX);
-                parcel.send(&mut dialogue)?;
+                settings.worker.send(bytes, &mut dialogue)?;
             }
             ("other", _) => return Err(Failure::Final(other(host, system.trim()))),
             ("none", why) => return Err(Failure::Final(no_place(host, why))),
@@ -151,8 +178,8 @@ fn converse(
 }
 
 /// The line that sets the script's variables: hexadecimal digits and words of ours only.
-fn variables([left, right]: &[String; 2], parcel: &Parcel<'_>) -> String {
-    let (hash, size) = (&parcel.sha256, parcel.bytes);
+fn variables([left, right]: &[String; 2], measured: &Measured) -> String {
+    let (hash, size) = (&measured.sha256, measured.bytes);
     format!("mc_left={left} mc_right={right} mc_system='{SYSTEM}' mc_hash={hash} mc_size={size}\n")
 }
 
@@ -200,7 +227,6 @@ mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
-    use std::path::PathBuf;
     use std::process::{Child, Command, Stdio};
     use std::sync::{Arc, Mutex};
 
@@ -259,7 +285,7 @@ mod tests {
             let mut child = command.stderr(Stdio::null()).spawn().unwrap();
             let (explained, worker) = (Arc::clone(&self.explained), self.place("worker"));
             let settings = Settings {
-                worker: worker.clone(),
+                worker: Arc::new(Parcel::new(worker)),
                 ssh: None,
                 ssh_config: None,
                 home: None,
@@ -269,9 +295,8 @@ mod tests {
             };
             let host = Host { name: "n1".into(), ..Host::local() };
             let (to, from) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-            let parcel = Parcel::new(&worker).unwrap();
             let dialogue = Dialogue::new(&to, &from, Duration::from_secs(3));
-            let result = converse(dialogue, &self.script(), &parcel, &host, &settings);
+            let result = converse(dialogue, &self.script(), &host, &settings);
             (child.stdin, child.stdout) = (Some(to), Some(from));
             (result, child)
         }
@@ -328,7 +353,7 @@ mod tests {
         for shell in shells() {
             let there = There::new(shell);
             there.runs(&[]);
-            let hash = Parcel::new(&there.place("worker")).unwrap().sha256;
+            let hash = Parcel::new(there.place("worker")).measured().unwrap().sha256;
             let file = there.place("var/mycloud-UID/bin").join(hash);
             for damage in ["", "#!/bin/sh\necho I am in danger\n"] {
                 fs::write(&file, damage).unwrap();

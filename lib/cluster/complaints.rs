@@ -123,7 +123,7 @@ mod tests {
             Arc::new(move |line: &str| heard.lock().unwrap().push(format!("{name} {line}")))
         };
         let settings = Settings {
-            worker: "w".into(),
+            worker: Arc::new(crate::cluster::Parcel::new("w".into())),
             ssh: None,
             ssh_config: None,
             home: None,

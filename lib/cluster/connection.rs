@@ -19,6 +19,7 @@ use crate::wire::exchange::Wanted;
 use crate::wire::flow::{Allowance, Debt};
 use crate::wire::frame::{Frame, HEAD_BYTES, broken};
 use crate::wire::message::{self, Ask, Hello, Reply, Welcome};
+use crate::wire::pack::Packer;
 use crate::wire::{BEAT_EVERY, Ear, Kind, VERSION};
 
 /// How much is read at once.
@@ -50,6 +51,7 @@ pub struct Connection {
     to: Mutex<Option<(File, Vec<u8>)>>,
     state: Mutex<State>,
     pub(super) changed: Condvar,
+    pub(super) packer: Packer,
     end: Arc<dyn End>,
     say: Arc<dyn Fn(&str) + Send + Sync>,
     /// How many bytes were sent, and how many came.
@@ -101,6 +103,7 @@ impl Connection {
             run: greeting.run.clone(),
             slots: host.slots,
             memory: greeting.memory,
+            pack: link.end.is_far(),
             name: shown(name),
         };
         let frame = |kind, to: &mut (File, Vec<u8>), payload: &[u8]| write(to, kind, 0, payload);
@@ -120,6 +123,7 @@ impl Connection {
             to: Mutex::new(Some(to)),
             state: Mutex::default(),
             changed: Condvar::new(),
+            packer: Packer::new(link.end.is_far()),
             end: link.end,
             say: Arc::clone(&settings.say),
             sent: AtomicU64::new(0),
@@ -267,6 +271,7 @@ impl Connection {
                     open.data.push_back(frame.payload.to_vec());
                     Ok(())
                 })?,
+                Kind::Packed => return Err(broken("packed data that nobody has unpacked")),
                 Kind::End => self.change(frame.request, |open| {
                     open.whole = true;
                     Ok(())

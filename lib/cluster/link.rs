@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::cluster::{Host, road};
+use crate::cluster::{Host, Parcel, road};
 use crate::error::{Error, Kind, Result};
 
 /// How long a worker on this machine may take to end when its link is cut.
@@ -26,8 +26,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 /// How hosts are reached.
 #[derive(Clone)]
 pub struct Settings {
-    /// The worker to send: an executable file.
-    pub worker: PathBuf,
+    /// The worker to send.
+    pub worker: Arc<Parcel>,
     /// The words of the ssh program to use for every host (`--ssh`), where one is forced.
     pub ssh: Option<Vec<OsString>>,
     /// The file of ssh's configuration (`ssh -F`), where it is not the user's usual one.
@@ -64,6 +64,11 @@ pub trait End: Send + Sync {
     fn road(&self) -> &'static str {
         "ssh"
     }
+
+    /// Whether they go over a network.
+    fn is_far(&self) -> bool {
+        true
+    }
 }
 
 /// Starts a worker on `host`.
@@ -80,9 +85,9 @@ pub fn connect(host: &Host, settings: &Settings) -> Result<Link> {
 
 /// A worker on this machine.
 fn local(settings: &Settings) -> Result<Link> {
-    let mut command = Command::new(&settings.worker);
+    let mut command = Command::new(settings.worker.path());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-    let failed = |e: std::io::Error| Error::path("run", &settings.worker, &e);
+    let failed = |e: std::io::Error| Error::path("run", settings.worker.path(), &e);
     let mut child = command.spawn().map_err(failed)?;
     match (child.stdin.take(), child.stdout.take()) {
         (Some(to), Some(from)) => {
@@ -135,5 +140,9 @@ impl End for Local {
 
     fn road(&self) -> &'static str {
         "local"
+    }
+
+    fn is_far(&self) -> bool {
+        false
     }
 }

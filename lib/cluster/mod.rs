@@ -20,6 +20,7 @@ mod road;
 #[cfg(feature = "ssh2")]
 mod ssh2;
 
+pub use bootstrap::Parcel;
 pub use connection::{Connection, Greeting};
 pub use host::Host;
 pub use link::{End, Link, Settings, connect};

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::cluster::bootstrap::{self, ANSWER_MAX, Failure, Parcel};
+use crate::cluster::bootstrap::{self, ANSWER_MAX, Failure};
 use crate::cluster::complaints::Complaints;
 use crate::cluster::patience::Patience;
 use crate::cluster::refusal::{Refusal, meaning};
@@ -45,10 +45,9 @@ const EXIT_MAX: Duration = Duration::from_secs(1);
 /// # Errors
 /// As [`crate::cluster::connect`].
 pub(super) fn connect(host: &Host, settings: &Settings, more: &[&str]) -> Result<Link> {
-    let parcel = Parcel::new(&settings.worker)?;
     let mut patience = Patience::new();
     loop {
-        match attempt(host, settings, &parcel, more)? {
+        match attempt(host, settings, more)? {
             Ok(link) => return Ok(link),
             Err(Refusal::Final(error)) => return Err(error),
             Err(Refusal::Again(error)) => {
@@ -64,11 +63,10 @@ pub(super) fn connect(host: &Host, settings: &Settings, more: &[&str]) -> Result
 fn attempt(
     host: &Host,
     settings: &Settings,
-    parcel: &Parcel<'_>,
     more: &[&str],
 ) -> Result<std::result::Result<Link, Refusal>> {
     let (program, to, from) = spawn(host, settings, more)?;
-    let failure = match bootstrap::start(&to, &from, parcel, host, settings) {
+    let failure = match bootstrap::start(&to, &from, host, settings) {
         Ok(()) => {
             program.complaints.aloud();
             return Ok(Ok(Link { to, from, end: Arc::new(program) }));

@@ -69,7 +69,8 @@ impl Connection {
             if count == 0 {
                 return Ok(());
             }
-            self.frame(Kind::Data, request, &bytes[..count])?;
+            let frame = |kind, payload: &[u8]| self.frame(kind, request, payload);
+            self.packer.data(&bytes[..count], frame)?;
             bytes = &bytes[count..];
         }
         Ok(())

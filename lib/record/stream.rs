@@ -150,6 +150,6 @@ pub struct Summary {
     pub spilled_bytes: u64,
     /// Attempts of commands beyond the first of each task.
     pub retries: u64,
-    /// Bytes that went between this machine and the hosts, both ways.
+    /// Bytes that went between this machine and the hosts, both ways, packed as they were.
     pub client_bytes: u64,
 }

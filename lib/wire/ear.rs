@@ -10,12 +10,14 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::error::{Error, Result};
 use crate::wire::frame::{Decoder, Frame};
+use crate::wire::pack::Unpacker;
 use crate::wire::{Kind, SILENCE_MAX};
 
 /// A stream that frames come from.
 pub struct Ear {
     stream: File,
     decoder: Decoder,
+    unpacker: Unpacker,
     /// When something came last.
     heard: Instant,
     /// How many bytes came.
@@ -25,7 +27,8 @@ pub struct Ear {
 impl Ear {
     /// Hears what comes from `stream`, from now on.
     pub fn new(stream: File) -> Ear {
-        Ear { stream, decoder: Decoder::default(), heard: Instant::now(), came: 0 }
+        let (decoder, unpacker) = (Decoder::default(), Unpacker::new());
+        Ear { stream, decoder, unpacker, heard: Instant::now(), came: 0 }
     }
 
     /// How many bytes came so far.
@@ -33,12 +36,18 @@ impl Ear {
         self.came
     }
 
-    /// The next frame that is here whole.
+    /// The next frame that is here whole; one of packed data as one of data.
     ///
     /// # Errors
-    /// As [`Decoder::frame`].
+    /// As [`Decoder::frame`] and [`Unpacker::unpack`].
     pub fn frame(&mut self) -> Result<Option<Frame<'_>>> {
-        self.decoder.frame()
+        match self.decoder.frame()? {
+            Some(Frame { kind: Kind::Packed, request, payload }) => {
+                let payload = self.unpacker.unpack(payload)?;
+                Ok(Some(Frame { kind: Kind::Data, request, payload }))
+            }
+            frame => Ok(frame),
+        }
     }
 
     /// Waits for the first frame that is no beat; `None` when the stream ends before it.

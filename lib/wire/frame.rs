@@ -24,6 +24,8 @@ pub enum Kind {
     Credit,
     /// A sign of life.
     Beat,
+    /// Bytes of a stream, packed.
+    Packed,
 }
 
 impl Kind {
@@ -34,11 +36,20 @@ impl Kind {
             Kind::End => 2,
             Kind::Credit => 3,
             Kind::Beat => 4,
+            Kind::Packed => 5,
         }
     }
 
     fn of(byte: u8) -> Option<Kind> {
-        [Kind::Control, Kind::Data, Kind::End, Kind::Credit, Kind::Beat].get(byte as usize).copied()
+        match byte {
+            0 => Some(Kind::Control),
+            1 => Some(Kind::Data),
+            2 => Some(Kind::End),
+            3 => Some(Kind::Credit),
+            4 => Some(Kind::Beat),
+            5 => Some(Kind::Packed),
+            _ => None,
+        }
     }
 }
 
@@ -114,7 +125,7 @@ impl Decoder {
             return Err(broken(format!("a frame of kind {}", head[4])));
         };
         let fits = match kind {
-            Kind::Control | Kind::Data => length <= PAYLOAD_MAX,
+            Kind::Control | Kind::Data | Kind::Packed => length <= PAYLOAD_MAX,
             Kind::End | Kind::Beat => length == 0,
             Kind::Credit => length == 4,
         };

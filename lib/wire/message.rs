@@ -76,6 +76,8 @@ pub struct Hello {
     pub slots: Option<u32>,
     /// How many bytes of memory it may use, where the user says so.
     pub memory: Option<u64>,
+    /// Whether the data that it sends is to be packed.
+    pub pack: bool,
     /// What the tool calls the host.
     pub name: String,
 }

@@ -13,14 +13,16 @@
 //! | 2 end | nothing: the stream of data is whole | both |
 //! | 3 credit | 4 bytes, little endian: so many more bytes of data may be sent | both |
 //! | 4 beat | nothing: the sender lives | both |
+//! | 5 packed | bytes of the request's stream, [packed](pack) | both |
 //!
 //! The first frame each way is a `hello`, which names the protocol's version and the program's; who
 //! hears another version than its own says so and ends. Only the tool opens requests, each with a
 //! number of its own; a request ends with the worker's `done`, `failed` or `sent`. Data of a request
-//! flows to the worker first, if at all, and then from it, and each way no more of it than
+//! flows to the worker first, if at all, and then from it, and each way no more of it (unpacked) than
 //! [`flow::WINDOW_BYTES`] and the credits that came allow: whoever receives gives credit for what it
-//! has dealt with. Each side sends something every [`BEAT_EVERY`], and takes a peer that was silent
-//! for [`SILENCE_MAX`] for lost.
+//! has dealt with. Data is packed where the `hello` says so: where it goes over a network. Each side
+//! sends something every [`BEAT_EVERY`], and takes a peer that was silent for [`SILENCE_MAX`] for
+//! lost.
 //!
 //! Every length is bounded before anything is allocated. What does not follow these rules ends the
 //! connection, with a reason. Nothing here opens or writes a stream.
@@ -31,6 +33,7 @@ pub mod exchange;
 pub mod flow;
 pub mod frame;
 pub mod message;
+pub mod pack;
 
 use std::time::Duration;
 
@@ -39,7 +42,7 @@ pub use frame::{Decoder, Frame, Kind};
 pub use message::{Ask, Reply};
 
 /// The version of the protocol: another one is not spoken with.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// How often each side shows that it lives.
 pub const BEAT_EVERY: Duration = Duration::from_secs(2);

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::wire::flow::Allowance;
 use crate::wire::frame::{DATA_BYTES, Frame, Kind};
 use crate::wire::message::{self, Failed, Reply};
+use crate::wire::pack::Packer;
 
 /// How much is said in one frame: JSON may need six bytes for one.
 const SAID_BYTES: usize = 128 * 1024;
@@ -20,6 +21,7 @@ const SAID_BYTES: usize = 128 * 1024;
 /// The way out.
 pub(crate) struct Outbox {
     stream: Mutex<(File, Vec<u8>)>,
+    packer: Packer,
     /// The streams of data that are open.
     flows: Mutex<HashMap<u32, Allowance>>,
     changed: Condvar,
@@ -27,10 +29,11 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    /// Sends on `stream`.
-    pub(crate) fn new(stream: File) -> Outbox {
+    /// Sends on `stream`, packed data if `pack`.
+    pub(crate) fn new(stream: File, pack: bool) -> Outbox {
         Outbox {
             stream: Mutex::new((stream, Vec::new())),
+            packer: Packer::new(pack),
             flows: Mutex::default(),
             changed: Condvar::new(),
             closed: AtomicBool::new(false),
@@ -116,7 +119,8 @@ impl Outbox {
     pub(crate) fn data(&self, request: u32, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
             let count = self.allowed(request, bytes.len().min(DATA_BYTES))?;
-            self.frame(Kind::Data, request, &bytes[..count])?;
+            let frame = |kind, payload: &[u8]| self.frame(kind, request, payload);
+            self.packer.data(&bytes[..count], frame)?;
             bytes = &bytes[count..];
         }
         Ok(())

@@ -94,7 +94,7 @@ pub fn serve(surroundings: Surroundings) -> Result<()> {
     let login = std::env::current_dir().unwrap_or_else(|_| "/".into());
     let mut ear = Ear::new(input);
     let hello = hello(&mut ear)?;
-    let outbox = Outbox::new(output);
+    let outbox = Outbox::new(output, hello.pack);
     let cores = thread::available_parallelism().map_or(1, |n| n.get() as u32);
     let slots = Slots::new(base.slots(), hello.slots.unwrap_or(cores));
     let memory = hello.memory.unwrap_or(surroundings.memory);
@@ -203,6 +203,9 @@ impl Session {
                     Kind::Beat => (),
                     Kind::Control => self.asked(frame.request, message::decode(frame.payload)?)?,
                     Kind::Data => self.arrived(frame.request, frame.payload)?,
+                    Kind::Packed => {
+                        return Err(broken("packed data that nobody has unpacked"));
+                    }
                     Kind::End => self.arrived_whole(frame.request)?,
                     Kind::Credit => {
                         let bytes = frame.payload.try_into().unwrap_or_default();

@@ -228,7 +228,7 @@ mod tests {
 
     fn config(text: &str) -> SshConfig {
         let settings = Settings {
-            worker: "w".into(),
+            worker: Arc::new(crate::cluster::Parcel::new("w".into())),
             ssh: None,
             ssh_config: None,
             home: Some("/h".into()),

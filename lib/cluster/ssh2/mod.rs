@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use ::ssh2::{Channel, ErrorCode, Session};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-use crate::cluster::bootstrap::{self, ANSWER_MAX, Failure, Parcel};
+use crate::cluster::bootstrap::{self, ANSWER_MAX, Failure};
 use crate::cluster::complaints::Complaints;
 use crate::cluster::patience::Patience;
 use crate::cluster::program::typed;
@@ -76,10 +76,9 @@ pub(super) fn connect(
     settings: &Settings,
     config: &SshConfig,
 ) -> std::result::Result<Link, Trouble> {
-    let parcel = Parcel::new(&settings.worker)?;
     let mut patience = Patience::new();
     loop {
-        match attempt(host, settings, config, &parcel)? {
+        match attempt(host, settings, config)? {
             Attempt::Linked(link) => return Ok(link),
             Attempt::Again(error) if !patience.wait() => return Err(Trouble::Final(error)),
             Attempt::Again(error) => (settings.explain)(&format!("{error}; tries again")),
@@ -91,7 +90,6 @@ fn attempt(
     host: &Host,
     settings: &Settings,
     config: &SshConfig,
-    parcel: &Parcel<'_>,
 ) -> std::result::Result<Attempt, Trouble> {
     let known = known_hosts(config);
     if known.has_authority() {
@@ -126,14 +124,13 @@ fn attempt(
     }
     let mut channel = session.channel_session().map_err(|e| broken(host, &e))?;
     channel.exec("/bin/sh").map_err(|e| broken(host, &e))?;
-    start(host, settings, parcel, (session, channel, stream))
+    start(host, settings, (session, channel, stream))
 }
 
 /// Hands the session to a thread of its own, and makes its shell the worker.
 fn start(
     host: &Host,
     settings: &Settings,
-    parcel: &Parcel<'_>,
     (session, channel, stream): (Session, Channel, TcpStream),
 ) -> std::result::Result<Attempt, Trouble> {
     session.set_blocking(false);
@@ -153,7 +150,7 @@ fn start(
     };
     let thread = thread::spawn(move || pump.run());
     let end = Arc::new(Carried { stream, complaints, why, thread });
-    match bootstrap::start(&to, &from, parcel, host, settings) {
+    match bootstrap::start(&to, &from, host, settings) {
         Ok(()) => {
             end.complaints.aloud();
             Ok(Attempt::Linked(Link { to, from, end }))

@@ -247,7 +247,9 @@ impl Lane {
                     Kind::Control => {
                         return message::decode(frame.payload).map(Some).map_err(Broken::Road);
                     }
-                    Kind::Credit => return Err(Broken::Road(broken("a credit"))),
+                    Kind::Credit | Kind::Packed => {
+                        return Err(Broken::Road(broken("a credit, or packed data")));
+                    }
                 }
             }
             if !self.stream.fill(&patience)? {
