@@ -349,6 +349,44 @@ mod tests {
     }
 
     #[test]
+    fn of_those_that_come_at_once_one_is_sent_the_worker() {
+        for shell in shells() {
+            let there = There::new(shell);
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        let (result, mut child) = there.run(&[]);
+                        assert_eq!(result.err().map(text), None, "{shell:?}");
+                        drop((child.stdin.take(), child.stdout.take()));
+                        child.wait().unwrap();
+                    });
+                }
+            });
+            let explained = there.explained.lock().unwrap();
+            let sent = explained.iter().filter(|line| line.contains("sends the worker")).count();
+            assert_eq!(sent, 1, "{shell:?} {explained:?}");
+            assert_eq!(count(&there.place("var/mycloud-UID/bin")), 1, "{shell:?}");
+        }
+    }
+
+    #[test]
+    fn who_has_died_while_it_received_the_worker_is_not_waited_for() {
+        for shell in shells() {
+            let there = There::new(shell);
+            let mut dead = Command::new("true").spawn().unwrap();
+            dead.wait().unwrap();
+            let bin = there.place("var/mycloud-UID/bin");
+            fs::create_dir_all(&bin).unwrap();
+            let private = fs::Permissions::from_mode(0o700);
+            fs::set_permissions(bin.parent().unwrap(), private).unwrap();
+            let hash = Parcel::new(there.place("worker")).measured().unwrap().sha256;
+            fs::write(bin.join(format!(".tmp.{hash}")), format!("{}\n", dead.id())).unwrap();
+            assert_eq!(there.runs(&[]).0, "var/mycloud-UID", "{shell:?}");
+            assert_eq!(count(&bin), 1, "{shell:?}");
+        }
+    }
+
+    #[test]
     fn what_is_there_and_is_not_the_worker_is_not_run() {
         for shell in shells() {
             let there = There::new(shell);

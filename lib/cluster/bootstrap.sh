@@ -17,15 +17,50 @@ mc_whole() {
 }
 
 mc_start() {
+    if [ -n "$mc_turn" ]; then
+        rm -f "$mc_turn"
+        trap - HUP INT TERM PIPE
+    fi
     printf 'ready %s\n' "$mc_dir"
     exec "$mc_file" "$mc_dir"
 }
 
+# Becomes the worker if another shell has received it.
+mc_start_if_here() {
+    if [ -f "$mc_file" ] && [ -x "$mc_file" ] && mc_whole "$mc_file"; then
+        mc_start
+    fi
+}
+
+# Waits while another shell receives the worker, for ten seconds at most. The tools of a pipeline come
+# at once: one of them sends it. It saves work, no more: two that receive it are not in each other's way.
+mc_wait() {
+    mc_ticks=0
+    until (set -C && echo $$ > "$mc_turn") 2> /dev/null; do
+        mc_start_if_here
+        mc_other=
+        if ! read -r mc_other 2> /dev/null < "$mc_turn"; then
+            # It has just gone, or just come; or nothing can be made here.
+            mc_ticks=$((mc_ticks + 20))
+        elif ! kill -0 "$mc_other" 2> /dev/null; then
+            rm -f "$mc_turn"
+        fi
+        if [ $mc_ticks -ge 200 ]; then
+            return
+        fi
+        sleep 0.05 2> /dev/null || sleep 1
+        mc_ticks=$((mc_ticks + 1))
+    done
+    mc_start_if_here
+}
+
 mc_receive() {
     mc_new=$mc_dir/bin/.tmp.$$
+    mc_turn=$mc_dir/bin/.tmp.$mc_hash
     # Who hangs up meanwhile is noticed when something is said.
-    trap 'rm -f "$mc_new"; exit 1' HUP INT TERM PIPE
+    trap 'rm -f "$mc_new" "$mc_turn"; exit 1' HUP INT TERM PIPE
     mkdir -p -m 700 "$mc_dir/bin" 2> /dev/null
+    mc_wait
     if ! (umask 077 && head -c "$mc_size" /dev/zero > "$mc_new") 2> /dev/null; then
         mc_none "$mc_dir: no room for $mc_size bytes"
     elif ! chmod 700 "$mc_new" || ! [ -x "$mc_new" ]; then
@@ -34,23 +69,22 @@ mc_receive() {
         find "$mc_dir/bin" -type f \( -mtime +30 -o -name '.tmp.*' -mtime +0 \) \
             -exec rm -f {} + 2> /dev/null
         # Should this shell be killed, somebody else removes what came so far.
-        (while [ -e "$mc_new" ] && kill -0 $$; do sleep 1; done; rm -f "$mc_new") \
+        (while [ -e "$mc_new" ] && kill -0 $$; do sleep 1; done; rm -f "$mc_new" "$mc_turn") \
             < /dev/null > /dev/null 2>&1 &
         printf 'send %s\n' "$mc_dir"
         head -c "$mc_size" > "$mc_new"
         if ! mc_whole "$mc_new"; then
-            rm -f "$mc_new"
+            rm -f "$mc_new" "$mc_turn"
             printf 'failed what came is not what was sent\n'
         elif ! mv -f "$mc_new" "$mc_file"; then
             printf 'failed cannot name the file\n'
         else
-            trap - HUP INT TERM PIPE
             mc_start
         fi
-        rm -f "$mc_new"
+        rm -f "$mc_new" "$mc_turn"
         exit 1
     fi
-    rm -f "$mc_new"
+    rm -f "$mc_new" "$mc_turn"
     trap - HUP INT TERM PIPE
 }
 
@@ -76,9 +110,7 @@ mc_try() {
             ;;
     esac
     mc_file=$mc_dir/bin/$mc_hash
-    if [ -f "$mc_file" ] && [ -x "$mc_file" ] && mc_whole "$mc_file"; then
-        mc_start
-    fi
+    mc_start_if_here
     mc_receive
 }
 
@@ -90,6 +122,7 @@ if [ "$1 $3" != "$mc_system" ]; then
     exit 1
 fi
 mc_why=
+mc_turn=
 mc_uid=$(id -u)
 if ! command -v sha256sum > /dev/null; then
     printf 'none it has no sha256sum\n'
