@@ -6,11 +6,14 @@ use std::process::ExitCode;
 use mycloud::cli::hosts::Hosts;
 use mycloud::cli::options::{self, Records};
 use mycloud::cli::resources::Resources;
-use mycloud::cli::{self, Session, shards};
+use mycloud::cli::{self, Session, shards, size};
 use mycloud::cluster::Host;
 use mycloud::record::stream::Summary;
 use mycloud::stage::cat::{self, Options, hosts};
 use mycloud::{Error, Result};
+
+/// How large the parts of a file that all hosts see are, where nothing says.
+const BLOCK_BYTES: u64 = 64 << 20;
 
 /// Read files in any format and write their records
 ///
@@ -23,9 +26,13 @@ struct Args {
     #[command(flatten)]
     hosts: Hosts,
 
-    /// With -h: all hosts see the same files, so read each of them once
+    /// With -h: all hosts see the same files, so read each of them once, its parts on any of them
     #[arg(long, requires = "hosts")]
     shared: bool,
+
+    /// With --shared: cut files into parts of about SIZE [default: 64M]
+    #[arg(long, value_name = "SIZE", value_parser = size::bytes, requires = "shared")]
+    block: Option<u64>,
 
     /// With -h: keep the shards on the hosts, and their manifest in FILE (FILE.mc)
     #[arg(short, long, value_name = "FILE", requires = "hosts")]
@@ -50,7 +57,7 @@ impl Args {
             hosts,
             format: self.resources.format.clone(),
             resources: self.resources.resources.clone(),
-            shared: self.shared,
+            shared: self.shared.then(|| self.block.unwrap_or(BLOCK_BYTES)),
             bad: self.records.bad()?,
             max_record: self.records.max_record(),
             directory: options::temporary_directory(None)?,

@@ -1,39 +1,24 @@
 //! Splits: shards that are parts of local files. Nothing is copied: whoever needs one reads it.
 
 use std::ffi::OsString;
-use std::fs::{File, Metadata};
-use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::format::place::Place;
 use crate::format::resource::Resource;
 use crate::format::spec::Spec;
+use crate::format::split::{Part, State, open_in_steps, open_part};
 use crate::format::{ReadOptions, Source, read};
 use crate::record::bad::{Bad, Policy};
 use crate::record::digest::{Contents, Digest};
-use crate::record::stream::Input;
 use crate::run::run_dir::Split;
 
 /// What a manifest names as the host of a shard that is a part of a local file; no host is called
 /// so.
 pub const CLIENT: &str = "client:";
-
-/// The most and the least that is read at once while a file is cut: the less, the closer to their
-/// places the cuts are.
-const STEP_MAX: u64 = 256 * 1024;
-const STEP_MIN: u64 = 4096;
-
-/// How many steps a part is read in at least.
-const STEPS: u64 = 16;
-
-/// The size and the time of the last change of a file.
-fn state(found: &Metadata) -> (u64, u64) {
-    let nanoseconds = found.mtime().wrapping_mul(1_000_000_000).wrapping_add(found.mtime_nsec());
-    (found.len(), nanoseconds as u64)
-}
 
 /// Cuts the file of `resource` into parts of about `size` bytes, each of whole records; says what
 /// each holds, which it reads the file for.
@@ -50,7 +35,7 @@ pub fn cut(
     };
     let failed = |e: io::Error| Error::path("read", path, &e);
     let full = std::path::absolute(path).map_err(failed)?;
-    let (length, modified) = state(&std::fs::metadata(path).map_err(failed)?);
+    let State { size: length, modified } = State::of(&std::fs::metadata(path).map_err(failed)?);
     let whole = Split {
         format: resource.spec.text(),
         path: full.as_os_str().into(),
@@ -61,15 +46,13 @@ pub fn cut(
         lenient: !options.bad.is_strict(),
         max_record: options.max_record as u64,
     };
-    let step = (size / STEPS).clamp(STEP_MIN, STEP_MAX) as usize;
-    let parts = read::open_parts(resource, options, |input| Box::new(Steps { input, step }))?;
-    let Some(source) = parts else {
-        let mut source = read::open(std::slice::from_ref(resource), options)?;
-        let mut digest = Digest::default();
-        drain(source.as_mut(), |records, _| digest.push(records))?;
-        return Ok(vec![(whole, digest.contents())]);
-    };
-    cut_source(source, size, &whole)
+    if let Some(source) = open_in_steps(resource, size, options)? {
+        return cut_source(source, size, &whole);
+    }
+    let mut source = read::open(std::slice::from_ref(resource), options)?;
+    let mut digest = Digest::default();
+    drain(source.as_mut(), |records, _| digest.push(records))?;
+    Ok(vec![(whole, digest.contents())])
 }
 
 /// Reads all of a source; `take` gets the records, and the source.
@@ -117,7 +100,8 @@ pub(crate) fn open(split: &Split) -> Result<Box<dyn Source>> {
     let resource = Resource { spec, place: Place::Path(path.clone()) };
     let failed = |e: io::Error| Error::path("read", &path, &e);
     let file = File::open(&path).map_err(failed)?;
-    if state(&file.metadata().map_err(failed)?) != (split.size, split.modified) {
+    let then = State { size: split.size, modified: split.modified };
+    if State::of(&file.metadata().map_err(failed)?) != then {
         let path = path.display();
         return Err(Error::incomplete(format!("{path} was changed after it was split")));
     }
@@ -127,84 +111,11 @@ pub(crate) fn open(split: &Split) -> Result<Box<dyn Source>> {
         max_record: usize::try_from(split.max_record).unwrap_or(usize::MAX),
         ..ReadOptions::new(Policy::Fail)?
     };
-    let Some((from, to)) = split.range else { return read::open(&[resource], &options) };
-    let part = Part::new(file, &path, split.head, from, to)?;
-    let opened = read::open_parts(&resource, &options, |_| Box::new(part))?;
-    opened.ok_or_else(|| Error::incomplete("a part of a file that knows no parts"))
-}
-
-/// Bytes that come in small steps.
-struct Steps {
-    input: Box<dyn Input>,
-    step: usize,
-}
-
-impl Input for Steps {
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let length = buffer.len().min(self.step);
-        self.input.read(&mut buffer[..length])
-    }
-
-    fn name(&self) -> &str {
-        self.input.name()
-    }
-
-    /// So that what is there is passed on.
-    fn is_ready(&self) -> bool {
-        false
-    }
-}
-
-/// The head of a file, and a part of it.
-struct Part {
-    file: File,
-    name: String,
-    /// How much of the head is left, and of the part.
-    head: u64,
-    from: u64,
-    left: u64,
-}
-
-impl Part {
-    fn new(file: File, path: &Path, head: u64, from: u64, to: u64) -> Result<Part> {
-        let name = format!("{} (from byte {from})", path.display());
-        // What begins the file begins with the head.
-        let head = if from == 0 { 0 } else { head };
-        let mut part = Part { file, name, head, from, left: to.saturating_sub(from) };
-        if head == 0 {
-            part.seek()?;
+    match split.range {
+        None => read::open(&[resource], &options),
+        Some((from, to)) => {
+            open_part(&resource, file, &Part { head: split.head, from, to }, &options)
         }
-        Ok(part)
-    }
-
-    fn seek(&mut self) -> Result<()> {
-        let sought = self.file.seek(SeekFrom::Start(self.from));
-        sought.map(drop).map_err(|e| Error::io("read", &self.name, &e))
-    }
-}
-
-impl Input for Part {
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let left = if self.head > 0 { self.head } else { self.left };
-        let length = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        let got = self.file.read(&mut buffer[..length]);
-        let got = got.map_err(|e| Error::io("read", &self.name, &e))?;
-        if got == 0 && length > 0 {
-            return Err(Error::incomplete(format!("{} is shorter than it was", self.name)));
-        }
-        if self.head > 0 {
-            self.head -= got as u64;
-            if self.head == 0 {
-                self.seek()?;
-            }
-        } else {
-            self.left -= got as u64;
-        }
-        Ok(got)
-    }
-
-    fn name(&self) -> &str {
-        &self.name
     }
 }
 

@@ -6,6 +6,7 @@
 //! - [`bytes`], [`compression`], [`http`]: where bytes come from; [`target`], [`whole`],
 //!   [`whole_tree`], [`ledger`]: where they go, whole or not at all; [`parts`], [`spool`]: several
 //!   at once.
+//! - [`split`]: the parts of a file.
 //! - The formats: [`ndjson`], [`text`], [`csv`], [`zip`], [`leveldb`], [`files`], [`range`], and
 //!   those of others: [`plugin`].
 //!
@@ -35,6 +36,7 @@ pub mod range;
 pub mod read;
 pub mod resource;
 pub mod spec;
+pub mod split;
 pub mod spool;
 pub mod stream;
 pub mod target;

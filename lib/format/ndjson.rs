@@ -24,6 +24,12 @@ impl<I: Input> Reader<I> {
         Reader { blocks, options: options.clone(), spare: Vec::new() }
     }
 
+    /// The same, but these bytes do not begin their file.
+    pub(super) fn in_the_middle(mut self) -> Reader<I> {
+        self.blocks = self.blocks.in_the_middle();
+        self
+    }
+
     /// The stream itself, for what it knows beside its bytes.
     pub fn input(&mut self) -> &mut I {
         self.blocks.input()

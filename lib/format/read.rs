@@ -132,25 +132,73 @@ impl ByteFormat {
             ByteFormat::Csv(dialect) => Box::new(csv::Reader::new(input, dialect, options)),
         }
     }
+
+    /// The same of a part of a file.
+    fn over_part(&self, bytes: PartOf, options: &ReadOptions) -> Box<dyn Source> {
+        let PartOf { input, in_the_middle, end } = bytes;
+        match self {
+            ByteFormat::Csv(dialect) => {
+                Box::new(csv::Reader::new(input, dialect, options).part(in_the_middle, end))
+            }
+            ByteFormat::Ndjson if in_the_middle => {
+                Box::new(ndjson::Reader::new(input, options).in_the_middle())
+            }
+            ByteFormat::Text(shape) if in_the_middle => {
+                Box::new(text::Reader::new(input, *shape, options).in_the_middle())
+            }
+            _ => self.over(input, options),
+        }
+    }
 }
 
-/// A resource that is one file of this machine, opened so that parts of it can be told: `wrap`
-/// gets its bytes. None where the format, or how it is packed, knows no parts.
+/// A part of a file.
+pub(super) struct PartOf {
+    /// The bytes that begin the file or, in its middle, a head, and then the part. Of a file that
+    /// can be cut at records, what comes behind it too.
+    pub(super) input: Box<dyn Input>,
+    /// Whether it does not begin the file.
+    pub(super) in_the_middle: bool,
+    /// Where it ends, in these bytes.
+    pub(super) end: u64,
+}
+
+/// Where a file can be cut into parts of whole records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cuts {
+    /// Nowhere: its format, or how it is packed, knows no parts.
+    Nowhere,
+    /// Behind every line end.
+    AtLines,
+    /// Where a record ends, which only those before it tell.
+    AtRecords,
+}
+
+/// Where the file of a resource can be cut.
 ///
 /// # Errors
-/// As [`open`].
-pub fn open_parts(
+/// When the format or an option is unknown.
+pub fn cuts(resource: &Resource) -> Result<Cuts> {
+    let packed = resource.packing().codec.is_some();
+    Ok(match Format::parse(resource)? {
+        Format::Bytes(_) if packed => Cuts::Nowhere,
+        Format::Bytes(ByteFormat::Csv(_)) => Cuts::AtRecords,
+        Format::Bytes(_) => Cuts::AtLines,
+        _ => Cuts::Nowhere,
+    })
+}
+
+/// The records of a part of the file of a resource.
+///
+/// # Errors
+/// As [`cuts`]; `Incomplete` for what cannot be cut.
+pub(super) fn open_part(
     resource: &Resource,
+    part: PartOf,
     options: &ReadOptions,
-    wrap: impl FnOnce(Box<dyn Input>) -> Box<dyn Input>,
-) -> Result<Option<Box<dyn Source>>> {
-    let packing = resource.packing();
+) -> Result<Box<dyn Source>> {
     match Format::parse(resource)? {
-        Format::Bytes(format) if packing.codec.is_none() => {
-            let input = wrap(bytes::open(&resource.place, options)?);
-            Ok(Some(format.over(input, options)))
-        }
-        _ => Ok(None),
+        Format::Bytes(format) => Ok(format.over_part(part, options)),
+        _ => Err(Error::incomplete(format!("{}: a part of what knows no parts", resource.place))),
     }
 }
 

@@ -58,6 +58,12 @@ impl Reader {
         Reader { blocks, shape, options: options.clone(), spare: Vec::new() }
     }
 
+    /// The same, but these bytes do not begin their file.
+    pub(super) fn in_the_middle(mut self) -> Reader {
+        self.blocks = self.blocks.in_the_middle();
+        self
+    }
+
     fn convert(&self, block: &Block, out: &mut Vec<u8>) -> Result<()> {
         let valid = std::str::from_utf8(&block.bytes).ok();
         let mut at = 0;

@@ -107,6 +107,12 @@ impl<I: Input> Blocks<I> {
         self
     }
 
+    /// The same, but for bytes from the middle of a file, where a byte order mark is one of them.
+    pub fn in_the_middle(mut self) -> Blocks<I> {
+        self.state = State::Middle;
+        self
+    }
+
     /// The name of the stream.
     pub fn name(&self) -> &str {
         self.input.name()

@@ -26,8 +26,8 @@ pub enum Ask {
     /// A task: its input follows as data, unless it is named here. Replied to with `done`, which
     /// data comes before where bad records are to be sent, or `failed`.
     Task(Task),
-    /// The resources of the host that this one stands for, such as the matches of a pattern:
-    /// `expanded` or `failed`.
+    /// The resources of the host that this one stands for: the matches of a pattern; or, of a file
+    /// that is to be cut, its first part and what is left. `expanded` or `failed`.
     Expand(Resource),
     /// A shard to be sent: data, and `sent`, or `failed`.
     Fetch(Fetch),
@@ -169,6 +169,36 @@ pub struct Resource {
     pub format: Option<String>,
     /// Its path.
     pub path: Bytes,
+    /// The part of the file that it is, if it is not the whole.
+    pub part: Option<FilePart>,
+    /// How it is still to be cut, if it is.
+    pub cut: Option<FileCut>,
+}
+
+/// A part of a file of a host: whole records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FilePart {
+    /// How many bytes at the beginning of the file belong to every part.
+    pub head: u64,
+    /// Where the part begins, in bytes.
+    pub from: u64,
+    /// Where it ends.
+    pub to: u64,
+    /// The file's size in bytes.
+    pub size: u64,
+    /// When the file was changed, in nanoseconds since 1970.
+    pub modified: u64,
+}
+
+/// How a file is to be cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileCut {
+    /// About how large its parts are, in bytes.
+    pub bytes: u64,
+    /// The longest record in bytes.
+    pub max_record: u64,
 }
 
 /// A shard on this host.

@@ -131,6 +131,20 @@ fn a_quote_that_is_never_closed_is_an_error_that_says_where_it_opened() {
 }
 
 #[test]
+fn a_row_that_is_too_long_costs_a_line_however_much_is_read_at_once() {
+    let (long, lines) = ("x".repeat(700_000), "y\n".repeat(60_000));
+    let text = format!("a,b\n1,2\n3,{long}\n4,\"5\n{lines}\"\n6,7\n");
+    let call = cat("", text).args(["--max-record", "100000", "--bad", "skip"]);
+    let call = call.stdout("{\"a\":\"1\",\"b\":\"2\"}\n{\"a\":\"6\",\"b\":\"7\"}\n");
+    call.stderr_has("60003 bad records dropped").succeeds();
+    let long = "a".repeat(300);
+    cat("", format!("{long}\n1\n"))
+        .args(["--max-record", "200"])
+        .stderr_has("the first row is over --max-record")
+        .fails(3);
+}
+
+#[test]
 fn headers_name_the_members_or_are_not_there() {
     cat("", "a,b,a\n").stderr_has("line 1: the header has two columns 'a'").fails(3);
     cat(",header=no", "a,b,a\n").stdout("[\"a\",\"b\",\"a\"]\n").succeeds();

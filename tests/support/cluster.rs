@@ -87,6 +87,11 @@ impl Cluster {
         &self.ssh_config
     }
 
+    /// The directory that all hosts see as `/srv`.
+    pub fn srv(&self) -> PathBuf {
+        self.ssh_config.with_file_name("srv")
+    }
+
     /// `scripts/cluster ARGS`, for what is not to go well too.
     pub fn call<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Call {
         Call::new(repository("scripts/cluster")).args(args).env("CLUSTER_NAME", &self.name)

@@ -1,6 +1,10 @@
-//! What the record of a row looks like around its values: made once for a file, used for each row.
+//! What the record of a row looks like around its values, made once for a file, and each value.
 
-use crate::record::text::push_string;
+use std::borrow::Cow;
+
+use super::is_number;
+use super::row::{Field, undouble};
+use crate::record::text::{push_escaped, push_string};
 
 /// What a record looks like around its values.
 pub(super) struct Layout {
@@ -58,4 +62,34 @@ pub(super) fn take(out: &mut Vec<u8>, start: usize, cells: &[usize], taken: &[(V
         out.extend_from_slice(&gathered[from..to]);
     }
     out.extend_from_slice(b"}\n");
+}
+
+/// The text of a field.
+pub(super) fn text_of(field: Field<'_>) -> Cow<'_, [u8]> {
+    if !field.doubled {
+        return Cow::Borrowed(field.raw);
+    }
+    let mut text = Vec::with_capacity(field.raw.len());
+    undouble(field.raw, &mut text);
+    Cow::Owned(text)
+}
+
+/// Appends a field's value behind its opening quote, or in place of that.
+pub(super) fn push_field(out: &mut Vec<u8>, field: Field<'_>, typed: bool, null: Option<&[u8]>) {
+    let text = text_of(field);
+    if null == Some(text.as_ref()) {
+        out.pop();
+        out.extend_from_slice(b"null");
+    } else if typed && is_number(&text) {
+        out.pop();
+        out.extend_from_slice(&text);
+    } else {
+        match std::str::from_utf8(&text) {
+            _ if field.plain => out.extend_from_slice(&text),
+            Ok(text) => push_escaped(out, text),
+            // The row is rejected for it when it is whole.
+            Err(_) => (),
+        }
+        out.push(b'"');
+    }
 }

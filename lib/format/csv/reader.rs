@@ -1,14 +1,11 @@
 //! CSV to records.
 
-use std::borrow::Cow;
-
-use super::layout::{Layout, take};
-use super::row::{Classes, Field, Row, split, undouble};
-use super::{Dialect, duplicate, is_number};
+use super::layout::{Layout, push_field, take, text_of};
+use super::row::{Classes, Field, Row, split};
+use super::{Dialect, duplicate};
 use crate::error::{Error, Result};
 use crate::format::{FILL_BYTES, Position, ReadOptions, Source};
 use crate::record::stream::Input;
-use crate::record::text::push_escaped;
 
 /// How many bytes one read asks for.
 const READ_BYTES: usize = 256 * 1024;
@@ -24,8 +21,13 @@ pub struct Reader {
     window: Window,
     /// How records are written; known once the header (or the first row) was read.
     layout: Option<Layout>,
-    /// How long the header is, with what stands before it.
+    /// How long the header is, with what stands before it; without a header, the first row, which
+    /// says how many fields there are.
     head: u64,
+    /// Whether what comes behind the head is not the file's next row.
+    in_the_middle: bool,
+    /// Where in the bytes a row begins that is not to be read any more.
+    end: u64,
     /// The number of the next row, the header not counted, and of its first line.
     row: u64,
     line: u64,
@@ -64,9 +66,19 @@ impl Reader {
             window: Window::default(),
             layout: None,
             head: 0,
+            in_the_middle: false,
+            end: u64::MAX,
             row: 1,
             line: 1,
         }
+    }
+
+    /// The same, but to end at `end`, where a row begins; what comes behind it may have to be read
+    /// to tell where the row before it ends. With `in_the_middle`, what comes behind the head is
+    /// not the row behind it in the file.
+    pub(in crate::format) fn part(mut self, in_the_middle: bool, end: u64) -> Reader {
+        (self.in_the_middle, self.end) = (in_the_middle, end);
+        self
     }
 
     /// Reads more behind what is there; drops what was used.
@@ -111,9 +123,13 @@ impl Reader {
                     self.window.at += end;
                     self.line += breaks;
                 }
-                Row::Whole { end, .. } => return Ok(Some((names, end))),
+                Row::Whole { end, .. } if end <= self.options.max_record => {
+                    return Ok(Some((names, end)));
+                }
                 Row::Cut if text.len() <= self.options.max_record => self.read()?,
-                Row::Cut => return Err(self.error("the first row is over --max-record")),
+                Row::Whole { .. } | Row::Cut => {
+                    return Err(self.error("the first row is over --max-record"));
+                }
                 Row::Unclosed { quote } | Row::Stray { quote } => {
                     let why = self.quote_error(found, quote);
                     return Err(self.error(&why));
@@ -140,6 +156,10 @@ impl Reader {
                 true => Layout::arrays(first.len()),
                 false => Layout::objects(given),
             });
+            self.head = self.window.position() + end as u64;
+            if self.in_the_middle {
+                self.window.at += end;
+            }
             return Ok(true);
         }
         let mut names = Vec::with_capacity(first.len());
@@ -187,6 +207,7 @@ impl Reader {
         while let [rest @ .., b'\n' | b'\r'] = raw {
             raw = rest;
         }
+        let raw = &raw[..raw.len().min(self.options.max_record)];
         self.options.bad.reject(Error::input(why).at(place), raw)?;
         self.pass(end, breaks);
         Ok(())
@@ -203,8 +224,25 @@ impl Reader {
     /// line: so a stray quote costs a line, not the rest of the file.
     fn reject_line(&mut self, why: &str) -> Result<()> {
         let text = &self.window.bytes[self.window.at..];
-        let end = memchr::memchr(b'\n', text).map_or(text.len(), |n| n + 1);
-        self.reject(why, end, 1)
+        match memchr::memchr(b'\n', text) {
+            Some(end) => self.reject(why, end + 1, 1),
+            None => {
+                self.reject(why, text.len(), 1)?;
+                self.skip_line()
+            }
+        }
+    }
+
+    /// Passes over the rest of the line at hand, which was used as far as it is here.
+    fn skip_line(&mut self) -> Result<()> {
+        let mut end = None;
+        while end.is_none() && !self.window.whole {
+            self.read()?;
+            let text = &self.window.bytes[self.window.at..];
+            end = memchr::memchr(b'\n', text).map(|end| end + 1);
+            self.window.at += end.unwrap_or(text.len());
+        }
+        Ok(())
     }
 
     /// Whether the row at hand is UTF-8.
@@ -256,17 +294,19 @@ impl Reader {
             }
         });
         let (end, fields, breaks) = match found {
-            Row::Whole { end, fields, breaks, blank: false } => (end, fields, breaks),
-            Row::Whole { end, breaks, .. } => {
+            Row::Whole { end, fields, breaks, blank: false } if end <= self.options.max_record => {
+                (end, fields, breaks)
+            }
+            Row::Whole { end, breaks, blank: true, .. } => {
                 out.truncate(start);
                 self.window.at += end;
                 self.line += breaks;
                 return Ok(true);
             }
-            Row::Cut => {
+            // One that is too long is refused alike, whether it happens to be here whole or not.
+            Row::Cut | Row::Whole { .. } => {
                 out.truncate(start);
-                let length = text.len();
-                return self.refuse_long_row(length);
+                return self.refuse_long_row(text.len());
             }
             Row::Unclosed { quote } | Row::Stray { quote } => {
                 out.truncate(start);
@@ -316,7 +356,7 @@ impl Source for Reader {
         let mut more = true;
         while out.len() < full && more {
             let used_up = self.window.at == self.window.bytes.len();
-            if used_up && self.window.whole {
+            if used_up && self.window.whole || self.window.position() >= self.end {
                 more = false;
             } else if used_up || !self.next(&layout, out)? {
                 // What there is goes out before more is waited for.
@@ -332,35 +372,5 @@ impl Source for Reader {
 
     fn position(&self) -> Option<Position> {
         Some(Position { head: self.head, next: self.window.position() })
-    }
-}
-
-/// The text of a field.
-fn text_of(field: Field<'_>) -> Cow<'_, [u8]> {
-    if !field.doubled {
-        return Cow::Borrowed(field.raw);
-    }
-    let mut text = Vec::with_capacity(field.raw.len());
-    undouble(field.raw, &mut text);
-    Cow::Owned(text)
-}
-
-/// Appends a field's value behind its opening quote, or in place of that.
-fn push_field(out: &mut Vec<u8>, field: Field<'_>, typed: bool, null: Option<&[u8]>) {
-    let text = text_of(field);
-    if null == Some(text.as_ref()) {
-        out.pop();
-        out.extend_from_slice(b"null");
-    } else if typed && is_number(&text) {
-        out.pop();
-        out.extend_from_slice(&text);
-    } else {
-        match std::str::from_utf8(&text) {
-            _ if field.plain => out.extend_from_slice(&text),
-            Ok(text) => push_escaped(out, text),
-            // The row is rejected for it when it is whole.
-            Err(_) => (),
-        }
-        out.push(b'"');
     }
 }

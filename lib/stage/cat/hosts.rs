@@ -9,11 +9,11 @@ use crate::cluster::{Connection, Host};
 use crate::engine::producer::Producer;
 use crate::engine::reach::Reach;
 use crate::engine::{self, Cut, Form, HostFile, Hosts, Piece, Place, Plan, fleet};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::record::bad::Bad;
 use crate::record::stream::{Output, Summary};
 use crate::wire::frame::broken;
-use crate::wire::message::{Ask, Job, OnBad, Reply, Resource};
+use crate::wire::message::{Ask, FileCut, Job, OnBad, Reply, Resource};
 use crate::worker::Command;
 
 /// The job that reading is, on the hosts.
@@ -29,8 +29,9 @@ pub struct Options<'a> {
     pub format: Option<String>,
     /// What to read there, as it was named.
     pub resources: Vec<OsString>,
-    /// Whether all hosts see the same files, each of which is to be read once.
-    pub shared: bool,
+    /// Where all hosts see the same files, each of which is to be read once: about how large the
+    /// parts are that they are cut into, in bytes.
+    pub shared: Option<u64>,
     /// What happens to bad records.
     pub bad: Arc<Bad>,
     /// The longest record in bytes.
@@ -42,7 +43,8 @@ pub struct Options<'a> {
 }
 
 /// Makes shards of the files of hosts, a shard of each, in the order of the hosts and of the
-/// resources; and writes their manifest to `output`.
+/// resources; or, of files that all hosts see, a shard of each part. Writes their manifest to
+/// `output`.
 ///
 /// # Errors
 /// `Usage` when a file is not there, `BadInput` for what is in it, `Hosts` when a host cannot be
@@ -82,7 +84,9 @@ pub fn run(
         by_hand: &|_, _| String::new(),
         pass_on,
     };
-    let mut summary = engine::run(&plan, FileCut(files.into()), output)?;
+    let connections = producer.fleet().connections().cloned().collect();
+    let cut = Files { waiting: files.into(), connections };
+    let mut summary = engine::run(&plan, cut, output)?;
     summary.records_in = summary.records_out;
     summary.bytes_in = summary.bytes_out;
     producer.end(output)?;
@@ -108,15 +112,16 @@ fn files<'a>(
 ) -> Result<Vec<HostFile>> {
     let connections: Vec<&Arc<Connection>> = connections.collect();
     let all: Vec<String> = connections.iter().map(|c| c.name().to_string()).collect();
-    let asked =
-        if options.shared { &connections[..1.min(connections.len())] } else { &connections };
+    let max_record = options.max_record as u64;
+    let cut = options.shared.map(|bytes| FileCut { bytes, max_record });
+    let asked = if cut.is_some() { &connections[..1.min(connections.len())] } else { &connections };
     let mut files = Vec::new();
     for connection in asked {
-        let hosts = if options.shared { all.clone() } else { vec![connection.name().to_string()] };
+        let hosts = if cut.is_some() { all.clone() } else { vec![connection.name().to_string()] };
         for word in &options.resources {
-            let resource =
-                Resource { format: options.format.clone(), path: word.as_os_str().into() };
-            for resource in expanded(connection, resource)? {
+            let (format, path) = (options.format.clone(), word.as_os_str().into());
+            for found in expanded(connection, Resource { format, path, part: None, cut: None })? {
+                let resource = Resource { part: None, cut, ..found };
                 files.push(HostFile { hosts: hosts.clone(), resource });
             }
         }
@@ -133,11 +138,46 @@ fn expanded(connection: &Connection, resource: Resource) -> Result<Vec<Resource>
     }
 }
 
-/// Gives the files, one by one.
-struct FileCut(VecDeque<HostFile>);
+/// Gives the files, one by one; of those that are to be cut the parts, each found while those
+/// before it are being read.
+struct Files {
+    waiting: VecDeque<HostFile>,
+    /// Who can be asked where a file is to be cut: any host, for all see it.
+    connections: Vec<Arc<Connection>>,
+}
 
-impl Cut for FileCut {
+impl Files {
+    /// The first part of a file, and what is left of it.
+    fn parts(&self, file: &HostFile) -> Result<Vec<HostFile>> {
+        let mut lost = Error::new(Kind::Hosts, "all hosts are lost");
+        for connection in &self.connections {
+            match expanded(connection, file.resource.clone()) {
+                Err(error) if error.kind() == Kind::Hosts => lost = error,
+                Err(error) => return Err(error),
+                Ok(found) => {
+                    // A host says where to cut, not what the others are to read.
+                    let of = |Resource { part, cut, .. }| HostFile {
+                        hosts: file.hosts.clone(),
+                        resource: Resource { part, cut, ..file.resource.clone() },
+                    };
+                    return Ok(found.into_iter().map(of).collect());
+                }
+            }
+        }
+        Err(lost)
+    }
+}
+
+impl Cut for Files {
     fn next(&mut self, _: usize, _: Vec<u8>) -> Result<Option<Piece>> {
-        Ok(self.0.pop_front().map(Piece::File))
+        while let Some(file) = self.waiting.pop_front() {
+            if file.resource.cut.is_none() {
+                return Ok(Some(Piece::File(file)));
+            }
+            for part in self.parts(&file)?.into_iter().rev() {
+                self.waiting.push_front(part);
+            }
+        }
+        Ok(None)
     }
 }

@@ -1,0 +1,337 @@
+//! Splits: files whose parts can be read each by itself. Where such a file can be cut, and the
+//! records of a part.
+//!
+//! Where a line end always ends a record (NDJSON, text), a cut is found by looking around its
+//! place. In CSV a line end may stand inside quotes, and only who has read all that comes before
+//! knows: so rows are read up to the cut. What is packed knows no parts.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::sync::Arc;
+
+use super::read::{self, Cuts, PartOf};
+use super::resource::Resource;
+use super::{Position, ReadOptions, Source, bytes};
+use crate::error::{Error, Result};
+use crate::record::bad::{Bad, Policy};
+use crate::record::stream::Input;
+
+/// The most and the least that is read at once while a file is cut: the less, the closer to their
+/// places the cuts are.
+const STEP_MAX: u64 = 256 * 1024;
+const STEP_MIN: u64 = 4096;
+
+/// How many steps a part is read in at least.
+const STEPS: u64 = 16;
+
+/// How much is looked at in search of a line end.
+const LOOK_BYTES: usize = 64 * 1024;
+
+/// By what it is noticed that a file is another one by now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was changed, in nanoseconds since 1970.
+    pub modified: u64,
+}
+
+impl State {
+    /// That of a file.
+    pub fn of(found: &Metadata) -> State {
+        let nanoseconds =
+            found.mtime().wrapping_mul(1_000_000_000).wrapping_add(found.mtime_nsec());
+        State { size: found.len(), modified: nanoseconds as u64 }
+    }
+}
+
+/// A part of a file: whole records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// How many bytes at the beginning of the file belong to every part.
+    pub head: u64,
+    /// Where the part begins.
+    pub from: u64,
+    /// Where it ends.
+    pub to: u64,
+}
+
+/// The records of a file, read in steps so small that its parts of about `size` bytes can be told
+/// by [`Source::position`]. None where it knows no parts.
+///
+/// # Errors
+/// As [`read::open`].
+pub fn open_in_steps(
+    resource: &Resource,
+    size: u64,
+    options: &ReadOptions,
+) -> Result<Option<Box<dyn Source>>> {
+    if read::cuts(resource)? == Cuts::Nowhere {
+        return Ok(None);
+    }
+    let input = bytes::open(&resource.place, options)?;
+    let input = Box::new(Steps { input, step: step(size) });
+    let whole = PartOf { input, in_the_middle: false, end: u64::MAX };
+    read::open_part(resource, whole, options).map(Some)
+}
+
+/// The records of a part of `file`, which `resource` names.
+///
+/// # Errors
+/// As [`read::open`]; `Incomplete` where it knows no parts.
+pub fn open_part(
+    resource: &Resource,
+    file: File,
+    part: &Part,
+    options: &ReadOptions,
+) -> Result<Box<dyn Source>> {
+    let mut to = part.to;
+    if read::cuts(resource)? == Cuts::AtRecords {
+        let about = file.metadata();
+        to = about.map_err(|e| Error::io("read", &resource.place.to_string(), &e))?.len();
+    }
+    let input = Bytes::new(file, &Part { to, ..*part }, resource)?;
+    let end = input.head + part.to.saturating_sub(part.from);
+    let part = PartOf { input: Box::new(input), in_the_middle: part.from > 0, end };
+    read::open_part(resource, part, options)
+}
+
+/// The first part of about `size` bytes of `rest`, and what is left of it then, if anything. The
+/// whole of it where the file knows no parts. Bad records are no matter here.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn first(
+    resource: &Resource,
+    file: File,
+    rest: &Part,
+    size: u64,
+    options: &ReadOptions,
+) -> Result<(Part, Option<Part>)> {
+    let size = size.max(1);
+    let cuts = read::cuts(resource)?;
+    if cuts == Cuts::Nowhere || rest.to.saturating_sub(rest.from) <= size {
+        return Ok((*rest, None));
+    }
+    let found = match cuts {
+        Cuts::AtLines => line_end(&file, rest.from + size - 1, resource)?.map(|end| (0, end)),
+        _ => record_end(resource, file, rest, size, options)?,
+    };
+    Ok(match found.filter(|(_, cut)| *cut < rest.to) {
+        Some((head, cut)) => (Part { to: cut, ..*rest }, Some(Part { head, from: cut, ..*rest })),
+        None => (*rest, None),
+    })
+}
+
+/// The place behind the first line end from `at` on.
+fn line_end(file: &File, mut at: u64, resource: &Resource) -> Result<Option<u64>> {
+    let mut buffer = vec![0; LOOK_BYTES];
+    loop {
+        let count = match file.read_at(&mut buffer, at) {
+            Ok(0) => return Ok(None),
+            Ok(count) => count,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(Error::io("read", &resource.place.to_string(), &e)),
+        };
+        if let Some(end) = memchr::memchr(b'\n', &buffer[..count]) {
+            return Ok(Some(at + end as u64 + 1));
+        }
+        at += count as u64;
+    }
+}
+
+/// How long the head is, and the place behind the first record that ends `size` bytes behind the
+/// beginning of `rest`, or further on.
+fn record_end(
+    resource: &Resource,
+    file: File,
+    rest: &Part,
+    size: u64,
+    options: &ReadOptions,
+) -> Result<Option<(u64, u64)>> {
+    let input = Bytes::new(file, rest, resource)?;
+    // Where the part begins in what is read.
+    let begin = input.head;
+    let options = ReadOptions { bad: Arc::new(Bad::new(Policy::Skip)?), ..options.clone() };
+    let input = Box::new(Steps { input, step: step(size) });
+    let part = PartOf { input, in_the_middle: rest.from > 0, end: u64::MAX };
+    let mut source = read::open_part(resource, part, &options)?;
+    let (mut records, mut more) = (Vec::new(), true);
+    while more {
+        records.clear();
+        more = source.fill(&mut records)?;
+        if let Some(Position { head, next }) = source.position()
+            && next.saturating_sub(begin) >= size
+        {
+            return Ok(Some((head, rest.from + (next - begin))));
+        }
+    }
+    Ok(None)
+}
+
+/// How much is read at once to tell parts of about `size` bytes.
+fn step(size: u64) -> usize {
+    (size / STEPS).clamp(STEP_MIN, STEP_MAX) as usize
+}
+
+/// Bytes that come in small steps.
+struct Steps<I> {
+    input: I,
+    step: usize,
+}
+
+impl<I: Input> Input for Steps<I> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let length = buffer.len().min(self.step);
+        self.input.read(&mut buffer[..length])
+    }
+
+    fn name(&self) -> &str {
+        self.input.name()
+    }
+
+    /// So that what is there is passed on.
+    fn is_ready(&self) -> bool {
+        false
+    }
+}
+
+/// The bytes of the head of a file, and of a part of it.
+struct Bytes {
+    file: File,
+    name: String,
+    /// How much of the head is left, and of the part.
+    head: u64,
+    from: u64,
+    left: u64,
+}
+
+impl Bytes {
+    fn new(file: File, part: &Part, resource: &Resource) -> Result<Bytes> {
+        let Part { head, from, to } = *part;
+        let name = match from {
+            0 => resource.place.to_string(),
+            _ => format!("{} (from byte {from})", resource.place),
+        };
+        // What begins the file begins with the head.
+        let head = if from == 0 { 0 } else { head };
+        let mut bytes = Bytes { file, name, head, from, left: to.saturating_sub(from) };
+        bytes.seek(if head > 0 { 0 } else { from })?;
+        Ok(bytes)
+    }
+
+    fn seek(&mut self, to: u64) -> Result<()> {
+        let sought = self.file.seek(SeekFrom::Start(to));
+        sought.map(drop).map_err(|e| Error::io("read", &self.name, &e))
+    }
+}
+
+impl Input for Bytes {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let left = if self.head > 0 { self.head } else { self.left };
+        let length = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let got = self.file.read(&mut buffer[..length]);
+        let got = got.map_err(|e| Error::io("read", &self.name, &e))?;
+        if got == 0 && length > 0 {
+            return Err(Error::incomplete(format!("{} is shorter than it was", self.name)));
+        }
+        if self.head > 0 {
+            self.head -= got as u64;
+            if self.head == 0 {
+                self.seek(self.from)?;
+            }
+        } else {
+            self.left -= got as u64;
+        }
+        Ok(got)
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All records of a source.
+    fn all(mut source: Box<dyn Source>) -> Vec<u8> {
+        let mut records = Vec::new();
+        while source.fill(&mut records).unwrap() {}
+        records
+    }
+
+    /// Cuts `text`, a file whose format is `format`, into parts of about `size` bytes, one after
+    /// the other: together they hold what the whole does. How many there are.
+    #[track_caller]
+    fn cut(format: &str, text: &[u8], size: u64) -> usize {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, text).unwrap();
+        let name = format!("{format}:{}", path.display());
+        let resource = Resource::parse(name.as_ref(), None).unwrap();
+        let options = ReadOptions { max_record: 300, ..ReadOptions::new(Policy::Skip).unwrap() };
+        let whole = all(read::open(std::slice::from_ref(&resource), &options).unwrap());
+        let file = || File::open(&path).unwrap();
+        let (mut records, mut count) = (Vec::new(), 0);
+        let mut rest = Some(Part { head: 0, from: 0, to: text.len() as u64 });
+        while let Some(left) = rest {
+            let (part, behind) = first(&resource, file(), &left, size, &options).unwrap();
+            assert!(part.from == left.from && part.to > part.from, "{part:?} of {left:?}");
+            records.extend(all(open_part(&resource, file(), &part, &options).unwrap()));
+            (rest, count) = (behind, count + 1);
+        }
+        assert_eq!(
+            String::from_utf8_lossy(&records),
+            String::from_utf8_lossy(&whole),
+            "{format}, parts of {size}"
+        );
+        count
+    }
+
+    #[test]
+    fn the_parts_of_lines_together_are_the_file() {
+        let marked = "\u{feff}\"a\"\n\u{feff}\"b\"\r\n\n\u{feff}1\n\"no end\"";
+        let long = format!("1\n{}\n2\n\"{}\"\n3\n", "x".repeat(150_000), "y".repeat(200));
+        for size in [1, 2, 5, 7, 100, 1_000_000] {
+            for format in ["ndjson", "text", "text,kv", "text,words"] {
+                let counts = [marked, &long].map(|text| cut(format, text.as_bytes(), size));
+                assert_eq!(counts == [1, 1], size == 1_000_000, "{format} {size}");
+            }
+        }
+        assert_eq!(cut("ndjson", b"1\n2\n3\n", 1), 3);
+    }
+
+    #[test]
+    fn the_parts_of_csv_together_are_the_file() {
+        let rows = "1,\"x\ny\"\r\n\"\",\"\"\"\"\n\n3,\"\u{e9},\r\n\"\n".repeat(9);
+        // Too few fields, a stray quote, one that is not closed, and a row over --max-record.
+        let bad = format!("only one\n\"a\"b,c\n4,\"{}\n5,6\n\"7,\n8,9\n", "z".repeat(400));
+        let text = format!("\u{feff}\na,b\n{}", format!("{rows}{bad}").repeat(60));
+        for size in [1, 5000, 20_000, 1_000_000] {
+            for format in
+                ["csv", "csv,header=no", "csv,lax,ragged=pad", "csv,header=no,col=x,col=y"]
+            {
+                let count = cut(format, text.as_bytes(), size);
+                assert_eq!(count == 1, size == 1_000_000, "{format} {size}: {count}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_cut_of_random_csv_is_a_cut_between_rows() {
+        let mut seed = 7u64;
+        for _ in 0..20 {
+            let random = (0..30_000).map(|_| {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                b"\"\"\",,\n\n\rab"[(seed >> 33) as usize % 10]
+            });
+            let text: Vec<u8> = b"a,b\n".iter().copied().chain(random).collect();
+            for format in ["csv", "csv,header=no", "csv,header=no,lax,ragged=pad"] {
+                assert!(cut(format, &text, 1) > 3, "{format}");
+            }
+        }
+    }
+}
