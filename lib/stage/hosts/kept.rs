@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 use crate::record::stream::Output;
 use crate::run::RunId;
 use crate::run::manifest::run_of;
-use crate::run::run_dir::RunRecord;
+use crate::run::run_dir::{RunHost, RunRecord};
+use crate::wire::bytes::Bytes;
 use crate::wire::frame::broken;
 use crate::wire::message::{Ask, Reply};
 
@@ -110,8 +111,9 @@ fn age(then: u64) -> String {
 }
 
 /// Removes datasets from `hosts`, or from those that they were made on; then what is known of them
-/// here, and the files of their manifests. What lies on a host out of reach stays known. One that
-/// cannot be removed does not hold up the others: the error is the first that there was.
+/// here, and the files of their manifests. Both stay as long as any of the data may lie on another
+/// host, or on one out of reach. One that cannot be removed does not hold up the others: the error
+/// is the first that there was.
 pub(super) fn remove(
     targets: &[Target],
     hosts: Option<&[Place]>,
@@ -147,31 +149,68 @@ fn remove_one(
             (Some(record), places)
         }
     };
-    let (found, lost) = remove_from(&places, run, say)?;
-    if !found && record.is_none() && lost.count == 0 {
-        return Err(Error::usage(format!("nothing of run {run} lies on these hosts")));
-    }
-    if lost.count == 0 {
-        forget(run, target, record.as_ref(), reach)?;
+    let (asked, lost) = remove_from(&places, run, say)?;
+    let Some(mut record) = record else {
+        // Nobody here knows where the rest of it lies, if there is any: what its file says stays.
+        if !asked.iter().any(|asked| asked.found) && lost.count == 0 {
+            return Err(Error::usage(format!("nothing of run {run} lies on these hosts")));
+        }
+        if let Target::File(path) = target {
+            let path = path.display();
+            say(&format!(
+                "run {run} is not known here: {path} stays, for other hosts may have more"
+            ));
+        }
+        return Ok(lost);
+    };
+    record.hosts.retain(|host| !asked.iter().any(|asked| asked.is(host)));
+    if record.hosts.is_empty() {
+        forget(run, target, &record, reach)?;
+    } else {
+        reach.runs.keep(run, &record)?;
+        if hosts.is_some() {
+            let left: Vec<&str> = record.hosts.iter().map(|host| host.name.as_str()).collect();
+            say(&format!("run {run}: what lies on {} stays", left.join(", ")));
+        }
     }
     Ok(lost)
 }
 
-/// Removes the shards of `run`: whether there were any, and the hosts out of reach.
-fn remove_from(places: &[Place], run: RunId, say: &dyn Fn(&str)) -> Result<(bool, Lost)> {
+/// A host where nothing of a run is any more.
+struct Asked {
+    word: String,
+    /// The directory that holds its worker's files.
+    directory: Bytes,
+    /// Whether there was something.
+    found: bool,
+}
+
+impl Asked {
+    /// Whether it is this host of a run.
+    fn is(&self, host: &RunHost) -> bool {
+        self.word == host.word
+            && (self.directory == host.directory || host.directory == Bytes::default())
+    }
+}
+
+/// Removes the shards of `run`: the hosts where that was done, and those out of reach.
+fn remove_from(places: &[Place], run: RunId, say: &dyn Fn(&str)) -> Result<(Vec<Asked>, Lost)> {
     let mut lost = Lost { count: 0, of: places.len() };
     let removed = visit(places, |connection| {
         // That the host was reached, and then how it went.
         match connection.reply(connection.ask(&Ask::Remove(run.to_string()))?)? {
-            Reply::Removed(found) => Ok(Ok(found)),
+            Reply::Removed(found) => {
+                let directory = connection.welcome().directory.clone();
+                Ok(Ok(Asked { word: connection.host().to_string(), directory, found }))
+            }
             Reply::Failed(failed) => Ok(Err(failed.error().at(connection.shown()))),
             _ => Ok(Err(broken("an unknown reply").at(connection.shown()))),
         }
     });
-    let (mut any, mut refused) = (false, None);
+    let (mut all, mut refused) = (Vec::new(), None);
     for result in removed {
         match result {
-            Ok(Ok(found)) => any |= found,
+            Ok(Ok(asked)) => all.push(asked),
             Ok(Err(error)) => refused = refused.or(Some(error)),
             Err(error) => {
                 say(&error.to_string());
@@ -179,14 +218,14 @@ fn remove_from(places: &[Place], run: RunId, say: &dyn Fn(&str)) -> Result<(bool
             }
         }
     }
-    refused.map_or(Ok((any, lost)), Err)
+    refused.map_or(Ok((all, lost)), Err)
 }
 
 /// Removes what is here of a run whose data is gone.
-fn forget(run: RunId, target: &Target, record: Option<&RunRecord>, reach: &Reach) -> Result<()> {
+fn forget(run: RunId, target: &Target, record: &RunRecord, reach: &Reach) -> Result<()> {
     let file = match target {
         Target::File(path) => Some(path.clone()),
-        Target::Run(_) => record.and_then(RunRecord::manifest),
+        Target::Run(_) => record.manifest(),
     };
     // By now the file may be the manifest of another run.
     if let Some(path) = file.filter(|path| run_of(path).is_ok_and(|found| found == run)) {
