@@ -89,7 +89,7 @@ pub fn open_part(
     let mut to = part.to;
     if read::cuts(resource)? == Cuts::AtRecords {
         let about = file.metadata();
-        to = about.map_err(|e| Error::io("read", &resource.place.to_string(), &e))?.len();
+        to = about.map_err(|e| Error::io("read", resource.place.to_string(), &e))?.len();
     }
     let input = Bytes::new(file, &Part { to, ..*part }, resource)?;
     let end = input.head + part.to.saturating_sub(part.from);
@@ -132,7 +132,7 @@ fn line_end(file: &File, mut at: u64, resource: &Resource) -> Result<Option<u64>
             Ok(0) => return Ok(None),
             Ok(count) => count,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-            Err(e) => return Err(Error::io("read", &resource.place.to_string(), &e)),
+            Err(e) => return Err(Error::io("read", resource.place.to_string(), &e)),
         };
         if let Some(end) = memchr::memchr(b'\n', &buffer[..count]) {
             return Ok(Some(at + end as u64 + 1));
