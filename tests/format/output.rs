@@ -94,7 +94,7 @@ fn killed(dir: &Path, output: &str, records: &str, begun: impl Fn(i32) -> bool) 
 }
 
 fn eventually(done: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(240);
     while !done() {
         assert!(Instant::now() < deadline, "it did not come");
         std::thread::sleep(Duration::from_millis(5));
