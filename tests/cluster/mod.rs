@@ -7,6 +7,7 @@ mod exchange;
 mod hosts;
 mod kills;
 mod lost;
+mod modes;
 mod read_once;
 mod readers;
 mod same_bytes;
