@@ -79,6 +79,21 @@ mod tests {
         let hosts = slurm("node[01-03,07],gpu1", Some("8(x3),4,2000")).unwrap();
         assert_eq!(words(&hosts), ["8 node01", "8 node02", "8 node03", "4 node07", "1024 gpu1"]);
         assert_eq!(words(&slurm("a,b", None).unwrap()), ["0 a", "0 b"]);
+        // Several brackets in a name, text behind one, leading zeros over a change of digits.
+        let hosts =
+            slurm("r[1-2]n[098-100],c1-ib[3,5]x,tux", Some("36(x4),72(x2),1(x2),4")).unwrap();
+        let expected = [
+            "36 r1n098",
+            "36 r1n099",
+            "36 r1n100",
+            "36 r2n098",
+            "72 r2n099",
+            "72 r2n100",
+            "1 c1-ib3x",
+            "1 c1-ib5x",
+            "4 tux",
+        ];
+        assert_eq!(words(&hosts), expected);
         for (nodes, cpus) in
             [("a,b", "8"), ("a", "8(x2)"), ("a", "x"), ("a", "0"), ("a", "8(x99999)"), ("-a", "1")]
         {
@@ -90,6 +105,9 @@ mod tests {
     fn a_line_of_pbs_is_a_slot() {
         let hosts = pbs("n1\nn1\nn2.lan\n\nn1\n", "nodes").unwrap();
         assert_eq!(words(&hosts), ["3 n1", "1 n2.lan"]);
+        // The lines of a host need not stand together.
+        let hosts = pbs("n2\r\nn1\r\nn2\r\n", "nodes").unwrap();
+        assert_eq!(words(&hosts), ["2 n2", "1 n1"]);
         assert!(pbs("-x\n", "nodes").unwrap_err().to_string().starts_with("nodes: line 1"));
         assert!(pbs("", "nodes").is_err());
     }

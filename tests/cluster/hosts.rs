@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{Cluster, HOSTS, cluster, dir, mc, sh, write};
+use crate::support::{Call, Cluster, HOSTS, cluster, dir, mc, sh, write};
 
 /// The words of the table's line about `host`.
 fn line(table: &str, host: &str) -> Vec<String> {
@@ -33,6 +33,35 @@ fn the_table_has_a_line_for_each_host() {
     assert_eq!(line(&table, ":")[1..3], ["yes", "local"]);
     let table = mc("hosts").args(["-h", "n1", "--ssh", "ssh"]).on(hosts).succeeds().text();
     assert_eq!(line(&table, "n1")[1..3], ["yes", "ssh"]);
+}
+
+#[test]
+fn the_hosts_of_a_job_are_those_that_the_batch_system_names() {
+    let hosts = cluster();
+    let dir = dir();
+    let nodes = write(&dir, "nodes", "n3\nn1\nn3\nn1\nn3\n");
+    let slurm = [("SLURM_JOB_NODELIST", "n[1-3,4]"), ("SLURM_JOB_CPUS_PER_NODE", "2(x3),1")];
+    let pbs = [("PBS_NODEFILE", nodes.to_str().unwrap()), ("PBS_JOBID", "7")];
+    for (variables, slots) in [
+        (slurm, &[("n1", "2"), ("n2", "2"), ("n3", "2"), ("n4", "1")][..]),
+        (pbs, &[("n3", "3"), ("n1", "2")]),
+    ] {
+        let in_job = |call: Call| variables.iter().fold(call, |call, (n, v)| call.env(n, v));
+        let table = in_job(mc("hosts").args(["-h", "@job"]).on(hosts)).succeeds().text();
+        let found: Vec<(String, String)> = table
+            .lines()
+            .skip(1)
+            .map(|row| {
+                let words: Vec<&str> = row.split_whitespace().collect();
+                (words[0].to_string(), words[3].to_string())
+            })
+            .collect();
+        let expected = slots.iter().map(|(host, count)| (host.to_string(), count.to_string()));
+        assert_eq!(found, expected.collect::<Vec<_>>(), "{table}");
+        let script = "set -o pipefail; seq 2000 | mc-map -h @job --block 500 cat | mc-sort -k .:nr | mc-gather |
+            cmp - <(seq 2000 -1 1)";
+        in_job(sh("bash", script).on(hosts)).succeeds();
+    }
 }
 
 #[test]
@@ -76,6 +105,33 @@ fn what_is_kept_is_listed_until_it_is_removed() {
     rm(&["--rm", &one]).stderr_has("is not known here").fails(4);
     assert!(crate::support::names(&dir).is_empty());
     assert_eq!(kept(&["-h", "n[1-4]"]).lines().count(), 1);
+    hosts.is_clean();
+}
+
+#[test]
+fn what_lies_on_hosts_that_were_not_named_stays_known() {
+    let hosts = Cluster::new();
+    let dir = dir();
+    let rm = |words: &[&str]| mc("hosts").args(words).current_dir(&dir).on(&hosts);
+    for name in ["x.mc", "y.mc"] {
+        let script = format!("mc-cat range:0..5000 | mc-map -h n1,n2,n3 --block 4K -o {name} cat");
+        sh("dash", &script).current_dir(&dir).on(&hosts).succeeds();
+    }
+    let one = run(&dir.path().join("y.mc"));
+    let kept = |host: &str| hosts.on_host(host, "ls /var/tmp/mycloud-*/kept").lines().len();
+    rm(&["-h", "n2,n4", "--rm", "x.mc"]).stderr_has("what lies on n1, n3 stays").succeeds();
+    assert_eq!(["n1", "n2", "n3"].map(kept), [2, 1, 2]);
+    assert!(dir.path().join("x.mc").exists());
+    // Once more is no harm, and then the rest goes by itself.
+    rm(&["-h", "n2", "--rm", "x.mc"]).stderr_has("what lies on n1, n3 stays").succeeds();
+    rm(&["--rm", "x.mc"]).succeeds();
+    assert!(!dir.path().join("x.mc").exists());
+    // Host by host, the last takes the manifest with it.
+    rm(&["-h", "n3,n1", "--rm", &one]).stderr_has("what lies on n2 stays").succeeds();
+    assert!(dir.path().join("y.mc").exists());
+    rm(&["-h", "n2", "--rm", &one]).succeeds();
+    assert!(crate::support::names(&dir).is_empty());
+    assert_eq!(["n1", "n2", "n3"].map(kept), [0, 0, 0]);
     hosts.is_clean();
 }
 
