@@ -1,12 +1,44 @@
 //! A pipeline at work on hosts, to be disturbed: what it may say and leave behind then.
 
+use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::support::{CLEAN, Cluster, Output, Running, dir, marked, names, sh};
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::support::{CLEAN, Cluster, HOSTS, Output, Running, dir, marked, names, sh};
+
+/// Longer than any pipeline waits for hosts that are lost, on a machine that is busy too.
+const HANG: Duration = Duration::from_secs(300);
 
 /// How many records go through.
 pub const RECORDS: u32 = 2000;
+
+/// A cluster whose hosts have the worker already: of one that is on its way when its host dies, a
+/// piece stays there.
+#[track_caller]
+pub fn with_workers() -> Cluster {
+    let cluster = Cluster::new();
+    AtWork::new(&cluster, &cluster.hosts(HOSTS), "", "cat").succeeds();
+    cluster
+}
+
+/// A command that waits at the [`Gate`] of its cluster, and how it is seen among processes.
+pub const WAITS: &str = "flock -s /srv/gate true";
+
+/// A gate that [`WAITS`] does not pass on any host before it is dropped.
+pub struct Gate {
+    _locked: Flock<File>,
+}
+
+impl Gate {
+    /// Closes the gate of a cluster.
+    #[track_caller]
+    pub fn close(cluster: &Cluster) -> Gate {
+        let file = File::create(cluster.srv().join("gate")).unwrap();
+        Gate { _locked: Flock::lock(file, FlockArg::LockExclusiveNonblock).unwrap() }
+    }
+}
 
 /// A pipeline that writes the numbers below [`RECORDS`] to the file `out` of its directory.
 pub struct AtWork {
@@ -26,15 +58,19 @@ pub struct Ended {
 impl AtWork {
     /// Starts a map of `command` over the hosts `hosts` of `cluster`; `options` are mc-map's.
     pub fn new(cluster: &Cluster, hosts: &str, options: &str, command: &str) -> AtWork {
+        AtWork::of(cluster, &format!("mc-map -h {hosts} {options} -c '{command}'"))
+    }
+
+    /// Starts `stages`, which pass the records of standard input on to the end as they are.
+    pub fn of(cluster: &Cluster, stages: &str) -> AtWork {
         let dir = dir();
         std::fs::create_dir(dir.path().join("temporary")).unwrap();
         let script = format!(
-            "mc-cat range:0..{RECORDS} | mc-map -h {hosts} {options} -c '{command}' |
-                mc-gather -o ndjson:out
+            "mc-cat range:0..{RECORDS} | {stages} | mc-gather -o ndjson:out
             echo ${{PIPESTATUS[*]}} >codes; ! grep -q [1-9] codes"
         );
         let call = sh("bash", &script).on(cluster).current_dir(&dir).marked(dir.path());
-        let call = call.env("TMPDIR", dir.path().join("temporary")).stderr_any();
+        let call = call.env("TMPDIR", dir.path().join("temporary")).stderr_any().within(HANG);
         AtWork { running: call.spawn(), dir }
     }
 
@@ -44,6 +80,21 @@ impl AtWork {
         let begin = Instant::now();
         while !cluster.run(["ps", host]).text().contains(text) {
             assert!(begin.elapsed() < CLEAN, "no {text} on {host}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits for the first shard in the copy of a manifest, `m`: a host that it lies on.
+    #[track_caller]
+    pub fn first_shard(&self) -> String {
+        let begin = Instant::now();
+        loop {
+            let lines = std::fs::read_to_string(self.dir.path().join("m")).unwrap_or_default();
+            let host = lines.split("\"hosts\":[\"").nth(1).and_then(|rest| rest.split_once('"'));
+            if let Some((host, _)) = host {
+                return host.to_string();
+            }
+            assert!(begin.elapsed() < CLEAN, "no shard in {lines:?}");
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -75,28 +126,29 @@ impl AtWork {
     #[track_caller]
     pub fn succeeds(self) -> Ended {
         let ended = self.ends();
-        assert_eq!(ended.codes, [0, 0, 0], "{}", ended.stderr);
+        assert!(ended.codes.iter().all(|code| *code == 0), "{:?}\n{}", ended.codes, ended.stderr);
+        assert!(ended.whole, "{}", ended.stderr);
         ended
     }
 
-    /// [`AtWork::ends`], with exit status `code` of mc-map, no answer, and `text` on standard error.
+    /// [`AtWork::ends`], with exit status `code` of the first stage, no answer, and `text` on standard
+    /// error.
     #[track_caller]
     pub fn fails_with(self, code: i32, text: &str) -> Ended {
-        let dir = self.dir.path().to_path_buf();
         let ended = self.ends();
         assert_eq!(ended.codes.get(1), Some(&code), "{}", ended.stderr);
         assert!(ended.stderr.contains(text), "no {text:?} in\n{}", ended.stderr);
         assert!(!ended.whole, "an answer for all that\n{}", ended.stderr);
-        drop(dir);
         ended
     }
 }
 
-/// Whether `out` is there; when it is, it is whole, and nothing else is there.
+/// Whether `out` is there; when it is, it is whole, and nothing else is there but a copy of a
+/// manifest, `m`.
 #[track_caller]
 fn is_whole(dir: &Path, stderr: &str) -> bool {
     let left = names(dir);
-    let expected = ["codes", "out", "temporary"];
+    let expected = ["codes", "m", "out", "temporary"];
     assert!(left.iter().all(|name| expected.contains(&name.as_str())), "{left:?}\n{stderr}");
     let temporary = names(dir.join("temporary"));
     assert!(temporary.is_empty(), "left behind: {temporary:?}\n{stderr}");

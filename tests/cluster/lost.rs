@@ -6,39 +6,35 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::at_work::AtWork;
+use super::at_work::{AtWork, Gate, WAITS, with_workers};
 use crate::support::{CLEAN, Cluster, marked};
 
-/// A command that has finished nothing yet when it is seen at work, and its mark among processes.
-const LONG: &str = "sleep 2.7; cat";
-const SEEN: &str = "sleep 2.7";
+/// A command that has finished nothing before the gate opens.
+const LONG: &str = "flock -s /srv/gate true; cat";
 
-/// Prints the number of the worker, whose command's shell has started [`SEEN`].
-const WORKER: &str = "ps -o ppid= $(ps -o ppid= $(pgrep -nf '^sleep 2.7'))";
+/// Prints the number of the worker, whose command's shell has started [`WAITS`].
+const WORKER: &str = "ps -o ppid= $(ps -o ppid= $(pgrep -nf '^flock -s /srv/gate'))";
 
 /// So many records that each slot of four hosts has a block or two.
 const BLOCKS: &str = "--block 700";
 
-/// The silence after which a host counts as lost, and time for the rest.
-const NOTICED: Duration = Duration::from_secs(15 + 30);
-
 /// What is done to n2 while it works on its first tasks costs nothing but time.
 #[track_caller]
 fn is_made_up_for(harm: impl Fn(&Cluster)) {
-    let cluster = Cluster::new();
+    let cluster = with_workers();
+    let gate = Gate::close(&cluster);
     let work = AtWork::new(&cluster, &cluster.hosts(4), BLOCKS, LONG);
-    work.begun(&cluster, "n2", SEEN);
+    work.begun(&cluster, "n2", WAITS);
     harm(&cluster);
-    let begin = Instant::now();
+    drop(gate);
     let ended = work.succeeds();
-    assert!(begin.elapsed() < NOTICED, "{:?}\n{}", begin.elapsed(), ended.stderr);
     assert!(ended.stderr.contains("n2"), "nothing said of n2:\n{}", ended.stderr);
     is_swept(&cluster);
 }
 
 /// What a dead host still holds when it comes back, the next worker there removes.
 #[track_caller]
-fn is_swept(cluster: &Cluster) {
+pub(super) fn is_swept(cluster: &Cluster) {
     cluster.run(["heal"]);
     AtWork::new(cluster, &cluster.hosts(4), "", "cat").succeeds();
     cluster.is_clean();
@@ -69,20 +65,27 @@ fn a_host_whose_disk_is_full() {
     is_made_up_for(|cluster| drop(cluster.run(["fill", "n2"])));
 }
 
+/// The process that `script` prints is killed on n2, and what it did there ends.
+#[track_caller]
+fn is_killed_with_its_work(cluster: &Cluster, script: &str) {
+    let ended = "while pgrep -f '^flock -s /srv/gate' >&2; do sleep 0.05; done";
+    cluster.on_host("n2", &format!("kill -9 $({script}); {ended}"));
+}
+
 #[test]
 fn a_worker_that_is_killed() {
-    is_made_up_for(|cluster| drop(cluster.on_host("n2", &format!("kill -9 $({WORKER})"))));
+    is_made_up_for(|cluster| is_killed_with_its_work(cluster, WORKER));
 }
 
 #[test]
 fn a_guardian_that_is_killed() {
-    let guardian = format!("kill -9 $(ps -o ppid= $({WORKER}))");
-    is_made_up_for(|cluster| drop(cluster.on_host("n2", &guardian)));
+    let guardian = format!("ps -o ppid= $({WORKER})");
+    is_made_up_for(|cluster| is_killed_with_its_work(cluster, &guardian));
 }
 
 #[test]
 fn a_guardian_that_is_killed_leaves_no_shards() {
-    let cluster = Cluster::new();
+    let cluster = with_workers();
     let work = AtWork::new(&cluster, "n1", "--block 300", "cat; sleep 0.2");
     work.begun(&cluster, "n1", "sleep 0.2");
     let begin = Instant::now();
@@ -101,12 +104,14 @@ fn a_guardian_that_is_killed_leaves_no_shards() {
 
 #[test]
 fn a_short_cut_is_nothing() {
-    let cluster = Cluster::new();
+    let cluster = with_workers();
+    let gate = Gate::close(&cluster);
     let work = AtWork::new(&cluster, &cluster.hosts(2), BLOCKS, LONG);
-    work.begun(&cluster, "n2", SEEN);
+    work.begun(&cluster, "n2", WAITS);
     cluster.run(["cut", "n2"]);
     std::thread::sleep(Duration::from_secs(3));
     cluster.run(["heal", "n2"]);
+    drop(gate);
     let ended = work.succeeds();
     assert_eq!(ended.stderr, "");
     cluster.is_clean();
@@ -114,32 +119,27 @@ fn a_short_cut_is_nothing() {
 
 #[test]
 fn shards_that_are_lost_with_their_host_are_named() {
-    let cluster = Cluster::new();
-    // All hosts have made shards when the last block is waited for.
-    let command = "read n; sleep 0.3; [ $n -lt 1900 ] || sleep 6.2; echo $n; cat";
-    let work = AtWork::new(&cluster, &cluster.hosts(2), "--block 400", command);
-    let waits = |host: &str| {
-        let text = cluster.run(["ps", host]).text();
-        text.lines().any(|line| line.ends_with(" sleep 6.2"))
-    };
-    let begin = Instant::now();
-    while !waits("n1") && !waits("n2") {
-        assert!(begin.elapsed() < CLEAN);
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    let other = if waits("n1") { "n2" } else { "n1" };
-    cluster.run(["kill", other]);
-    let ended = work.fails_with(5, &format!("{other} is lost"));
-    assert!(ended.stderr.contains("shard "), "{}", ended.stderr);
+    let cluster = with_workers();
+    let gate = Gate::close(&cluster);
+    // Whichever host has made the first shard: it lies there while others are still made.
+    let command = format!("read n; [ $n -lt 1000 ] || {WAITS}; echo $n; cat");
+    let map = format!("mc-map -h {} --block 400 -c '{command}' | tee m", cluster.hosts(2));
+    let work = AtWork::of(&cluster, &map);
+    let lost = work.first_shard();
+    cluster.run(["kill", &lost]);
+    drop(gate);
+    let ended = work.fails_with(5, &format!("{lost} is lost"));
+    assert!(ended.stderr.contains("and with it shard "), "{}", ended.stderr);
     is_swept(&cluster);
 }
 
 #[test]
 fn all_hosts_at_once() {
-    let cluster = Cluster::new();
+    let cluster = with_workers();
+    let _gate = Gate::close(&cluster);
     let work = AtWork::new(&cluster, &cluster.hosts(2), BLOCKS, LONG);
-    work.begun(&cluster, "n2", SEEN);
-    work.begun(&cluster, "n1", SEEN);
+    work.begun(&cluster, "n2", WAITS);
+    work.begun(&cluster, "n1", WAITS);
     cluster.run(["kill", "n1"]);
     cluster.run(["kill", "n2"]);
     work.fails_with(5, "lost");
@@ -148,10 +148,13 @@ fn all_hosts_at_once() {
 
 #[test]
 fn a_host_that_hears_nothing_ends_what_it_does() {
-    let cluster = Cluster::new();
-    let work = AtWork::new(&cluster, &cluster.hosts(2), BLOCKS, "sleep 40 & sleep 2.7; cat");
-    work.begun(&cluster, "n2", SEEN);
+    let cluster = with_workers();
+    let gate = Gate::close(&cluster);
+    let command = format!("sleep 1000 & {LONG}");
+    let work = AtWork::new(&cluster, &cluster.hosts(2), BLOCKS, &command);
+    work.begun(&cluster, "n2", WAITS);
     cluster.run(["cut", "n2"]);
+    drop(gate);
     work.succeeds();
     // It has missed the end of the pipeline, and still clears up by itself. That its sshd waits for
     // the other side is sshd's affair.
@@ -166,22 +169,37 @@ fn a_host_that_hears_nothing_ends_what_it_does() {
     }
 }
 
+/// The living processes of the tool `tool` of a pipeline: its guard, and the one that works.
+fn processes_of(work: &AtWork, tool: &str) -> Vec<i32> {
+    let named = |process: &i32| {
+        let name = std::fs::read_to_string(format!("/proc/{process}/comm"));
+        name.is_ok_and(|name| name.trim() == tool)
+    };
+    let mut found: Vec<i32> = marked(work.dir.path()).into_iter().map(|(pid, _)| pid).collect();
+    found.retain(named);
+    found.sort_unstable();
+    found
+}
+
 #[test]
 fn a_tool_that_is_killed_takes_its_workers_with_it() {
     for (tool, number) in [("mc-map", 0), ("mc-map", 1), ("mc-gather", 0)] {
-        let cluster = Cluster::new();
+        let cluster = with_workers();
+        let gate = Gate::close(&cluster);
         let work = AtWork::new(&cluster, &cluster.hosts(2), BLOCKS, LONG);
-        work.begun(&cluster, "n2", SEEN);
-        let named = |(process, _): &(i32, i32)| {
-            let name = std::fs::read_to_string(format!("/proc/{process}/comm"));
-            name.is_ok_and(|name| name.trim() == tool)
-        };
-        let mut processes: Vec<_> = marked(work.dir.path()).into_iter().filter(named).collect();
-        processes.sort();
-        let (process, _) = processes[number.min(processes.len() - 1)];
+        work.begun(&cluster, "n2", WAITS);
+        let processes = processes_of(&work, tool);
+        let process = processes[number.min(processes.len() - 1)];
         kill(Pid::from_raw(process), Signal::SIGKILL).unwrap();
+        let begin = Instant::now();
+        while !processes_of(&work, tool).is_empty() {
+            assert!(begin.elapsed() < CLEAN, "{tool} goes on");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // Whoever else is left ends once its tasks do.
+        drop(gate);
         let ended = work.ends();
-        assert!(!ended.whole);
+        assert!(!ended.whole, "{tool} {number}: {}", ended.stderr);
         cluster.is_clean();
     }
 }

@@ -2,6 +2,7 @@
 
 mod at_work;
 mod bed;
+mod copies;
 mod datasets;
 mod exchange;
 mod hosts;

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use crate::support::{CLEAN, Call, Cluster, dir, sh, write};
 
-/// Time for a pipeline that waits for nobody.
+/// Less than who waits for a host that stands still can need; and how often a pipeline is run to see
+/// that it takes no longer, for the machine may be busy.
 const SOON: Duration = Duration::from_secs(5);
+const TRIES: usize = 8;
 
 /// More than is on its way at any time.
 const LINES: u32 = 4_000_000;
@@ -47,9 +49,12 @@ fn a_host_that_stands_still_and_is_not_needed_is_not_waited_for() {
     ] {
         cluster.run(["pause", host]);
         for reader in readers {
-            let begin = Instant::now();
-            run(&format!("{reader} | cmp - in")).succeeds();
-            assert!(begin.elapsed() < SOON, "{host} {data} {reader}: {:?}", begin.elapsed());
+            let is_soon = |_| {
+                let begin = Instant::now();
+                run(&format!("{reader} | cmp - in")).succeeds();
+                begin.elapsed() < SOON
+            };
+            assert!((0..TRIES).any(is_soon), "{host} {data} {reader}");
         }
         cluster.run(["resume", host]);
     }

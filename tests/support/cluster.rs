@@ -16,8 +16,9 @@ use super::{Call, Output, need, repository, tools};
 /// How many hosts a cluster has.
 pub const HOSTS: usize = 4;
 
-/// How long after the end of a pipeline something of it may still be on a host.
-pub const CLEAN: Duration = Duration::from_secs(20);
+/// How long after the end of a pipeline something of it may still be on a host, or what a test waits
+/// for may take: three times what is promised, for the machine may be busy.
+pub const CLEAN: Duration = Duration::from_secs(60);
 
 /// Prints where the ssh_config is, and stays until its standard input ends.
 const HOLD: &str = "echo \"$CLUSTER_SSH_CONFIG\"; exec cat >/dev/null";
