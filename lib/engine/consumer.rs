@@ -2,9 +2,9 @@
 //! made them. It brings no data.
 
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::engine::Shard;
 use crate::engine::origin::Origin;
@@ -59,7 +59,11 @@ impl Consumer {
         let run = manifest.run()?;
         let (mut record, claim) = match claim(run, reach) {
             Ok(claimed) => claimed,
-            Err(error) => return Err(failure(manifest).unwrap_or(error)),
+            Err(error) => {
+                // The tool that makes the shards has failed: that tells more.
+                let failure = end(&ahead(move || manifest.next_shard(), 1)?).and_then(Result::err);
+                return Err(failure.filter(|e| e.kind() == Kind::Incomplete).unwrap_or(error));
+            }
         };
         unpublished::read(run, &mut record, reach);
         let mut hosts = Vec::new();
@@ -91,28 +95,66 @@ impl Consumer {
         Ok(Some(Shard { run, number, hosts, contents: shard.contents, split }))
     }
 
-    /// Why shards could not be had, when `error` is what came of it: if the tool that makes them
-    /// has failed, or does so soon, that tells more.
-    pub fn blame(self, error: Error) -> Error {
-        let Some(owner) = self.owner.filter(|_| is_by_owner(&error)) else { return error };
-        let (claim, failure) = (self.claim, failure(self.manifest));
-        failure.unwrap_or_else(|| with_owner(error, &owner, claim.as_ref()))
+    /// [`blame`], when the rest of the manifest is still to be read.
+    pub fn blame(mut self, error: Error, holds: impl FnOnce() -> bool) -> Error {
+        let Some(owner) = self.owner.take() else { return error };
+        match ahead(move || self.next_shard(), 1) {
+            Ok(coming) => blame(error, &owner, end(&coming), holds),
+            Err(_) => error,
+        }
     }
 }
 
-/// Whether an error may come of the end of the data's owner.
-pub(crate) fn is_by_owner(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Incomplete | Kind::Hosts)
-}
-
-/// `error`, which says so when the owner, whose manifest is whole, has ended for all that.
-pub(crate) fn with_owner(error: Error, owner: &str, claim: Option<&Claim>) -> Error {
-    match claim {
-        Some(claim) if error.kind() == Kind::Incomplete && !claim.holds() => {
+/// Why shards could not be had, when `error` is what came of it and `end` is that of their manifest,
+/// as [`end`] gives it. That `owner`, which makes the shards, has failed tells more; so does that it
+/// has ended for all that its manifest is whole, which `holds` knows: whether the data is held.
+pub(crate) fn blame(
+    error: Error,
+    owner: &str,
+    end: Option<Result<()>>,
+    holds: impl FnOnce() -> bool,
+) -> Error {
+    match end {
+        Some(Err(failure)) => failure,
+        Some(Ok(())) if error.kind() == Kind::Incomplete && !holds() => {
             Error::incomplete(format!("{error}: {owner}, which kept it there, has ended"))
         }
         _ => error,
     }
+}
+
+/// How a manifest ends whose shards come by `coming`, if that comes soon.
+pub(crate) fn end<T>(coming: &Receiver<Result<Option<T>>>) -> Option<Result<()>> {
+    let until = Instant::now() + UPSTREAM_MAX;
+    loop {
+        match coming.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(Ok(Some(_))) => (),
+            Ok(Ok(None)) => return Some(Ok(())),
+            Ok(Err(failure)) => return Some(Err(failure)),
+            Err(_) => return None,
+        }
+    }
+}
+
+/// What `next` gives up to its end, `count` of it ahead: it is called on a thread of its own, which
+/// is left behind when nobody takes what it gives.
+pub(crate) fn ahead<T: Send + 'static>(
+    mut next: impl FnMut() -> Result<Option<T>> + Send + 'static,
+    count: usize,
+) -> Result<Receiver<Result<Option<T>>>> {
+    let (tell, told) = sync_channel(count);
+    let work = move || {
+        loop {
+            let next = next();
+            let ended = !matches!(next, Ok(Some(_)));
+            if tell.send(next).is_err() || ended {
+                return;
+            }
+        }
+    };
+    let thread = thread::Builder::new().spawn(work);
+    thread.map_err(|e| Error::io("start", "a thread", &e))?;
+    Ok(told)
 }
 
 /// What is known of a run, and a hold on its data unless that is kept for good.
@@ -120,21 +162,4 @@ fn claim(run: RunId, reach: &Reach) -> Result<(RunRecord, Option<Claim>)> {
     let record = reach.runs.load(run)?;
     let claim = if record.kept.is_some() { None } else { Some(reach.locks.claim(run)?) };
     Ok((record, claim))
-}
-
-/// What is wrong with the end of a manifest, if it comes soon: the tool that wrote it has failed.
-fn failure(mut manifest: Manifest) -> Option<Error> {
-    let (tell, told) = sync_channel(1);
-    let read = move || {
-        let end = loop {
-            match manifest.next_shard() {
-                Ok(Some(_)) => (),
-                Ok(None) => break None,
-                Err(error) => break Some(error),
-            }
-        };
-        let _ = tell.send(end);
-    };
-    thread::Builder::new().spawn(read).ok()?;
-    told.recv_timeout(UPSTREAM_MAX).ok()?.filter(|error| error.kind() == Kind::Incomplete)
 }

@@ -166,6 +166,11 @@ impl Producer {
         self.inputs.extend(input);
     }
 
+    /// Whether all is there that the shards are made of, as far as is known here.
+    pub fn has_inputs(&self) -> bool {
+        self.inputs.iter().all(Claim::holds)
+    }
+
     /// Makes `job` known to all workers, with the files that it needs.
     ///
     /// # Errors

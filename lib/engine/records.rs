@@ -6,13 +6,12 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
 
 use crate::engine::Shard;
 use crate::engine::asked::Asked;
-use crate::engine::consumer::{Consumer, UPSTREAM_MAX, is_by_owner, with_owner};
+use crate::engine::consumer::{Consumer, blame, end};
 use crate::engine::origin::Origin;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::record::stream::{Facts, Input};
 
 /// How many shards are asked for before their turn: of each, no more comes than a window holds.
@@ -131,21 +130,20 @@ impl ShardRecords {
         }
     }
 
-    /// As [`Consumer::blame`].
+    /// As [`blame`], for what may come of the end of the data's owner.
     fn blame(&mut self, error: Error) -> Error {
-        let Some(owner) = self.owner.take().filter(|_| is_by_owner(&error)) else { return error };
+        let owner = self.owner.take();
+        let Some(owner) = owner.filter(|_| matches!(error.kind(), Kind::Incomplete | Kind::Hosts))
+        else {
+            return error;
+        };
         self.origin.close();
-        let until = Instant::now() + UPSTREAM_MAX;
-        loop {
-            match self.coming.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(Ok(Some(_))) => (),
-                Ok(Ok(None)) => break,
-                Ok(Err(failure)) => return failure,
-                Err(_) => return error,
-            }
-        }
-        let claim = self.reader.take().and_then(|reader| reader.join().ok()?.claim);
-        with_owner(error, &owner, claim.as_ref())
+        let end = end(&self.coming);
+        // Once the manifest is whole its reader gives back what it holds.
+        blame(error, &owner, end, || {
+            let claim = self.reader.take().and_then(|reader| reader.join().ok()?.claim);
+            claim.is_none_or(|claim| claim.holds())
+        })
     }
 
     /// Lets go of the shards: each was checked, and so is that none was passed over.

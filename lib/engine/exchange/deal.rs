@@ -3,15 +3,16 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use crate::cluster::Connection;
 use crate::engine::Shard;
-use crate::engine::consumer::Consumer;
+use crate::engine::consumer::{Consumer, ahead, blame, end};
 use crate::engine::exchange::lock;
+use crate::engine::producer::Producer;
 use crate::error::{Error, Kind, Result};
 
 /// How many shards are worked on at once, at most: they go into one message.
@@ -40,6 +41,8 @@ struct State {
 /// Shards on their way to where they are worked on.
 pub(super) struct Dealing<'a> {
     hosts: &'a [Arc<Connection>],
+    /// Holds on to the shards.
+    producer: &'a Producer,
     /// How many bytes of shards are worked on at once.
     batch_bytes: u64,
     state: Mutex<State>,
@@ -49,12 +52,17 @@ pub(super) struct Dealing<'a> {
 }
 
 impl<'a> Dealing<'a> {
-    /// To deal to `hosts`, about `batch_bytes` at once, at least one shard.
-    pub(super) fn new(hosts: &'a [Arc<Connection>], batch_bytes: u64) -> Dealing<'a> {
+    /// To deal to `hosts`, about `batch_bytes` at once, at least one shard; `producer` holds on to
+    /// the shards.
+    pub(super) fn new(
+        hosts: &'a [Arc<Connection>],
+        producer: &'a Producer,
+        batch_bytes: u64,
+    ) -> Dealing<'a> {
         let mut state = State::default();
         state.queues.resize_with(hosts.len(), VecDeque::new);
         let (state, changed) = (Mutex::new(state), Condvar::new());
-        Dealing { hosts, batch_bytes, state, changed, failed: AtomicBool::new(false) }
+        Dealing { hosts, producer, batch_bytes, state, changed, failed: AtomicBool::new(false) }
     }
 
     /// Deals the shards of `consumer`, each of which `seen` gets to see first. `work` works on some
@@ -62,14 +70,16 @@ impl<'a> Dealing<'a> {
     /// there as they should be (`Incomplete`) are tried one by one, and where else they lie.
     ///
     /// # Errors
-    /// The first failure of `work`; `Hosts` for a shard that is out of reach; what the manifest says.
+    /// The first failure of `work`, or that of the tool that makes the shards when they are not
+    /// there for that; `Hosts` for a shard that is out of reach; what the manifest says.
     pub(super) fn run(
         &self,
-        consumer: Box<Consumer>,
+        mut consumer: Box<Consumer>,
         mut seen: impl FnMut(&Shard),
         work: impl Fn(&Connection, Vec<Shard>, &dyn Fn() -> bool) -> Result<()> + Sync,
     ) -> Result<()> {
-        let coming = read(consumer)?;
+        let owner = consumer.owner.take();
+        let coming = ahead(move || consumer.next_shard(), AHEAD)?;
         let work = &work;
         let dealt = thread::scope(|scope| {
             for (number, host) in self.hosts.iter().enumerate() {
@@ -82,10 +92,24 @@ impl<'a> Dealing<'a> {
             dealt
         });
         let mut state = lock(&self.state);
-        match state.failure.take() {
-            Some(failure) => Err(failure),
-            None if state.queues.iter().all(VecDeque::is_empty) && state.open == 0 => dealt,
-            None => Err(Error::incomplete("internal error: shards that nobody worked on")),
+        let Some(failure) = state.failure.take() else {
+            return match state.queues.iter().all(VecDeque::is_empty) && state.open == 0 {
+                true => Ok(()),
+                false => Err(Error::incomplete("internal error: shards that nobody worked on")),
+            };
+        };
+        drop(state);
+        match (owner, dealt) {
+            (Some(owner), dealt) if failure.kind() == Kind::Incomplete => {
+                let end = dealt.map_or_else(
+                    |error| Some(Err(error)),
+                    |end| {
+                        if end { Some(Ok(())) } else { self::end(&coming) }
+                    },
+                );
+                Err(blame(failure, &owner, end, || self.producer.has_inputs()))
+            }
+            _ => Err(failure),
         }
     }
 
@@ -96,24 +120,26 @@ impl<'a> Dealing<'a> {
         self.changed.notify_all();
     }
 
-    /// Gives each shard to a host that it lies on.
+    fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::SeqCst)
+    }
+
+    /// Gives each shard to a host that it lies on, until there are no more, or something has failed.
+    /// Whether there are no more.
     fn deal(
         &self,
         coming: &Receiver<Result<Option<Shard>>>,
         seen: &mut impl FnMut(&Shard),
-    ) -> Result<()> {
-        loop {
+    ) -> Result<bool> {
+        while !self.has_failed() {
             let shard = match coming.recv_timeout(LOOK_EVERY) {
                 Ok(shard) => shard?,
-                Err(RecvTimeoutError::Timeout) if lock(&self.state).failure.is_some() => {
-                    return Ok(());
-                }
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(Error::incomplete("internal error: the manifest's reader broke"));
                 }
             };
-            let Some(shard) = shard else { return Ok(()) };
+            let Some(shard) = shard else { return Ok(true) };
             seen(&shard);
             if shard.contents.bytes == 0 {
                 continue;
@@ -126,6 +152,7 @@ impl<'a> Dealing<'a> {
             lock(&self.state).queues[number].push_back((shard, false));
             self.changed.notify_all();
         }
+        Ok(false)
     }
 
     /// The host with the least to do of those that a shard lies on.
@@ -203,7 +230,7 @@ impl<'a> Dealing<'a> {
         host: &Connection,
         work: &(impl Fn(&Connection, Vec<Shard>, &dyn Fn() -> bool) -> Result<()> + Sync),
     ) {
-        let stop = || self.failed.load(Ordering::SeqCst);
+        let stop = || self.has_failed();
         loop {
             let batch = self.next(number);
             if batch.is_empty() {
@@ -221,21 +248,4 @@ impl<'a> Dealing<'a> {
             }
         }
     }
-}
-
-/// Reads the manifest on a thread of its own, which is left behind when something fails while it
-/// waits for more.
-fn read(mut consumer: Box<Consumer>) -> Result<Receiver<Result<Option<Shard>>>> {
-    let (send, coming) = sync_channel(AHEAD);
-    let thread = thread::Builder::new().spawn(move || {
-        loop {
-            let shard = consumer.next_shard();
-            let ended = !matches!(shard, Ok(Some(_)));
-            if send.send(shard).is_err() || ended {
-                return;
-            }
-        }
-    });
-    thread.map_err(|e| Error::io("start", "a thread", &e))?;
-    Ok(coming)
 }

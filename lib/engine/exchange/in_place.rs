@@ -43,7 +43,7 @@ pub fn reduce(
         changed.notify_all();
     };
     let (mut records, mut bytes, mut shards) = (0, 0, 0);
-    let dealing = Dealing::new(&hosts, 0);
+    let dealing = Dealing::new(&hosts, &producer, 0);
     let told = thread::scope(|scope| {
         let telling = scope.spawn(|| {
             let told = tell(&producer, &done, &changed, output);

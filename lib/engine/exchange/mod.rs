@@ -145,7 +145,7 @@ fn run(
     consumer: Box<Consumer>,
     output: &mut dyn Output,
 ) -> Result<Summary> {
-    let sorted = sorting::sort(&hosts, consumer, what.in_order)?;
+    let sorted = sorting::sort(&hosts, producer, consumer, what.in_order)?;
     let weighed = weigh(&hosts)?;
     let ranges = cuts::ranges(&weighed, remote.ranges);
     let count = ranges.len();

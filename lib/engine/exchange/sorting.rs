@@ -7,6 +7,7 @@ use crate::engine::Shard;
 use crate::engine::consumer::Consumer;
 use crate::engine::exchange::deal::Dealing;
 use crate::engine::exchange::{NUMBER, lock, lost, refused};
+use crate::engine::producer::Producer;
 use crate::error::{Error, Result};
 use crate::wire::exchange::{Sort, Sorted, Tally};
 use crate::wire::message::{Ask, Fetch, Reply};
@@ -30,6 +31,7 @@ pub(super) struct Total {
 /// As [`super::exchange`].
 pub(super) fn sort(
     hosts: &[Arc<Connection>],
+    producer: &Producer,
     consumer: Box<Consumer>,
     in_order: bool,
 ) -> Result<Total> {
@@ -39,7 +41,7 @@ pub(super) fn sort(
     };
     // The ends of a shard may be long: those of one fit into a message.
     let batch_bytes = if in_order { 0 } else { BATCH_BYTES };
-    Dealing::new(hosts, batch_bytes).run(consumer, seen, |host, batch, stop| {
+    Dealing::new(hosts, producer, batch_bytes).run(consumer, seen, |host, batch, stop| {
         if let Some(sorted) = sort_on(host, batch, stop)? {
             take(&mut lock(&all), sorted);
         }

@@ -102,7 +102,8 @@ pub fn run(
         Feed::Shards(consumer) => {
             let (back, given_back) = sync_channel(1);
             let cut = ShardsCut { consumer: Some(consumer), back };
-            engine::run(&plan, cut, output).map_err(|error| blame(&given_back, error))?
+            engine::run(&plan, cut, output)
+                .map_err(|error| blame(&given_back, error, || producer.has_inputs()))?
         }
     };
     producer.end(output)?;
@@ -152,12 +153,16 @@ impl Drop for ShardsCut {
 }
 
 /// Why shards could not be had, as the end of their manifest tells.
-fn blame(given_back: &Receiver<Box<Consumer>>, error: Error) -> Error {
+fn blame(
+    given_back: &Receiver<Box<Consumer>>,
+    error: Error,
+    holds: impl FnOnce() -> bool,
+) -> Error {
     if error.kind() != Kind::Incomplete {
         return error;
     }
     match given_back.recv_timeout(UPSTREAM_MAX) {
-        Ok(consumer) => consumer.blame(error),
+        Ok(consumer) => consumer.blame(error, holds),
         Err(_) => error,
     }
 }

@@ -8,8 +8,15 @@ use crate::support::{CLEAN, Call, Cluster, HOSTS, dir, sh, write};
 /// The sockets that listen on a host, an address a line.
 const LISTENERS: &str = "cat /proc/net/tcp /proc/net/tcp6 | while read -r n at to is r; do test $is != 0A || echo $at; done";
 
-/// Keeps all slots of a host for itself.
-const HOLD_SLOTS: &str = "for f in /var/tmp/mycloud-*/slots/*; do setsid flock $f sleep 600 </dev/null >/dev/null 2>&1 & done";
+/// Keeps all slots of a host for itself, until it is told to let go; says so when it has them.
+const HOLD_SLOTS: &str = r#"rm -f /tmp/free; cd /var/tmp/mycloud-*/slots
+slots=$(seq 0 $(($(nproc) - 1)))
+for n in $slots; do
+    setsid flock ./$n sh -c 'until [ -e /tmp/free ]; do sleep 0.1; done' </dev/null >/dev/null 2>&1 &
+done
+for n in $slots; do
+    while flock -n ./$n true; do sleep 0.1; done
+done"#;
 
 /// Four hosts that the dataset `x.mc` lies on, and a directory with that and its records, `in`.
 pub struct Bed {
@@ -86,9 +93,14 @@ impl Bed {
         }
     }
 
-    /// On `host` no task runs from now on.
+    /// On `host` no task begins from now on.
     pub fn hold_slots(&self, host: &str) {
         self.cluster.on_host(host, HOLD_SLOTS);
+    }
+
+    /// There may be tasks again.
+    pub fn free_slots(&self, host: &str) {
+        self.cluster.on_host(host, "touch /tmp/free");
     }
 
     /// Soon there is nothing on the hosts but what was there before; `but` is a host that died.

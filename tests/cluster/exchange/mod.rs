@@ -10,3 +10,4 @@ mod limits;
 mod order;
 mod results;
 mod roads;
+mod upstream;
