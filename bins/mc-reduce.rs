@@ -170,9 +170,9 @@ impl Args {
                     exchange::exchange(what, Facts::default(), remote, shards, output)
                 })
             }
-            OnHosts::Command if self.exchange.has_ranges() => {
-                Err(Error::usage("-n: the command makes one shard of each that there is"))
-            }
+            OnHosts::Command if self.block.is_some() => Err(Error::usage(
+                "--block: the command gets whole shards, where they lie: leave it out",
+            )),
             OnHosts::Command => self.command_on_hosts(options, consumer, session),
             OnHosts::No => {
                 self.exchange.refuse()?;
@@ -189,6 +189,7 @@ impl Args {
         consumer: Box<Consumer>,
         session: &mut Session,
     ) -> Result<Summary> {
+        self.exchange.refuse_ranges()?;
         let With::Command(running) = &options.with else {
             return Err(Error::usage("no command"));
         };

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use mycloud::Result;
 use mycloud::aggregate::Op;
-use mycloud::cli::exchange::Exchange;
+use mycloud::cli::exchange::{Exchange, Reading};
 use mycloud::cli::options::{Keys, Memory, Records};
-use mycloud::cli::resources::{Reading, Resources};
+use mycloud::cli::resources::Resources;
 use mycloud::cli::{self, Session};
 use mycloud::format::stream;
 use mycloud::keyed::order::{Limits, Order};

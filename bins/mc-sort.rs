@@ -4,9 +4,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use mycloud::Result;
-use mycloud::cli::exchange::Exchange;
+use mycloud::cli::exchange::{Exchange, Reading};
 use mycloud::cli::options::{Keys, Memory, Records};
-use mycloud::cli::resources::{Reading, Resources};
+use mycloud::cli::resources::Resources;
 use mycloud::cli::{self, Session};
 use mycloud::format::stream;
 use mycloud::keyed::order::{Limits, Order};
@@ -31,11 +31,11 @@ struct Args {
     unique: bool,
 
     /// Sort nothing: fail if the records are not in order
-    #[arg(long, conflicts_with_all = ["merge", "output", "ranges"])]
+    #[arg(long, conflicts_with_all = ["merge", "output", "ranges", "exchange"])]
     check: bool,
 
     /// Sort nothing: merge inputs each of which is in order
-    #[arg(short, long, conflicts_with_all = ["output", "ranges"])]
+    #[arg(short, long, conflicts_with_all = ["output", "ranges", "exchange"])]
     merge: bool,
 
     #[command(flatten)]

@@ -8,12 +8,15 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::cli::options::{Memory, Records};
-use crate::cli::resources::{Reading, Resources};
+use crate::cli::resources::Resources;
 use crate::cli::{Session, feed, reach, shards};
 use crate::engine::consumer::{Consumer, Feed};
 use crate::engine::exchange::{Remote, Roads};
 use crate::engine::producer::Producer;
 use crate::error::{Error, Result};
+use crate::format::ReadOptions;
+use crate::format::resource::Resource;
+use crate::record::bad::Policy;
 use crate::record::stream::{Output, Summary};
 
 /// How shards are exchanged between hosts.
@@ -28,9 +31,9 @@ pub struct Exchange {
     ranges: Option<NonZeroU64>,
 
     /// Of shards: how they go from host to host: directly where that is possible, or not at all, or
-    /// by way of this machine
-    #[arg(long, value_name = "ROAD", value_enum, default_value_t = Road::Auto)]
-    exchange: Road,
+    /// by way of this machine [default: auto]
+    #[arg(long, value_name = "ROAD", value_enum)]
+    exchange: Option<Road>,
 }
 
 /// How shards go from host to host.
@@ -44,38 +47,51 @@ enum Road {
     Relay,
 }
 
+/// What is to be read.
+pub enum Reading {
+    /// Records.
+    Records(Vec<Resource>, Box<ReadOptions>),
+    /// Shards that lie on hosts.
+    Shards(Box<Consumer>),
+}
+
 impl Exchange {
-    /// What is to be read: shards to be worked on where they lie, or records.
+    /// What is to be read: shards to be worked on where they lie, if they are all that is to be read,
+    /// or records.
     ///
     /// # Errors
-    /// `Usage` for what is no resource, and for options that are for shards alone.
+    /// `Usage` for what is no resource; as [`Exchange::stdin`].
     pub fn read(
         &self,
         resources: &Resources,
         records: &Records,
         session: &mut Session,
     ) -> Result<Reading> {
-        if self.output.is_some() {
-            session.guard()?;
-        }
-        let reading = resources.read_or_shards(records, session)?;
-        if matches!(reading, Reading::Records(..)) {
+        let (resources, options) = if resources.is_stdin() {
+            match self.stdin(records, session)? {
+                Feed::Shards(consumer) => return Ok(Reading::Shards(consumer)),
+                Feed::Records(input) => resources.stdin(input, records, session)?,
+            }
+        } else {
             self.refuse()?;
-        }
-        Ok(reading)
+            resources.read(records, session)?
+        };
+        Ok(Reading::Records(resources, Box::new(options)))
     }
 
-    /// Standard input: shards to be worked on where they lie, or records.
+    /// Standard input: shards to be worked on where they lie, which are those of hosts unless bad
+    /// records are to be judged, of which they hold none but what is bad for this tool; or records.
     ///
     /// # Errors
-    /// As [`Exchange::read`].
+    /// `Usage` for options that are for shards alone, where it is records.
     pub fn stdin(&self, records: &Records, session: &mut Session) -> Result<Feed> {
         if self.output.is_some() {
             session.guard()?;
         }
-        let strict = records.bad()?.is_strict();
         match feed::told(session, |session| reach::reach(session, None, None))? {
-            Feed::Shards(consumer) if strict && !consumer.origin.hosts.is_empty() => {
+            Feed::Shards(consumer)
+                if records.bad == Policy::Fail && !consumer.origin.hosts.is_empty() =>
+            {
                 Ok(Feed::Shards(consumer))
             }
             fed => {
@@ -90,11 +106,34 @@ impl Exchange {
     /// # Errors
     /// `Usage` when it was given.
     pub fn refuse(&self) -> Result<()> {
-        match self.output.is_some() || self.ranges.is_some() {
-            true => Err(Error::usage(
-                "-o and -n are for shards that are worked on where they lie: these are not",
+        let given = [
+            ("-o", self.output.is_some()),
+            ("-n", self.ranges.is_some()),
+            ("--exchange", self.exchange.is_some()),
+        ];
+        match given.iter().find(|(_, given)| *given) {
+            Some((name, _)) => Err(Error::usage(format!(
+                "{name} is for shards that are worked on where they lie, on hosts; here it is \
+                 records: leave it out"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses what is about ranges and their parts, for a command that makes one shard of each.
+    ///
+    /// # Errors
+    /// `Usage` when it was given.
+    pub fn refuse_ranges(&self) -> Result<()> {
+        match (self.ranges, self.exchange) {
+            (Some(_), _) => Err(Error::usage(
+                "-n: the command makes one shard of each that there is: leave it out",
             )),
-            false => Ok(()),
+            (None, Some(_)) => Err(Error::usage(
+                "--exchange: the command runs where the shards lie, and nothing is exchanged: \
+                 leave it out",
+            )),
+            (None, None) => Ok(()),
         }
     }
 
@@ -125,9 +164,9 @@ impl Exchange {
             keep,
             ranges: self.ranges.map(NonZeroU64::get),
             roads: match self.exchange {
-                Road::Auto => Roads::Auto,
-                Road::Direct => Roads::Direct,
-                Road::Relay => Roads::Relay,
+                None | Some(Road::Auto) => Roads::Auto,
+                Some(Road::Direct) => Roads::Direct,
+                Some(Road::Relay) => Roads::Relay,
             },
         };
         shards::publish(session, &reach, keep, |output| work(&remote, consumer, output))

@@ -11,14 +11,14 @@ use clap::Args;
 use clap::builder::OsStringValueParser;
 
 use crate::cli::options::{self, Records};
-use crate::cli::{Session, feed, message, reach};
-use crate::engine::consumer::{Consumer, Feed};
+use crate::cli::{Session, feed, message};
 use crate::error::{Error, Result};
 use crate::format::parts::is_numbered;
 use crate::format::place::Place;
 use crate::format::resource::Resource;
 use crate::format::spec::Spec;
 use crate::format::{Once, ReadOptions, Warn, WriteOptions};
+use crate::record::stream::Input;
 
 /// What to read.
 #[derive(Args, Clone, Debug)]
@@ -50,26 +50,25 @@ impl Resources {
         Ok((resources, options))
     }
 
-    /// The same, but shards that are all there is to be read may stay where they lie: those of hosts,
-    /// unless bad records are to be judged, of which they hold none but what is bad for this tool.
+    /// The same, where that is standard input and was begun to be read: `input`.
     ///
     /// # Errors
-    /// `Usage` for what is no resource.
-    pub fn read_or_shards(&self, records: &Records, session: &mut Session) -> Result<Reading> {
-        let only_stdin = self.format.is_none() && self.resources.iter().all(|word| word == "-");
-        if !only_stdin || self.resources.len() > 1 || !records.bad()?.is_strict() {
-            let (resources, options) = self.read(records, session)?;
-            return Ok(Reading::Records(resources, Box::new(options)));
-        }
-        let input = match feed::told(session, |session| reach::reach(session, None, None))? {
-            Feed::Shards(consumer) if !consumer.origin.hosts.is_empty() => {
-                return Ok(Reading::Shards(consumer));
-            }
-            fed => feed::brought(session, fed)?,
-        };
+    /// As [`Resources::read`].
+    pub fn stdin(
+        &self,
+        input: Box<dyn Input>,
+        records: &Records,
+        session: &mut Session,
+    ) -> Result<(Vec<Resource>, ReadOptions)> {
         let mut options = read_options(records, session)?;
         options.stdin = Once::new(input);
-        Ok(Reading::Records(self.named(session)?, Box::new(options)))
+        Ok((self.named(session)?, options))
+    }
+
+    /// Whether standard input, in no format that is named, is all there is to be read.
+    pub fn is_stdin(&self) -> bool {
+        let words = self.resources.as_slice();
+        self.format.is_none() && (words.is_empty() || matches!(words, [word] if word == "-"))
     }
 
     fn named(&self, session: &mut Session) -> Result<Vec<Resource>> {
@@ -86,14 +85,6 @@ impl Resources {
         }
         Ok(resources)
     }
-}
-
-/// What is to be read.
-pub enum Reading {
-    /// Records.
-    Records(Vec<Resource>, Box<ReadOptions>),
-    /// Shards that lie on hosts.
-    Shards(Box<Consumer>),
 }
 
 /// What to write.

@@ -7,6 +7,7 @@ mod failures;
 mod hostile;
 mod inputs;
 mod limits;
+mod options;
 mod order;
 mod results;
 mod roads;
