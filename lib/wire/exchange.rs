@@ -4,10 +4,17 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::error::Error;
 use crate::record::digest::{Contents, hex};
 use crate::record::key::Missing;
 use crate::wire::bytes::Bytes;
 use crate::wire::message::{self, Fetch, Peer};
+
+/// How many segments a host offers at most: each is a stream in every merge.
+pub const SEGMENTS_MAX: usize = 64;
+
+/// How many bytes of a part are not of items, at most: the lengths of its segments, 8 bytes each.
+pub const PART_HEADS: u64 = 8 * SEGMENTS_MAX as u64;
 
 /// What an exchange is to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,6 +103,8 @@ pub struct Sorted {
 pub struct Weighed {
     /// What it has.
     pub offered: Tally,
+    /// How many bytes the items are, with their keys: its parts of all ranges together.
+    pub bytes: u64,
     /// The beginnings of keys, in order, and how many bytes lie from each to the next.
     pub samples: Vec<(Bytes, u64)>,
 }
@@ -162,6 +171,11 @@ pub fn token(secret: &str, from: &Option<Bytes>, to: &Option<Bytes>) -> String {
     // Twice, so that nothing can be added behind the bounds.
     let outer = Sha256::new().chain_update(secret).chain_update(inner).finalize();
     outer.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The error for a host that gives more than it said that it has.
+pub fn too_much() -> Error {
+    Error::incomplete("it sends more than it has sorted")
 }
 
 /// A part that the tool is to bring.

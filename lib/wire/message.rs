@@ -325,6 +325,8 @@ pub struct Peer {
     pub addresses: Vec<String>,
     /// The one certificate that it shows, as DER.
     pub certificate: Bytes,
+    /// How many bytes its parts are at most, all together.
+    pub most: u64,
 }
 
 /// What one worker asks of another: its items of a range of keys, in order.

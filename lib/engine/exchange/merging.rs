@@ -13,7 +13,9 @@ use crate::engine::producer::Producer;
 use crate::error::{Error, Kind, Result};
 use crate::record::digest::Contents;
 use crate::record::stream::Output;
-use crate::wire::exchange::{Deliver, Merge, Merged, Source, Tally, Wanted, Weighed, token};
+use crate::wire::exchange::{
+    Deliver, Merge, Merged, Source, Tally, Wanted, Weighed, token, too_much,
+};
 use crate::wire::frame::broken;
 use crate::wire::message::{Ask, Part, Reply};
 
@@ -54,6 +56,8 @@ pub(super) struct Total {
 pub(super) struct Offers<'a> {
     /// What each has.
     pub(super) weighed: &'a [Weighed],
+    /// How many bytes of each may come to one host, at most.
+    pub(super) most: Vec<u64>,
     /// The secrets of those that can be asked by the others.
     pub(super) secrets: Vec<Option<String>>,
     /// The roads that may be used.
@@ -70,6 +74,8 @@ struct State {
     failure: Option<Error>,
     /// How many parts are relayed.
     relays: usize,
+    /// How many bytes came of one host on their way to another: no range comes twice to one.
+    relayed: BTreeMap<(usize, usize), u64>,
     cut_off: BTreeMap<String, String>,
 }
 
@@ -104,6 +110,7 @@ pub(super) fn merge(
         done: BTreeMap::new(),
         failure: None,
         relays: 0,
+        relayed: BTreeMap::new(),
         cut_off: BTreeMap::new(),
     };
     let has = |number: &usize| offers.weighed[*number].offered.items > 0;
@@ -315,22 +322,24 @@ impl<'a> Merging<'a> {
 
     /// Brings a part of a range, which is counted already, from one host to another.
     fn relay(&self, from: usize, to: usize, number: usize, of: Deliver) -> Result<()> {
-        let brought = self.bring(&self.hosts[from], &self.hosts[to], number, of);
+        let brought = self.bring(from, to, number, of);
         lock(&self.state).relays -= 1;
         self.changed.notify_all();
         brought
     }
 
-    fn bring(&self, from: &Connection, to: &Connection, number: usize, of: Deliver) -> Result<()> {
-        let (first, end) = bounds(&self.ranges[number]);
+    fn bring(&self, from: usize, to: usize, number: usize, of: Deliver) -> Result<()> {
+        let (pair, (first, end)) = ((from, to), bounds(&self.ranges[number]));
+        let (from, to) = (&self.hosts[from], &self.hosts[to]);
         let part = Part { exchange: NUMBER, from: first, to: end, token: None };
         let coming = from.ask(&Ask::Part(part)).map_err(lost)?;
         let going = to.ask(&Ask::Deliver(of)).map_err(lost)?;
         while let Some(data) = from.data(coming).map_err(lost)? {
-            if self.has_failed() {
+            let allowed = self.allow(pair, data.len() as u64);
+            if allowed.is_err() || self.has_failed() {
                 from.cancel(coming);
                 to.cancel(going);
-                return Ok(());
+                return allowed.map_err(|error| error.at(from.shown()));
             }
             to.send(going, &data).map_err(lost)?;
         }
@@ -339,5 +348,13 @@ impl<'a> Merging<'a> {
             Reply::Done(_) => Ok(()),
             reply => Err(refused(to, reply)),
         }
+    }
+
+    /// Counts so many bytes on their way between two hosts, if that many may come.
+    fn allow(&self, (from, to): (usize, usize), bytes: u64) -> Result<()> {
+        let mut state = lock(&self.state);
+        let came = state.relayed.entry((from, to)).or_default();
+        *came = came.saturating_add(bytes);
+        if *came > self.offers.most[from] { Err(too_much()) } else { Ok(()) }
     }
 }

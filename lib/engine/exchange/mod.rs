@@ -5,6 +5,7 @@
 //! 1. [`sorting`]: every shard is sorted where it lies, as its line of the manifest comes.
 //! 2. Each host tells samples of its keys, and [`cuts`] divide the keys into ranges: so many that
 //!    each is of a size, whatever the number of hosts. Any cuts give the same bytes.
+//!    What a host offers is [weighed](weighing), and more than that is taken of nobody.
 //! 3. [`merging`]: each range is merged on one host, which gets the parts of it from all. Its shard
 //!    has the number of the range, so the shards together are in order.
 //!
@@ -19,6 +20,7 @@ mod in_place;
 mod merging;
 mod roads;
 mod sorting;
+mod weighing;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,7 +36,7 @@ use crate::keyed::order::Order;
 use crate::record::key::Keys;
 use crate::record::stream::{Facts, Output, Summary};
 use crate::wire::bytes::Bytes;
-use crate::wire::exchange::{self as wire, Tally, Weighed};
+use crate::wire::exchange as wire;
 use crate::wire::frame::broken;
 use crate::wire::message::{Ask, Reply};
 
@@ -146,15 +148,15 @@ fn run(
     output: &mut dyn Output,
 ) -> Result<Summary> {
     let sorted = sorting::sort(&hosts, producer, consumer, what.in_order)?;
-    let weighed = weigh(&hosts)?;
+    let weighed = weighing::weigh(&hosts, &what, &sorted)?;
     let ranges = cuts::ranges(&weighed, remote.ranges);
     let count = ranges.len();
-    let secrets = roads::open(&hosts, remote.roads)?;
-    let offers = merging::Offers { weighed: &weighed, secrets, roads: remote.roads };
+    let most: Vec<u64> = weighed.iter().map(|host| weighing::most(host, count)).collect();
+    let secrets = roads::open(&hosts, remote.roads, &most)?;
+    let offers = merging::Offers { weighed: &weighed, most, secrets, roads: remote.roads };
     let merged = merging::merge(&hosts, producer, offers, &ranges, output)?;
     hosts.iter().try_for_each(|host| host.tell(&Ask::Over(NUMBER)))?;
-    let grouped = !what.ops.is_empty() && what.order_by.is_empty();
-    verify(&sorted, &weighed, merged.came, grouped)?;
+    weighing::all_came(&weighed, merged.came)?;
     (remote.reach.settings.explain)(&format!(
         "{count} ranges over {} hosts; {} bytes went from host to host, {} through this one",
         hosts.len(),
@@ -178,20 +180,6 @@ fn run(
     })
 }
 
-/// Asks each host what it has to offer.
-fn weigh(hosts: &[Arc<Connection>]) -> Result<Vec<Weighed>> {
-    let asked: Vec<(&Arc<Connection>, u32)> = hosts
-        .iter()
-        .map(|host| host.ask(&Ask::Weigh(NUMBER)).map(|request| (host, request)))
-        .collect::<Result<_>>()?;
-    let weighed = asked.into_iter().map(|(host, request)| match host.reply(request) {
-        Ok(Reply::Weighed(weighed)) => Ok(weighed),
-        Ok(reply) => Err(refused(host, reply)),
-        Err(error) => Err(lost(error)),
-    });
-    weighed.collect()
-}
-
 /// Why a host has not done what it was asked for, by its reply.
 fn refused(host: &Connection, reply: Reply) -> Error {
     let error = match reply {
@@ -210,36 +198,6 @@ fn lost(error: Error) -> Error {
         ),
         _ => error,
     }
-}
-
-/// That nothing was lost or doubled.
-fn verify(sorted: &sorting::Total, weighed: &[Weighed], came: Tally, grouped: bool) -> Result<()> {
-    let mut offered = Tally::default();
-    weighed.iter().for_each(|host| offered.add(host.offered));
-    let mut kept = sorted.sorted.made;
-    kept.add(sorted.sorted.doubles);
-    let wrong = |what: &str, due: u64, got: u64| {
-        Err(Error::incomplete(format!(
-            "the exchange is not whole: of {due} {what} {got} came through, or others than those"
-        )))
-    };
-    if sorted.sorted.records != sorted.due.items {
-        return wrong("records", sorted.due.items, sorted.sorted.records);
-    }
-    // Records are exchanged as they are; parts of groups are made of them.
-    if !grouped && kept.items.saturating_add(sorted.sorted.missing) != sorted.due.items {
-        return wrong("records", sorted.due.items, kept.items);
-    }
-    if !grouped && sorted.sorted.missing == 0 && kept != sorted.due {
-        return wrong("records", sorted.due.items, kept.items);
-    }
-    if !grouped && offered != sorted.sorted.made {
-        return wrong("sorted records", sorted.sorted.made.items, offered.items);
-    }
-    if came != offered {
-        return wrong("sorted items", offered.items, came.items);
-    }
-    Ok(())
 }
 
 /// The bounds of a range, as messages carry them.

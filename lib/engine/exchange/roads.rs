@@ -10,20 +10,24 @@ use crate::wire::exchange::Peers;
 use crate::wire::message::{Ask, Peer, Reply};
 
 /// Has the hosts listen for one another, where `roads` asks for that; gives the secret of each that
-/// does.
+/// does. `most` says of each how many bytes it may send to each of the others.
 ///
 /// # Errors
 /// `Hosts` when one is lost, or cannot listen though there is no other road.
-pub(super) fn open(hosts: &[Arc<Connection>], roads: Roads) -> Result<Vec<Option<String>>> {
+pub(super) fn open(
+    hosts: &[Arc<Connection>],
+    roads: Roads,
+    most: &[u64],
+) -> Result<Vec<Option<String>>> {
     if roads == Roads::Relay || hosts.len() < 2 {
         return Ok(vec![None; hosts.len()]);
     }
     let (mut peers, mut listening) = (Vec::new(), Vec::new());
-    for (host, reply) in hosts.iter().zip(all(hosts, &Ask::Listen(NUMBER))?) {
+    for ((host, most), reply) in hosts.iter().zip(most).zip(all(hosts, &Ask::Listen(NUMBER))?) {
         match reply {
             Reply::Listening(found) => {
                 let (name, addresses) = (host.name().to_string(), found.addresses);
-                peers.push(Peer { name, addresses, certificate: found.certificate });
+                peers.push(Peer { name, addresses, certificate: found.certificate, most: *most });
                 listening.push(Some(RunId::random()?.to_string()));
             }
             Reply::Failed(failed) if roads == Roads::Direct => {

@@ -20,8 +20,9 @@ const BATCH_BYTES: u64 = 64 << 20;
 pub(super) struct Total {
     /// What the hosts say.
     pub(super) sorted: Sorted,
-    /// What their manifest says of the shards.
+    /// What their manifest says of the shards, and how many bytes they are.
     pub(super) due: Tally,
+    pub(super) due_bytes: u64,
 }
 
 /// Has the shards of `consumer` sorted. With `in_order` they must be in the order of the key
@@ -35,8 +36,10 @@ pub(super) fn sort(
     consumer: Box<Consumer>,
     in_order: bool,
 ) -> Result<Total> {
-    let (mut due, all) = (Tally::default(), Mutex::new(Sorted::default()));
+    let (mut due, mut due_bytes) = (Tally::default(), 0u64);
+    let all = Mutex::new(Sorted::default());
     let seen = |shard: &Shard| {
+        due_bytes = due_bytes.saturating_add(shard.contents.bytes);
         due.add(Tally { items: shard.contents.records, sum: shard.contents.sum });
     };
     // The ends of a shard may be long: those of one fit into a message.
@@ -51,7 +54,7 @@ pub(super) fn sort(
     if in_order {
         follow_one_another(&sorted)?;
     }
-    Ok(Total { sorted, due })
+    Ok(Total { sorted, due, due_bytes })
 }
 
 /// Has some shards sorted; none when it is not wanted any more.

@@ -8,9 +8,8 @@ use crate::error::{Error, Result};
 use crate::sort::merge::Cursor;
 use crate::sort::segment::Segment;
 use crate::sort::spill::{Items, Spill, SpillReader};
-use crate::wire::exchange::Merge as Range;
+use crate::wire::exchange::{Merge as Range, SEGMENTS_MAX};
 use crate::worker::exchange::bound;
-use crate::worker::exchange::source::SEGMENTS_MAX;
 use crate::worker::spool::Spool;
 
 /// A part that is here, in memory or in a file: segments, each behind its length.

@@ -7,9 +7,9 @@ use crate::wire::bytes::Bytes;
 use crate::wire::exchange::token;
 use crate::wire::frame::broken;
 use crate::wire::message::{Listening, Part, Peer};
-use crate::worker::exchange::road::{Broken, Road, Want};
+use crate::worker::exchange::road::{Road, Want};
 use crate::worker::exchange::{Exchange, lock};
-use crate::worker::peers::{self, Identity, Listener, Peers};
+use crate::worker::peers::{self, Broken, Identity, Listener, Peers};
 use crate::worker::spool::Spool;
 
 /// This host's end of the direct roads.
@@ -69,11 +69,9 @@ impl Road for Direct {
             return Err(Broken::Road(Error::incomplete("no peers are known")));
         };
         let brought = peers.part(want.peer, want.part, want.stopped, &mut |bytes| to.push(bytes));
-        match brought {
-            Ok(()) => Ok(to),
-            Err(peers::Broken::Road(error)) => Err(Broken::Road(error)),
-            Err(peers::Broken::Failed(error)) => Err(Broken::Failed(error.at(want.peer))),
-            Err(peers::Broken::Stopped) => Err(Broken::Failed(Error::incomplete("stopped"))),
-        }
+        brought.map(|()| to).map_err(|broken| match broken {
+            Broken::Failed(error) => Broken::Failed(error.at(want.peer)),
+            broken => broken,
+        })
     }
 }

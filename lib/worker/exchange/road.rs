@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::wire::exchange::{Deliver, Wanted};
 use crate::wire::message::{Part, Reply};
 use crate::worker::exchange::lock;
+use crate::worker::peers::Broken;
 use crate::worker::serve::Shared;
 use crate::worker::spool::Spool;
 
@@ -27,14 +28,6 @@ pub(crate) struct Want<'a> {
     pub(crate) why: Option<String>,
     /// Whether it is not wanted any more.
     pub(crate) stopped: &'a (dyn Fn() -> bool + Sync),
-}
-
-/// Why a part did not come.
-pub(crate) enum Broken {
-    /// It cannot come by this road; it may by another.
-    Road(Error),
-    /// It cannot come at all.
-    Failed(Error),
 }
 
 /// A way from hosts to this one.

@@ -16,8 +16,9 @@ use crate::sort::merge::{Cursor, Merge};
 use crate::wire::exchange::{Deliver, Merge as Range, Merged, Source, Tally};
 use crate::wire::message::Part;
 use crate::worker::exchange::brought::{Brought, here_of};
-use crate::worker::exchange::road::{Broken, Relay, Road, Want};
+use crate::worker::exchange::road::{Relay, Road, Want};
 use crate::worker::exchange::{Exchange, bound, lock};
+use crate::worker::peers::Broken;
 use crate::worker::serve::Shared;
 use crate::worker::spool::Spool;
 use crate::worker::store::NewShard;
@@ -272,17 +273,13 @@ impl Gathering<'_> {
                     self.direct.fetch_add(came.len(), Ordering::Relaxed);
                     return Ok(came);
                 }
-                Err(Broken::Failed(error)) => return Err(error),
                 Err(Broken::Road(error)) => want.why = Some(error.to_string()),
+                Err(broken) => return Err(broken.error()),
             }
         }
-        match Relay(self.shared).bring(&want, spool()) {
-            Ok(came) => {
-                self.relayed.fetch_add(came.len(), Ordering::Relaxed);
-                Ok(came)
-            }
-            Err(Broken::Failed(error) | Broken::Road(error)) => Err(error),
-        }
+        let came = Relay(self.shared).bring(&want, spool()).map_err(Broken::error)?;
+        self.relayed.fetch_add(came.len(), Ordering::Relaxed);
+        Ok(came)
     }
 }
 

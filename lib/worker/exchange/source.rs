@@ -19,7 +19,7 @@ use crate::sort::merge::{Cursor, Merge};
 use crate::sort::segment::{Segment, SegmentWriter};
 use crate::sort::sorter::Sorter;
 use crate::wire::bytes::Bytes;
-use crate::wire::exchange::{Sort, Sorted, Tally, Weighed};
+use crate::wire::exchange::{SEGMENTS_MAX, Sort, Sorted, Tally, Weighed};
 use crate::wire::message::{Fetch, Part};
 use crate::worker::exchange::{Exchange, Held, Sample, bound, lock, tie};
 use crate::worker::serve::Shared;
@@ -40,9 +40,6 @@ const SAMPLES_BYTES: usize = 512 << 10;
 
 /// How many samples a host gives away: they go into one message.
 const SAMPLES_MAX: usize = 1024;
-
-/// How many segments a host offers: each is a stream in every merge.
-pub(super) const SEGMENTS_MAX: usize = 64;
 
 /// The longest beginning of a key that is compared with that of another shard.
 const END_BYTES: usize = 128 << 10;
@@ -94,6 +91,7 @@ impl Exchange {
         }
         let mut offered = Tally::default();
         sorted.iter().for_each(|held| offered.add(held.tally));
+        let of_items = sorted.iter().map(|held| held.segment.bytes()).sum();
         let mut samples: Vec<Sample> =
             sorted.iter().flat_map(|held| held.samples.clone()).collect();
         samples.sort();
@@ -104,7 +102,8 @@ impl Exchange {
             let key = few[0].key[..few[0].key.len().min(longest)].to_vec();
             (Bytes(key), few.iter().map(|sample| sample.bytes).sum())
         };
-        Ok(Weighed { offered, samples: samples.chunks(each).map(thin).collect() })
+        let samples = samples.chunks(each).map(thin).collect();
+        Ok(Weighed { offered, bytes: of_items, samples })
     }
 
     /// Merges segments into one; parts of one group become one, where that keeps them small.

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind as Failure, Result, reason};
 use crate::wire::SILENCE_MAX;
+use crate::wire::exchange::too_much;
 use crate::wire::frame::{Frame, Kind, broken};
 use crate::wire::message::{self, Failed, Part, Peer};
 use crate::worker::peers::stream::{Greeting, Patience, Stream, wait_for};
@@ -58,6 +59,8 @@ struct Way {
     reached: bool,
     /// Why there will be none any more.
     broken: Option<String>,
+    /// How many more bytes of parts may come.
+    left: u64,
 }
 
 /// A connection, and the number of its last question.
@@ -74,8 +77,8 @@ impl Peers {
     pub fn new(identity: &Identity, peers: Vec<Peer>) -> Result<Peers> {
         let (lanes, count) = (lanes(peers.len()), peers.len());
         let ways = peers.into_iter().map(|peer| {
-            let name = peer.name.clone();
-            (name, Way { peer, open: 0, idle: Vec::new(), reached: false, broken: None })
+            let (name, left) = (peer.name.clone(), peer.most);
+            (name, Way { peer, open: 0, idle: Vec::new(), reached: false, broken: None, left })
         });
         let state = State { ways: ways.collect(), vain: Duration::ZERO };
         if state.ways.len() < count {
@@ -101,7 +104,8 @@ impl Peers {
     /// looked at several times a second.
     ///
     /// # Errors
-    /// Why it did not come, or not whole: what was taken of it counts for nothing then.
+    /// Why it did not come, or not whole: what was taken of it counts for nothing then. Of a peer
+    /// that sends more than all that it has, nothing more is taken.
     pub fn part(
         &self,
         peer: &str,
@@ -125,8 +129,12 @@ impl Peers {
         take: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Outcome<()> {
         let mut lane = self.lane(peer, stop)?;
+        let mut came = 0;
         let mut counted = |bytes: &[u8]| {
-            self.got.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            let count = bytes.len() as u64;
+            self.got.fetch_add(count, Ordering::Relaxed);
+            self.allow(peer, count)?;
+            came += count;
             take(bytes)
         };
         let (whole, result) = lane.fetch(part, stop, &mut counted);
@@ -134,6 +142,9 @@ impl Peers {
         lane.stream.rest();
         let mut state = self.state();
         if let Some(way) = state.ways.get_mut(peer) {
+            if result.is_err() {
+                way.left += came;
+            }
             match &result {
                 Err(Broken::Road(e)) => way.give_up(e),
                 _ if whole && way.broken.is_none() => way.idle.push(lane),
@@ -143,6 +154,16 @@ impl Peers {
         drop(state);
         self.changed.notify_all();
         result
+    }
+
+    /// Counts so many bytes of `peer`, if that many may come.
+    fn allow(&self, peer: &str, bytes: u64) -> Result<()> {
+        let mut state = self.state();
+        let way = state.ways.get_mut(peer);
+        let left = way.and_then(|way| Some((way.left.checked_sub(bytes)?, way)));
+        let (left, way) = left.ok_or_else(too_much)?;
+        way.left = left;
+        Ok(())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -73,6 +73,16 @@ pub enum Broken {
     Stopped,
 }
 
+impl Broken {
+    /// The reason, where there is no other road.
+    pub fn error(self) -> Error {
+        match self {
+            Broken::Road(error) | Broken::Failed(error) => error,
+            Broken::Stopped => Error::incomplete("stopped"),
+        }
+    }
+}
+
 /// The connections that one worker may dial to one of `peers` peers. Both sides reckon so: all
 /// workers of an exchange are to be given the same peers.
 fn lanes(peers: usize) -> usize {
@@ -136,7 +146,7 @@ mod tests {
 
     fn peer(name: &str, listener: &Listener, identity: &Identity) -> Peer {
         let certificate = Bytes(identity.certificate().to_vec());
-        Peer { name: name.into(), addresses: listener.addresses(), certificate }
+        Peer { name: name.into(), addresses: listener.addresses(), certificate, most: u64::MAX }
     }
 
     /// A listener that serves one peer, and that peer.
@@ -215,6 +225,30 @@ mod tests {
         let refused = peers.part("n1", &part(9), &|| false, &mut |_| Err(Error::usage("no")));
         assert!(matches!(refused, Err(Broken::Failed(e)) if e.to_string() == "no"));
         assert!(fetch(&peers, &part(6)).unwrap() == content(6));
+    }
+
+    #[test]
+    fn no_more_comes_of_a_peer_than_it_has() {
+        const MOST: u64 = 1 << 24;
+        let (server, client) = (Identity::new().unwrap(), Identity::new().unwrap());
+        let listener = Listener::open(&server, &addresses(None)).unwrap();
+        let bounded = Peer { most: MOST, ..peer("n1", &listener, &server) };
+        listener.serve(&[peer("n2", &listener, &client)], Arc::new(send)).unwrap();
+        let peers = Peers::new(&client, vec![bounded]).unwrap();
+        for _ in 0..2 {
+            // What came of a part that failed counts for nothing.
+            match fetch(&peers, &part(usize::MAX)) {
+                Err(Broken::Failed(e)) => assert_eq!(e.kind(), Kind::Incomplete),
+                other => panic!("{:?}", other.map(|bytes| bytes.len())),
+            }
+        }
+        assert!(peers.got() > 2 * (MOST - (1 << 20)) && peers.got() < 2 * (MOST + (1 << 20)));
+        let (most, half) = (MOST as usize, MOST as usize / 2);
+        assert_eq!(fetch(&peers, &part(half)).unwrap().len(), half);
+        assert_eq!(fetch(&peers, &part(most - half)).unwrap().len(), most - half);
+        assert!(fetch(&peers, &part(0)).is_ok());
+        let one_more = fetch(&peers, &part(1));
+        assert!(matches!(one_more, Err(Broken::Failed(e)) if e.to_string().contains("more than")));
     }
 
     #[test]
