@@ -1,52 +1,80 @@
 //! A host that does not give what it has: whatever it does, there is no wrong answer.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 use super::alike::sales;
 use crate::support::{dir, sh, worker, write};
 
-/// A worker that passes on all that it is told, and harms what it gives of a range.
+/// A worker that passes on all that it is told, and harms what it gives of a range: to the tool, and
+/// to its peers, for which it listens itself.
 const HOSTILE: &str = include_str!("hostile.py");
 
 const WHOLE: &str = "the exchange is not whole: of ";
 
-/// After this harm, to one part of one range, the tools end with 4, say `text`, and print nothing.
-#[track_caller]
-fn is_noticed(harm: &str, text: &str, tool: &str) {
-    let dir = dir();
-    let at = |name: &str| dir.path().join(name).display().to_string();
-    let real = worker().display().to_string();
-    let script = HOSTILE.replace("@REAL@", &real).replace("@HARM@", harm);
-    let path = write(&dir, "hostile", script.replace("@MARK@", &at("mark")));
+const SORT: &str = "mc-sort -k k,n:n,v";
+const REDUCE: &str = "mc-shuffle -k n:n --reduce count collect:v";
+
+/// The hostile worker in `dir`, which does this harm.
+fn hostile(dir: &tempfile::TempDir, harm: &str) -> PathBuf {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(["worker.invalid".to_string()]).unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let script = HOSTILE
+        .replace("@REAL@", &worker().display().to_string())
+        .replace("@HARM@", harm)
+        .replace("@MARK@", &dir.path().join("mark").display().to_string())
+        .replace("@CERTIFICATE@", &STANDARD.encode(certificate.der()))
+        .replace("@KEY@", &STANDARD.encode(key.serialize_der()));
+    let path = write(dir, "hostile", script);
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+/// After this harm, to one part of one range on this road, the tool ends with `code`, says `text`,
+/// and nothing is published.
+#[track_caller]
+fn is_noticed_on(road: &str, harm: &str, code: i32, text: &str, tool: &str) {
+    let dir = dir();
+    let path = hostile(&dir, harm);
     write(&dir, "in", sales(9000));
     let line = format!(
-        "mc-map -h :,: --block 30K cat < in | {tool} -n 16 --exchange relay | mc-gather -o ndjson:out"
+        "mc-map -h :,: --block 30K cat < in | {tool} -n 16 --exchange {road} | mc-gather -o ndjson:out
+        all=(${{PIPESTATUS[@]}}); echo ${{all[1]}} > status; exit ${{all[2]}}"
     );
     let call = sh("bash", &line).current_dir(&dir).env("MC_WORKER", path).stderr_any();
     let ended = call.ends();
     let said = String::from_utf8_lossy(&ended.stderr);
-    assert!(dir.path().join("mark").exists(), "{harm}: nothing was harmed: {said}");
-    assert_eq!(ended.code, 4, "{harm}: {said}");
-    assert!(said.contains(text), "{harm}: {said}");
-    assert!(!said.contains("panicked"), "{harm}: {said}");
-    assert!(!dir.path().join("out").exists(), "{harm}: an answer");
+    let what = format!("{harm}, {road}: {said}");
+    assert!(dir.path().join("mark").exists(), "nothing was harmed: {what}");
+    assert_eq!(ended.code, 4, "{what}");
+    let status = std::fs::read_to_string(dir.path().join("status")).unwrap();
+    assert_eq!(status.trim(), code.to_string(), "{what}");
+    assert!(said.contains(text) && !said.contains("panicked"), "{what}");
+    assert!(!dir.path().join("out").exists(), "an answer: {what}");
 }
 
-const SORT: &str = "mc-sort -k k,n:n,v";
-const REDUCE: &str = "mc-shuffle -k n:n --reduce count collect:v";
+/// The same on both roads: the tool ends with 4.
+#[track_caller]
+fn is_noticed(harm: &str, text: &str, tool: &str) {
+    for road in ["direct", "relay"] {
+        is_noticed_on(road, harm, 4, text, tool);
+    }
+}
 
 #[test]
 fn nothing_is_harmed_by_a_worker_that_passes_all_on() {
-    let dir = dir();
-    let real = worker().display().to_string();
-    let mark = dir.path().join("mark").display().to_string();
-    let script = HOSTILE.replace("@REAL@", &real).replace("@MARK@", &mark);
-    let path = write(&dir, "hostile", script);
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let line = format!("mc-map -h :,: cat | {SORT} -n 4 --exchange relay | mc-gather | wc -l");
-    let call = sh("bash", &line).env("MC_WORKER", path).stdin(sales(5000));
-    call.stdout("5000\n").succeeds();
+    for road in ["direct", "relay"] {
+        let dir = dir();
+        let path = hostile(&dir, "");
+        let line = format!("mc-map -h :,: cat | {SORT} -n 4 --exchange {road} | mc-gather | wc -l");
+        let call = sh("bash", &line).current_dir(&dir).env("MC_WORKER", path).stdin(sales(5000));
+        call.stdout("5000\n").succeeds();
+        assert!(dir.path().join("mark").exists(), "{road}: it has seen no part");
+    }
 }
 
 #[test]
@@ -99,6 +127,19 @@ fn a_part_is_garbage() {
 }
 
 #[test]
+fn a_part_has_no_end() {
+    is_noticed("endless", "it sends more than it has sorted", SORT);
+}
+
+#[test]
+fn more_is_offered_than_can_be_there() {
+    is_noticed("offers", "bytes, which 9000 records cannot become", SORT);
+    is_noticed("offers", "bytes, which 9000 records cannot become", REDUCE);
+}
+
+#[test]
 fn what_comes_is_no_frame() {
-    is_noticed("frame", "does not speak the protocol", SORT);
+    // Who brings it is lost; a peer that sends it is one that cannot be reached.
+    is_noticed_on("relay", "frame", 5, "does not speak the protocol", SORT);
+    is_noticed_on("direct", "frame", 5, "no direct way", SORT);
 }
