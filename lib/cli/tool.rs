@@ -136,6 +136,10 @@ fn say_dropped(tool: &str, summary: &Summary) {
         let what = counted(summary.missing);
         message::say(tool, &format!("{what} without the key dropped"));
     }
+    if summary.lacking > 0 {
+        let what = counted(summary.lacking);
+        message::say(tool, &format!("{what} lacking a value, which is left out of the results"));
+    }
 }
 
 fn code(kind: Option<Kind>) -> u8 {

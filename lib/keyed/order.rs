@@ -77,6 +77,7 @@ pub struct Judge {
     name: String,
     bad: Arc<Bad>,
     missing: AtomicU64,
+    lacking: AtomicU64,
     records: AtomicU64,
     kept: AtomicU64,
     bytes: AtomicU64,
@@ -90,6 +91,7 @@ impl Judge {
             name: name.into(),
             bad,
             missing: zero(),
+            lacking: zero(),
             records: zero(),
             kept: zero(),
             bytes: zero(),
@@ -121,9 +123,9 @@ impl Judge {
         Error::input(text).at(self.place(line))
     }
 
-    /// Counts records that lack something that was let pass by.
-    pub fn count_missing(&self, records: u64) {
-        self.missing.fetch_add(records, Ordering::Relaxed);
+    /// Counts records that lack an operand, which was left out.
+    pub fn count_lacking(&self, records: u64) {
+        self.lacking.fetch_add(records, Ordering::Relaxed);
     }
 
     /// Counts what was read, and how many records of it were kept.
@@ -152,6 +154,7 @@ impl Judge {
             bytes_in: self.bytes.load(Ordering::Relaxed),
             bad: self.bad.count(),
             missing: self.missing.load(Ordering::Relaxed),
+            lacking: self.lacking.load(Ordering::Relaxed),
             ..Summary::default()
         }
     }

@@ -121,7 +121,7 @@ fn piece(reader: &mut Reader, block: &Block, judge: &Judge) -> Result<Piece> {
     let mut piece =
         Piece { first: None, results: Vec::new(), groups: 0, last: None, line: block.first_line };
     let mut open: Option<Group> = None;
-    let (mut records, mut kept, mut missing) = (0, 0, 0);
+    let (mut records, mut kept, mut lacking) = (0, 0, 0);
     for line in block.lines() {
         records += 1;
         if let Err(fault) = reader.read(line.text) {
@@ -157,7 +157,7 @@ fn piece(reader: &mut Reader, block: &Block, judge: &Judge) -> Result<Piece> {
         if let Some(group) = &mut open {
             let added = reader.add(line.text, at, &mut group.states);
             let (lacks, _) = added.map_err(|e| e.at(judge.place(line)))?;
-            missing += u64::from(lacks);
+            lacking += u64::from(lacks);
         }
     }
     match piece.first.is_none() {
@@ -165,7 +165,7 @@ fn piece(reader: &mut Reader, block: &Block, judge: &Judge) -> Result<Piece> {
         false => piece.last = open,
     }
     judge.count(records, kept, block.bytes.len());
-    judge.count_missing(missing);
+    judge.count_lacking(lacking);
     Ok(piece)
 }
 
@@ -206,8 +206,10 @@ pub fn by_sorting(
     output.flush()?;
     let read = judge.summary();
     let missing = read.missing + reduced.missing;
+    let lacking = read.lacking + reduced.lacking;
     let spilled_bytes = spilled + reduced.spilled_bytes;
-    Ok(Summary { records_out: reduced.records_out, bytes_out, spilled_bytes, missing, ..read })
+    let records_out = reduced.records_out;
+    Ok(Summary { records_out, bytes_out, spilled_bytes, missing, lacking, ..read })
 }
 
 /// Reduces records that are handed to it in the order of their groups.
@@ -315,7 +317,7 @@ pub fn fill(
 ) -> Result<Vec<Run>> {
     let grouping = Arc::clone(reader.grouping());
     let plan = grouping.plan();
-    let (mut records, mut kept, mut missing, mut runs) = (0, 0, 0, Vec::new());
+    let (mut records, mut kept, mut lacking, mut runs) = (0, 0, 0, Vec::new());
     for line in block.lines() {
         records += 1;
         if let Err(fault) = reader.read(line.text) {
@@ -329,13 +331,13 @@ pub fn fill(
         let states = table.states(plan, reader.group_key(), at, label);
         let added = reader.add(line.text, at, states);
         let (lacks, grown) = added.map_err(|e| e.at(judge.place(line)))?;
-        missing += u64::from(lacks);
+        lacking += u64::from(lacks);
         table.grow(grown);
         if table.memory() > share {
             runs.push(std::mem::take(table).into_run(plan)?);
         }
     }
     judge.count(records, kept, block.bytes.len());
-    judge.count_missing(missing);
+    judge.count_lacking(lacking);
     Ok(runs)
 }

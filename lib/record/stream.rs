@@ -146,6 +146,8 @@ pub struct Summary {
     pub bad: u64,
     /// Records without the key that `--missing=skip` let pass by.
     pub missing: u64,
+    /// Records that lack an operand, which `--missing=skip` left out of the results.
+    pub lacking: u64,
     /// Bytes of temporary files written.
     pub spilled_bytes: u64,
     /// Attempts of commands beyond the first of each task.

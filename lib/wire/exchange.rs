@@ -89,8 +89,10 @@ pub struct Sorted {
     pub made: Tally,
     /// Records that are not the first of their key, which are not made anything of.
     pub doubles: Tally,
-    /// Records that lack something, which was let pass.
+    /// Records without the key, which were dropped.
     pub missing: u64,
+    /// Records that lack an operand, which was left out.
+    pub lacking: u64,
     /// Bytes that went through temporary files.
     pub spilled: u64,
     /// The first and the last key of each shard that has any, where shards have to be in order.
@@ -208,8 +210,10 @@ pub struct Merged {
     pub came: Tally,
     /// Those of them that are not the first of their key, and were dropped for that.
     pub doubles: Tally,
-    /// Records that lack something, which was let pass.
+    /// Records without the key, which were dropped.
     pub missing: u64,
+    /// Records that lack an operand, which was left out.
+    pub lacking: u64,
     /// Bytes that went through temporary files.
     pub spilled: u64,
     /// Bytes that came from peers, and from the tool.

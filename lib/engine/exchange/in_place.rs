@@ -110,6 +110,7 @@ fn tell(
         summary.records_out = summary.records_out.saturating_add(merged.contents.records);
         summary.bytes_out = summary.bytes_out.saturating_add(merged.contents.bytes);
         summary.missing = summary.missing.saturating_add(merged.missing);
+        summary.lacking = summary.lacking.saturating_add(merged.lacking);
         summary.spilled_bytes = summary.spilled_bytes.saturating_add(merged.spilled);
     }
     Ok((summary, count))

@@ -39,8 +39,9 @@ pub(super) struct Total {
     pub(super) made: Contents,
     /// The items that came.
     pub(super) came: Tally,
-    /// Records that lacked something.
+    /// Records without the key, and those that lack an operand.
     pub(super) missing: u64,
+    pub(super) lacking: u64,
     /// Bytes of temporary files.
     pub(super) spilled: u64,
     /// Bytes from host to host, and through here.
@@ -167,11 +168,12 @@ impl<'a> Merging<'a> {
             drop(state);
             output.write(&self.producer.line(&[host], &merged.contents)?)?;
             output.flush()?;
-            let Total { made, missing, spilled, direct, relayed, .. } = &mut total;
+            let Total { made, missing, lacking, spilled, direct, relayed, .. } = &mut total;
             for (sum, more) in [
                 (&mut made.records, merged.contents.records),
                 (&mut made.bytes, merged.contents.bytes),
                 (missing, merged.missing),
+                (lacking, merged.lacking),
                 (spilled, merged.spilled),
                 (direct, merged.direct),
                 (relayed, merged.relayed),

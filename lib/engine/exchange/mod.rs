@@ -175,6 +175,7 @@ fn run(
         records_out: merged.made.records,
         bytes_out: merged.made.bytes,
         missing: sorted.sorted.missing.saturating_add(merged.missing),
+        lacking: sorted.sorted.lacking.saturating_add(merged.lacking),
         spilled_bytes: sorted.sorted.spilled.saturating_add(merged.spilled),
         ..Summary::default()
     })

@@ -81,6 +81,7 @@ fn take(sorted: &mut Sorted, more: Sorted) {
     sorted.made.add(more.made);
     sorted.doubles.add(more.doubles);
     sorted.missing = sorted.missing.saturating_add(more.missing);
+    sorted.lacking = sorted.lacking.saturating_add(more.lacking);
     sorted.spilled = sorted.spilled.saturating_add(more.spilled);
     sorted.ends.extend(more.ends);
 }

@@ -43,6 +43,7 @@ impl Exchange {
         Ok(Merged {
             contents,
             missing: summary.missing,
+            lacking: summary.lacking,
             spilled: summary.spilled_bytes,
             ..Merged::default()
         })

@@ -12,6 +12,7 @@ use crate::keyed::group::Grouping;
 use crate::keyed::reduce::{self, Reduction};
 use crate::keyed::table;
 use crate::record::bad::{Bad, Policy};
+use crate::record::stream::Summary;
 use crate::sort::merge::{Cursor, Merge};
 use crate::wire::exchange::{Deliver, Merge as Range, Merged, Source, Tally};
 use crate::wire::message::Part;
@@ -173,8 +174,8 @@ impl Exchange {
         }
         let summary = reduction.finish()?;
         let contents = shard.finish()?;
-        let (missing, spilled) = (summary.missing, summary.spilled_bytes);
-        Ok(Merged { contents, came, missing, spilled, ..Merged::default() })
+        let Summary { missing, lacking, spilled_bytes: spilled, .. } = summary;
+        Ok(Merged { contents, came, missing, lacking, spilled, ..Merged::default() })
     }
 
     fn write_groups<C: Cursor>(

@@ -229,6 +229,7 @@ impl<'a> Sorting<'a> {
         self.sorted.records += summary.records_in;
         self.sorted.bytes += contents.bytes;
         self.sorted.missing += summary.missing;
+        self.sorted.lacking += summary.lacking;
         Ok(())
     }
 
