@@ -6,6 +6,9 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::cli::{guard, memory, message, process};
 use crate::error::{Error, Result};
@@ -17,6 +20,9 @@ const TOOL: &str = "mc-worker";
 
 /// The share of the memory that is used, where the tool does not say.
 const MEMORY_SHARE: u64 = 4;
+
+/// How long after the one stream of a tool that has gone the other one is closed, at most.
+const GONE_WAIT: Duration = Duration::from_secs(1);
 
 /// What a program does under another name.
 pub type Called = (&'static str, fn() -> ExitCode);
@@ -59,8 +65,9 @@ fn work(tools: &[Called]) -> Result<()> {
     // What a command inherits by mistake must not be our streams.
     let null = File::options().read(true).write(true).open("/dev/null");
     let null = null.map_err(|e| Error::io("open", "/dev/null", &e))?;
+    let to_tool = stream(&output)?;
     let _ = (nix::unistd::dup2_stdin(&null), nix::unistd::dup2_stdout(&null));
-    serve(Surroundings {
+    let served = serve(Surroundings {
         input,
         output,
         base: base.map(PathBuf::from),
@@ -71,5 +78,14 @@ fn work(tools: &[Called]) -> Result<()> {
         tools: tools.iter().map(|(name, _)| *name).collect(),
         memory: memory::allowed() / MEMORY_SHARE,
         ledger: Ledger::new(Arc::clone(&names) as _),
-    })
+    });
+    // However it was torn off, there is nobody to be told.
+    if served.is_err() && has_gone(&to_tool) { Ok(()) } else { served }
+}
+
+/// Whether the tool has gone that `output` leads to; waits for that a moment.
+fn has_gone(output: &File) -> bool {
+    let mut fds = [PollFd::new(output.as_fd(), PollFlags::empty())];
+    let wait = PollTimeout::try_from(GONE_WAIT).unwrap_or(PollTimeout::ZERO);
+    poll(&mut fds, wait).is_ok() && fds[0].any() == Some(true)
 }

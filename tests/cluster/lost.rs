@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::at_work::{AtWork, Gate, WAITS, with_workers};
-use crate::support::{CLEAN, Cluster, marked};
+use crate::support::{CLEAN, Cluster, dir, marked, sh, worker};
 
 /// A command that has finished nothing before the gate opens.
 const LONG: &str = "flock -s /srv/gate true; cat";
@@ -179,6 +179,34 @@ fn processes_of(work: &AtWork, tool: &str) -> Vec<i32> {
     found.retain(named);
     found.sort_unstable();
     found
+}
+
+#[test]
+fn the_workers_of_a_killed_tool_say_nothing() {
+    let dir = dir();
+    let call = sh("sh", "yes 1 | exec mc-map -h :,: -o x.mc cat").current_dir(&dir);
+    let call = call.marked(dir.path()).env("MC_WORKER", worker()).env("TMPDIR", dir.path());
+    let mut running = call.env("XDG_STATE_HOME", dir.path().join("state")).stderr_any().spawn();
+    let named = |process: i32, name: &str| {
+        let is = std::fs::read_to_string(format!("/proc/{process}/comm"));
+        is.is_ok_and(|is| is.trim() == name)
+    };
+    let begin = Instant::now();
+    // Its commands run, so that more input is on its way to them; its parent is its guard.
+    let tool = loop {
+        let all = marked(dir.path());
+        let tool = all.iter().find(|(p, parent)| named(*p, "mc-map") && named(*parent, "mc-map"));
+        match tool {
+            Some((tool, _)) if all.iter().any(|(process, _)| named(*process, "cat")) => {
+                break *tool;
+            }
+            _ => assert!(begin.elapsed() < CLEAN, "no command runs: {all:?}"),
+        }
+    };
+    kill(Pid::from_raw(tool), Signal::SIGKILL).unwrap();
+    // The workers share its standard error.
+    let said = String::from_utf8(running.wait().stderr).unwrap();
+    assert!(!said.contains("mc-worker"), "{said}");
 }
 
 #[test]
