@@ -1,4 +1,4 @@
-//! One input, many pipelines: each prints over 1, 2, 4 and 7 hosts, on either road and cut into any
+//! One input, many pipelines: each prints over 1, 2, 4 and 7 hosts, on both roads and cut into any
 //! number of ranges, what it prints without hosts.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,18 +33,20 @@ pub fn seven() -> &'static Cluster {
 /// Returns how the lines went.
 #[track_caller]
 pub fn alike<const N: usize>(input: impl AsRef<[u8]>, lines: [&str; N]) -> [Output; N] {
-    alike_on(&PLACES, input.as_ref(), lines)
+    alike_on(&PLACES, ROADS.len(), input.as_ref(), lines)
 }
 
-/// [`alike`], over 2 and 7 hosts alone.
+/// [`alike`], over 2 and 7 hosts alone, on the roads in turn.
 #[track_caller]
 pub fn alike_on_some<const N: usize>(input: impl AsRef<[u8]>, lines: [&str; N]) -> [Output; N] {
-    alike_on(&[PLACES[1], PLACES[3]], input.as_ref(), lines)
+    alike_on(&[PLACES[1], PLACES[3]], 1, input.as_ref(), lines)
 }
 
+/// [`alike`], over so many hosts with blocks of so many bytes, on so many of the roads each time.
 #[track_caller]
-fn alike_on<const N: usize>(
+pub fn alike_on<const N: usize>(
     places: &[(usize, u64)],
+    roads: usize,
     input: &[u8],
     lines: [&str; N],
 ) -> [Output; N] {
@@ -61,11 +63,19 @@ fn alike_on<const N: usize>(
         let hosts = seven().hosts(*hosts);
         run(&format!("mc-map -h {hosts} --block {block} -o {hosts}.mc cat < in")).succeeds();
     }
+    let mut jobs = Vec::new();
+    for text in 0..N {
+        for (place, (hosts, _)) in places.iter().enumerate() {
+            // One host exchanges nothing: it has no two roads.
+            let roads =
+                (0..roads.min(*hosts)).map(|turn| ROADS[(text + place + turn) % ROADS.len()]);
+            jobs.extend(roads.map(|road| (text, place, road)));
+        }
+    }
     let (next, failure) = (AtomicUsize::new(0), Mutex::new(None));
     let one = |number: usize| {
-        let (place, text) = (number % places.len(), number / places.len());
-        let (hosts, road) = (seven().hosts(places[place].0), ROADS[(place + text) % ROADS.len()]);
-        let ranges = RANGES[(place + 2 * text) % RANGES.len()];
+        let (text, place, road) = jobs[number];
+        let (hosts, ranges) = (seven().hosts(places[place].0), RANGES[number % RANGES.len()]);
         let road = format!("--exchange {road}");
         let line = line(lines[text], &format!("{road} {ranges}"), &road);
         let call = run(&format!("({line}) < {hosts}.mc | mc-gather"));
@@ -76,7 +86,7 @@ fn alike_on<const N: usize>(
             scope.spawn(|| {
                 while failure.lock().unwrap().is_none() {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= places.len() * N {
+                    if number >= jobs.len() {
                         break;
                     }
                     let tried =

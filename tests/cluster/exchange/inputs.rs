@@ -1,6 +1,6 @@
 //! Inputs that are hard on an exchange: the bytes are those of the run without hosts.
 
-use super::alike::{alike_on_some, sales};
+use super::alike::{alike_on, alike_on_some, sales};
 
 const LINES: [&str; 6] = [
     "mc-sort {x}",
@@ -58,15 +58,16 @@ fn keys_that_begin_alike_for_longer_than_a_mark_holds() {
 }
 
 #[test]
-fn two_hundred_thousand_keys() {
-    let record = |n: u64| format!("{{\"k\":{},\"n\":{n}}}\n", n * 7919 % 200_003);
-    let input: String = (0..200_000).map(record).collect();
+fn a_million_keys() {
+    let record = |n: u64| format!("{{\"k\":{},\"n\":{n}}}\n", n * 7919 % 1_000_003);
+    let input: String = (0..1_000_000).map(record).collect();
     let lines = [
         "mc-sort -k k {x}",
         "mc-shuffle -k k {x} --reduce count",
         "mc-sort -k k {x} | mc-reduce {x} sum:n",
     ];
-    assert_eq!(alike_on_some(input, lines).map(|due| due.lines().len()), [200_000; 3]);
+    let due = alike_on(&[(2, 1_000_003), (7, 300_007)], 1, input.as_ref(), lines);
+    assert_eq!(due.map(|due| due.lines().len()), [1_000_000; 3]);
 }
 
 #[test]
