@@ -11,4 +11,5 @@ mod options;
 mod order;
 mod results;
 mod roads;
+mod spread;
 mod upstream;
