@@ -128,7 +128,7 @@ impl Call {
     /// Whatever the exit status, all else that was expected holds.
     #[track_caller]
     pub fn ends(self) -> Output {
-        self.spawn().wait()
+        self.spawn().ends()
     }
 
     /// The call exits with 0, and all that was expected holds.

@@ -64,11 +64,22 @@ impl Running {
 
     /// Waits until the call has exited with `code` and all that was expected holds.
     #[track_caller]
-    pub fn exits(mut self, code: i32) -> Output {
+    pub fn exits(self, code: i32) -> Output {
+        self.ends_with(Some(code))
+    }
+
+    /// Waits until the call has exited, whatever its status, and all that was expected holds.
+    #[track_caller]
+    pub fn ends(self) -> Output {
+        self.ends_with(None)
+    }
+
+    #[track_caller]
+    fn ends_with(mut self, code: Option<i32>) -> Output {
         let output = self.wait();
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         let mut wrong = String::new();
-        if output.code != code {
+        if let Some(code) = code.filter(|code| output.code != *code) {
             wrong += &format!("exit status {}, expected {code}\n", output.code);
         }
         if let Some(expected) = self.stdout.take().filter(|expected| *expected != output.stdout) {
@@ -87,7 +98,7 @@ impl Running {
         output
     }
 
-    /// Waits for the end, whatever it is.
+    /// Waits for the end, whatever it is: nothing that was expected is looked at.
     #[track_caller]
     pub fn wait(&mut self) -> Output {
         let status = loop {
