@@ -90,11 +90,20 @@ impl Spool {
     /// `Storage` when the file takes no more.
     pub fn push(&mut self, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
-            let room = self.room()?;
-            let count = room.len().min(bytes.len());
-            room[..count].copy_from_slice(&bytes[..count]);
-            self.filled(count);
-            bytes = &bytes[count..];
+            if self.used >= self.limit {
+                self.spill()?;
+            }
+            let room = self.memory.len() - self.used;
+            let (now, later) = bytes.split_at(bytes.len().min(room.max(READ_BYTES)));
+            // Over the room that there is, and behind it: nothing is cleared only to be written over.
+            let (over, behind) = now.split_at(now.len().min(room));
+            self.memory[self.used..][..over.len()].copy_from_slice(over);
+            if self.memory.capacity() - self.memory.len() < behind.len() {
+                self.memory.reserve_exact(behind.len().max(self.used / 4));
+            }
+            self.memory.extend_from_slice(behind);
+            self.used += now.len();
+            bytes = later;
         }
         Ok(())
     }
