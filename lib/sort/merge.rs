@@ -24,8 +24,10 @@ pub trait Cursor {
 /// Several sorted streams as one.
 pub struct Merge<C> {
     cursors: Vec<C>,
-    /// The current keys' first bytes; `None` for a stream that ended.
-    heads: Vec<Option<u64>>,
+    /// The current keys' first bytes; the largest for a stream that ended.
+    heads: Vec<u64>,
+    /// The streams that ended.
+    ended: Vec<bool>,
     /// `losers[n]` is the stream that lost at inner node `n`; `losers[0]` is the winner of all.
     losers: Vec<usize>,
     started: bool,
@@ -34,9 +36,9 @@ pub struct Merge<C> {
 impl<C: Cursor> Merge<C> {
     /// Over `cursors`, none of which was advanced yet.
     pub fn new(cursors: Vec<C>) -> Merge<C> {
-        let heads = vec![None; cursors.len()];
+        let (heads, ended) = (vec![0; cursors.len()], vec![false; cursors.len()]);
         let losers = vec![0; cursors.len().max(1)];
-        Merge { cursors, heads, losers, started: false }
+        Merge { cursors, heads, ended, losers, started: false }
     }
 
     /// The stream that the current item came from.
@@ -46,18 +48,26 @@ impl<C: Cursor> Merge<C> {
 
     /// Whether the current item of `a` comes before that of `b`.
     fn before(&self, a: usize, b: usize) -> bool {
-        match (self.heads[a], self.heads[b]) {
-            (None, None) => a < b,
-            (None, _) => false,
-            (_, None) => true,
-            (Some(left), Some(right)) if left != right => left < right,
-            _ => (self.cursors[a].key(), a) < (self.cursors[b].key(), b),
+        let (left, right) = (self.heads[a], self.heads[b]);
+        if left != right { left < right } else { self.before_by_rest(a, b) }
+    }
+
+    /// The same, of two with the same first bytes.
+    fn before_by_rest(&self, a: usize, b: usize) -> bool {
+        match (self.ended[a], self.ended[b]) {
+            (false, false) => (self.cursors[a].key(), a) < (self.cursors[b].key(), b),
+            (true, true) => a < b,
+            (a_has_ended, _) => !a_has_ended,
         }
     }
 
     fn step(&mut self, stream: usize) -> Result<()> {
         let cursor = &mut self.cursors[stream];
-        self.heads[stream] = if cursor.advance()? { Some(prefix(cursor.key())) } else { None };
+        if cursor.advance()? {
+            self.heads[stream] = prefix(cursor.key());
+        } else {
+            (self.heads[stream], self.ended[stream]) = (u64::MAX, true);
+        }
         Ok(())
     }
 
@@ -97,7 +107,7 @@ impl<C: Cursor> Cursor for Merge<C> {
             }
             self.losers[0] = winner;
         }
-        Ok(self.heads[self.losers[0]].is_some())
+        Ok(!self.ended[self.losers[0]])
     }
 
     fn key(&self) -> &[u8] {
