@@ -116,8 +116,8 @@ impl<E: FnMut(&[u8]) -> Result<()>> Assembly<E> {
             self.drain()?;
         }
         let Some(mut group) = self.open.take() else { return Ok(()) };
-        if let Some(sorter) = self.drained.take() {
-            let mut sorted = sorter.into_cursor()?;
+        if let Some(mut sorter) = self.drained.take() {
+            let mut sorted = sorter.cursor()?;
             while sorted.cursor.advance()? {
                 if let Some((state, value)) = sorted.cursor.key().split_first_chunk::<4>() {
                     let state = u32::from_be_bytes(*state) as usize;

@@ -165,7 +165,8 @@ impl Judge {
 /// # Errors
 /// When a record gives no key and may not be dropped.
 pub fn sorted_run(keyer: &mut Keyer, block: Block, judge: &Judge) -> Result<Run> {
-    let mut run = RunBuilder::default();
+    let lines = usize::try_from(block.line_count).unwrap_or(usize::MAX);
+    let mut run = RunBuilder::expecting(block.bytes.len(), lines);
     let mut records = 0;
     for line in block.lines() {
         records += 1;

@@ -33,7 +33,7 @@ const SAMPLES_PER_CUT: usize = 8;
 /// # Errors
 /// What `emit` says.
 pub fn merge(
-    runs: Vec<Run>,
+    runs: &Arc<Vec<Run>>,
     jobs: usize,
     range_bytes: usize,
     unique: bool,
@@ -44,21 +44,35 @@ pub fn merge(
     if bytes <= range_bytes {
         // Not worth a thread.
         let whole: Vec<_> = runs.iter().map(|run| 0..run.items().len()).collect();
-        let (merged, count) = merge_range(&runs, &whole, unique, shape);
+        let mut merged = Vec::new();
+        let count = merge_range(runs, &whole, unique, shape, &mut Vec::new(), &mut merged);
         emit(&merged)?;
         return Ok(count);
     }
-    let runs = Arc::new(runs);
-    let cuts = cuts(&runs, bytes / range_bytes, unique);
+    let cuts = cuts(runs, bytes / range_bytes, unique);
     let from = vec![0; runs.len()];
-    let mut ranges = Ranges { runs: Arc::clone(&runs), cuts, unique, next: 0, from };
+    let mut ranges = Ranges { runs: Arc::clone(runs), cuts, unique, next: 0, from };
     let mut count = 0;
+    if jobs == 1 {
+        // Nobody else works: a queue between threads would only cost, and memory is used again.
+        let (mut items, mut merged) = (Vec::new(), Vec::new());
+        while let Some(range) = ranges.next() {
+            count += merge_range(runs, &range, unique, shape, &mut items, &mut merged);
+            emit(&merged)?;
+        }
+        return Ok(count);
+    }
+    let runs = Arc::clone(runs);
     parallel::ordered(
         jobs,
         move || Ok(ranges.next()),
-        || (),
-        move |(), range| Ok(merge_range(&runs, &range, unique, shape)),
-        |()| Ok(None),
+        Vec::new,
+        move |items, range| {
+            let mut merged = Vec::new();
+            let count = merge_range(&runs, &range, unique, shape, items, &mut merged);
+            Ok((merged, count))
+        },
+        |_| Ok(None),
         |(merged, items): (Vec<u8>, u64)| {
             count += items;
             emit(&merged)
@@ -135,14 +149,22 @@ impl Ranges {
     }
 }
 
-/// Merges one range of the runs.
+/// How many items are touched at once before they are copied: in their order they lie anywhere, and
+/// the memory is waited for once for all of them.
+const TOUCHED: usize = 32;
+
+/// Merges one range of the runs into `merged`; `items` gives its memory. Returns how many items
+/// there are.
 fn merge_range(
     runs: &[Run],
     range: &[std::ops::Range<usize>],
     unique: bool,
     shape: Shape,
-) -> (Vec<u8>, u64) {
-    let mut items: Vec<(u32, Item)> = Vec::with_capacity(range.iter().map(|r| r.len()).sum());
+    items: &mut Vec<(u32, Item)>,
+    merged: &mut Vec<u8>,
+) -> u64 {
+    items.clear();
+    items.reserve(range.iter().map(|r| r.len()).sum());
     for (r, places) in range.iter().enumerate() {
         items.extend(runs[r].items()[places.clone()].iter().map(|item| (r as u32, *item)));
     }
@@ -156,16 +178,21 @@ fn merge_range(
         Shape::Lines => run.text(item).len() + 1,
         Shape::Spill => super::spill::size(run, item),
     };
-    let mut merged = Vec::with_capacity(items.iter().map(|entry| size(of(entry), entry)).sum());
-    for entry in &items {
-        let (run, item) = (of(entry), &entry.1);
-        match shape {
-            Shape::Lines => {
-                merged.extend_from_slice(run.text(item));
-                merged.push(b'\n');
+    merged.clear();
+    merged.reserve(items.iter().map(|entry| size(of(entry), entry)).sum());
+    for some in items.chunks(TOUCHED) {
+        let touch = |sum: u8, entry| sum ^ of(entry).touch(&entry.1, shape == Shape::Spill);
+        std::hint::black_box(some.iter().fold(0, touch));
+        for entry in some {
+            let (run, item) = (of(entry), &entry.1);
+            match shape {
+                Shape::Lines => {
+                    merged.extend_from_slice(run.text(item));
+                    merged.push(b'\n');
+                }
+                Shape::Spill => super::spill::push_item(merged, run, item),
             }
-            Shape::Spill => super::spill::push_item(&mut merged, run, item),
         }
     }
-    (merged, items.len() as u64)
+    items.len() as u64
 }

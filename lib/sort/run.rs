@@ -32,6 +32,9 @@ pub const RUN_BYTES_MAX: usize = u32::MAX as usize;
 
 /// The first bytes of a key as a number that compares as they do.
 pub fn prefix(key: &[u8]) -> u64 {
+    if let Some(first) = key.first_chunk::<PREFIX>() {
+        return u64::from_be_bytes(*first);
+    }
     let mut bytes = [0; PREFIX];
     let length = key.len().min(PREFIX);
     bytes[..length].copy_from_slice(&key[..length]);
@@ -44,9 +47,31 @@ pub struct RunBuilder {
     /// The keys of more than [`PREFIX`] bytes, whole.
     keys: Vec<u8>,
     items: Vec<Item>,
+    /// How many bytes of text are to come, and how many items at most: where that was said.
+    text_bytes: usize,
+    items_max: usize,
 }
 
+/// After so many items it is guessed how many there will be.
+const GUESSED_AFTER: usize = 256;
+
 impl RunBuilder {
+    /// For at most `items_max` items in `text_bytes` bytes of text: memory for all of them is then
+    /// asked for once, when the first ones have shown how large they are.
+    pub fn expecting(text_bytes: usize, items_max: usize) -> RunBuilder {
+        RunBuilder { text_bytes, items_max, ..RunBuilder::default() }
+    }
+
+    /// Asks for the memory of all, by what the first ones took, which end at `at`.
+    fn guess(&mut self, at: usize) {
+        // An eighth more, for some are longer.
+        let times = self.text_bytes as f64 / at.max(1) as f64 * 1.125;
+        let more =
+            |held: usize, most: usize| most.min((held as f64 * times) as usize) - held.min(most);
+        self.items.reserve_exact(more(self.items.len(), self.items_max));
+        self.keys.reserve_exact(more(self.keys.len(), self.text_bytes));
+    }
+
     /// Adds the item whose text will be the `length` bytes at `at`; `key` appends its key. When
     /// `key` fails, nothing is added.
     ///
@@ -58,6 +83,9 @@ impl RunBuilder {
         length: usize,
         key: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
+        if self.items.len() == GUESSED_AFTER && self.text_bytes > at {
+            self.guess(at);
+        }
         let start = self.keys.len();
         if let Err(error) = key(&mut self.keys) {
             self.keys.truncate(start);
@@ -127,6 +155,17 @@ impl Run {
         &self.text[item.text as usize..][..item.text_len as usize]
     }
 
+    /// Looks at an item's text, and at its key if `with_key`, so that they come into the cache.
+    /// What it gives means nothing.
+    pub fn touch(&self, item: &Item, with_key: bool) -> u8 {
+        let text = self.text(item);
+        let ends = text.first().zip(text.last()).map_or(0, |(first, last)| first ^ last);
+        match with_key && item.key_len as usize > PREFIX {
+            true => ends ^ self.keys[item.key as usize],
+            false => ends,
+        }
+    }
+
     /// Appends an item's key to `out`, and its tie if it has one.
     pub fn push_key(&self, item: &Item, out: &mut Vec<u8>) {
         match item.key_len as usize {
@@ -146,6 +185,11 @@ impl Run {
     /// The memory that it holds, in bytes.
     pub fn memory(&self) -> usize {
         self.text.capacity() + self.keys.capacity() + self.items.capacity() * size_of::<Item>()
+    }
+
+    /// The memory of its text, to be used again.
+    pub fn into_memory(self) -> Vec<u8> {
+        self.text
     }
 
     /// The bytes of all texts.

@@ -1,6 +1,7 @@
 //! The external sort: takes sorted runs, spills when they outgrow the budget, and merges all.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::budget::Budget;
 use super::merge::{Cursor, Merge};
@@ -29,6 +30,8 @@ pub struct Sorter {
     held: usize,
     spills: Vec<Spill>,
     spilled_bytes: u64,
+    /// The memory of texts that are on disk, or were given away.
+    spare: Vec<Vec<u8>>,
 }
 
 /// Bytes of merged items that are handed on at once.
@@ -37,7 +40,13 @@ const EMIT_BYTES: usize = 256 << 10;
 impl Sorter {
     /// With nothing in it.
     pub fn new(settings: Settings) -> Sorter {
-        Sorter { settings, runs: Vec::new(), held: 0, spills: Vec::new(), spilled_bytes: 0 }
+        let (runs, spills, spare) = (Vec::new(), Vec::new(), Vec::new());
+        Sorter { settings, runs, held: 0, spills, spilled_bytes: 0, spare }
+    }
+
+    /// Memory that a run's text had, for the next one: the system need not clear other memory.
+    pub fn memory(&mut self) -> Option<Vec<u8>> {
+        self.spare.pop()
     }
 
     /// Takes the next sorted run, and spills when that is one too many.
@@ -59,12 +68,22 @@ impl Sorter {
     /// Merges the runs in memory into one on disk.
     fn spill(&mut self) -> Result<()> {
         let mut file = SpillWriter::new(&self.settings.directory)?;
-        let runs = std::mem::take(&mut self.runs);
-        self.held = 0;
-        let Settings { jobs, unique, budget, .. } = self.settings;
-        merge(runs, jobs, budget.range, unique, Shape::Spill, |items| file.write(items))?;
+        self.merge_runs(Shape::Spill, |items| file.write(items))?;
         self.keep(file);
         Ok(())
+    }
+
+    /// Merges the runs in memory. Returns how many items there were.
+    fn merge_runs(&mut self, shape: Shape, emit: impl FnMut(&[u8]) -> Result<()>) -> Result<u64> {
+        let runs = Arc::new(std::mem::take(&mut self.runs));
+        self.held = 0;
+        let Settings { jobs, unique, budget, .. } = self.settings;
+        let count = merge(&runs, jobs, budget.range, unique, shape, emit)?;
+        // Threads that merge may hold them a moment longer.
+        if let (1, Ok(runs)) = (jobs, Arc::try_unwrap(runs)) {
+            self.spare.extend(runs.into_iter().map(Run::into_memory));
+        }
+        Ok(count)
     }
 
     fn keep(&mut self, file: SpillWriter) {
@@ -82,13 +101,11 @@ impl Sorter {
     ///
     /// # Errors
     /// What `emit` says; when the disk is full.
-    pub fn finish(self, mut emit: impl FnMut(&[u8]) -> Result<()>) -> Result<(u64, u64)> {
+    pub fn finish(mut self, mut emit: impl FnMut(&[u8]) -> Result<()>) -> Result<(u64, u64)> {
         if self.spills.is_empty() {
-            let Settings { jobs, unique, budget, .. } = self.settings;
-            let count = merge(self.runs, jobs, budget.range, unique, Shape::Lines, emit)?;
-            return Ok((count, 0));
+            return Ok((self.merge_runs(Shape::Lines, emit)?, 0));
         }
-        let mut merged = self.into_cursor()?;
+        let mut merged = self.cursor()?;
         let mut texts = Vec::with_capacity(EMIT_BYTES);
         let mut count = 0;
         while merged.cursor.advance()? {
@@ -108,16 +125,15 @@ impl Sorter {
     ///
     /// # Errors
     /// What `take` says; when the disk is full.
-    pub fn finish_items(mut self, mut take: impl FnMut(&[u8], &[u8]) -> Result<()>) -> Result<u64> {
+    pub fn finish_items(
+        &mut self,
+        mut take: impl FnMut(&[u8], &[u8]) -> Result<()>,
+    ) -> Result<u64> {
         if self.spills.is_empty() {
-            let Settings { jobs, unique, budget, .. } = self.settings;
-            let runs = std::mem::take(&mut self.runs);
-            merge(runs, jobs, budget.range, unique, Shape::Spill, |items| {
-                each_item(items, &mut take)
-            })?;
+            self.merge_runs(Shape::Spill, |items| each_item(items, &mut take))?;
             return Ok(0);
         }
-        let mut sorted = self.into_cursor()?;
+        let mut sorted = self.cursor()?;
         while sorted.cursor.advance()? {
             take(sorted.cursor.key(), sorted.cursor.text())?;
         }
@@ -129,14 +145,12 @@ impl Sorter {
     ///
     /// # Errors
     /// What `emit` says; when the disk is full.
-    pub fn finish_spilled(mut self, mut emit: impl FnMut(&[u8]) -> Result<()>) -> Result<u64> {
+    pub fn finish_spilled(&mut self, mut emit: impl FnMut(&[u8]) -> Result<()>) -> Result<u64> {
         if self.spills.is_empty() {
-            let Settings { jobs, unique, budget, .. } = self.settings;
-            let runs = std::mem::take(&mut self.runs);
-            merge(runs, jobs, budget.range, unique, Shape::Spill, emit)?;
+            self.merge_runs(Shape::Spill, emit)?;
             return Ok(0);
         }
-        let mut sorted = self.into_cursor()?;
+        let mut sorted = self.cursor()?;
         let mut items = Vec::with_capacity(EMIT_BYTES);
         while sorted.cursor.advance()? {
             push_parts(&mut items, sorted.cursor.key(), sorted.cursor.text());
@@ -153,7 +167,7 @@ impl Sorter {
     ///
     /// # Errors
     /// When the disk is full.
-    pub fn into_cursor(mut self) -> Result<Sorted> {
+    pub fn cursor(&mut self) -> Result<Sorted> {
         if !self.runs.is_empty() {
             self.spill()?;
         }

@@ -18,12 +18,8 @@ pub(super) const LENGTHS: usize = 8;
 /// Appends an item of a run in memory in the form of a spilled one.
 pub fn push_item(out: &mut Vec<u8>, run: &Run, item: &Item) {
     let text = run.text(item);
-    let start = out.len();
-    out.extend_from_slice(&[0; LENGTHS]);
+    out.extend_from_slice(&lengths_of(run.key_len(item), text.len()));
     run.push_key(item, out);
-    let key_len = (out.len() - start - LENGTHS) as u32;
-    out[start..start + 4].copy_from_slice(&key_len.to_le_bytes());
-    out[start + 4..start + 8].copy_from_slice(&(text.len() as u32).to_le_bytes());
     out.extend_from_slice(text);
 }
 
@@ -34,10 +30,14 @@ pub fn size(run: &Run, item: &Item) -> usize {
 
 /// Appends an item in the form of a spilled one.
 pub fn push_parts(out: &mut Vec<u8>, key: &[u8], text: &[u8]) {
-    out.extend_from_slice(&(key.len() as u32).to_le_bytes());
-    out.extend_from_slice(&(text.len() as u32).to_le_bytes());
+    out.extend_from_slice(&lengths_of(key.len(), text.len()));
     out.extend_from_slice(key);
     out.extend_from_slice(text);
+}
+
+/// The beginning of an item. Neither is longer than a run.
+fn lengths_of(key: usize, text: usize) -> [u8; LENGTHS] {
+    (key as u64 | (text as u64) << 32).to_le_bytes()
 }
 
 /// Gives each item of `items`, in the form of [`push_item`], to `take`: its key and its text.
@@ -164,11 +164,13 @@ impl Spill {
 
 fn read_at(file: &File, buffer: &mut [u8], at: u64) -> Result<()> {
     file.read_exact_at(buffer, at).map_err(|e| match e.kind() {
-        std::io::ErrorKind::UnexpectedEof => {
-            Error::new(Kind::Storage, "a temporary file was cut short")
-        }
+        std::io::ErrorKind::UnexpectedEof => cut_short(),
         _ => Error::io("read", PLACE, &e),
     })
+}
+
+fn cut_short() -> Error {
+    Error::new(Kind::Storage, "a temporary file was cut short")
 }
 
 /// How much is copied at once.
@@ -200,9 +202,8 @@ impl<'a> Items<'a> {
 
 /// The lengths at the beginning of an item.
 fn lengths(bytes: &[u8]) -> Option<(usize, usize)> {
-    let (key, rest) = bytes.split_first_chunk::<4>()?;
-    let (text, _) = rest.split_first_chunk::<4>()?;
-    Some((u32::from_le_bytes(*key) as usize, u32::from_le_bytes(*text) as usize))
+    let both = u64::from_le_bytes(*bytes.first_chunk::<LENGTHS>()?);
+    Some((both as u32 as usize, (both >> 32) as usize))
 }
 
 impl Cursor for Items<'_> {
@@ -258,7 +259,7 @@ impl SpillReader {
         let room = wanted.max(self.chunk) - have;
         let part = usize::try_from(self.left).unwrap_or(room).min(room);
         if have + part < wanted {
-            return Err(Error::new(Kind::Storage, "a temporary file was cut short"));
+            return Err(cut_short());
         }
         self.buffer.resize(have + part, 0);
         read_at(&self.file, &mut self.buffer[have..], self.next)?;
@@ -274,12 +275,7 @@ impl Cursor for SpillReader {
             return Ok(false);
         }
         self.ahead(LENGTHS)?;
-        let length = |at: usize| {
-            let mut bytes = [0; 4];
-            bytes.copy_from_slice(&self.buffer[at..at + 4]);
-            u32::from_le_bytes(bytes) as usize
-        };
-        let (key_len, text_len) = (length(self.end), length(self.end + 4));
+        let (key_len, text_len) = lengths(&self.buffer[self.end..]).ok_or_else(cut_short)?;
         self.ahead(LENGTHS + key_len + text_len)?;
         self.at = self.end + LENGTHS;
         self.key_end = self.at + key_len;

@@ -31,6 +31,14 @@ impl Brought {
         Ok(Brought::File { spill: Spill::of(Arc::new(file), bytes), places })
     }
 
+    /// Its memory, to be used again.
+    pub(super) fn into_memory(self) -> Option<Vec<u8>> {
+        match self {
+            Brought::Memory(bytes) => Some(bytes),
+            Brought::File { .. } => None,
+        }
+    }
+
     /// How many read buffers it takes.
     pub(super) fn files(&self) -> usize {
         match self {

@@ -9,9 +9,11 @@
 mod brought;
 mod direct;
 mod in_place;
+mod marked;
 pub(crate) mod road;
 mod sink;
 mod source;
+mod spare;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,6 +28,7 @@ use crate::sort::segment::Segment;
 use crate::wire::bytes::Bytes;
 use crate::wire::exchange::{self as wire, Tally};
 use crate::wire::frame::broken;
+use crate::worker::exchange::spare::Spare;
 use crate::worker::serve::Shared;
 
 /// The most exchanges of a tool.
@@ -80,6 +83,7 @@ pub(crate) struct Exchange {
     /// The results of each group; none where the records are wanted.
     grouping: Option<Arc<Grouping>>,
     sorted: Mutex<Vec<Held>>,
+    spare: Spare,
     /// The way to the other hosts, once there is one.
     direct: Mutex<Option<Arc<direct::Direct>>>,
 }
@@ -124,8 +128,8 @@ impl Exchange {
             missing: spec.missing,
             unique: spec.unique,
         };
-        let (sorted, direct) = (Mutex::default(), Mutex::default());
-        Ok(Exchange { spec, order, grouping, sorted, direct })
+        let (sorted, spare, direct) = (Mutex::default(), Spare::default(), Mutex::default());
+        Ok(Exchange { spec, order, grouping, sorted, spare, direct })
     }
 
     /// The grouping, where what is exchanged are parts of groups and not records: that is where

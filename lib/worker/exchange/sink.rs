@@ -14,10 +14,12 @@ use crate::keyed::table;
 use crate::record::bad::{Bad, Policy};
 use crate::record::stream::Summary;
 use crate::sort::merge::{Cursor, Merge};
+use crate::sort::run::prefix;
 use crate::wire::exchange::{Deliver, Merge as Range, Merged, Source, Tally};
 use crate::wire::message::Part;
 use crate::worker::exchange::brought::{Brought, here_of};
 use crate::worker::exchange::road::{Relay, Road, Want};
+use crate::worker::exchange::spare::SPARE_SHARE;
 use crate::worker::exchange::{Exchange, bound, lock};
 use crate::worker::peers::Broken;
 use crate::worker::serve::Shared;
@@ -81,6 +83,7 @@ impl Exchange {
         let items = Checked::new(Merge::new(cursors), range);
         let shard = store.begin(range.shard, range.attempt)?;
         let merged = self.write(shared, items, shard, range, &stopped)?;
+        self.spare.give(held.into_iter().filter_map(Brought::into_memory), memory / SPARE_SHARE);
         let count = |bytes: &AtomicU64| bytes.load(Ordering::Relaxed);
         let (direct, relayed) = (count(&gathering.direct), count(&gathering.relayed));
         Ok(Merged { direct, relayed, spilled: merged.spilled + spilled, ..merged })
@@ -254,7 +257,7 @@ impl Gathering<'_> {
     }
 
     fn part(&self, number: u32, source: &Source, memory: usize) -> Result<Spool> {
-        let spool = || Spool::new(Vec::new(), memory, self.shared.base.path());
+        let spool = || Spool::new(self.exchange.spare.take(), memory, self.shared.base.path());
         let (peer, token) = match source {
             Source::Peer(name, token) => (name.as_str(), Some(token.clone())),
             Source::Relay | Source::Here => ("", None),
@@ -288,7 +291,9 @@ impl Gathering<'_> {
 /// last of them are.
 struct Checked<'a, C> {
     items: C,
+    /// The key before, and its first bytes.
     last: Vec<u8>,
+    last_head: u64,
     /// Whether there was one.
     any: bool,
     from: &'a [u8],
@@ -298,7 +303,7 @@ struct Checked<'a, C> {
 impl<'a, C: Cursor> Checked<'a, C> {
     fn new(items: C, range: &'a Range) -> Checked<'a, C> {
         let (from, to) = (bound(&range.from).unwrap_or_default(), bound(&range.to));
-        Checked { items, last: from.to_vec(), any: false, from, to }
+        Checked { items, last: from.to_vec(), last_head: prefix(from), any: false, from, to }
     }
 }
 
@@ -313,10 +318,12 @@ impl<C: Cursor> Cursor for Checked<'_, C> {
         }
         self.any = true;
         let key = self.items.key();
-        if key < self.last.as_slice() {
+        let head = prefix(key);
+        if head < self.last_head || (head == self.last_head && key < self.last.as_slice()) {
             let before = key < self.from;
             return wrong(if before { "belongs to another range" } else { "is out of order" });
         }
+        self.last_head = head;
         self.last.clear();
         self.last.extend_from_slice(key);
         Ok(true)

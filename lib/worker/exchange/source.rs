@@ -16,24 +16,16 @@ use crate::record::block::{Block, Blocks, Line};
 use crate::record::digest::Contents;
 use crate::record::key::Keyer;
 use crate::sort::merge::{Cursor, Merge};
-use crate::sort::segment::{Segment, SegmentWriter};
+use crate::sort::segment::Segment;
 use crate::sort::sorter::Sorter;
 use crate::wire::bytes::Bytes;
 use crate::wire::exchange::{SEGMENTS_MAX, Sort, Sorted, Tally, Weighed};
 use crate::wire::message::{Fetch, Part};
+use crate::worker::exchange::marked::Marked;
+use crate::worker::exchange::spare::SPARE_SHARE;
 use crate::worker::exchange::{Exchange, Held, Sample, bound, lock, tie};
 use crate::worker::serve::Shared;
 use crate::worker::store::{self, ShardFile};
-
-/// How many bytes of items lie between two samples, about.
-const SAMPLE_EVERY: u64 = 64 << 10;
-
-/// How much of a key a sample holds.
-const SAMPLE_BYTES: usize = 4 << 10;
-
-/// How many bytes of items lie between two samples for each byte of the key of a sample, so that
-/// samples are few bytes beside what they are of.
-const SAMPLE_SHARE: u64 = 64;
 
 /// How many bytes of keys a host gives away: they go into one message.
 const SAMPLES_BYTES: usize = 512 << 10;
@@ -211,7 +203,7 @@ impl<'a> Sorting<'a> {
         let judge = Judge::new(&name, Arc::clone(&self.bad));
         let size = self.limits.settings(false).budget.block;
         let mut ends = Ends::default();
-        while let Some(block) = blocks.next(size, Vec::new(), &self.bad)? {
+        while let Some(block) = blocks.next(size, self.memory(), &self.bad)? {
             if (self.stopped)() {
                 return Err(Error::incomplete("stopped"));
             }
@@ -231,6 +223,11 @@ impl<'a> Sorting<'a> {
         self.sorted.missing += summary.missing;
         self.sorted.lacking += summary.lacking;
         Ok(())
+    }
+
+    /// Memory for a block, that had another one before where there is such.
+    fn memory(&mut self) -> Vec<u8> {
+        self.sorter.memory().unwrap_or_else(|| self.exchange.spare.take())
     }
 
     fn block(&mut self, shard: u64, block: Block, judge: &Judge, ends: &mut Ends) -> Result<()> {
@@ -271,6 +268,8 @@ impl<'a> Sorting<'a> {
             })?,
         };
         let held = to.finish()?;
+        let memory = std::iter::from_fn(|| self.sorter.memory());
+        self.exchange.spare.give(memory, self.limits.memory / SPARE_SHARE);
         let spilled = spilled + held.segment.bytes();
         let sorted = Sorted { made: held.tally, doubles, spilled, ..self.sorted };
         Ok((held, sorted))
@@ -294,101 +293,5 @@ impl Ends {
         self.last.clear();
         self.last.extend_from_slice(key);
         in_order
-    }
-}
-
-/// A segment that is being written, with its tally, and samples where it may be cut.
-struct Marked<'a> {
-    exchange: &'a Exchange,
-    writer: SegmentWriter,
-    seen: Seen,
-    encoded: Vec<u8>,
-}
-
-/// What is noted of the items of a segment.
-struct Seen {
-    tally: Tally,
-    samples: Vec<Sample>,
-    /// Finds the key without what orders the records of one key, where there is such.
-    bare: Option<Keyer>,
-}
-
-impl Seen {
-    fn see(&mut self, exchange: &Exchange, key: &[u8], text: &[u8]) {
-        self.tally.count(xxh3_128(text));
-        let bytes = (key.len() + text.len()) as u64;
-        match self.samples.last_mut() {
-            Some(sample)
-                if sample.bytes < SAMPLE_EVERY.max(sample.key.len() as u64 * SAMPLE_SHARE) =>
-            {
-                sample.bytes += bytes;
-            }
-            _ => {
-                let key = self.where_to_cut(exchange, key, text);
-                self.samples.push(Sample { key, bytes });
-            }
-        }
-    }
-
-    /// The beginning of the key of an item: of a key that stays together without what follows it.
-    fn where_to_cut(&mut self, exchange: &Exchange, key: &[u8], text: &[u8]) -> Vec<u8> {
-        let mut bare = Vec::new();
-        match (&mut self.bare, exchange.spec.spread) {
-            (_, true) => bare.extend_from_slice(key),
-            (Some(keyer), false) => {
-                // It has one, for it was sorted by it.
-                let _ = keyer.key(text, &mut bare);
-            }
-            (None, false) => {
-                let length = key.len() - exchange.tie_bytes().min(key.len());
-                bare.extend_from_slice(&key[..length]);
-            }
-        }
-        bare.truncate(SAMPLE_BYTES);
-        bare
-    }
-}
-
-impl<'a> Marked<'a> {
-    fn new(exchange: &'a Exchange, limits: &Limits) -> Result<Marked<'a>> {
-        let order = &exchange.order;
-        let keyer = Keyer::new(&order.keys, order.missing, &[]).reversed(order.reverse);
-        Ok(Marked {
-            exchange,
-            writer: SegmentWriter::new(&limits.directory)?,
-            seen: Seen {
-                tally: Tally::default(),
-                samples: Vec::new(),
-                bare: (!order.order_by.is_empty()).then_some(keyer),
-            },
-            encoded: Vec::new(),
-        })
-    }
-
-    fn push(&mut self, key: &[u8], text: &[u8]) -> Result<()> {
-        self.seen.see(self.exchange, key, text);
-        self.writer.push(key, text)
-    }
-
-    /// Writes items in the form of a spilled run.
-    fn write(&mut self, items: &[u8]) -> Result<()> {
-        self.writer.write(items, |key, text| self.seen.see(self.exchange, key, text))
-    }
-
-    fn push_group(&mut self, group: &Group) -> Result<()> {
-        let Some(grouping) = self.exchange.parts_of_groups() else {
-            return Err(Error::incomplete("internal error: a group among records"));
-        };
-        let mut encoded = std::mem::take(&mut self.encoded);
-        encoded.clear();
-        table::encode(grouping.plan(), group, &mut encoded);
-        self.push(&group.key, &encoded)?;
-        self.encoded = encoded;
-        Ok(())
-    }
-
-    fn finish(self) -> Result<Held> {
-        let segment = self.writer.finish()?;
-        Ok(Held { segment, tally: self.seen.tally, samples: self.seen.samples })
     }
 }
