@@ -17,13 +17,6 @@ pub struct Item {
     text_len: u32,
 }
 
-/// How long a tie is.
-pub const TIE_BYTES: usize = 4;
-
-/// What follows every key of a run when it leaves the memory: it decides between equal keys of runs
-/// that meet elsewhere, where their order cannot be told from their places.
-pub type Tie = [u8; TIE_BYTES];
-
 /// Bytes of a key that an item itself holds.
 const PREFIX: usize = 8;
 
@@ -126,7 +119,7 @@ impl RunBuilder {
         let keys = &self.keys;
         self.items
             .sort_by(|a, b| a.prefix.cmp(&b.prefix).then_with(|| rest(keys, a).cmp(rest(keys, b))));
-        Ok(Run { text, keys: self.keys, items: self.items, tie: None })
+        Ok(Run { text, keys: self.keys, items: self.items, tie: Vec::new() })
     }
 }
 
@@ -136,13 +129,15 @@ pub struct Run {
     text: Vec<u8>,
     keys: Vec<u8>,
     items: Vec<Item>,
-    tie: Option<Tie>,
+    /// What follows every key when it leaves the memory: it decides between equal keys of runs that
+    /// meet elsewhere, where their order cannot be told from their places.
+    tie: Vec<u8>,
 }
 
 impl Run {
     /// The same with `tie` behind every key.
-    pub fn tied(self, tie: Tie) -> Run {
-        Run { tie: Some(tie), ..self }
+    pub fn tied(self, tie: Vec<u8>) -> Run {
+        Run { tie, ..self }
     }
 
     /// The items, in the run's order.
@@ -174,12 +169,12 @@ impl Run {
             }
             length => out.extend_from_slice(&self.keys[item.key as usize..][..length]),
         }
-        out.extend_from_slice(self.tie.as_ref().map_or(&[], |tie| tie.as_slice()));
+        out.extend_from_slice(&self.tie);
     }
 
     /// How many bytes [`Run::push_key`] appends.
     pub fn key_len(&self, item: &Item) -> usize {
-        item.key_len as usize + self.tie.map_or(0, |tie| tie.len())
+        item.key_len as usize + self.tie.len()
     }
 
     /// The memory that it holds, in bytes.

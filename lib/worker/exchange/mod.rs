@@ -4,7 +4,8 @@
 //!
 //! Equal keys are in the order of the shards that they came from, whatever host sorted those: each
 //! key is followed by the number of its shard, its *tie*. So any cut of the keys, and any host for
-//! any range, gives the same bytes.
+//! any range, gives the same bytes. Where the records of a key may lie in several ranges the number
+//! of the block follows, so that a cut may lie within a shard too, between two of its blocks.
 
 mod brought;
 mod direct;
@@ -23,7 +24,6 @@ use crate::error::{Error, Result};
 use crate::keyed::group::Grouping;
 use crate::keyed::order::{Limits, Order};
 use crate::record::key::Keys;
-use crate::sort::run::Tie;
 use crate::sort::segment::Segment;
 use crate::wire::bytes::Bytes;
 use crate::wire::exchange::{self as wire, Tally};
@@ -140,7 +140,24 @@ impl Exchange {
 
     /// How many bytes of a key are its tie.
     fn tie_bytes(&self) -> usize {
-        if self.parts_of_groups().is_some() { 0 } else { size_of::<Tie>() }
+        match (self.parts_of_groups(), self.spec.spread) {
+            (Some(_), _) => 0,
+            (None, false) => size_of::<u32>(),
+            (None, true) => size_of::<u32>() + size_of::<u16>(),
+        }
+    }
+
+    /// The tie of what comes from a block of a shard. Blocks beyond the last number have that one:
+    /// they are sorted on one host, in their order, so that it need not tell them apart.
+    fn tie(&self, shard: u64, block: usize) -> Result<Vec<u8>> {
+        let number = u32::try_from(shard);
+        let number =
+            number.map_err(|_| Error::usage("more than 4294967295 shards in an exchange"))?;
+        let mut tie = number.to_be_bytes().to_vec();
+        if self.spec.spread {
+            tie.extend(u16::try_from(block).unwrap_or(u16::MAX).to_be_bytes());
+        }
+        Ok(tie)
     }
 
     /// What one task may use.
@@ -155,14 +172,42 @@ impl Exchange {
     }
 }
 
-/// The tie of what comes from a shard.
-fn tie(shard: u64) -> Result<Tie> {
-    let number = u32::try_from(shard);
-    let number = number.map_err(|_| Error::usage("more than 4294967295 shards in an exchange"))?;
-    Ok(number.to_be_bytes())
-}
-
 /// The bound of a range.
 fn bound(key: &Option<Bytes>) -> Option<&[u8]> {
     key.as_ref().map(|key| key.0.as_slice())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::key::Missing;
+
+    #[test]
+    fn ties_are_in_the_order_of_shards_and_of_their_blocks_where_keys_may_spread() {
+        let exchange = |spread| {
+            Exchange::new(wire::Exchange {
+                number: 1,
+                keys: None,
+                order_by: String::new(),
+                reverse: false,
+                missing: Missing::Fail,
+                unique: false,
+                spread,
+                ops: Vec::new(),
+                in_order: false,
+                max_record: 100,
+            })
+            .unwrap()
+        };
+        let places = [(0, 0), (0, 1), (0, 255), (0, 256), (0, 65_535), (1, 0), (256, 3), (257, 2)];
+        let spread = exchange(true);
+        let ties = places.map(|(shard, block)| spread.tie(shard, block).unwrap());
+        assert!(ties.is_sorted_by(|a, b| a < b));
+        assert!(ties.iter().all(|tie| tie.len() == spread.tie_bytes()));
+        assert_eq!(spread.tie(0, 65_535).unwrap(), spread.tie(0, 1 << 40).unwrap());
+        assert!(spread.tie(1 << 32, 0).is_err());
+        let together = exchange(false);
+        assert_eq!(together.tie(7, 0).unwrap(), together.tie(7, 1).unwrap());
+        assert_eq!(together.tie(7, 0).unwrap().len(), together.tie_bytes());
+    }
 }

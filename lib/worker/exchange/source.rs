@@ -23,7 +23,7 @@ use crate::wire::exchange::{SEGMENTS_MAX, Sort, Sorted, Tally, Weighed};
 use crate::wire::message::{Fetch, Part};
 use crate::worker::exchange::marked::Marked;
 use crate::worker::exchange::spare::SPARE_SHARE;
-use crate::worker::exchange::{Exchange, Held, Sample, bound, lock, tie};
+use crate::worker::exchange::{Exchange, Held, Sample, bound, lock};
 use crate::worker::serve::Shared;
 use crate::worker::store::{self, ShardFile};
 
@@ -202,12 +202,13 @@ impl<'a> Sorting<'a> {
         let mut blocks = Blocks::new(input, self.limits.max_record);
         let judge = Judge::new(&name, Arc::clone(&self.bad));
         let size = self.limits.settings(false).budget.block;
-        let mut ends = Ends::default();
+        let (mut ends, mut blocks_before) = (Ends::default(), 0);
         while let Some(block) = blocks.next(size, self.memory(), &self.bad)? {
             if (self.stopped)() {
                 return Err(Error::incomplete("stopped"));
             }
-            self.block(fetch.shard, block, &judge, &mut ends)?;
+            self.block((fetch.shard, blocks_before), block, &judge, &mut ends)?;
+            blocks_before += 1;
         }
         if !came.is(contents) {
             let text = format!("{name} is not what its manifest says");
@@ -230,10 +231,17 @@ impl<'a> Sorting<'a> {
         self.sorter.memory().unwrap_or_else(|| self.exchange.spare.take())
     }
 
-    fn block(&mut self, shard: u64, block: Block, judge: &Judge, ends: &mut Ends) -> Result<()> {
+    /// Takes a block of a shard, of which so many came before.
+    fn block(
+        &mut self,
+        (shard, blocks_before): (u64, usize),
+        block: Block,
+        judge: &Judge,
+        ends: &mut Ends,
+    ) -> Result<()> {
         let Some((reader, table)) = &mut self.groups else {
             let run = sorted_run(&mut self.keyer, block, judge)?;
-            return self.sorter.add(run.tied(tie(shard)?));
+            return self.sorter.add(run.tied(self.exchange.tie(shard, blocks_before)?));
         };
         let (in_order, grouping) = (self.exchange.spec.in_order, Arc::clone(reader.grouping()));
         let seen = |key: &[u8], line: Line<'_>| match in_order && !ends.go_on(key) {
