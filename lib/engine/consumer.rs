@@ -95,7 +95,8 @@ impl Consumer {
         Ok(Some(Shard { run, number, hosts, contents: shard.contents, split }))
     }
 
-    /// [`blame`], when the rest of the manifest is still to be read.
+    /// Why shards could not be had, when `error` is what came of it: the rest of the manifest, which
+    /// is read for that, may tell more, and `holds`, which knows whether the data is held.
     pub fn blame(mut self, error: Error, holds: impl FnOnce() -> bool) -> Error {
         let Some(owner) = self.owner.take() else { return error };
         match ahead(move || self.next_shard(), 1) {
