@@ -32,7 +32,7 @@ mc_start_if_here() {
     fi
 }
 
-# Waits while another shell receives the worker, for ten seconds at most. The tools of a pipeline come
+# Waits while another shell receives the worker, for some five seconds at most. The tools of a pipeline come
 # at once: one of them sends it. It saves work, no more: two that receive it are not in each other's way.
 mc_wait() {
     mc_ticks=0
@@ -45,7 +45,7 @@ mc_wait() {
         elif ! kill -0 "$mc_other" 2> /dev/null; then
             rm -f "$mc_turn"
         fi
-        if [ $mc_ticks -ge 200 ]; then
+        if [ $mc_ticks -ge 100 ]; then
             return
         fi
         sleep 0.05 2> /dev/null || sleep 1

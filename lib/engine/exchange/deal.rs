@@ -215,8 +215,9 @@ impl<'a> Dealing<'a> {
                 state.open += batch.len();
                 return batch;
             }
-            // What is worked on elsewhere may come back.
-            if state.closed && state.open == 0 {
+            // What waits or is worked on elsewhere may come here yet.
+            let none_waits = state.queues.iter().all(VecDeque::is_empty);
+            if state.closed && state.open == 0 && none_waits {
                 return batch;
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
