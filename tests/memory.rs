@@ -44,8 +44,13 @@ fn a_sort_of_many_times_its_memory_stays_within_it() {
     let dir = dir();
     records(&dir.path().join("in"), 200_000_000);
     let script = "peak sort mc-sort -k k -S 64M < in | peak check mc-sort --check -k k &&
-                  mc-sort -k id -S 64M < in | mc-sort -k id --check";
+                  peak one mc-sort -j 1 -k id -S 64M < in | mc-sort -k id --check &&
+                  peak group mc-shuffle -j 1 -k k -S 64M < in > /dev/null";
     sh("bash", &format!("set -o pipefail; {script}")).current_dir(&dir).succeeds();
     held_at_most("sort", &dir.path().join("sort"), 64 * MIB * 11 / 10);
     held_at_most("check", &dir.path().join("check"), 64 * MIB);
+    // What one thread uses again it does not hoard.
+    for tool in ["one", "group"] {
+        held_at_most(tool, &dir.path().join(tool), 64 * MIB * 11 / 10);
+    }
 }

@@ -249,6 +249,8 @@ mod tests {
         /// What `uname` says, where it is not this machine's.
         system: &'static str,
         explained: Arc<Mutex<Vec<String>>>,
+        /// How long its answers are waited for.
+        patience: Duration,
     }
 
     impl There {
@@ -261,7 +263,8 @@ mod tests {
             let worker =
                 "#!/bin/sh\necho I am in $1\nexec cat\n#".to_string() + &"x".repeat(200_000);
             fs::write(directory.path().join("worker"), worker).unwrap();
-            There { directory, shell, system: "", explained: Arc::default() }
+            let patience = Duration::from_secs(3);
+            There { directory, shell, system: "", explained: Arc::default(), patience }
         }
 
         fn place(&self, name: &str) -> PathBuf {
@@ -295,7 +298,7 @@ mod tests {
             };
             let host = Host { name: "n1".into(), ..Host::local() };
             let (to, from) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-            let dialogue = Dialogue::new(&to, &from, Duration::from_secs(3));
+            let dialogue = Dialogue::new(&to, &from, self.patience);
             let result = converse(dialogue, &self.script(), &host, &settings);
             (child.stdin, child.stdout) = (Some(to), Some(from));
             (result, child)
@@ -351,7 +354,8 @@ mod tests {
     #[test]
     fn of_those_that_come_at_once_one_is_sent_the_worker() {
         for shell in shells() {
-            let there = There::new(shell);
+            let patience = Duration::from_secs(60);
+            let there = There { patience, ..There::new(shell) };
             std::thread::scope(|scope| {
                 for _ in 0..4 {
                     scope.spawn(|| {

@@ -18,7 +18,7 @@ mc_whole() {
 
 mc_start() {
     if [ -n "$mc_turn" ]; then
-        rm -f "$mc_turn"
+        mc_done
         trap - HUP INT TERM PIPE
     fi
     printf 'ready %s\n' "$mc_dir"
@@ -29,6 +29,15 @@ mc_start() {
 mc_start_if_here() {
     if [ -f "$mc_file" ] && [ -x "$mc_file" ] && mc_whole "$mc_file"; then
         mc_start
+    fi
+}
+
+# Lets the next one have its turn, if it is this shell's.
+mc_done() {
+    mc_other=
+    read -r mc_other 2> /dev/null < "$mc_turn"
+    if [ "$mc_other" = $$ ]; then
+        rm -f "$mc_turn"
     fi
 }
 
@@ -48,7 +57,8 @@ mc_wait() {
         if [ $mc_ticks -ge 100 ]; then
             return
         fi
-        sleep 0.05 2> /dev/null || sleep 1
+        # Some know whole seconds only.
+        sleep 0.05 2> /dev/null || { sleep 1 && mc_ticks=$((mc_ticks + 19)); }
         mc_ticks=$((mc_ticks + 1))
     done
     mc_start_if_here
@@ -58,7 +68,7 @@ mc_receive() {
     mc_new=$mc_dir/bin/.tmp.$$
     mc_turn=$mc_dir/bin/.tmp.$mc_hash
     # Who hangs up meanwhile is noticed when something is said.
-    trap 'rm -f "$mc_new" "$mc_turn"; exit 1' HUP INT TERM PIPE
+    trap 'rm -f "$mc_new"; mc_done; exit 1' HUP INT TERM PIPE
     mkdir -p -m 700 "$mc_dir/bin" 2> /dev/null
     mc_wait
     if ! (umask 077 && head -c "$mc_size" /dev/zero > "$mc_new") 2> /dev/null; then
@@ -69,22 +79,26 @@ mc_receive() {
         find "$mc_dir/bin" -type f \( -mtime +30 -o -name '.tmp.*' -mtime +0 \) \
             -exec rm -f {} + 2> /dev/null
         # Should this shell be killed, somebody else removes what came so far.
-        (while [ -e "$mc_new" ] && kill -0 $$; do sleep 1; done; rm -f "$mc_new" "$mc_turn") \
+        (while [ -e "$mc_new" ] && kill -0 $$; do sleep 1; done; rm -f "$mc_new"; mc_done) \
             < /dev/null > /dev/null 2>&1 &
         printf 'send %s\n' "$mc_dir"
         head -c "$mc_size" > "$mc_new"
         if ! mc_whole "$mc_new"; then
-            rm -f "$mc_new" "$mc_turn"
+            rm -f "$mc_new"
+            mc_done
             printf 'failed what came is not what was sent\n'
         elif ! mv -f "$mc_new" "$mc_file"; then
             printf 'failed cannot name the file\n'
         else
             mc_start
         fi
-        rm -f "$mc_new" "$mc_turn"
+        rm -f "$mc_new"
+        mc_done
         exit 1
     fi
-    rm -f "$mc_new" "$mc_turn"
+    rm -f "$mc_new"
+    mc_done
+    mc_turn=
     trap - HUP INT TERM PIPE
 }
 

@@ -31,6 +31,12 @@ const END_WAIT: Duration = Duration::from_secs(6);
 /// The most slots that a host has.
 const SLOTS_MAX: u32 = 65_536;
 
+/// The most parts that wait to be brought to one merge: one of each host.
+const WANTED_MAX: usize = 4096;
+
+/// How many characters of a reason are kept.
+const REASON_CHARS: usize = 500;
+
 /// How a tool begins a connection.
 #[derive(Clone, Debug)]
 pub struct Greeting {
@@ -258,13 +264,22 @@ impl Connection {
                     Reply::Said(lines) => lines.lines().for_each(|line| (self.say)(line)),
                     reply => self.change(frame.request, |open| {
                         match reply {
-                            Reply::Relay(wanted) => open.wanted.push_back(wanted),
+                            Reply::Relay(_) if open.wanted.len() >= WANTED_MAX => {
+                                return Err(broken("more parts than there are hosts"));
+                            }
+                            Reply::Relay(mut wanted) => {
+                                wanted.why = wanted.why.map(|why| beginning(&why));
+                                open.wanted.push_back(wanted);
+                            }
                             reply => open.reply = Some(reply),
                         }
                         Ok(())
                     })?,
                 },
                 Kind::Data => self.change(frame.request, |open| {
+                    if frame.payload.is_empty() {
+                        return Err(broken("data without a byte"));
+                    }
                     if !open.debt.came(frame.payload.len() as u64) {
                         return Err(broken("more data than it was allowed to send"));
                     }
@@ -292,6 +307,10 @@ impl Connection {
         self.changed.notify_all();
         result
     }
+}
+
+fn beginning(reason: &str) -> String {
+    reason.chars().take(REASON_CHARS).collect()
 }
 
 fn spawn(work: impl FnOnce() + Send + 'static) -> Result<()> {

@@ -30,8 +30,8 @@ pub struct Sorter {
     held: usize,
     spills: Vec<Spill>,
     spilled_bytes: u64,
-    /// The memory of texts that are on disk, or were given away.
-    spare: Vec<Vec<u8>>,
+    /// The memory of texts that are on disk, or were given away, where somebody takes it.
+    spare: Option<Vec<Vec<u8>>>,
 }
 
 /// Bytes of merged items that are handed on at once.
@@ -40,13 +40,18 @@ const EMIT_BYTES: usize = 256 << 10;
 impl Sorter {
     /// With nothing in it.
     pub fn new(settings: Settings) -> Sorter {
-        let (runs, spills, spare) = (Vec::new(), Vec::new(), Vec::new());
-        Sorter { settings, runs, held: 0, spills, spilled_bytes: 0, spare }
+        let (runs, spills) = (Vec::new(), Vec::new());
+        Sorter { settings, runs, held: 0, spills, spilled_bytes: 0, spare: None }
+    }
+
+    /// The same, for one that takes the [memory](Sorter::memory) of every run: it is kept until then.
+    pub fn keeping_memory(self) -> Sorter {
+        Sorter { spare: Some(Vec::new()), ..self }
     }
 
     /// Memory that a run's text had, for the next one: the system need not clear other memory.
     pub fn memory(&mut self) -> Option<Vec<u8>> {
-        self.spare.pop()
+        self.spare.as_mut()?.pop()
     }
 
     /// Takes the next sorted run, and spills when that is one too many.
@@ -80,8 +85,8 @@ impl Sorter {
         let Settings { jobs, unique, budget, .. } = self.settings;
         let count = merge(&runs, jobs, budget.range, unique, shape, emit)?;
         // Threads that merge may hold them a moment longer.
-        if let (1, Ok(runs)) = (jobs, Arc::try_unwrap(runs)) {
-            self.spare.extend(runs.into_iter().map(Run::into_memory));
+        if let (Some(spare), 1, Ok(runs)) = (&mut self.spare, jobs, Arc::try_unwrap(runs)) {
+            spare.extend(runs.into_iter().map(Run::into_memory));
         }
         Ok(count)
     }

@@ -13,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::record::bad::Bad;
 use crate::record::stream::{Output, Summary};
 use crate::wire::frame::broken;
-use crate::wire::message::{Ask, FileCut, Job, OnBad, Reply, Resource};
+use crate::wire::message::{Ask, FileCut, FilePart, Job, OnBad, Reply, Resource};
 use crate::worker::Command;
 
 /// The job that reading is, on the hosts.
@@ -154,6 +154,10 @@ impl Files {
             match expanded(connection, file.resource.clone()) {
                 Err(error) if error.kind() == Kind::Hosts => lost = error,
                 Err(error) => return Err(error),
+                Ok(found) if !follow(&file.resource, &found) => {
+                    let text = "parts that are not those of the file";
+                    return Err(broken(text).at(connection.shown()));
+                }
                 Ok(found) => {
                     // A host says where to cut, not what the others are to read.
                     let of = |Resource { part, cut, .. }| HostFile {
@@ -165,6 +169,26 @@ impl Files {
             }
         }
         Err(lost)
+    }
+}
+
+/// Whether `found` is what a host may make of `whole`, which is to be cut: its first part and the
+/// rest, which is still to be cut, or all of it.
+fn follow(whole: &Resource, found: &[Resource]) -> bool {
+    let before = whole.part;
+    match found {
+        [all] => all.part == before && all.cut.is_none(),
+        [Resource { part: Some(first), cut: None, .. }, Resource { part: Some(rest), cut, .. }] => {
+            let (head, from, to, file) = match before {
+                Some(part) => (part.head, part.from, part.to, (part.size, part.modified)),
+                None => (0, 0, first.size, (first.size, first.modified)),
+            };
+            let of_file = |part: &FilePart| (part.size, part.modified) == file;
+            (of_file(first) && of_file(rest) && *cut == whole.cut)
+                && (first.head == head && first.from == from && rest.to == to)
+                && (first.from < first.to && first.to == rest.from && rest.from < rest.to)
+        }
+        _ => false,
     }
 }
 

@@ -168,7 +168,8 @@ fn remove_one(
         forget(run, target, &record, reach)?;
     } else {
         reach.runs.keep(run, &record)?;
-        if hosts.is_some() {
+        // Those out of reach are said already.
+        if hosts.is_some() || lost.count == 0 {
             let left: Vec<&str> = record.hosts.iter().map(|host| host.name.as_str()).collect();
             say(&format!("run {run}: what lies on {} stays", left.join(", ")));
         }

@@ -186,7 +186,7 @@ impl<'a> Sorting<'a> {
         Ok(Sorting {
             stopped,
             bad: Arc::new(Bad::new(Policy::Fail)?),
-            sorter: Sorter::new(limits.settings(false)),
+            sorter: Sorter::new(limits.settings(false)).keeping_memory(),
             keyer: exchange.order.keyer(),
             groups: groups.map(|grouping| (Reader::new(grouping), Table::new())),
             sorted: Sorted::default(),
