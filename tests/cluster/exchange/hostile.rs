@@ -70,9 +70,12 @@ fn nothing_is_harmed_by_a_worker_that_passes_all_on() {
     for road in ["direct", "relay"] {
         let dir = dir();
         let path = hostile(&dir, "");
-        let line = format!("mc-map -h :,: cat | {SORT} -n 4 --exchange {road} | mc-gather | wc -l");
-        let call = sh("bash", &line).current_dir(&dir).env("MC_WORKER", path).stdin(sales(5000));
-        call.stdout("5000\n").succeeds();
+        // Both workers have shards, so that parts go from one to the other.
+        let line = format!(
+            "mc-map -h :,: --block 30K cat | {SORT} -n 16 --exchange {road} | mc-gather | wc -l"
+        );
+        let call = sh("bash", &line).current_dir(&dir).env("MC_WORKER", path).stdin(sales(9000));
+        call.stdout("9000\n").succeeds();
         assert!(dir.path().join("mark").exists(), "{road}: it has seen no part");
     }
 }
