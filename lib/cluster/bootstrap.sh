@@ -45,7 +45,7 @@ mc_done() {
 # at once: one of them sends it. It saves work, no more: two that receive it are not in each other's way.
 mc_wait() {
     mc_ticks=0
-    until (set -C && echo $$ > "$mc_turn") 2> /dev/null; do
+    until (set -C && : > "$mc_turn") 2> /dev/null; do
         mc_start_if_here
         mc_other=
         if ! read -r mc_other 2> /dev/null < "$mc_turn"; then
@@ -61,6 +61,10 @@ mc_wait() {
         sleep 0.05 2> /dev/null || { sleep 1 && mc_ticks=$((mc_ticks + 19)); }
         mc_ticks=$((mc_ticks + 1))
     done
+    if ! echo $$ 2> /dev/null > "$mc_turn"; then
+        # There is no room for it, nor for what is to come.
+        rm -f "$mc_turn"
+    fi
     mc_start_if_here
 }
 
