@@ -20,6 +20,13 @@ fn place() -> tempfile::TempDir {
     dir
 }
 
+/// Removes what `place` keeps on this machine.
+#[track_caller]
+fn removed(dir: tempfile::TempDir) {
+    run(&dir, "mc-hosts --rm x.mc g.mc").stderr_any().succeeds();
+    assert!(!dir.path().join("x.mc").exists() && !dir.path().join("g.mc").exists());
+}
+
 #[test]
 fn what_is_for_shards_is_refused_for_records() {
     let dir = place();
@@ -45,6 +52,7 @@ fn what_is_for_shards_is_refused_for_records() {
         }
         assert!(!dir.path().join("y.mc").exists());
     }
+    removed(dir);
 }
 
 #[test]
@@ -70,6 +78,7 @@ fn what_is_for_this_machine_is_refused_for_shards() {
             }
         }
     }
+    removed(dir);
 }
 
 #[test]
@@ -83,4 +92,5 @@ fn a_command_over_shards_makes_no_ranges_or_blocks() {
         run(&dir, &format!("mc-reduce {option} -c cat < g.mc")).stdout("").fails_with(2, text);
     }
     run(&dir, "mc-reduce -c cat < g.mc | mc-gather | cmp - in").succeeds();
+    removed(dir);
 }
