@@ -309,6 +309,7 @@ impl Connection {
     }
 }
 
+/// As much of what a host gives as its reason as is kept.
 fn beginning(reason: &str) -> String {
     reason.chars().take(REASON_CHARS).collect()
 }
