@@ -179,8 +179,8 @@ pub fn temporary_directory(given: Option<PathBuf>) -> Result<PathBuf> {
 /// The key of records.
 #[derive(Args, Clone, Debug)]
 pub struct Keys {
-    /// The key: KEY[,KEY...], each PATH[:MODS] with n (numbers in strings) and r (reverse), such
-    /// as .user.id or ts:nr
+    /// The key: KEY[,KEY...], each PATH[:MODS] with n (numbers in strings), i (case ignored), V
+    /// (versions) and r (reverse), such as .user.id or ts:nr
     #[arg(short, long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
     pub key: Option<String>,
 

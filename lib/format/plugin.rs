@@ -20,6 +20,7 @@ use super::whole::{follow, sync_directory};
 use super::whole_tree::{WholeTree, exchange, rename_new};
 use super::{ReadOptions, Sink, Source, Warn, WriteOptions, ndjson};
 use crate::error::{Error, Kind, Result};
+use crate::record::nearest::did_you_mean;
 use crate::record::stream::Input;
 
 /// The longest line of a program's standard error that is passed on whole.
@@ -44,8 +45,9 @@ impl Program {
         };
         let mut child = command.stderr(Stdio::piped()).spawn().map_err(|e| match e.kind() {
             io::ErrorKind::NotFound => Error::usage(format!(
-                "no format {0}: there are {BUILT_IN}, and no program mc-format-{0} is in PATH",
-                resource.spec.name()
+                "no format {0}: there are {BUILT_IN}, and no program mc-format-{0} is in PATH{1}",
+                resource.spec.name(),
+                did_you_mean(resource.spec.name(), BUILT_IN.split(", "))
             )),
             _ => Error::io("run", &name, &e),
         })?;

@@ -4,6 +4,7 @@
 //! [`Spec::finish`] refuses the rest.
 
 use crate::error::{Error, Result};
+use crate::record::nearest::did_you_mean;
 
 /// The formats that are built in, for messages.
 pub const BUILT_IN: &str = "ndjson, text, csv, zip, leveldb, files, range";
@@ -150,7 +151,8 @@ impl Spec {
                 Err(self.refuse(&format!("no option '{name}' here; there are none")))
             }
             Some((name, _)) => {
-                Err(self.refuse(&format!("no option '{name}' here; there are {known}")))
+                let meant = did_you_mean(name, words(known));
+                Err(self.refuse(&format!("no option '{name}' here; there are {known}{meant}")))
             }
         }
     }
@@ -169,6 +171,12 @@ impl Spec {
     }
 }
 
+/// The names of the options in a list for messages, such as `ratio=, size= (when reading)`.
+fn words(known: &str) -> impl Iterator<Item = &str> {
+    let firsts = known.split(',').filter_map(|piece| piece.split_whitespace().next());
+    firsts.filter(|word| *word != "when").map(|word| word.trim_end_matches('='))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,6 +190,17 @@ mod tests {
         assert!(spec.finish("x").is_err());
         assert!(spec.flag("typed").unwrap());
         assert!(spec.finish("x").is_ok());
+    }
+
+    #[test]
+    fn a_mistyped_option_is_told_which_was_meant() {
+        let said = |text: &str, known| Spec::parse(text).unwrap().finish(known).unwrap_err();
+        let error = said("zip,rato=3", "ratio=, size= (when reading)").to_string();
+        assert!(error.ends_with("(when reading) (did you mean ratio?)"), "{error}");
+        let error = said("files,skp", "skip, when reading").to_string();
+        assert!(error.ends_with("(did you mean skip?)"), "{error}");
+        let error = said("files,wen", "skip, when reading").to_string();
+        assert!(error.ends_with("when reading"), "{error}");
     }
 
     #[test]

@@ -1,31 +1,19 @@
 //! Keys: which part of a record orders and groups it, and the bytes that stand for it.
 //!
 //! A key becomes *canonical key bytes*: comparing them as bytes is comparing the keys in their
-//! order, and equal keys have equal bytes. The order is jq's: null, false, true, numbers, strings
-//! (by code point), arrays, objects (first by their sorted names, then value by value).
-//!
-//! One value's bytes begin with a tag and end by themselves (none begins another), so that the
-//! parts of a key simply follow one another:
-//!
-//! | value | bytes |
-//! | --- | --- |
-//! | null, false, true | `10`, `20`, `30` |
-//! | number | `40`..`47` and what [`number`] says |
-//! | string | `50`, its WTF-8 with `00` as `00 ff`, then `00 01` |
-//! | array | `60`, its elements, `00` |
-//! | object | `70`, its names in order, `00`, their values in that order |
-//!
-//! A part in reverse order has every byte complemented.
+//! order, and equal keys have equal bytes. Each part's are those of its value ([`canonical`]), which
+//! end by themselves, so that parts simply follow one another. A part in reverse order has every
+//! byte complemented.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
 use super::Flaw;
+use super::canonical::{self, AsText, NULL, push_value};
 use super::number;
 use super::path::{bad_key, parse_path, split_outside};
-use super::scan::{Fields, Step, elements, members};
+use super::scan::{Fields, Step};
 use super::text::string_bytes;
 use crate::error::Result;
 
@@ -36,10 +24,40 @@ pub struct Part {
     pub text: String,
     /// Where the value lies in a record.
     pub path: Vec<Step>,
-    /// Numbers inside strings compare as numbers, and nothing else is a key (`n`).
-    pub numeric: bool,
+    /// As what the value compares.
+    pub sense: Sense,
     /// In reverse order (`r`).
     pub reverse: bool,
+}
+
+/// As what a value compares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sense {
+    /// As it is.
+    #[default]
+    Plain,
+    /// As a number, which may be inside a string; nothing else is a key (`n`).
+    Number,
+    /// Strings in this way, wherever in the value they are.
+    Text {
+        /// Their case is ignored (`i`).
+        fold: bool,
+        /// They are versions, and so are numbers as they are spelled (`V`).
+        version: bool,
+    },
+}
+
+impl Sense {
+    /// The letters that stand for it.
+    fn letters(self) -> &'static str {
+        match self {
+            Sense::Number => "n",
+            Sense::Text { fold: true, version: true } => "iV",
+            Sense::Text { fold: true, version: false } => "i",
+            Sense::Text { fold: false, version: true } => "V",
+            Sense::Plain | Sense::Text { .. } => "",
+        }
+    }
 }
 
 impl Part {
@@ -84,11 +102,7 @@ impl Keys {
     /// How `-k` would spell this key; [`Keys::parse`] reads it back.
     pub fn spelled(&self) -> String {
         let parts = self.parts.iter().map(|part| {
-            let mods = format!(
-                "{}{}",
-                if part.numeric { "n" } else { "" },
-                if part.reverse { "r" } else { "" }
-            );
+            let mods = format!("{}{}", part.sense.letters(), if part.reverse { "r" } else { "" });
             format!("{}{}{mods}", part.text, if mods.is_empty() { "" } else { ":" })
         });
         parts.collect::<Vec<_>>().join(",")
@@ -102,19 +116,22 @@ fn parse_part(text: &str) -> Result<Part> {
         [path, mods] => (path, mods),
         _ => return Err(bad_key(text, "more than one ':' (a name that has one: .[\"a:b\"])")),
     };
-    let mut part =
-        Part { text: path.to_string(), path: parse_path(path)?, numeric: false, reverse: false };
-    for letter in mods.chars() {
-        match letter {
-            'n' => part.numeric = true,
-            'r' => part.reverse = true,
-            _ => return Err(bad_key(text, "modifiers are n (numeric) and r (reverse)")),
-        }
-    }
     if pieces.len() == 2 && mods.is_empty() {
         return Err(bad_key(text, "nothing follows the ':'"));
     }
-    Ok(part)
+    if let Some(letter) = mods.chars().find(|letter| !"niVr".contains(*letter)) {
+        let known = "n (numbers), i (case ignored), V (versions) and r (reverse)";
+        return Err(bad_key(text, &format!("'{letter}' is no modifier; they are {known}")));
+    }
+    let has = |letter| mods.contains(letter);
+    let sense = match (has('n'), has('i'), has('V')) {
+        (false, false, false) => Sense::Plain,
+        (false, fold, version) => Sense::Text { fold, version },
+        (true, false, false) => Sense::Number,
+        (true, true, _) => return Err(bad_key(text, "n and i: numbers have no case")),
+        (true, _, true) => return Err(bad_key(text, "n and V: a number or a version, not both")),
+    };
+    Ok(Part { text: path.to_string(), path: parse_path(path)?, sense, reverse: has('r') })
 }
 
 /// What becomes of a record that has no key (or none that is a number, under `n`).
@@ -273,17 +290,17 @@ fn complement(bytes: &mut [u8]) {
 /// where one is due (nothing is appended then).
 fn push_part(out: &mut Vec<u8>, part: &Part, value: Option<&[u8]>) -> bool {
     let Some(value) = value else { return false };
-    if !part.numeric {
-        push_value(out, value);
-        return true;
-    }
-    match value[0] {
-        b'-' | b'0'..=b'9' => number::push_key(out, value),
-        b'"' => match number::lenient(&string_bytes(value)) {
-            Some(text) => number::push_key(out, text),
-            None => return false,
+    match part.sense {
+        Sense::Plain => push_value(out, value),
+        Sense::Text { fold, version } => canonical::push_by(out, value, &AsText { fold, version }),
+        Sense::Number => match value[0] {
+            b'-' | b'0'..=b'9' => number::push_key(out, value),
+            b'"' => match number::lenient(&string_bytes(value)) {
+                Some(text) => number::push_key(out, text),
+                None => return false,
+            },
+            _ => return false,
         },
-        _ => return false,
     }
     true
 }
@@ -298,58 +315,6 @@ fn lacks(part: &Part, value: Option<&[u8]>) -> String {
             format!("'{}' is not a number: {shown} {ways}", part.text)
         }
     }
-}
-
-const NULL: u8 = 0x10;
-const FALSE: u8 = 0x20;
-const TRUE: u8 = 0x30;
-const STRING: u8 = 0x50;
-const ARRAY: u8 = 0x60;
-const OBJECT: u8 = 0x70;
-
-/// Appends the canonical key bytes of a valid value without white space around it.
-pub fn push_value(out: &mut Vec<u8>, value: &[u8]) {
-    match value[0] {
-        b'"' => push_string(out, value),
-        b'-' | b'0'..=b'9' => number::push_key(out, value),
-        b'n' => out.push(NULL),
-        b'f' => out.push(FALSE),
-        b't' => out.push(TRUE),
-        b'[' => {
-            out.push(ARRAY);
-            elements(value).for_each(|element| push_value(out, element));
-            out.push(0);
-        }
-        _ => {
-            let mut sorted = BTreeMap::new();
-            for (name, value) in members(value) {
-                let mut bytes = Vec::with_capacity(name.len() + 1);
-                push_string(&mut bytes, name);
-                sorted.insert(bytes, value); // of duplicate names the last counts
-            }
-            out.push(OBJECT);
-            sorted.keys().for_each(|name| out.extend_from_slice(name));
-            out.push(0);
-            sorted.values().for_each(|value| push_value(out, value));
-        }
-    }
-}
-
-/// Appends the key bytes of a string literal.
-fn push_string(out: &mut Vec<u8>, literal: &[u8]) {
-    out.push(STRING);
-    let text = string_bytes(literal);
-    let mut rest = text.as_ref();
-    // Only an escape can bring a NUL: a literal holds no raw control character.
-    while let std::borrow::Cow::Owned(_) = text
-        && let Some(zero) = memchr::memchr(0, rest)
-    {
-        out.extend_from_slice(&rest[..=zero]);
-        out.push(0xff);
-        rest = &rest[zero + 1..];
-    }
-    out.extend_from_slice(rest);
-    out.extend_from_slice(&[0, 1]);
 }
 
 #[cfg(test)]
@@ -430,6 +395,51 @@ mod tests {
         assert!(of(r#"{"a":"9","b":"x"}"#) < of(r#"{"a":10,"b":"x"}"#));
         assert!(of(r#"{"a":1,"b":"xy"}"#) < of(r#"{"a":1,"b":"x"}"#));
         assert!(of(r#"{"a":1,"b":2}"#) < of(r#"{"a":1.0,"b":1}"#));
+    }
+
+    #[test]
+    fn strings_without_their_case() {
+        let of = |record: &str| key(".:i", Missing::Fail, record).unwrap();
+        let same = [
+            (r#""Bob""#, r#""bOB""#),
+            (r#""STRASSE""#, r#""stra\u00dfe""#),
+            (r#"["A",{"k":"B"}]"#, r#"["a",{"k":"b"}]"#),
+            (r#""\ud800A\u0000""#, r#""\ud800a\u0000""#),
+        ];
+        for (a, b) in same {
+            assert_eq!(of(a), of(b), "{a} {b}");
+        }
+        assert_ne!(of(r#"{"K":1}"#), of(r#"{"k":1}"#));
+        let ascending = ["null", "9", "10", r#""ann""#, r#""Ann\u0000""#, r#""Bob""#, r#""cy""#];
+        for pair in ascending.windows(2) {
+            assert!(of(pair[0]) < of(pair[1]), "{pair:?}");
+            let reverse = |record| key(".:ir", Missing::Fail, record).unwrap();
+            assert!(reverse(pair[0]) > reverse(pair[1]), "{pair:?}");
+        }
+    }
+
+    #[test]
+    fn strings_and_numbers_as_versions() {
+        let of = |record: &str| key(".:V", Missing::Fail, record).unwrap();
+        let ascending = ["null", r#""1.2""#, "1.9", r#""1.10""#, r#""V2""#, r#""v1""#, "[]"];
+        for pair in ascending.windows(2) {
+            assert!(of(pair[0]) < of(pair[1]), "{pair:?}");
+        }
+        assert_eq!(of("1.10"), of(r#""01.10""#));
+        let both = |record: &str| key(".:iV", Missing::Fail, record).unwrap();
+        assert!(both(r#""v1""#) < both(r#""V2""#));
+    }
+
+    #[test]
+    fn modifiers_are_spelled_as_they_are_read() {
+        for text in ["a:n", "a:nr", "a:i", "a:ir", "a:V", "a:Vr", "a:iV", "a:iVr", "a", "a:r,b:V"] {
+            let keys = Keys::parse(text).unwrap();
+            assert_eq!(keys.spelled(), text);
+            assert_eq!(Keys::parse(&keys.spelled()).unwrap(), keys);
+        }
+        for text in ["a:nV", "a:in", "a:rnV", "a:v", "a:I"] {
+            assert_eq!(Keys::parse(text).unwrap_err().exit_code(), 2, "{text}");
+        }
     }
 
     #[test]

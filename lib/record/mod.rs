@@ -5,13 +5,17 @@
 
 pub mod bad;
 pub mod block;
+pub mod canonical;
 pub mod digest;
+mod fold;
 pub mod key;
+pub mod nearest;
 pub mod number;
 pub mod path;
 pub mod scan;
 pub mod stream;
 pub mod text;
+mod version;
 
 /// How deep arrays and objects may nest.
 pub const MAX_DEPTH: usize = 1024;

@@ -58,6 +58,7 @@ fn patterns_are_read_in_the_order_of_their_names() {
 fn what_is_no_resource_is_refused_before_anything_is_read() {
     refused(&["range:0..3", "no.txt"], "cannot read no.txt: No such file or directory");
     refused(&["csvv:/dev/null"], "no program mc-format-csvv is in PATH");
+    refused(&["csvv:/dev/null"], "is in PATH (did you mean csv?)");
     refused(&["csvv:/dev/null"], "ndjson, text, csv, zip, leveldb, files, range");
     refused(&[repository("LICENSE-MIT").to_str().unwrap()], "its name does not tell its format");
     refused(&["a b:x"], "'a b' is not a format");
@@ -74,6 +75,8 @@ fn what_is_no_resource_is_refused_before_anything_is_read() {
 fn unknown_and_unfit_options_are_refused() {
     refused(&["ndjson,typed:-"], "no option 'typed' here; there are none");
     refused(&["csv,tpyed:-"], "no option 'tpyed' here; there are header=, delim=");
+    refused(&["csv,tpyed:-"], "(did you mean typed?)");
+    refused(&["csv,delimiter=;:-"], "(did you mean delim?)");
     refused(&["csv,typed=yes:-"], "'typed' takes no value");
     refused(&["csv,delim=ab:-"], "one ASCII character");
     refused(&["csv,header=maybe:-"], "header=yes or header=no");
@@ -88,6 +91,7 @@ fn unknown_and_unfit_options_are_refused() {
     written("text,words:-", "for reading only");
     written("http://127.0.0.1/x.csv", "cannot write over http");
     written("csv,nope:-", "no option 'nope'");
+    written("csvv:x", "(did you mean csv?)");
     written("zip,ratio=3:-", "no option 'ratio'");
 }
 

@@ -3,6 +3,7 @@
 mod bad;
 mod modes;
 mod order;
+mod senses;
 
 use crate::support::Random;
 

@@ -1,0 +1,140 @@
+//! Canonical key bytes of values: comparing them as bytes is comparing the values in jq's order,
+//! and equal values have equal bytes.
+//!
+//! The order: null, false, true, numbers, strings (by code point), arrays, objects (first by their
+//! sorted names, then value by value). One value's bytes begin with a tag and end by themselves:
+//! none begins another.
+//!
+//! | value | bytes |
+//! | --- | --- |
+//! | null, false, true | `10`, `20`, `30` |
+//! | number | `40`..`47` and what [`number`] says |
+//! | string | `50`, its WTF-8 with `00` as `00 ff`, then `00 01` |
+//! | array | `60`, its elements, `00` |
+//! | object | `70`, its names in order, `00`, their values in that order |
+//!
+//! Where case is ignored, strings are folded first ([`fold`]); of a version, `50` and what
+//! [`version`] says.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::scan::{elements, members};
+use super::text::string_bytes;
+use super::{fold, number, version};
+
+pub(super) const NULL: u8 = 0x10;
+const FALSE: u8 = 0x20;
+const TRUE: u8 = 0x30;
+const STRING: u8 = 0x50;
+const STRING_END: [u8; 2] = [0, 1];
+const ARRAY: u8 = 0x60;
+const OBJECT: u8 = 0x70;
+
+/// Appends the canonical key bytes of a valid value without white space around it.
+pub fn push_value(out: &mut Vec<u8>, value: &[u8]) {
+    push_by(out, value, &AsTheyAre);
+}
+
+/// How the strings and numbers in a value become key bytes.
+pub(super) trait Scalars {
+    /// Appends the bytes of a string literal.
+    fn push_string(&self, out: &mut Vec<u8>, literal: &[u8]);
+    /// Appends the bytes of a number.
+    fn push_number(&self, out: &mut Vec<u8>, number: &[u8]);
+}
+
+struct AsTheyAre;
+
+impl Scalars for AsTheyAre {
+    fn push_string(&self, out: &mut Vec<u8>, literal: &[u8]) {
+        push_string(out, literal);
+    }
+
+    fn push_number(&self, out: &mut Vec<u8>, number: &[u8]) {
+        number::push_key(out, number);
+    }
+}
+
+/// With the case of strings ignored, or with strings and numbers as versions, or both.
+pub(super) struct AsText {
+    pub(super) fold: bool,
+    pub(super) version: bool,
+}
+
+impl Scalars for AsText {
+    fn push_string(&self, out: &mut Vec<u8>, literal: &[u8]) {
+        let text = string_bytes(literal);
+        let text = if self.fold { fold::folded(&text) } else { Cow::Borrowed(&*text) };
+        match self.version {
+            true => push_version(out, &text),
+            false => push_text(out, &text),
+        }
+    }
+
+    fn push_number(&self, out: &mut Vec<u8>, number: &[u8]) {
+        match self.version {
+            true => push_version(out, number),
+            false => number::push_key(out, number),
+        }
+    }
+}
+
+/// Appends the key bytes of a value, of its strings and numbers as `scalars` says.
+pub(super) fn push_by(out: &mut Vec<u8>, value: &[u8], scalars: &impl Scalars) {
+    match value[0] {
+        b'"' => scalars.push_string(out, value),
+        b'-' | b'0'..=b'9' => scalars.push_number(out, value),
+        b'n' => out.push(NULL),
+        b'f' => out.push(FALSE),
+        b't' => out.push(TRUE),
+        b'[' => {
+            out.push(ARRAY);
+            elements(value).for_each(|element| push_by(out, element, scalars));
+            out.push(0);
+        }
+        _ => {
+            let mut sorted = BTreeMap::new();
+            for (name, value) in members(value) {
+                let mut bytes = Vec::with_capacity(name.len() + 1);
+                push_string(&mut bytes, name);
+                sorted.insert(bytes, value); // of duplicate names the last counts
+            }
+            out.push(OBJECT);
+            sorted.keys().for_each(|name| out.extend_from_slice(name));
+            out.push(0);
+            sorted.values().for_each(|value| push_by(out, value, scalars));
+        }
+    }
+}
+
+/// Appends the key bytes of a string literal.
+fn push_string(out: &mut Vec<u8>, literal: &[u8]) {
+    match string_bytes(literal) {
+        // Only an escape can bring a NUL: a literal holds no raw control character.
+        Cow::Borrowed(text) => {
+            out.push(STRING);
+            out.extend_from_slice(text);
+            out.extend_from_slice(&STRING_END);
+        }
+        Cow::Owned(text) => push_text(out, &text),
+    }
+}
+
+/// Appends the key bytes of a string, which may hold NULs.
+fn push_text(out: &mut Vec<u8>, mut text: &[u8]) {
+    out.push(STRING);
+    while let Some(zero) = memchr::memchr(0, text) {
+        out.extend_from_slice(&text[..=zero]);
+        out.push(0xff);
+        text = &text[zero + 1..];
+    }
+    out.extend_from_slice(text);
+    out.extend_from_slice(&STRING_END);
+}
+
+/// Appends the key bytes of a version.
+fn push_version(out: &mut Vec<u8>, text: &[u8]) {
+    out.push(STRING);
+    version::push_key(out, text);
+}
