@@ -121,6 +121,12 @@ impl Error {
         self.0.kind.exit_code()
     }
 
+    /// The same error with what to do about it behind.
+    pub fn hint(mut self, hint: impl fmt::Display) -> Error {
+        self.0.text = format!("{} {hint}", self.0.text);
+        self
+    }
+
     /// The same error with its place put in front: `place: text`.
     pub fn at(mut self, place: impl fmt::Display) -> Error {
         self.0.text = format!("{place}: {}", self.0.text);

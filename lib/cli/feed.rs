@@ -8,13 +8,14 @@ use crate::cli::{Session, reach};
 use crate::engine::consumer::{Consumer, Feed};
 use crate::engine::reach::Reach;
 use crate::error::{Error, Result};
-use crate::format::OpenShards;
+use crate::format::{OpenShards, decompression};
 use crate::record::stream::Input;
 use crate::run::manifest::PREFIX;
 use crate::run::peek::Peeked;
 use crate::run::pipe::PipeInput;
 
-/// Standard input, of which enough is read to know what it is.
+/// Standard input, of which enough is read to know what it is: records or shards. What is
+/// compressed is unpacked.
 ///
 /// # Errors
 /// As [`Session::stdin`]; what the manifest of shards says.
@@ -29,7 +30,11 @@ pub(super) fn told(
 ) -> Result<Feed> {
     let mut input = Peeked::new(session.stdin()?);
     if !input.begins_with(PREFIX.as_bytes())? {
-        return Ok(Feed::Records(Box::new(input)));
+        let (input, codec) = decompression::unpacked(Box::new(input))?;
+        if let Some(codec) = codec {
+            session.warn(&format!("{} is {}: it is unpacked", input.name(), codec.name()));
+        }
+        return Ok(Feed::Records(input));
     }
     let reach = reach(session)?;
     Ok(Feed::Shards(Box::new(Consumer::open(Box::new(input), &reach)?)))

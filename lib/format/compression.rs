@@ -1,15 +1,10 @@
-//! Compression around a whole resource, by the ending of its name: `.gz`, `.zst`, `.bz2`, `.xz`.
-//!
-//! A stream may be several compressed ones in a row. One that is cut short, and anything behind
-//! its end that is not another, is an error.
+//! Compression around a whole resource, by the ending of its name (`.gz`, `.bgz`, `.zst`, `.bz2`,
+//! `.xz`) or by what it begins with; and how it is made.
 
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, Write};
 
-use super::bytes::{AsRead, lower};
 use super::resource::Packing;
 use super::zip::ArchiveWriter;
-use crate::error::Result;
-use crate::record::stream::Input;
 
 /// A compression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,95 +25,62 @@ const ZSTD_LEVEL: i32 = 3;
 const BZIP2_LEVEL: u32 = 9;
 const XZ_LEVEL: u32 = 6;
 
-/// The most memory that a decoder of xz may take: what its level 9 needs, and room.
-const XZ_MEMORY: u64 = 256 << 20;
-
 impl Codec {
+    /// What compressed data begins with: no text does.
+    pub const MAGICS: &[(&[u8], Codec)] = &[
+        (b"\x1f\x8b", Codec::Gzip),
+        (b"\x28\xb5\x2f\xfd", Codec::Zstd),
+        (b"\xfd7zXZ\0", Codec::Xz),
+        (b"BZh11AY&SY", Codec::Bzip2),
+        (b"BZh21AY&SY", Codec::Bzip2),
+        (b"BZh31AY&SY", Codec::Bzip2),
+        (b"BZh41AY&SY", Codec::Bzip2),
+        (b"BZh51AY&SY", Codec::Bzip2),
+        (b"BZh61AY&SY", Codec::Bzip2),
+        (b"BZh71AY&SY", Codec::Bzip2),
+        (b"BZh81AY&SY", Codec::Bzip2),
+        (b"BZh91AY&SY", Codec::Bzip2),
+    ];
+
+    /// How many bytes tell a compression.
+    pub const MAGIC_BYTES: usize = 10;
+
     /// Splits a name into what it names uncompressed, and its compression.
     pub fn of(name: &str) -> (&str, Option<Codec>) {
-        let codec = match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
-            "gz" => Codec::Gzip,
+        let Some((stem, ending)) = name.rsplit_once('.') else { return (name, None) };
+        let codec = match ending {
+            "gz" | "bgz" => Codec::Gzip,
             "zst" => Codec::Zstd,
             "bz2" => Codec::Bzip2,
             "xz" => Codec::Xz,
             _ => return (name, None),
         };
-        let end = name.len() - codec.ending().len();
-        (&name[..end], Some(codec))
+        (stem, Some(codec))
     }
 
-    fn ending(self) -> &'static str {
+    /// The compression that bytes begin with the magic of.
+    pub fn seen(head: &[u8]) -> Option<Codec> {
+        // Without data, bzip2 has another second word; a frame of Zstandard may be one to skip.
+        match head {
+            [b'B', b'Z', b'h', b'1'..=b'9', 0x17, 0x72, 0x45, 0x38, 0x50, 0x90] => {
+                Some(Codec::Bzip2)
+            }
+            [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Codec::Zstd),
+            _ => {
+                let mut magics = Codec::MAGICS.iter();
+                magics.find(|(magic, _)| head.starts_with(magic)).map(|(_, codec)| *codec)
+            }
+        }
+    }
+
+    /// Its name for people.
+    pub fn name(self) -> &'static str {
         match self {
-            Codec::Gzip => ".gz",
-            Codec::Zstd => ".zst",
-            Codec::Bzip2 => ".bz2",
-            Codec::Xz => ".xz",
+            Codec::Gzip => "gzip",
+            Codec::Zstd => "Zstandard",
+            Codec::Bzip2 => "bzip2",
+            Codec::Xz => "xz",
         }
-    }
-}
-
-/// An input that decodes another.
-struct Decoded {
-    name: String,
-    codec: Codec,
-    decoder: Box<dyn Read + Send>,
-    /// Whether anything was decoded, or the end was reached well.
-    begun: bool,
-}
-
-/// Decodes `input`.
-///
-/// # Errors
-/// When the decoder cannot be set up.
-pub fn decode(codec: Codec, input: Box<dyn Input>) -> Result<Box<dyn Input>> {
-    let name = input.name().to_string();
-    let bytes = NotEmpty { inner: AsRead(input), begun: false };
-    let decoder: Box<dyn Read + Send> = match codec {
-        Codec::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::new(bytes))),
-        Codec::Zstd => Box::new(zstd::Decoder::new(bytes).map_err(|e| lower(&name, "decode", e))?),
-        Codec::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(bytes)),
-        Codec::Xz => {
-            let flags = liblzma::stream::CONCATENATED;
-            let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, flags)
-                .map_err(|e| lower(&name, "decode", e.into()))?;
-            Box::new(liblzma::read::XzDecoder::new_stream(bytes, stream))
-        }
-    };
-    Ok(Box::new(Decoded { name, codec, decoder, begun: false }))
-}
-
-impl Input for Decoded {
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let what = match self.codec {
-            Codec::Gzip => "decode gzip of",
-            Codec::Zstd => "decode Zstandard of",
-            Codec::Bzip2 => "decode bzip2 of",
-            Codec::Xz => "decode xz of",
-        };
-        let got = self.decoder.read(buffer).map_err(|e| lower(&self.name, what, e))?;
-        self.begun |= got > 0;
-        Ok(got)
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-}
-
-/// Bytes that may not be none at all: no compressed stream is empty.
-struct NotEmpty<R> {
-    inner: R,
-    begun: bool,
-}
-
-impl<R: Read> Read for NotEmpty<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let got = self.inner.read(buffer)?;
-        if got == 0 && !buffer.is_empty() && !self.begun {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it is empty"));
-        }
-        self.begun |= got > 0;
-        Ok(got)
     }
 }
 
@@ -204,62 +166,6 @@ impl<W: Write> Write for Encoder<W> {
             Encoder::Bzip2(encoder) => encoder.flush(),
             Encoder::Xz(encoder) => encoder.flush(),
             Encoder::Zip(_) => Ok(()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::format::bytes::Memory;
-
-    const CODECS: [Codec; 4] = [Codec::Gzip, Codec::Zstd, Codec::Bzip2, Codec::Xz];
-
-    fn encode(codec: Codec, bytes: &[u8]) -> Vec<u8> {
-        let packing = Packing { codec: Some(codec), zipped: false };
-        let mut encoder = Encoder::new(packing, "", Vec::new()).unwrap();
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    fn decoded(codec: Codec, bytes: &[u8]) -> Result<Vec<u8>> {
-        let mut input = decode(codec, Box::new(Memory::new("memory", bytes)))?;
-        let (mut all, mut buffer) = (Vec::new(), [0; 1000]);
-        loop {
-            match input.read(&mut buffer)? {
-                0 => return Ok(all),
-                got => all.extend_from_slice(&buffer[..got]),
-            }
-        }
-    }
-
-    fn noise(length: usize) -> Vec<u8> {
-        (0..length as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
-    }
-
-    #[test]
-    fn streams_come_back_whole_and_in_a_row() {
-        for codec in CODECS {
-            let (one, two) = (noise(100_000), b"two".to_vec());
-            assert_eq!(decoded(codec, &encode(codec, &one)).unwrap(), one);
-            assert_eq!(decoded(codec, &encode(codec, b"")).unwrap(), b"");
-            let row = [encode(codec, &one), encode(codec, b""), encode(codec, &two)].concat();
-            assert_eq!(decoded(codec, &row).unwrap(), [one, two].concat(), "{codec:?}");
-        }
-    }
-
-    #[test]
-    fn every_cut_and_anything_behind_the_end_is_bad_input() {
-        for codec in CODECS {
-            let whole = encode(codec, &noise(300));
-            for cut in 0..whole.len() {
-                let error = decoded(codec, &whole[..cut]).expect_err(&format!("{codec:?} {cut}"));
-                assert_eq!(error.exit_code(), 3, "{codec:?} {cut} {error}");
-            }
-            for garbage in [b"garbage".as_slice(), b"\0", b"x"] {
-                let error = decoded(codec, &[&whole, garbage].concat());
-                assert!(error.is_err(), "{codec:?} {garbage:?}");
-            }
         }
     }
 }

@@ -1,10 +1,14 @@
-//! Reading over `http://` and `https://`: redirects are followed; a status that is no success, and
-//! a body that ends before its length, are errors.
+//! Reading over `http://` and `https://`: redirects are followed, and what the body was encoded in
+//! for the way is undone; a status that is no success, and a body that ends before its length, are
+//! errors.
 
 use std::io::Read;
 use std::time::Duration;
 
 use super::bytes::lower;
+use super::compression::Codec;
+use super::decompression::decode;
+use super::place::Place;
 use crate::error::{Error, Kind, Result};
 use crate::record::stream::Input;
 
@@ -17,9 +21,13 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(120);
 /// The most redirects that are followed.
 const MOST_REDIRECTS: u32 = 10;
 
+/// The codings of a body that can be undone.
+const ENCODINGS: &str = "gzip, zstd";
+
 /// Opens the body at `url`.
 ///
 /// # Errors
+/// `BadInput` when the server sends a part only, or encodes it in a way that is not known here;
 /// `Hosts` when the server cannot be reached, `Usage` when it refuses, `Incomplete` when it fails.
 pub fn open(url: &str) -> Result<Box<dyn Input>> {
     let config = ureq::Agent::config_builder()
@@ -32,9 +40,46 @@ pub fn open(url: &str) -> Result<Box<dyn Input>> {
         .user_agent(concat!("mycloud/", env!("CARGO_PKG_VERSION")))
         .build();
     let agent: ureq::Agent = config.into();
-    let answer = agent.get(url).call().map_err(|error| failed(url, error))?;
+    let request = agent.get(url).header("Accept-Encoding", ENCODINGS);
+    let answer = request.call().map_err(|error| failed(url, error))?;
+    if answer.status() == 206 {
+        let why = "the server sent a part of it, which nobody asked for (status 206)";
+        return Err(Error::input(format!("{url}: {why}")));
+    }
+    let headers = answer.headers().get_all("content-encoding").iter();
+    let headers: Vec<String> =
+        headers.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
     let body = Box::new(answer.into_body().into_reader());
-    Ok(Box::new(Body { body, url: url.to_string() }))
+    let mut input: Box<dyn Input> = Box::new(Body { body, url: url.to_string() });
+    for coding in codings(url, &headers.join(","))?.into_iter().rev() {
+        input = decode(coding, input)?;
+    }
+    Ok(input)
+}
+
+/// What is to be undone, in the order in which it was done: the codings that `header` lists. Of a
+/// file that is called `.gz`, many servers say that it is encoded in gzip, and mean the file; then
+/// its name is enough.
+fn codings(url: &str, header: &str) -> Result<Vec<Codec>> {
+    let mut codings = Vec::new();
+    for name in header.split(',').map(|name| name.trim().to_ascii_lowercase()) {
+        match name.as_str() {
+            "" | "identity" => (),
+            "gzip" | "x-gzip" => codings.push(Codec::Gzip),
+            "zstd" => codings.push(Codec::Zstd),
+            _ => {
+                return Err(Error::input(format!(
+                    "{url}: its Content-Encoding is {name}, which cannot be undone here ({ENCODINGS} \
+                     can): curl --compressed URL | mc-cat FORMAT:-"
+                )));
+            }
+        }
+    }
+    let named = Codec::of(Place::Url(url.to_string()).name()).1;
+    if named.is_some() && codings.last().copied() == named {
+        codings.pop();
+    }
+    Ok(codings)
 }
 
 fn failed(url: &str, error: ureq::Error) -> Error {

@@ -3,9 +3,10 @@
 //! - [`resource`], [`spec`], [`place`]: what a resource is called, and what its name decides.
 //! - [`read`]: the records of resources, [`ahead`] on a thread, as a [`stream`]. [`mod@write`]: records
 //!   to a resource.
-//! - [`bytes`], [`compression`], [`http`]: where bytes come from; [`target`], [`whole`],
-//!   [`whole_tree`], [`ledger`]: where they go, whole or not at all; [`parts`], [`spool`]: several
-//!   at once.
+//! - [`bytes`], [`compression`], [`decompression`], [`http`]: where bytes come from; [`encoding`]:
+//!   how they are text;
+//!   [`target`], [`whole`], [`whole_tree`], [`ledger`]: where they go, whole or not at all;
+//!   [`parts`], [`spool`]: several at once.
 //! - [`split`]: the parts of a file.
 //! - The formats: [`ndjson`], [`text`], [`csv`], [`zip`], [`leveldb`], [`files`], [`range`], and
 //!   those of others: [`plugin`].
@@ -24,6 +25,8 @@ pub mod ahead;
 pub mod bytes;
 pub mod compression;
 pub mod csv;
+pub mod decompression;
+pub mod encoding;
 pub mod files;
 pub mod http;
 pub mod ledger;

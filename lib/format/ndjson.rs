@@ -1,27 +1,47 @@
 //! The format `ndjson`: the records themselves, one JSON value a line. They are checked once,
-//! here, and pass byte for byte; blank lines, a first BOM and the CR of CRLF are dropped.
+//! here, and pass byte for byte; blank lines, a first BOM and the CR of CRLF are dropped. A line
+//! that is not text in its encoding is bad, unless `invalid=` says otherwise.
 
 use std::ops::Range;
 
+use super::encoding::{Coding, Decoded, HINT, Invalid};
+use super::spec::Spec;
 use super::target::Target;
 use super::{FILL_BYTES, Position, ReadOptions, Sink, Source};
 use crate::error::Result;
-use crate::record::block::{Block, Blocks, flaw_error};
-use crate::record::scan;
+use crate::record::block::{Block, Blocks, Line, flaw_error};
 use crate::record::stream::{Facts, Input};
+use crate::record::{Flaw, scan};
+
+/// Reads the options of the format.
+///
+/// # Errors
+/// When one is unknown.
+pub fn parse(spec: &Spec) -> Result<Coding> {
+    let mut spec = spec.clone();
+    let coding = Coding::take(&mut spec)?;
+    spec.finish("encoding=, invalid=")?;
+    Ok(coding)
+}
 
 /// Records from lines of JSON.
 pub struct Reader<I> {
-    blocks: Blocks<I>,
+    blocks: Blocks<Decoded<I>>,
+    invalid: Invalid,
     options: ReadOptions,
     spare: Vec<u8>,
 }
 
 impl<I: Input> Reader<I> {
-    /// Reads the records of `input`.
+    /// Reads the records of `input`, in UTF-8 or what its byte order mark says.
     pub fn new(input: I, options: &ReadOptions) -> Reader<I> {
+        Reader::of(Decoded::new(input, Coding::default()), Invalid::Fail, options)
+    }
+
+    /// Reads the records of `input`; `invalid` says what becomes of lines that are no text.
+    pub(super) fn of(input: Decoded<I>, invalid: Invalid, options: &ReadOptions) -> Reader<I> {
         let blocks = Blocks::new(input, options.max_record).eager();
-        Reader { blocks, options: options.clone(), spare: Vec::new() }
+        Reader { blocks, invalid, options: options.clone(), spare: Vec::new() }
     }
 
     /// The same, but these bytes do not begin their file.
@@ -32,7 +52,62 @@ impl<I: Input> Reader<I> {
 
     /// The stream itself, for what it knows beside its bytes.
     pub fn input(&mut self) -> &mut I {
-        self.blocks.input()
+        self.blocks.input().input()
+    }
+}
+
+impl<I: Input> Reader<I> {
+    /// Checks the lines of a block and appends the good ones to `out`, but for a last run of them
+    /// that can be taken as it stands: it is returned, and is the whole block where that is clean.
+    fn pass_checked(&self, block: &Block, out: &mut Vec<u8>) -> Result<Range<usize>> {
+        let bytes = &block.bytes;
+        let mut run = 0..0;
+        for line in block.lines() {
+            let (start, end) = (line.at, line.at + line.text.len());
+            let flaw = scan::check(line.text).err();
+            let plain = flaw.is_none() && bytes[end] == b'\n';
+            if plain && start == run.end {
+                run.end = end + 1;
+                continue;
+            }
+            out.extend_from_slice(&bytes[run]);
+            run = if plain { start..end + 1 } else { end..end };
+            match flaw {
+                Some(flaw) => self.mend_or_reject(line, flaw, out)?,
+                None if plain => (),
+                None => {
+                    out.extend_from_slice(line.text);
+                    out.push(b'\n');
+                }
+            }
+        }
+        Ok(run)
+    }
+
+    /// Appends a line with a flaw where the options make it good; else it is a bad record.
+    fn mend_or_reject(&self, line: Line<'_>, mut flaw: Flaw, out: &mut Vec<u8>) -> Result<()> {
+        let invalid = std::str::from_utf8(line.text).is_err();
+        if invalid && self.invalid == Invalid::Replace {
+            let text = String::from_utf8_lossy(line.text);
+            match scan::check(text.as_bytes()) {
+                Ok(()) => {
+                    out.extend_from_slice(text.as_bytes());
+                    out.push(b'\n');
+                    return Ok(());
+                }
+                Err(other) => {
+                    let line = Line { text: text.as_bytes(), ..line };
+                    let error = flaw_error(self.blocks.name(), line, other);
+                    return self.options.bad.reject(error, line.text);
+                }
+            }
+        }
+        if !invalid {
+            return self.options.bad.reject(flaw_error(self.blocks.name(), line, flaw), line.text);
+        }
+        flaw.what = self.blocks.ahead().0.charset().flaw();
+        let error = flaw_error(self.blocks.name(), line, flaw).hint(HINT);
+        self.options.bad.reject(error, line.text)
     }
 }
 
@@ -42,7 +117,7 @@ impl<I: Input> Source for Reader<I> {
         let Some(mut block) = self.blocks.next(FILL_BYTES, spare, &self.options.bad)? else {
             return Ok(false);
         };
-        let rest = pass_checked(&block, self.blocks.name(), &self.options, out)?;
+        let rest = self.pass_checked(&block, out)?;
         if out.is_empty() && rest == (0..block.bytes.len()) {
             std::mem::swap(out, &mut block.bytes);
         } else {
@@ -53,40 +128,9 @@ impl<I: Input> Source for Reader<I> {
     }
 
     fn position(&self) -> Option<Position> {
-        Some(Position { head: 0, next: self.blocks.position() })
+        let (input, rest) = self.blocks.ahead();
+        Some(Position { head: 0, next: input.position(rest) })
     }
-}
-
-/// Checks the lines of a block and appends the good ones to `out`, but for a last run of them that
-/// can be taken as it stands: it is returned, and is the whole block where that is clean.
-fn pass_checked(
-    block: &Block,
-    name: &str,
-    options: &ReadOptions,
-    out: &mut Vec<u8>,
-) -> Result<Range<usize>> {
-    let bytes = &block.bytes;
-    let mut run = 0..0;
-    for line in block.lines() {
-        let (start, end) = (line.at, line.at + line.text.len());
-        let flaw = scan::check(line.text).err();
-        let plain = flaw.is_none() && bytes[end] == b'\n';
-        if plain && start == run.end {
-            run.end = end + 1;
-            continue;
-        }
-        out.extend_from_slice(&bytes[run]);
-        run = if plain { start..end + 1 } else { end..end };
-        match flaw {
-            Some(flaw) => options.bad.reject(flaw_error(name, line, flaw), line.text)?,
-            None if plain => (),
-            None => {
-                out.extend_from_slice(line.text);
-                out.push(b'\n');
-            }
-        }
-    }
-    Ok(run)
 }
 
 /// Records to lines of JSON: as they are.

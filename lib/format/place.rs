@@ -1,11 +1,11 @@
 //! Where the bytes of a resource are: a path, a pattern of paths, standard input or output, or a
 //! URL; and the name that decides how they are packed.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -28,20 +28,42 @@ impl Place {
     /// When it is empty, or a `client://` path.
     pub fn parse(text: &OsStr) -> Result<Place> {
         let bytes = text.as_bytes();
+        let scheme = scheme(bytes);
         if bytes == b"-" {
             Ok(Place::Standard)
         } else if bytes.is_empty() {
             Err(Error::usage("a resource without a path (standard input is '-')"))
-        } else if bytes.starts_with(b"client://") {
-            Err(Error::usage(format!(
-                "{}: client:// is for commands on other hosts; here, name the path itself",
-                text.display()
-            )))
-        } else if bytes.starts_with(b"http://") || bytes.starts_with(b"https://") {
-            let url = text.to_str().ok_or_else(|| Error::usage("a URL that is not UTF-8"))?;
-            Ok(Place::Url(url.to_string()))
+        } else if let Some(scheme) = scheme {
+            Place::of_url(scheme, text)
         } else {
             Ok(Place::Path(PathBuf::from(text)))
+        }
+    }
+
+    /// The place that a URL with this scheme names.
+    fn of_url(scheme: &str, text: &OsStr) -> Result<Place> {
+        let shown = text.display();
+        match scheme.to_ascii_lowercase().as_str() {
+            "http" | "https" => {
+                let url = text.to_str().ok_or_else(|| Error::usage("a URL that is not UTF-8"))?;
+                let rest = &url[scheme.len()..];
+                Ok(Place::Url(format!("{}{rest}", scheme.to_ascii_lowercase())))
+            }
+            "file" => match file_path(&text.as_bytes()["file://".len()..]) {
+                Some(path) => Ok(Place::Path(path)),
+                None => Err(Error::usage(format!(
+                    "{shown}: a file of this machine is file:///PATH, or PATH itself"
+                ))),
+            },
+            "client" => Err(Error::usage(format!(
+                "{shown}: client:// is for commands on other hosts; here, name the path itself"
+            ))),
+            _ => Err(Error::usage(format!(
+                "{shown}: {scheme}:// cannot be read or written here: http://, https:// (reading) \
+                 and file:// can; pipe it through a program that can ({}), as in \
+                 'PROGRAM | mc-cat FORMAT:-'",
+                program(scheme)
+            ))),
         }
     }
 
@@ -93,6 +115,50 @@ impl fmt::Display for Place {
     }
 }
 
+/// The scheme of what is a URL: letters (and digits, `+`, `.`, `-`) before `://`.
+pub(super) fn scheme(text: &[u8]) -> Option<&str> {
+    let end = memchr::memmem::find(text, b"://")?;
+    let scheme = std::str::from_utf8(&text[..end]).ok()?;
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '.' | '-');
+    let begins = scheme.starts_with(|c: char| c.is_ascii_alphabetic());
+    (begins && scheme.chars().all(fits)).then_some(scheme)
+}
+
+/// A program that reads what has this scheme.
+fn program(scheme: &str) -> &'static str {
+    match scheme.to_ascii_lowercase().as_str() {
+        "s3" | "s3a" | "s3n" => "aws s3 cp URL -",
+        "gs" | "gcs" => "gcloud storage cat URL",
+        "hdfs" | "viewfs" | "webhdfs" => "hdfs dfs -cat URL",
+        "sftp" | "scp" | "ssh" => "ssh HOST cat PATH",
+        "ftp" | "ftps" => "curl URL",
+        _ => "rclone cat, curl",
+    }
+}
+
+/// The path of a URL behind its `file://`: that of another machine is none.
+fn file_path(rest: &[u8]) -> Option<PathBuf> {
+    let rest = rest.strip_prefix(b"localhost").unwrap_or(rest);
+    if rest.first() != Some(&b'/') {
+        return None;
+    }
+    let (mut path, mut at) = (Vec::with_capacity(rest.len()), 0);
+    while let Some(&byte) = rest.get(at) {
+        let digits = rest.get(at + 1..at + 3).and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(decoded) if byte == b'%' => {
+                path.push(decoded);
+                at += 3;
+            }
+            _ => {
+                path.push(byte);
+                at += 1;
+            }
+        }
+    }
+    (!path.contains(&0)).then(|| PathBuf::from(OsString::from_vec(path)))
+}
+
 /// The paths that match `pattern`, sorted by bytes; names that begin with a dot only where the
 /// pattern says the dot.
 fn matches(pattern: &str) -> Result<Vec<Place>> {
@@ -128,6 +194,31 @@ mod tests {
         assert_eq!(name("http://host/dir/a.csv.gz?x=/b.zip#c"), "a.csv.gz");
         assert_eq!(name("http://host.csv"), "");
         assert_eq!(name("http://host/"), "");
+    }
+
+    #[test]
+    fn a_scheme_is_known_or_refused_with_a_program_that_knows_it() {
+        let parse = |text: &str| Place::parse(OsStr::new(text));
+        assert_eq!(parse("file:///a%20b/%e9%zz").unwrap(), {
+            Place::Path(OsStr::from_bytes(b"/a b/\xe9%zz").into())
+        });
+        assert_eq!(parse("FILE://localhost/a").unwrap(), Place::Path("/a".into()));
+        assert_eq!(parse("HTTPS://h/A").unwrap(), Place::Url("https://h/A".into()));
+        assert_eq!(parse("a b://c").unwrap(), Place::Path("a b://c".into()));
+        for (url, why) in [
+            ("s3://bucket/a.csv", "s3:// cannot be read or written here"),
+            ("s3://bucket/a.csv", "aws s3 cp"),
+            ("FTP://h/a", "curl"),
+            ("hdfs://n/a", "hdfs dfs -cat"),
+            ("x-y+z.1://a", "x-y+z.1://"),
+            ("file://host/a", "file:///PATH"),
+            ("file://", "file:///PATH"),
+            ("file:///a%00b", "file:///PATH"),
+            ("client:///a", "client:// is for commands"),
+        ] {
+            let error = parse(url).unwrap_err();
+            assert!(error.exit_code() == 2 && error.to_string().contains(why), "{error}");
+        }
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 
 use super::bytes;
-use super::compression::decode;
+use super::compression::Codec;
+use super::decompression::{decode, unpack};
+use super::encoding::{Charset, Coding, Decoded};
 use super::place::Place;
 use super::range::Range;
 use super::resource::Resource;
@@ -54,8 +56,8 @@ enum Format {
 
 #[derive(Clone)]
 enum ByteFormat {
-    Ndjson,
-    Text(text::Shape),
+    Ndjson(Coding),
+    Text(text::Shape, Coding),
     Csv(csv::Dialect),
 }
 
@@ -105,11 +107,12 @@ impl Format {
                 Ok(Box::new(zip::Over::open(resource, limits, options, over)?))
             }
             Format::Bytes(format) => {
-                let mut input = bytes::open(&resource.place, options)?;
-                if let Some(codec) = resource.packing().codec {
-                    input = decode(codec, input)?;
-                }
-                Ok(format.over(input, options))
+                let input = bytes::open(&resource.place, options)?;
+                let input = match resource.packing().codec {
+                    Some(codec) => decode(codec, input)?,
+                    None => input,
+                };
+                Ok(format.over(unpack(input)?, options))
             }
         }
     }
@@ -118,35 +121,56 @@ impl Format {
 impl ByteFormat {
     fn parse(spec: &Spec) -> Result<ByteFormat> {
         match spec.name() {
-            "text" => text::Shape::parse(spec).map(ByteFormat::Text),
+            "text" => {
+                text::Shape::parse(spec).map(|(shape, coding)| ByteFormat::Text(shape, coding))
+            }
             "csv" => csv::Dialect::parse(spec).map(ByteFormat::Csv),
-            _ => spec.finish("").map(|()| ByteFormat::Ndjson),
+            _ => ndjson::parse(spec).map(ByteFormat::Ndjson),
+        }
+    }
+
+    /// How its text is written down.
+    fn coding(&self) -> Coding {
+        match self {
+            ByteFormat::Ndjson(coding) | ByteFormat::Text(_, coding) => *coding,
+            ByteFormat::Csv(dialect) => dialect.coding,
         }
     }
 
     /// The records in some bytes of this format.
     fn over(&self, input: Box<dyn Input>, options: &ReadOptions) -> Box<dyn Source> {
-        match self {
-            ByteFormat::Ndjson => Box::new(ndjson::Reader::new(input, options)),
-            ByteFormat::Text(shape) => Box::new(text::Reader::new(input, *shape, options)),
-            ByteFormat::Csv(dialect) => Box::new(csv::Reader::new(input, dialect, options)),
-        }
+        self.of(Decoded::new(input, self.coding()), false, options)
     }
 
     /// The same of a part of a file.
-    fn over_part(&self, bytes: PartOf, options: &ReadOptions) -> Box<dyn Source> {
-        let PartOf { input, in_the_middle, end } = bytes;
+    fn over_part(&self, part: PartOf, options: &ReadOptions) -> Box<dyn Source> {
+        let mut input = Decoded::new(part.input, self.coding()).ending(part.end);
+        if part.in_the_middle {
+            input = input.in_the_middle(part.charset);
+        }
+        self.of(input, part.in_the_middle, options)
+    }
+
+    fn of(
+        &self,
+        input: Decoded<Box<dyn Input>>,
+        in_the_middle: bool,
+        options: &ReadOptions,
+    ) -> Box<dyn Source> {
+        let invalid = self.coding().invalid;
         match self {
+            ByteFormat::Ndjson(_) => {
+                let reader = ndjson::Reader::of(input, invalid, options);
+                Box::new(if in_the_middle { reader.in_the_middle() } else { reader })
+            }
+            ByteFormat::Text(shape, _) => {
+                let reader = text::Reader::new(input, *shape, invalid, options);
+                Box::new(if in_the_middle { reader.in_the_middle() } else { reader })
+            }
             ByteFormat::Csv(dialect) => {
-                Box::new(csv::Reader::new(input, dialect, options).part(in_the_middle, end))
+                let reader = csv::Reader::of(input, dialect, options);
+                Box::new(if in_the_middle { reader.in_the_middle() } else { reader })
             }
-            ByteFormat::Ndjson if in_the_middle => {
-                Box::new(ndjson::Reader::new(input, options).in_the_middle())
-            }
-            ByteFormat::Text(shape) if in_the_middle => {
-                Box::new(text::Reader::new(input, *shape, options).in_the_middle())
-            }
-            _ => self.over(input, options),
         }
     }
 }
@@ -156,8 +180,9 @@ pub(super) struct PartOf {
     /// The bytes that begin the file or, in its middle, a head, and then the part. Of a file that
     /// can be cut at records, what comes behind it too.
     pub(super) input: Box<dyn Input>,
-    /// Whether it does not begin the file.
+    /// Whether it does not begin the file, and what the file is encoded in then.
     pub(super) in_the_middle: bool,
+    pub(super) charset: Charset,
     /// Where it ends, in these bytes.
     pub(super) end: u64,
 }
@@ -173,18 +198,25 @@ pub enum Cuts {
     AtRecords,
 }
 
-/// Where the file of a resource can be cut.
+/// Where the file of a resource can be cut that begins with `head`, its first
+/// [`HEAD_BYTES`](super::encoding::HEAD_BYTES), and what it is encoded in. Without its head, where
+/// it can be cut at best.
 ///
 /// # Errors
 /// When the format or an option is unknown.
-pub fn cuts(resource: &Resource) -> Result<Cuts> {
-    let packed = resource.packing().codec.is_some();
-    Ok(match Format::parse(resource)? {
-        Format::Bytes(_) if packed => Cuts::Nowhere,
-        Format::Bytes(ByteFormat::Csv(_)) => Cuts::AtRecords,
-        Format::Bytes(_) => Cuts::AtLines,
-        _ => Cuts::Nowhere,
-    })
+pub fn cuts(resource: &Resource, head: &[u8]) -> Result<(Cuts, Charset)> {
+    let format = match Format::parse(resource)? {
+        Format::Bytes(format) => format,
+        _ => return Ok((Cuts::Nowhere, Charset::Utf8)),
+    };
+    let charset = format.coding().of(head);
+    let packed = resource.packing().codec.is_some() || Codec::seen(head).is_some();
+    let cuts = match format {
+        _ if packed || !charset.can_be_cut() => Cuts::Nowhere,
+        ByteFormat::Csv(_) => Cuts::AtRecords,
+        _ => Cuts::AtLines,
+    };
+    Ok((cuts, charset))
 }
 
 /// The records of a part of the file of a resource.

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::compression::Codec;
-use super::place::Place;
+use super::place::{Place, scheme};
 use super::spec::{BUILT_IN, Spec};
 use crate::error::{Error, Result};
 
@@ -40,7 +40,7 @@ impl Resource {
         if let Some(spec) = format {
             return Ok(Resource { spec: spec.clone(), place: Place::parse(argument)? });
         }
-        if ["http://", "https://", "client://"].iter().any(|s| bytes.starts_with(s.as_bytes())) {
+        if scheme(bytes).is_some_and(|scheme| !Spec::plain(scheme).is_built_in()) {
             return Resource::by_name(Place::parse(argument)?);
         }
         match memchr::memchr(b':', bytes) {

@@ -10,12 +10,15 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
 
+use super::encoding::{Charset, HEAD_BYTES};
+use super::place::Place;
 use super::read::{self, Cuts, PartOf};
 use super::resource::Resource;
 use super::{Position, ReadOptions, Source, bytes};
 use crate::error::{Error, Result};
 use crate::record::bad::{Bad, Policy};
 use crate::record::stream::Input;
+use crate::run::pipe::shrunk;
 
 /// The most and the least that is read at once while a file is cut: the less, the closer to their
 /// places the cuts are.
@@ -67,12 +70,21 @@ pub fn open_in_steps(
     size: u64,
     options: &ReadOptions,
 ) -> Result<Option<Box<dyn Source>>> {
-    if read::cuts(resource)? == Cuts::Nowhere {
+    let Place::Path(path) = &resource.place else { return Ok(None) };
+    if read::cuts(resource, b"")?.0 == Cuts::Nowhere {
+        return Ok(None);
+    }
+    let failed = |e: io::Error| Error::path("read", path, &e);
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Ok(None);
+    }
+    let (cuts, charset) = cuts(resource, &File::open(path).map_err(failed)?)?;
+    if cuts == Cuts::Nowhere {
         return Ok(None);
     }
     let input = bytes::open(&resource.place, options)?;
     let input = Box::new(Steps { input, step: step(size) });
-    let whole = PartOf { input, in_the_middle: false, end: u64::MAX };
+    let whole = PartOf { input, in_the_middle: false, charset, end: u64::MAX };
     read::open_part(resource, whole, options).map(Some)
 }
 
@@ -86,14 +98,16 @@ pub fn open_part(
     part: &Part,
     options: &ReadOptions,
 ) -> Result<Box<dyn Source>> {
+    let (cuts, charset) = cuts(resource, &file)?;
     let mut to = part.to;
-    if read::cuts(resource)? == Cuts::AtRecords {
+    if cuts == Cuts::AtRecords {
         let about = file.metadata();
         to = about.map_err(|e| Error::io("read", resource.place.to_string(), &e))?.len();
     }
     let input = Bytes::new(file, &Part { to, ..*part }, resource)?;
     let end = input.head + part.to.saturating_sub(part.from);
-    let part = PartOf { input: Box::new(input), in_the_middle: part.from > 0, end };
+    let in_the_middle = part.from > 0;
+    let part = PartOf { input: Box::new(input), in_the_middle, charset, end };
     read::open_part(resource, part, options)
 }
 
@@ -110,18 +124,31 @@ pub fn first(
     options: &ReadOptions,
 ) -> Result<(Part, Option<Part>)> {
     let size = size.max(1);
-    let cuts = read::cuts(resource)?;
+    let (cuts, charset) = cuts(resource, &file)?;
     if cuts == Cuts::Nowhere || rest.to.saturating_sub(rest.from) <= size {
         return Ok((*rest, None));
     }
     let found = match cuts {
         Cuts::AtLines => line_end(&file, rest.from + size - 1, resource)?.map(|end| (0, end)),
-        _ => record_end(resource, file, rest, size, options)?,
+        _ => record_end(resource, file, charset, rest, size, options)?,
     };
     Ok(match found.filter(|(_, cut)| *cut < rest.to) {
         Some((head, cut)) => (Part { to: cut, ..*rest }, Some(Part { head, from: cut, ..*rest })),
         None => (*rest, None),
     })
+}
+
+/// Where a file can be cut, as its beginning tells too, and what it is encoded in.
+fn cuts(resource: &Resource, file: &File) -> Result<(Cuts, Charset)> {
+    let mut head = vec![0; HEAD_BYTES];
+    let length = loop {
+        match file.read_at(&mut head, 0) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => (),
+            Err(e) => return Err(Error::io("read", resource.place.to_string(), &e)),
+            Ok(length) => break length,
+        }
+    };
+    read::cuts(resource, &head[..length])
 }
 
 /// The place behind the first line end from `at` on.
@@ -146,6 +173,7 @@ fn line_end(file: &File, mut at: u64, resource: &Resource) -> Result<Option<u64>
 fn record_end(
     resource: &Resource,
     file: File,
+    charset: Charset,
     rest: &Part,
     size: u64,
     options: &ReadOptions,
@@ -155,7 +183,7 @@ fn record_end(
     let begin = input.head;
     let options = ReadOptions { bad: Arc::new(Bad::new(Policy::Skip)?), ..options.clone() };
     let input = Box::new(Steps { input, step: step(size) });
-    let part = PartOf { input, in_the_middle: rest.from > 0, end: u64::MAX };
+    let part = PartOf { input, in_the_middle: rest.from > 0, charset, end: u64::MAX };
     let mut source = read::open_part(resource, part, &options)?;
     let (mut records, mut more) = (Vec::new(), true);
     while more {
@@ -234,7 +262,7 @@ impl Input for Bytes {
         let got = self.file.read(&mut buffer[..length]);
         let got = got.map_err(|e| Error::io("read", &self.name, &e))?;
         if got == 0 && length > 0 {
-            return Err(Error::incomplete(format!("{} is shorter than it was", self.name)));
+            return Err(shrunk(&self.name));
         }
         if self.head > 0 {
             self.head -= got as u64;
@@ -318,6 +346,42 @@ mod tests {
                 assert_eq!(count == 1, size == 1_000_000, "{format} {size}: {count}");
             }
         }
+    }
+
+    #[test]
+    fn the_parts_of_what_is_not_utf_8_together_are_the_file() {
+        let rows = "na\u{ef}ve,\"x\n\u{e9}\"\r\n\u{df},\u{20ac}\n".repeat(2000);
+        let latin: Vec<u8> = format!("a,\u{fc}\n{rows}")
+            .chars()
+            .map(|c| if c == '\u{20ac}' { 0x80 } else { c as u32 as u8 })
+            .collect();
+        for size in [1, 5000, 20_000] {
+            for format in ["text", "csv", "csv,header=no", "text,kv"] {
+                let format = format!("{format},encoding=windows-1252");
+                assert!(cut(&format, &latin, size) > 1, "{format} {size}");
+            }
+            // A mark knows better, in the middle of the file too.
+            let marked = format!("\u{feff}a,\u{fc}\n{rows}");
+            for format in ["text,encoding=latin1", "csv,encoding=latin1"] {
+                assert!(cut(format, marked.as_bytes(), size) > 1, "{format} {size}");
+            }
+            for format in ["text,invalid=replace", "csv,invalid=replace", "text,invalid=base64"] {
+                assert!(cut(format, &latin, size) > 1, "{format} {size}");
+            }
+            let wide: Vec<u8> = marked.encode_utf16().flat_map(u16::to_be_bytes).collect();
+            assert_eq!(["text", "csv"].map(|format| cut(format, &wide, size)), [1, 1]);
+            assert_eq!(cut("text,encoding=gb18030", &latin, size), 1);
+        }
+        // What is compressed has no parts, whatever it is called.
+        let mut packed = Vec::new();
+        let mut encoder = flate2::write::GzEncoder::new(&mut packed, flate2::Compression::fast());
+        std::io::Write::write_all(&mut encoder, rows.as_bytes()).unwrap();
+        encoder.finish().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, packed).unwrap();
+        let resource = Resource::parse(format!("text:{}", path.display()).as_ref(), None).unwrap();
+        assert_eq!(cuts(&resource, &File::open(&path).unwrap()).unwrap().0, Cuts::Nowhere);
     }
 
     #[test]

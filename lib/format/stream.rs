@@ -1,30 +1,31 @@
 //! Resources as streams of NDJSON, for stages that read records whatever they come from.
 
 use super::bytes;
-use super::compression::decode;
+use super::decompression::{decode, unpack};
+use super::encoding::{Coding, Decoded};
 use super::read;
 use super::resource::Resource;
 use super::{ReadOptions, Source};
 use crate::error::Result;
 use crate::record::stream::Input;
 
-/// The records of `resources`, one after the other, as one stream. A single NDJSON file is that
-/// stream as it is: whoever reads it checks it, and names its lines.
+/// The records of `resources`, one after the other, as one stream. A single NDJSON file without
+/// options is that stream as it is: whoever reads it checks it, and names its lines.
 ///
 /// # Errors
 /// What the resources say.
 pub fn open(resources: &[Resource], options: &ReadOptions) -> Result<Box<dyn Input>> {
     if let [resource] = resources
-        && resource.spec.name() == "ndjson"
+        && resource.spec.text() == "ndjson"
         && !resource.packing().zipped
         && let [place] = resource.place.clone().expand()?.as_slice()
     {
-        resource.spec.finish("")?;
         let input = bytes::open(place, options)?;
-        return match resource.packing().codec {
-            Some(codec) => decode(codec, input),
-            None => Ok(input),
+        let input = match resource.packing().codec {
+            Some(codec) => decode(codec, input)?,
+            None => input,
         };
+        return Ok(Box::new(Decoded::new(unpack(input)?, Coding::default())));
     }
     let names: Vec<String> = resources.iter().map(Resource::to_string).collect();
     let source = read::open(resources, options)?;

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::WriteOptions;
 use super::bytes::lower;
 use super::compression::Encoder;
+use super::encoding::{self, Charset};
 use super::place::Place;
 use super::resource::Resource;
 use super::whole::WholeFile;
@@ -25,6 +26,7 @@ const BUFFER_BYTES: usize = 128 * 1024;
 pub struct Target {
     name: String,
     state: State,
+    charset: Option<encoding::Encoder>,
     /// Set when the output is given up: encoders write their last words when they are dropped, and
     /// those would make half an output look whole.
     abandoned: Arc<AtomicBool>,
@@ -57,7 +59,13 @@ impl Target {
         let member = member.strip_suffix(".zip").unwrap_or(member);
         let encoder =
             Encoder::new(packing, member, buffered).map_err(|e| lower(&name, "write", e))?;
-        Ok(Target { name, state: State::Open(Box::new(encoder)), abandoned })
+        Ok(Target { name, state: State::Open(Box::new(encoder)), charset: None, abandoned })
+    }
+
+    /// The same, for text that is to be written in `charset`.
+    pub fn in_charset(mut self, charset: Option<Charset>) -> Target {
+        self.charset = encoding::Encoder::new(charset);
+        self
     }
 
     /// The name for messages.
@@ -71,6 +79,8 @@ impl Target {
     /// As [`Target::write`].
     pub fn declare(&mut self, facts: &Facts) -> Result<()> {
         match &mut self.state {
+            // In another encoding it is no records.
+            State::Open(_) if self.charset.is_some() => Ok(()),
             State::Open(encoder) => match encoder.as_mut() {
                 Encoder::Plain(Buffered { raw: Raw::Standard(output), .. }) => {
                     output.declare(facts)
@@ -84,8 +94,15 @@ impl Target {
     /// Takes bytes.
     ///
     /// # Errors
-    /// When they cannot be kept.
+    /// When they cannot be kept; `BadInput` with the line for what the encoding lacks.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let bytes = match &mut self.charset {
+            None => bytes,
+            Some(charset) => {
+                let name = &self.name;
+                charset.encode(bytes).map_err(|why| Error::input(format!("{name}: {why}")))?
+            }
+        };
         let result = match &mut self.state {
             State::Open(encoder) => encoder.write_all(bytes),
             _ => Err(io::Error::other("it was ended already")),

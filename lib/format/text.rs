@@ -2,16 +2,18 @@
 //! `text,words` (read only) a record for each word.
 //!
 //! A last line without its end counts; a first BOM and the CR of CRLF are dropped; empty lines are
-//! records. Text is UTF-8. What a line cannot hold is refused when writing: a line end inside, a
-//! CR at the end, a BOM at the very start, in a key also a TAB.
+//! records. A line that is not text in its encoding is bad, unless `invalid=` says otherwise. What
+//! a line cannot hold is refused when writing: a line end inside, a CR at the end, a BOM at the
+//! very start, in a key also a TAB.
 
+use super::encoding::{Charset, Coding, Decoded, HINT, Invalid};
 use super::spec::Spec;
 use super::target::Target;
 use super::{FILL_BYTES, Position, ReadOptions, Sink, Source, lines};
 use crate::error::{Error, Result};
 use crate::record::block::{Block, Blocks, Line, flaw_error};
 use crate::record::stream::Input;
-use crate::record::text::{push_string, string_bytes};
+use crate::record::text::{push_bytes, push_string, string_bytes, value_bytes};
 use crate::record::{Flaw, scan};
 
 /// What a record is.
@@ -26,36 +28,46 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// Reads the options of the format.
+    /// Reads the options of the format: what a record is, and how text is written down.
     ///
     /// # Errors
-    /// When they are not `kv` or `words`.
-    pub fn parse(spec: &Spec) -> Result<Shape> {
+    /// When one is unknown, or they do not go together.
+    pub fn parse(spec: &Spec) -> Result<(Shape, Coding)> {
         let mut spec = spec.clone();
         let (pairs, words) = (spec.flag("kv")?, spec.flag("words")?);
-        spec.finish("kv, words")?;
+        let coding = Coding::take(&mut spec)?;
+        spec.finish("kv, words, encoding=, invalid=")?;
         match (pairs, words) {
-            (false, false) => Ok(Shape::Line),
-            (true, false) => Ok(Shape::Pair),
-            (false, true) => Ok(Shape::Word),
+            (false, false) => Ok((Shape::Line, coding)),
+            (true, false) => Ok((Shape::Pair, coding)),
             (true, true) => Err(spec.refuse("kv and words do not go together")),
+            (false, true) if coding.invalid == Invalid::Base64 => {
+                Err(spec.refuse("invalid=base64 and words do not go together"))
+            }
+            (false, true) => Ok((Shape::Word, coding)),
         }
     }
 }
 
 /// Records from lines of text.
 pub struct Reader {
-    blocks: Blocks<Box<dyn Input>>,
+    blocks: Blocks<Decoded<Box<dyn Input>>>,
     shape: Shape,
+    invalid: Invalid,
     options: ReadOptions,
     spare: Vec<u8>,
 }
 
 impl Reader {
-    /// Reads the lines of `input`.
-    pub fn new(input: Box<dyn Input>, shape: Shape, options: &ReadOptions) -> Reader {
+    /// Reads the lines of `input`, as UTF-8; `invalid` says what becomes of those that are none.
+    pub fn new(
+        input: Decoded<Box<dyn Input>>,
+        shape: Shape,
+        invalid: Invalid,
+        options: &ReadOptions,
+    ) -> Reader {
         let blocks = Blocks::new(input, options.max_record).eager();
-        Reader { blocks, shape, options: options.clone(), spare: Vec::new() }
+        Reader { blocks, shape, invalid, options: options.clone(), spare: Vec::new() }
     }
 
     /// The same, but these bytes do not begin their file.
@@ -78,16 +90,32 @@ impl Reader {
             };
             match text {
                 Ok(text) => push_records(text, self.shape, out),
-                Err(flaw) => {
-                    let line = Line { text: raw, number, at };
-                    let error =
-                        flaw_error(self.blocks.name(), line, Flaw { at: flaw, what: "not UTF-8" });
-                    self.options.bad.reject(error, raw)?;
-                }
+                Err(flaw) => self.convert_invalid(Line { text: raw, number, at }, flaw, out)?,
             }
             at = end + 1;
         }
         Ok(())
+    }
+
+    /// Converts a line that is not UTF-8 from byte `flaw` on.
+    fn convert_invalid(&self, line: Line<'_>, flaw: usize, out: &mut Vec<u8>) -> Result<()> {
+        let charset = self.blocks.ahead().0.charset();
+        match self.invalid {
+            Invalid::Replace => {
+                push_records(&String::from_utf8_lossy(line.text), self.shape, out);
+                Ok(())
+            }
+            // Of another encoding, which its byte order mark told, the bytes are gone.
+            Invalid::Base64 if charset == Charset::Utf8 => {
+                push_raw(line.text, self.shape, out);
+                Ok(())
+            }
+            Invalid::Fail | Invalid::Base64 => {
+                let flaw = Flaw { at: flaw, what: charset.flaw() };
+                let error = flaw_error(self.blocks.name(), line, flaw).hint(HINT);
+                self.options.bad.reject(error, line.text)
+            }
+        }
     }
 }
 
@@ -103,8 +131,28 @@ impl Source for Reader {
     }
 
     fn position(&self) -> Option<Position> {
-        Some(Position { head: 0, next: self.blocks.position() })
+        let (input, rest) = self.blocks.ahead();
+        Some(Position { head: 0, next: input.position(rest) })
     }
+}
+
+/// The record of a line that is not UTF-8.
+fn push_raw(line: &[u8], shape: Shape, out: &mut Vec<u8>) {
+    match shape {
+        Shape::Line | Shape::Word => push_bytes(out, line),
+        Shape::Pair => {
+            let tab = memchr::memchr(b'\t', line);
+            out.push(b'[');
+            push_bytes(out, &line[..tab.unwrap_or(line.len())]);
+            out.push(b',');
+            match tab {
+                Some(tab) => push_bytes(out, &line[tab + 1..]),
+                None => out.extend_from_slice(b"null"),
+            }
+            out.push(b']');
+        }
+    }
+    out.push(b'\n');
 }
 
 fn push_records(text: &str, shape: Shape, out: &mut Vec<u8>) {
@@ -176,7 +224,7 @@ impl Writer {
                 }
                 match value {
                     b"null" => (),
-                    [b'"', ..] => {
+                    _ if value[0] == b'"' || is_base64(value) => {
                         self.lines.push(b'\t');
                         push_text(&mut self.lines, value, "the value")?;
                     }
@@ -224,12 +272,21 @@ impl Sink for Writer {
     }
 }
 
-/// Appends the text of a string.
+/// Whether a value is bytes that travel as `{"$base64":"..."}`.
+fn is_base64(value: &[u8]) -> bool {
+    value.first() == Some(&b'{') && value_bytes(value).is_ok()
+}
+
+/// Appends the text of a string, or the bytes that travel as `{"$base64":"..."}`.
 fn push_text(
     out: &mut Vec<u8>,
     value: &[u8],
     what: &'static str,
 ) -> std::result::Result<(), &'static str> {
+    if is_base64(value) {
+        out.extend_from_slice(&value_bytes(value)?);
+        return Ok(());
+    }
     if value.first() != Some(&b'"') {
         return Err(match what {
             "the key" => "its key is not a string",

@@ -15,16 +15,17 @@ pub fn create(resource: &Resource, options: &WriteOptions) -> Result<Box<dyn Sin
     let target = || Target::create(resource, options);
     match spec.name() {
         "ndjson" => {
-            spec.finish("")?;
-            Ok(Box::new(ndjson::Writer::new(target()?)))
+            let coding = ndjson::parse(spec)?;
+            Ok(Box::new(ndjson::Writer::new(target()?.in_charset(coding.charset))))
         }
         "text" => {
-            let shape = text::Shape::parse(spec)?;
-            Ok(Box::new(text::Writer::new(target()?, shape)?))
+            let (shape, coding) = text::Shape::parse(spec)?;
+            Ok(Box::new(text::Writer::new(target()?.in_charset(coding.charset), shape)?))
         }
         "csv" => {
             let dialect = csv::Dialect::parse(spec)?;
-            Ok(Box::new(csv::Writer::new(target()?, &dialect)?))
+            let target = target()?.in_charset(dialect.coding.charset);
+            Ok(Box::new(csv::Writer::new(target, &dialect)?))
         }
         "leveldb" => {
             spec.finish("")?;

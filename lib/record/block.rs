@@ -77,8 +77,6 @@ pub struct Blocks<I> {
     max_record: usize,
     eager: bool,
     state: State,
-    /// How many bytes of the stream were read.
-    read: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -97,7 +95,7 @@ impl<I: Input> Blocks<I> {
     /// To cut `input`, whose lines are at most `max_record` bytes long.
     pub fn new(input: I, max_record: usize) -> Blocks<I> {
         let (rest, next_line, state) = (Vec::new(), 1, State::Start);
-        Blocks { input, rest, next_line, max_record, eager: false, state, read: 0 }
+        Blocks { input, rest, next_line, max_record, eager: false, state }
     }
 
     /// The same, but with smaller blocks where more would have to be waited for: for stages that
@@ -118,9 +116,9 @@ impl<I: Input> Blocks<I> {
         self.input.name()
     }
 
-    /// Where in the stream the next block begins.
-    pub fn position(&self) -> u64 {
-        self.read - self.rest.len() as u64
+    /// The stream, and what was read of it that is in no block yet.
+    pub fn ahead(&self) -> (&I, &[u8]) {
+        (&self.input, &self.rest)
     }
 
     /// The stream itself, for what it knows beside its bytes.
@@ -218,7 +216,6 @@ impl<I: Input> Blocks<I> {
             buffer.resize(old + room, 0);
             let got = self.input.read(&mut buffer[old..])?;
             buffer.truncate(old + got);
-            self.read += got as u64;
             match self.state {
                 _ if got == 0 => self.state = State::End,
                 State::Start if buffer.len() < BOM.len() && BOM.starts_with(buffer) => continue,
@@ -237,6 +234,12 @@ impl<I: Input> Blocks<I> {
 
 /// The error for a flaw of a record on a line of `name`, with an excerpt around the place.
 pub fn flaw_error(name: &str, line: Line<'_>, flaw: Flaw) -> Error {
+    flaw_error_behind(name, line, 0, flaw)
+}
+
+/// The same for a line of which only the text from byte `before` on is at hand; the flaw's place
+/// is one in that text.
+pub fn flaw_error_behind(name: &str, line: Line<'_>, before: u64, flaw: Flaw) -> Error {
     const BEFORE: usize = 20;
     const BEHIND: usize = 40;
     let from = flaw.at.saturating_sub(BEFORE);
@@ -253,11 +256,14 @@ pub fn flaw_error(name: &str, line: Line<'_>, flaw: Flaw) -> Error {
             shown.push_str(&format!("\\x{byte:02x}"));
         }
     }
+    let what = match line.text.get(flaw.at) {
+        Some(0) => "a NUL byte",
+        _ => flaw.what,
+    };
     Error::input(format!(
-        "{name}: line {}, byte {}: {} (at: {}{shown}{})",
+        "{name}: line {}, byte {}: {what} (at: {}{shown}{})",
         line.number,
-        flaw.at + 1,
-        flaw.what,
+        before + flaw.at as u64 + 1,
         if from > 0 { "..." } else { "" },
         if to < line.text.len() { "..." } else { "" },
     ))

@@ -18,8 +18,39 @@ type Scan<T> = Result<T, Flaw>;
 pub fn check(record: &[u8]) -> Scan<()> {
     check_utf8(record)?;
     let start = skip_space(record, 0);
-    let end = value(record, start, 0)?;
+    let end = value::<false>(record, start, 0)?;
     expect_end(record, end)
+}
+
+/// The same, where NaN and Infinity count as values.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_with_nan(record: &[u8]) -> Scan<()> {
+    check_utf8(record)?;
+    let start = skip_space(record, 0);
+    let end = value::<true>(record, start, 0)?;
+    expect_end(record, end)
+}
+
+/// Where the value ends that `text` begins with, whatever comes behind it; with `nan`, NaN and
+/// Infinity are values too. Whether it is UTF-8 is not looked at.
+///
+/// # Errors
+/// The first flaw and its place. One less than [`OPEN_BYTES`] before the end of the text may be
+/// none with more text behind it.
+pub fn prefix(text: &[u8], nan: bool) -> Scan<usize> {
+    if nan { value::<true>(text, 0, 0) } else { value::<false>(text, 0, 0) }
+}
+
+/// How close to the end of a text a flaw may be but the text's being cut: no word, escape or
+/// character is longer.
+pub const OPEN_BYTES: usize = 12;
+
+/// How long the text is of what Python writes for a number that JSON has not, if `text` begins so.
+pub fn not_a_number(text: &[u8]) -> Option<usize> {
+    let names: [&[u8]; 3] = [b"NaN", b"Infinity", b"-Infinity"];
+    names.iter().find(|name| text.starts_with(name)).map(|name| name.len())
 }
 
 /// One step of a path into a value.
@@ -56,7 +87,7 @@ impl Fields {
         let start = skip_space(record, 0);
         let (paths, found) = (&self.paths, &mut self.found);
         let end = match record.get(start) {
-            Some(b'{') => object(record, start, 0, |name, value| {
+            Some(b'{') => object::<false>(record, start, 0, |name, value| {
                 for (path, found) in paths.iter().zip(found.iter_mut()) {
                     if let Some(Step::Name(wanted)) = path.first()
                         && same_name(&record[name.clone()], wanted)
@@ -65,14 +96,14 @@ impl Fields {
                     }
                 }
             })?,
-            Some(b'[') => array(record, start, 0, |index, value| {
+            Some(b'[') => array::<false>(record, start, 0, |index, value| {
                 for (path, found) in paths.iter().zip(found.iter_mut()) {
                     if path.first() == Some(&Step::Index(index)) {
                         *found = descend(record, value.clone(), &path[1..]);
                     }
                 }
             })?,
-            _ => value(record, start, 0)?,
+            _ => value::<false>(record, start, 0)?,
         };
         expect_end(record, end)?;
         for (path, found) in self.paths.iter().zip(self.found.iter_mut()) {
@@ -121,7 +152,7 @@ impl Parts<'_> {
         match self.text.get(start) {
             None | Some(b'}' | b']') => None,
             Some(_) => {
-                self.at = value(self.text, start, 0).ok()?;
+                self.at = value::<false>(self.text, start, 0).ok()?;
                 Some(start..self.at)
             }
         }
@@ -177,18 +208,38 @@ fn skip_space(text: &[u8], mut at: usize) -> usize {
 }
 
 /// Scans the value that starts at `at`; returns its end.
-fn value(text: &[u8], at: usize, depth: usize) -> Scan<usize> {
+fn value<const NAN: bool>(text: &[u8], at: usize, depth: usize) -> Scan<usize> {
     match text.get(at) {
         Some(b'"') => string(text, at),
-        Some(b'-' | b'0'..=b'9') => number(text, at),
-        Some(b'{') => object(text, at, depth, |_, _| ()),
-        Some(b'[') => array(text, at, depth, |_, _| ()),
+        Some(b'-' | b'0'..=b'9') => number(text, at).or_else(|flaw| {
+            // A sign may be that of Infinity.
+            if text[at] == b'-' && flaw.at == at + 1 {
+                no_value::<NAN>(text, at, flaw)
+            } else {
+                Err(flaw)
+            }
+        }),
+        Some(b'{') => object::<NAN>(text, at, depth, |_, _| ()),
+        Some(b'[') => array::<NAN>(text, at, depth, |_, _| ()),
         Some(b't') => word(text, at, b"true"),
         Some(b'f') => word(text, at, b"false"),
         Some(b'n') => word(text, at, b"null"),
-        Some(_) => flaw(at, "expected a value"),
+        Some(_) => no_value::<NAN>(text, at, Flaw { at, what: "expected a value" }),
         None => flaw(at, "the record ends where a value should be"),
     }
+}
+
+/// The flaw of what is no value; with `NAN`, the end of what is NaN or Infinity.
+#[cold]
+fn no_value<const NAN: bool>(text: &[u8], at: usize, other: Flaw) -> Scan<usize> {
+    let what = match not_a_number(&text[at..]) {
+        None => return Err(other),
+        Some(length) if NAN => return Ok(at + length),
+        Some(3) => "NaN is no JSON (mc-cat ndjson,nan=null takes it for null)",
+        Some(8) => "Infinity is no JSON (mc-cat ndjson,nan=null takes it for null)",
+        Some(_) => "-Infinity is no JSON (mc-cat ndjson,nan=null takes it for null)",
+    };
+    flaw(at, what)
 }
 
 #[inline]
@@ -198,7 +249,7 @@ fn word(text: &[u8], at: usize, word: &[u8]) -> Scan<usize> {
 
 /// Scans an object from its brace, and shows each member's name literal and value.
 #[inline]
-fn object(
+fn object<const NAN: bool>(
     text: &[u8],
     open: usize,
     depth: usize,
@@ -221,7 +272,7 @@ fn object(
             return flaw(at, "expected ':' after a member name");
         }
         at = skip_space(text, at + 1);
-        let end = value(text, at, depth + 1)?;
+        let end = value::<NAN>(text, at, depth + 1)?;
         member(name, at..end);
         at = skip_space(text, end);
         match text.get(at) {
@@ -235,7 +286,7 @@ fn object(
 
 /// Scans an array from its bracket, and shows each element's index and place.
 #[inline]
-fn array(
+fn array<const NAN: bool>(
     text: &[u8],
     open: usize,
     depth: usize,
@@ -249,7 +300,7 @@ fn array(
         return Ok(at + 1);
     }
     for index in 0.. {
-        let end = value(text, at, depth + 1)?;
+        let end = value::<NAN>(text, at, depth + 1)?;
         element(index, at..end);
         at = skip_space(text, end);
         match text.get(at) {

@@ -98,6 +98,54 @@ pub fn value_bytes(value: &[u8]) -> Result<Cow<'_, [u8]>, &'static str> {
     }
 }
 
+/// Appends a valid value without the white space between its tokens.
+pub fn push_compact(out: &mut Vec<u8>, value: &[u8]) {
+    push_tokens(out, value, |out, rest| match rest[0] {
+        b' ' | b'\t' | b'\r' | b'\n' => 1,
+        byte => {
+            out.push(byte);
+            1
+        }
+    });
+}
+
+/// Appends a value that is valid but for NaN and Infinity, with null for each of them.
+pub fn push_without_nan(out: &mut Vec<u8>, value: &[u8]) {
+    push_tokens(out, value, |out, rest| match scan::not_a_number(rest) {
+        Some(length) => {
+            out.extend_from_slice(b"null");
+            length
+        }
+        None => {
+            out.push(rest[0]);
+            1
+        }
+    });
+}
+
+/// Appends the strings of a value as they are; `push` appends what else is there, and says how
+/// much of what it was given that was.
+fn push_tokens(out: &mut Vec<u8>, value: &[u8], push: impl Fn(&mut Vec<u8>, &[u8]) -> usize) {
+    let mut at = 0;
+    while at < value.len() {
+        if value[at] != b'"' {
+            at += push(out, &value[at..]);
+            continue;
+        }
+        let start = at;
+        at += 1;
+        while let Some(length) = memchr::memchr2(b'"', b'\\', &value[at..]) {
+            at += length + 1;
+            if value[at - 1] == b'"' {
+                break;
+            }
+            at += 1;
+        }
+        at = at.min(value.len());
+        out.extend_from_slice(&value[start..at]);
+    }
+}
+
 /// Undoes the escapes of a literal's inside; `first` is the place of the first backslash.
 fn unescape(inner: &[u8], first: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(inner.len());
@@ -182,6 +230,16 @@ mod tests {
         for (given, bytes) in pairs {
             assert_eq!(string_bytes(given).as_ref(), bytes);
         }
+    }
+
+    #[test]
+    fn white_space_and_nan_go_outside_of_strings_only() {
+        let value = b"{ \"a b\\\" NaN\" :\n[NaN,\t-Infinity , Infinity, \"\\\\\", -1 ] }";
+        let (mut compact, mut without) = (Vec::new(), Vec::new());
+        push_compact(&mut compact, value);
+        assert_eq!(compact, b"{\"a b\\\" NaN\":[NaN,-Infinity,Infinity,\"\\\\\",-1]}");
+        push_without_nan(&mut without, &compact);
+        assert_eq!(without, b"{\"a b\\\" NaN\":[null,null,null,\"\\\\\",-1]}");
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct PipeInput {
     file: File,
     name: String,
     is_fifo: bool,
+    /// How long it is, where it is a file.
+    size: u64,
     upstream: Option<Upstream>,
 }
 
@@ -74,7 +76,8 @@ impl PipeInput {
             asked: None,
             relied_on: false,
         });
-        PipeInput { file, name, is_fifo, upstream }
+        let size = size(&file);
+        PipeInput { file, name, is_fifo, size, upstream }
     }
 
     /// Reads what is there, at least a byte unless the end is reached.
@@ -113,6 +116,9 @@ impl PipeInput {
 impl Input for PipeInput {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let got = self.read_some(buffer).map_err(|e| Error::io("read", &self.name, &e))?;
+        if got == 0 && !buffer.is_empty() && size(&self.file) < self.size {
+            return Err(shrunk(&self.name));
+        }
         if let Some(upstream) = &mut self.upstream {
             upstream.bytes += got as u64;
             if got == 0 && !buffer.is_empty() && !upstream.ended {
@@ -143,6 +149,16 @@ impl Input for PipeInput {
     fn promised(&mut self) -> Option<Facts> {
         self.upstream.as_mut()?.promised()
     }
+}
+
+/// How long a file is; 0 for what is none.
+fn size(file: &File) -> u64 {
+    file.metadata().map_or(0, |found| if found.is_file() { found.len() } else { 0 })
+}
+
+/// The error for a file whose end came too early.
+pub fn shrunk(name: &str) -> Error {
+    Error::input(format!("{name}: it became shorter while it was read; is somebody writing it?"))
 }
 
 impl Upstream {

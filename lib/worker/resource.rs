@@ -69,7 +69,7 @@ fn first_part(
     let [Resource { place: Place::Path(path), .. }] = found.as_slice() else {
         return Ok(vec![whole]);
     };
-    if read::cuts(&found[0])? == Cuts::Nowhere || !is_file(path)? {
+    if read::cuts(&found[0], b"")?.0 == Cuts::Nowhere || !is_file(path)? {
         return Ok(vec![whole]);
     }
     let (file, state) = open_file(path, resource.part.as_ref())?;

@@ -30,6 +30,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(200, b'8\r\n' + CSV + b'\r\n0\r\n\r\n', length=False, **{'Transfer-Encoding': 'chunked'})
         elif path == '/cut.csv':
             self.answer(200, b'8\r\n' + CSV + b'\r\n8\r\n1,', length=False, **{'Transfer-Encoding': 'chunked'})
+        elif path == '/packed.csv': self.answer(200, gzip.compress(CSV), **{'Content-Encoding': 'gzip'})
+        elif path == '/twice.csv': self.answer(200, gzip.compress(gzip.compress(CSV)), **{'Content-Encoding': 'x-gzip, GZIP'})
+        elif path == '/named.csv.gz': self.answer(200, gzip.compress(CSV), **{'Content-Encoding': 'gzip'})
+        elif path == '/both.csv.gz': self.answer(200, gzip.compress(gzip.compress(CSV)), **{'Content-Encoding': 'gzip'})
+        elif path == '/same.csv': self.answer(200, CSV, **{'Content-Encoding': 'identity'})
+        elif path == '/bare.csv': self.answer(200, gzip.compress(CSV))
+        elif path == '/brotli.csv': self.answer(200, CSV, **{'Content-Encoding': 'br'})
+        elif path == '/lie.csv': self.answer(200, CSV, **{'Content-Encoding': 'gzip'})
+        elif path == '/asked.csv': self.answer(200, b'asked\n' + self.headers['Accept-Encoding'].replace(', ', ' ').encode())
+        elif path == '/part.csv': self.answer(206, CSV, **{'Content-Range': 'bytes 0-7/100'})
         elif path == '/broken.csv': self.answer(500)
         else: self.answer(404)
 server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
@@ -79,6 +89,25 @@ fn bodies_are_read_whole_or_refused() {
     server.cat("/loop").stdout("").stderr_has("too many redirects").fails(4);
     server.cat("/short.csv").stderr_has("the connection was lost").fails(4);
     server.cat("/cut.csv").stderr_has("the connection was lost").fails(4);
+}
+
+#[test]
+fn what_a_body_was_encoded_in_for_the_way_is_undone() {
+    let server = Server::start();
+    let record = rows![{"a": "1", "b": "2"}];
+    for path in
+        ["/packed.csv", "/twice.csv", "/named.csv.gz", "/both.csv.gz", "/same.csv", "/bare.csv"]
+    {
+        server.cat(path).stdout(&record).succeeds();
+    }
+    server.cat("/asked.csv").stdout("{\"asked\":\"gzip zstd\"}\n").succeeds();
+    server.cat("/brotli.csv").stdout("").stderr_has("its Content-Encoding is br, which").fails(3);
+    server.cat("/lie.csv").stdout("").stderr_has("/lie.csv: it is not gzip").fails(3);
+    server
+        .cat("/part.csv")
+        .stdout("")
+        .stderr_has("/part.csv: the server sent a part of it")
+        .fails(3);
 }
 
 #[test]

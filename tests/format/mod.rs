@@ -3,6 +3,7 @@
 mod compression; // .gz .zst .bz2 .xz, both ways, against the programs
 mod csv; // against Python's csv, both ways
 mod edges; // empty, cut, CRLF, BOM, no final line end: every format
+mod encoding; // byte order marks, encoding=, invalid=, against Python's codecs
 mod files; // trees of files
 mod http; // against a server of Python's
 mod output; // whole or not at all, whatever happens

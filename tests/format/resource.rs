@@ -72,8 +72,28 @@ fn what_is_no_resource_is_refused_before_anything_is_read() {
 }
 
 #[test]
+fn a_url_is_read_or_its_scheme_is_named() {
+    let dir = dir();
+    let path = write(&dir, "a b.csv", "x\n1\n");
+    let url = format!("file://{}", path.display()).replace(' ', "%20");
+    mc("cat").arg(&url).stdout("{\"x\":\"1\"}\n").succeeds();
+    mc("cat").arg(format!("text:{url}")).stdout("\"x\"\n\"1\"\n").succeeds();
+    mc("gather").args(["-o", &url]).stdin("{\"x\":2}\n").succeeds();
+    assert_eq!(std::fs::read(&path).unwrap(), b"x\n2\n");
+    for url in
+        ["s3://bucket/a.csv", "csv:s3://bucket/a.csv", "ftp://host/a.csv", "gs://b/a", "hdfs://n/a"]
+    {
+        let scheme = url.trim_start_matches("csv:").split(':').next().unwrap();
+        refused(&[url], &format!("{scheme}:// cannot be read or written here: http://, https://"));
+        let call = mc("gather").args(["-o", url]).stdin("").stdout("");
+        call.stderr_has(format!("{scheme}:// cannot be")).fails(2);
+    }
+    refused(&["file://host/a.csv"], "a file of this machine is file:///PATH");
+}
+
+#[test]
 fn unknown_and_unfit_options_are_refused() {
-    refused(&["ndjson,typed:-"], "no option 'typed' here; there are none");
+    refused(&["ndjson,typed:-"], "no option 'typed' here; there are encoding=, invalid=");
     refused(&["csv,tpyed:-"], "no option 'tpyed' here; there are header=, delim=");
     refused(&["csv,tpyed:-"], "(did you mean typed?)");
     refused(&["csv,delimiter=;:-"], "(did you mean delim?)");

@@ -5,7 +5,6 @@ mod calls;
 mod failures;
 mod forms;
 mod order;
-mod pipes;
 mod streams;
 
 /// The numbers from 1 to `last`, a line each.

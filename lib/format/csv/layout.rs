@@ -87,8 +87,8 @@ pub(super) fn push_field(out: &mut Vec<u8>, field: Field<'_>, typed: bool, null:
         match std::str::from_utf8(&text) {
             _ if field.plain => out.extend_from_slice(&text),
             Ok(text) => push_escaped(out, text),
-            // The row is rejected for it when it is whole.
-            Err(_) => (),
+            // The row is judged for it when it is whole.
+            Err(_) => push_escaped(out, &String::from_utf8_lossy(&text)),
         }
         out.push(b'"');
     }

@@ -2,7 +2,7 @@
 //!
 //! Values are strings unless `typed` or `null=` says otherwise. What the format does not allow is
 //! refused with the row's number: ragged rows, text behind a closing quote, a quote that is never
-//! closed. It guesses nothing: neither delimiter, encoding (it is UTF-8), nor types.
+//! closed. It guesses nothing: neither delimiter nor types.
 
 mod layout;
 mod reader;
@@ -12,6 +12,7 @@ mod writer;
 pub use reader::Reader;
 pub use writer::Writer;
 
+use super::encoding::Coding;
 use super::spec::Spec;
 use crate::error::Result;
 use crate::record::scan;
@@ -33,6 +34,8 @@ pub struct Dialect {
     columns: Vec<String>,
     /// Whether text may follow a closing quote (it then belongs to the field), as in Python's csv.
     lax: bool,
+    /// How text is written down.
+    pub(super) coding: Coding,
 }
 
 impl Dialect {
@@ -71,8 +74,9 @@ impl Dialect {
         let typed = spec.flag("typed")?;
         let null = spec.value("null")?.map(String::into_bytes);
         let lax = spec.flag("lax")?;
-        spec.finish("header=, delim=, ragged=, col=, typed, null=, lax")?;
-        Ok(Dialect { delimiter, header, pad, typed, null, columns, lax })
+        let coding = Coding::take(&mut spec)?;
+        spec.finish("header=, delim=, ragged=, col=, typed, null=, lax, encoding=, invalid=")?;
+        Ok(Dialect { delimiter, header, pad, typed, null, columns, lax, coding })
     }
 }
 

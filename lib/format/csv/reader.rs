@@ -4,6 +4,7 @@ use super::layout::{Layout, push_field, take, text_of};
 use super::row::{Classes, Field, Row, split};
 use super::{Dialect, duplicate};
 use crate::error::{Error, Result};
+use crate::format::encoding::{Decoded, HINT, Invalid};
 use crate::format::{FILL_BYTES, Position, ReadOptions, Source};
 use crate::record::stream::Input;
 
@@ -14,7 +15,7 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Records from the rows of a file.
 pub struct Reader {
-    input: Box<dyn Input>,
+    input: Decoded<Box<dyn Input>>,
     dialect: Dialect,
     classes: Classes,
     options: ReadOptions,
@@ -26,8 +27,6 @@ pub struct Reader {
     head: u64,
     /// Whether what comes behind the head is not the file's next row.
     in_the_middle: bool,
-    /// Where in the bytes a row begins that is not to be read any more.
-    end: u64,
     /// The number of the next row, the header not counted, and of its first line.
     row: u64,
     line: u64,
@@ -44,20 +43,20 @@ struct Window {
     /// Whether nothing comes after `bytes`.
     whole: bool,
     begun: bool,
-    /// How many bytes were read in all.
-    read: u64,
-}
-
-impl Window {
-    /// Where in the file the next row begins.
-    fn position(&self) -> u64 {
-        self.read - (self.bytes.len() - self.at) as u64
-    }
 }
 
 impl Reader {
     /// Reads the rows of `input`.
     pub fn new(input: Box<dyn Input>, dialect: &Dialect, options: &ReadOptions) -> Reader {
+        Reader::of(Decoded::new(input, dialect.coding), dialect, options)
+    }
+
+    /// Reads the rows of `input`, as UTF-8.
+    pub(in crate::format) fn of(
+        input: Decoded<Box<dyn Input>>,
+        dialect: &Dialect,
+        options: &ReadOptions,
+    ) -> Reader {
         Reader {
             input,
             classes: Classes::new(dialect.delimiter),
@@ -67,18 +66,20 @@ impl Reader {
             layout: None,
             head: 0,
             in_the_middle: false,
-            end: u64::MAX,
             row: 1,
             line: 1,
         }
     }
 
-    /// The same, but to end at `end`, where a row begins; what comes behind it may have to be read
-    /// to tell where the row before it ends. With `in_the_middle`, what comes behind the head is
-    /// not the row behind it in the file.
-    pub(in crate::format) fn part(mut self, in_the_middle: bool, end: u64) -> Reader {
-        (self.in_the_middle, self.end) = (in_the_middle, end);
+    /// The same, but what comes behind the head is not the row behind it in the file.
+    pub(in crate::format) fn in_the_middle(mut self) -> Reader {
+        self.in_the_middle = true;
         self
+    }
+
+    /// Where in the file the next row begins.
+    fn next_row(&self) -> u64 {
+        self.input.position(&self.window.bytes[self.window.at..])
     }
 
     /// Reads more behind what is there; drops what was used.
@@ -93,7 +94,6 @@ impl Reader {
             window.bytes.resize(old + READ_BYTES.max(old), 0);
             let got = self.input.read(&mut window.bytes[old..])?;
             window.bytes.truncate(old + got);
-            window.read += got as u64;
             window.whole = got == 0;
             if window.begun || window.whole || window.bytes.len() >= BOM.len() {
                 break;
@@ -156,16 +156,20 @@ impl Reader {
                 true => Layout::arrays(first.len()),
                 false => Layout::objects(given),
             });
-            self.head = self.window.position() + end as u64;
+            self.head = self.input.position(&self.window.bytes[self.window.at + end..]);
             if self.in_the_middle {
                 self.window.at += end;
             }
             return Ok(true);
         }
         let mut names = Vec::with_capacity(first.len());
+        let replace = self.dialect.coding.invalid == Invalid::Replace;
         for name in first {
-            let name = String::from_utf8(name);
-            names.push(name.map_err(|_| self.error("the header is not UTF-8"))?);
+            if !replace && std::str::from_utf8(&name).is_err() {
+                let flaw = self.input.charset().flaw();
+                return Err(self.error(&format!("the header is {flaw}")).hint(HINT));
+            }
+            names.push(String::from_utf8_lossy(&name).into_owned());
         }
         if let Some(name) = duplicate(&names) {
             return Err(self.error(&format!("the header has two columns '{name}'")));
@@ -179,7 +183,7 @@ impl Reader {
         let header = &self.window.bytes[self.window.at..self.window.at + end];
         self.line += memchr::memchr_iter(b'\n', header).count() as u64;
         self.window.at += end;
-        self.head = self.window.position();
+        self.head = self.next_row();
         Ok(true)
     }
 
@@ -332,17 +336,34 @@ impl Reader {
             None => out.extend_from_slice(layout.behind),
             Some(taken) => take(out, start, &cells, taken),
         }
+        self.pass_valid((end, breaks), start, out)?;
+        Ok(true)
+    }
+
+    /// Goes on behind the row at hand, whose record begins at `start` of `out`; takes it back where
+    /// it is no text, or too long.
+    fn pass_valid(
+        &mut self,
+        (end, breaks): (usize, u64),
+        start: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
         if !self.is_valid(end) {
+            let text = String::from_utf8_lossy(&out[start..]).into_owned();
             out.truncate(start);
-            self.reject("it is not UTF-8", end, breaks)?;
-        } else if out.len() - start > self.options.max_record {
+            if self.dialect.coding.invalid != Invalid::Replace {
+                let why = format!("it is {} {HINT}", self.input.charset().flaw());
+                return self.reject(&why, end, breaks);
+            }
+            out.extend_from_slice(text.as_bytes());
+        }
+        if out.len() - start > self.options.max_record {
             out.truncate(start);
             let why = format!("a record over {} bytes (--max-record)", self.options.max_record);
-            self.reject(&why, end, breaks)?;
-        } else {
-            self.pass(end, breaks);
+            return self.reject(&why, end, breaks);
         }
-        Ok(true)
+        self.pass(end, breaks);
+        Ok(())
     }
 }
 
@@ -356,7 +377,8 @@ impl Source for Reader {
         let mut more = true;
         while out.len() < full && more {
             let used_up = self.window.at == self.window.bytes.len();
-            if used_up && self.window.whole || self.window.position() >= self.end {
+            let unread = self.window.bytes.len() - self.window.at;
+            if used_up && self.window.whole || self.input.is_behind_end(unread) {
                 more = false;
             } else if used_up || !self.next(&layout, out)? {
                 // What there is goes out before more is waited for.
@@ -371,6 +393,6 @@ impl Source for Reader {
     }
 
     fn position(&self) -> Option<Position> {
-        Some(Position { head: self.head, next: self.window.position() })
+        Some(Position { head: self.head, next: self.next_row() })
     }
 }
