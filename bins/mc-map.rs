@@ -15,7 +15,7 @@ use mycloud::engine::consumer::Feed;
 use mycloud::record::stream::{Input, Summary};
 use mycloud::stage::map::hosts::{self, Remote};
 use mycloud::stage::map::{self, Options};
-use mycloud::worker::Command;
+use mycloud::worker::{Command, Given};
 use mycloud::{Error, Result};
 
 /// Run a command over the records, as often and on as many cores as it takes, and print what it
@@ -30,7 +30,8 @@ struct Args {
     #[arg(value_name = "CMD", trailing_var_arg = true)]
     command: Vec<OsString>,
 
-    /// Run LINE with /bin/sh -c instead
+    /// Run LINE with bash instead, or /bin/sh where there is none; it fails when any member of a
+    /// pipe in it fails
     #[arg(short = 'c', value_name = "LINE", allow_hyphen_values = true)]
     line: Option<OsString>,
 
@@ -116,17 +117,17 @@ impl Args {
         }
     }
 
-    /// The words of the command.
-    fn words(&mut self) -> Result<Vec<OsString>> {
+    /// The command.
+    fn given(&mut self) -> Result<Given> {
         let words = std::mem::take(&mut self.command);
         match (self.line.take(), words.first()) {
-            (Some(line), None) => Ok(Command::shell(line, None).words().to_vec()),
+            (Some(line), None) => Ok(Given::Line(line)),
             (Some(_), Some(word)) => Err(Error::usage(format!(
                 "'{}': -c takes one LINE and no command behind it",
                 word.display()
             ))),
             (None, None) => Err(Error::usage("no command: say CMD [ARG]... or -c LINE")),
-            (None, Some(_)) => Ok(words),
+            (None, Some(_)) => Ok(Given::Words(words)),
         }
     }
 
@@ -141,7 +142,7 @@ impl Args {
             per: if self.per == Per::Shard { map::Per::Shard } else { map::Per::Block },
             slots: self.memory.jobs(),
             block,
-            ok_exit: self.ok_exit.iter().copied().map(i32::from).collect(),
+            ok_exit: self.ok_exit(),
             retries: self.retries,
             timeout: self.timeout,
             bad: self.records.bad()?,
@@ -155,7 +156,7 @@ impl Args {
     /// Maps on this machine.
     fn here(
         &self,
-        words: Vec<OsString>,
+        given: Given,
         input_path: Option<PathBuf>,
         input: Box<dyn Input>,
         session: &mut Session,
@@ -163,37 +164,40 @@ impl Args {
         if self.output.is_some() || !self.ship.is_empty() {
             return Err(Error::usage("-o and --ship are for hosts (-h), or for shards"));
         }
-        let options = self.options(self.program(words)?, input_path)?;
+        let options = self.options(self.program(given)?, input_path)?;
         let (tool, mut output) = (session.tool(), session.stdout());
         let session = &*session;
         map::run(&options, tool, input, &mut output, &|lines| session.pass_on(lines))
     }
 
     /// The command as it is found here.
-    fn program(&self, words: Vec<OsString>) -> Result<Command> {
-        Command::program(words, surroundings::search_path().as_deref())
+    fn program(&self, given: Given) -> Result<Command> {
+        Command::find(given, &self.ok_exit(), surroundings::search_path().as_deref())
+    }
+
+    fn ok_exit(&self) -> Vec<i32> {
+        self.ok_exit.iter().copied().map(i32::from).collect()
     }
 
     /// Maps on hosts.
     fn on_hosts(
         &self,
-        words: Vec<OsString>,
+        given: Given,
         input_path: Option<PathBuf>,
         feed: Feed,
         session: &mut Session,
     ) -> Result<Summary> {
         self.memory.refuse_jobs()?;
-        let cargo = shipping::pack(words, &self.ship, surroundings::search_path().as_deref())?;
+        let cargo = shipping::pack(given, &self.ship, surroundings::search_path().as_deref())?;
         cargo.warnings.iter().for_each(|warning| session.warn(warning));
-        let remote_words = cargo.words.iter().map(|word| word.as_os_str().into()).collect();
-        let options = self.options(Command::elsewhere(cargo.words), input_path)?;
+        let options = self.options(Command::elsewhere(cargo.given.clone())?, input_path)?;
         let reach = self.hosts.reach(session)?;
         let keep = self.output.as_deref();
         let remote = Remote {
             reach: &reach,
             hosts: self.hosts.hosts()?,
             memory: self.memory.given_bytes()?,
-            words: remote_words,
+            given: cargo.given,
             files: cargo.files,
             replicas: 1,
             keep,
@@ -208,7 +212,7 @@ impl Args {
 pub(crate) fn main() -> ExitCode {
     cli::run("mc-map", |mut args: Args, session: &mut Session| {
         args.refuse_what_is_not_there()?;
-        let words = args.words()?;
+        let given = args.given()?;
         let on_hosts = args.hosts.hosts()?.is_some();
         if on_hosts {
             shards::check_output(session, args.output.as_deref())?;
@@ -216,15 +220,15 @@ pub(crate) fn main() -> ExitCode {
         session.guard()?;
         let input_path = surroundings::stdin_path();
         match feed::feed(session, &args.hosts)? {
-            Feed::Records(input) if !on_hosts => args.here(words, input_path, input, session),
+            Feed::Records(input) if !on_hosts => args.here(given, input_path, input, session),
             Feed::Shards(_) if args.per == Per::Shard || args.block.is_some() => Err(Error::usage(
                 "--per and --block are for records: of shards, each is one process's",
             )),
             Feed::Shards(consumer) => {
                 shards::check_output(session, args.output.as_deref())?;
-                args.on_hosts(words, None, Feed::Shards(consumer), session)
+                args.on_hosts(given, None, Feed::Shards(consumer), session)
             }
-            records => args.on_hosts(words, input_path, records, session),
+            records => args.on_hosts(given, input_path, records, session),
         }
     })
 }

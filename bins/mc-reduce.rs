@@ -15,7 +15,7 @@ use mycloud::keyed::order::Limits;
 use mycloud::record::stream::{Facts, Input, Summary};
 use mycloud::stage::map;
 use mycloud::stage::reduce::{self, By, OnHosts, Options, Running, With};
-use mycloud::worker::Command;
+use mycloud::worker::{Command, Given};
 use mycloud::{Error, Result};
 
 /// Reduce the groups of records that are in key order, as mc-shuffle leaves them: to results, by
@@ -37,7 +37,8 @@ struct Args {
     #[arg(value_name = "OP")]
     ops: Vec<String>,
 
-    /// Run LINE with /bin/sh -c over whole groups
+    /// Run LINE over whole groups, with bash, or /bin/sh where there is none; it fails when any
+    /// member of a pipe in it fails
     #[arg(short = 'c', value_name = "LINE", allow_hyphen_values = true)]
     line: Option<OsString>,
 
@@ -75,10 +76,10 @@ impl Args {
     /// What is done with each group: ops or a command, never both.
     fn with(&mut self) -> Result<With> {
         let words = std::mem::take(&mut self.command);
-        let command = match (self.line.take(), words.is_empty()) {
+        let given = match (self.line.take(), words.is_empty()) {
             (Some(_), false) => return Err(Error::usage("say -c LINE or -- CMD, not both")),
-            (Some(line), true) => Command::shell(line, surroundings::search_path().as_deref()),
-            (None, false) => Command::program(words, surroundings::search_path().as_deref())?,
+            (Some(line), true) => Given::Line(line),
+            (None, false) => Given::Words(words),
             (None, true) => return self.with_ops(),
         };
         if let Some(op) = self.ops.first() {
@@ -90,7 +91,8 @@ impl Args {
             return Err(Error::usage("--block is 0 or more than the memory that may be used (-S)"));
         }
         Ok(With::Command(Running {
-            command,
+            command: Command::elsewhere(given.clone())?,
+            given,
             block,
             ok_exit: default_ok.iter().copied().map(i32::from).collect(),
             retries: self.retries.unwrap_or(1),
@@ -118,7 +120,7 @@ impl Args {
 
 pub(crate) fn main() -> ExitCode {
     cli::run("mc-reduce", |mut args: Args, session: &mut Session| {
-        let options = Options {
+        let mut options = Options {
             by: match (&args.keys.key, args.all) {
                 (_, true) => By::Nothing,
                 (Some(_), _) => By::Key(args.keys.keys()?),
@@ -138,14 +140,18 @@ pub(crate) fn main() -> ExitCode {
             session.guard()?;
         }
         match args.exchange.stdin(&args.records, session)? {
-            Feed::Records(input) => here(&options, input, session),
-            Feed::Shards(consumer) => args.shards(&options, consumer, session),
+            Feed::Records(input) => here(&mut options, input, session),
+            Feed::Shards(consumer) => args.shards(&mut options, consumer, session),
         }
     })
 }
 
 /// Reduces records on this machine.
-fn here(options: &Options, input: Box<dyn Input>, session: &mut Session) -> Result<Summary> {
+fn here(options: &mut Options, input: Box<dyn Input>, session: &mut Session) -> Result<Summary> {
+    if let With::Command(running) = &mut options.with {
+        let (given, path) = (running.given.clone(), surroundings::search_path());
+        running.command = Command::find(given, &running.ok_exit, path.as_deref())?;
+    }
     let (tool, mut output) = (session.tool(), session.stdout());
     let session = &*session;
     reduce::run(options, tool, input, &mut output, &|lines| session.pass_on(lines))
@@ -155,7 +161,7 @@ impl Args {
     /// Reduces shards where they lie, if that is possible.
     fn shards(
         &self,
-        options: &Options,
+        options: &mut Options,
         consumer: Box<Consumer>,
         session: &mut Session,
     ) -> Result<Summary> {
@@ -193,12 +199,11 @@ impl Args {
         let With::Command(running) = &options.with else {
             return Err(Error::usage("no command"));
         };
-        let words = running.command.words().to_vec();
-        let cargo = shipping::pack(words, &[], surroundings::search_path().as_deref())?;
+        let cargo =
+            shipping::pack(running.given.clone(), &[], surroundings::search_path().as_deref())?;
         cargo.warnings.iter().for_each(|warning| session.warn(warning));
-        let words = cargo.words.iter().map(|word| word.as_os_str().into()).collect();
         let mapping = map::Options {
-            command: Command::elsewhere(cargo.words),
+            command: Command::elsewhere(cargo.given.clone())?,
             form: Form::Records,
             per: map::Per::Block,
             slots: options.limits.jobs,
@@ -212,13 +217,13 @@ impl Args {
             directory: options.limits.directory.clone(),
             input_path: None,
         };
-        let files = cargo.files;
+        let (given, files) = (cargo.given, cargo.files);
         self.exchange.publish(session, &self.memory, consumer, |remote, shards, output| {
             let remote = map::hosts::Remote {
                 reach: remote.reach,
                 hosts: None,
                 memory: remote.memory,
-                words,
+                given,
                 files,
                 replicas: 1,
                 keep: remote.keep,

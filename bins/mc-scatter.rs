@@ -10,7 +10,7 @@ use mycloud::cli::{self, Session, feed, shards, size};
 use mycloud::engine::Form;
 use mycloud::stage::map::hosts::{self, Remote};
 use mycloud::stage::map::{Options, Per};
-use mycloud::worker::Command;
+use mycloud::worker::{Command, Given};
 use mycloud::{Error, Result};
 
 /// Spread records over hosts, where the next tools work on them
@@ -45,7 +45,7 @@ impl Args {
     fn options(&self) -> Result<Options> {
         self.memory.refuse_jobs()?;
         Ok(Options {
-            command: Command::elsewhere(Vec::new()),
+            command: Command::elsewhere(Given::Words(Vec::new()))?,
             form: Form::Records,
             per: Per::Block,
             slots: 1,
@@ -75,7 +75,7 @@ fn main() -> ExitCode {
             reach: &reach,
             hosts: Some(hosts),
             memory: args.memory.given_bytes()?,
-            words: Vec::new(),
+            given: Given::Words(Vec::new()),
             files: Vec::new(),
             replicas: args.replicas.get(),
             keep: args.output.as_deref(),

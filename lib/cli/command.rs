@@ -108,6 +108,10 @@ fn text_or_error<A>(tool: &str, error: &clap::Error) -> Result<Asked<A>> {
     }
 }
 
+/// How clap begins its tip to take an unknown option for a value, which helps nobody: with it a
+/// misspelt option would become a file, or a command.
+const VALUE_TIP: &str = "to pass '";
+
 /// Clap's error as one line: its first paragraph and its tips, without usage.
 fn usage(tool: &str, error: &clap::Error) -> Error {
     if let Some(ContextValue::String(arg)) = error.get(ContextKind::InvalidArg)
@@ -127,6 +131,9 @@ fn usage(tool: &str, error: &clap::Error) -> Error {
         }
         let line = line.strip_prefix("error: ").unwrap_or(line);
         if let Some(tip) = line.strip_prefix("tip: ") {
+            if tip.starts_with(VALUE_TIP) {
+                continue;
+            }
             shown.push_str("; ");
             shown.push_str(tip);
         } else if !line.is_empty() {
@@ -232,6 +239,10 @@ mod tests {
             error("mc-x --memry 1M f"),
             "unexpected argument '--memry' found; a similar argument exists: '--memory' \
              (try mc-x --help)"
+        );
+        assert_eq!(
+            error("mc-x --bogus f"),
+            "unexpected argument '--bogus' found (try mc-x --help)"
         );
         assert_eq!(
             error("mc-x"),

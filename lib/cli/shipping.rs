@@ -8,34 +8,35 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::engine::producer::Shipped;
 use crate::error::{Error, Result};
+use crate::worker::Given;
 
 /// The most files of one command.
 const FILES_MAX: usize = 10_000;
 
 /// What is sent for a command.
 pub struct Cargo {
-    /// The words of the command, as they are to be there.
-    pub words: Vec<OsString>,
+    /// The command, as it is to be there.
+    pub given: Given,
     /// The files.
     pub files: Vec<Shipped>,
     /// What the user may have overlooked, a line each.
     pub warnings: Vec<String>,
 }
 
-/// What is to be sent for the command `words`, and what `--ship` names. A command that is a local
+/// What is to be sent for the command that was given, and what `--ship` names. A command that is a local
 /// file outside of `search_path` is one of the files.
 ///
 /// # Errors
 /// `Usage` for files that cannot be sent.
-pub fn pack(
-    mut words: Vec<OsString>,
-    ship: &[OsString],
-    search_path: Option<&OsStr>,
-) -> Result<Cargo> {
+pub fn pack(given: Given, ship: &[OsString], search_path: Option<&OsStr>) -> Result<Cargo> {
     let mut files = Vec::new();
     for path in ship {
         add(Path::new(path), &name_there(Path::new(path))?, &mut files)?;
     }
+    let (mut words, line) = match given {
+        Given::Words(words) => (words, None),
+        Given::Line(line) => (Vec::new(), Some(line)),
+    };
     if let Some(command) = words.first().filter(|word| is_own(Path::new(word), search_path)) {
         let from = PathBuf::from(command);
         let to = name_there(&from)?;
@@ -72,7 +73,8 @@ pub fn pack(
         format!("{word} is a file here, which the hosts do not see: say --ship {word} to send it")
     });
     let warnings = warnings.collect();
-    Ok(Cargo { words, files, warnings })
+    let given = line.map_or(Given::Words(words), Given::Line);
+    Ok(Cargo { given, files, warnings })
 }
 
 /// Whether a command is a file of the user's own, and not a program of the system.
@@ -133,7 +135,7 @@ mod tests {
     fn packed(words: &[&str], ship: &[&str]) -> Result<Cargo> {
         let words = words.iter().map(OsString::from).collect();
         let ship: Vec<OsString> = ship.iter().map(OsString::from).collect();
-        pack(words, &ship, Some(OsStr::new("/usr/bin:/bin")))
+        pack(Given::Words(words), &ship, Some(OsStr::new("/usr/bin:/bin")))
     }
 
     #[test]
@@ -145,11 +147,12 @@ mod tests {
         assert!(packed(&[name], &[]).err().unwrap().to_string().contains("chmod +x"));
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
         let cargo = packed(&[name, "a"], &[]).unwrap();
-        assert_eq!(cargo.words, ["./clean", "a"]);
+        assert_eq!(cargo.given, Given::Words(vec!["./clean".into(), "a".into()]));
         assert_eq!((cargo.files[0].to.to_str(), cargo.files[0].executable), (Some("clean"), true));
         for words in [["/bin/sh", "x"], ["jq", "."], ["./no/such", ""]] {
             let cargo = packed(&words, &[]).unwrap();
-            assert!(cargo.files.is_empty() && cargo.words == words);
+            assert_eq!(cargo.given, Given::Words(words.map(Into::into).to_vec()));
+            assert!(cargo.files.is_empty());
         }
     }
 

@@ -1,13 +1,14 @@
 //! Manifests: the lines that stand on a pipe for data that lies on hosts.
 //!
 //! ```text
-//! #mc1 {"run":"<32 digits>"}
+//! #mc1 {"run":"<32 digits>","records":"on hosts: | mc-gather brings them"}
 //! #mc1 {"shard":1,"hosts":["n3"],"records":5,"bytes":80,"sum":"<32 digits>","hash":"<32 digits>"}
 //! #mc1 {"end":{"shards":1,"records":5,"bytes":80,"sum":"<32 digits>"}}
 //! ```
 //!
 //! The first line names the run, the last holds the totals, and without it the manifest is not
-//! whole. Shards are numbered from 1 and stand in order. Nothing in a manifest is run or opened:
+//! whole. It ends with a word for whoever takes it for records, and shows it in an error; one
+//! without that word is read, too. Shards are numbered from 1 and stand in order. Nothing in a manifest is run or opened:
 //! what the run was, and how its hosts are reached, is in the client's [record](super::run_dir).
 
 mod reader;
@@ -22,6 +23,9 @@ pub use reader::{Reader, run_of};
 
 /// What every line of a manifest begins with; no line of JSON does.
 pub const PREFIX: &str = "#mc1 ";
+
+/// What the first line says to whoever takes it for records.
+const WORD: &str = "on hosts: | mc-gather brings them";
 
 /// The longest line, with its end.
 pub const LINE_MAX: usize = 64 * 1024;
@@ -89,6 +93,8 @@ impl Totals {
 #[serde(deny_unknown_fields)]
 struct RunLine {
     run: RunId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    records: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -114,7 +120,9 @@ impl Line {
     /// The line with its end.
     pub fn encode(&self) -> String {
         let json = match self {
-            Line::Run(run) => serde_json::to_string(&RunLine { run: *run }),
+            Line::Run(run) => {
+                serde_json::to_string(&RunLine { run: *run, records: Some(WORD.into()) })
+            }
             Line::Shard(Shard { number, hosts, contents }) => {
                 let Contents { records, bytes, sum, hash } = *contents;
                 let hosts = hosts.clone();
@@ -133,12 +141,17 @@ impl Line {
         format!("{PREFIX}{}\n", json.unwrap_or_default())
     }
 
-    /// Reads a line without its end, in the one spelling that there is.
+    /// Reads a line without its end, in the one spelling that there is (of the first line, the one
+    /// without its last word, too).
     pub fn parse(line: &[u8]) -> Option<Line> {
         let text = std::str::from_utf8(line).ok()?;
         let json = text.strip_prefix(PREFIX)?;
         let parsed = if json.starts_with("{\"run\"") {
-            Line::Run(serde_json::from_str::<RunLine>(json).ok()?.run)
+            let RunLine { run, records } = serde_json::from_str(json).ok()?;
+            if records.is_none() {
+                return (json == format!("{{\"run\":\"{run}\"}}")).then_some(Line::Run(run));
+            }
+            Line::Run(run)
         } else if json.starts_with("{\"end\"") {
             Line::End(serde_json::from_str::<EndLine>(json).ok()?.end)
         } else {
@@ -262,8 +275,13 @@ mod tests {
             assert_eq!((shards[1].number, shards[1].contents), (2, contents(4)));
             assert_eq!(shards[0].hosts, ["n1", ":"]);
         }
-        let (writer, begin) = Writer::begin(RunId::random().unwrap());
-        assert_eq!(read(&(begin + &writer.end()), 9).unwrap().0, []);
+        let run = RunId::random().unwrap();
+        let (writer, begin) = Writer::begin(run);
+        let (end, bare) = (writer.end(), format!("#mc1 {{\"run\":\"{run}\"}}\n"));
+        assert_eq!(begin, bare.replace("}", ",\"records\":\"on hosts: | mc-gather brings them\"}"));
+        for begin in [begin, bare] {
+            assert_eq!(read(&(begin + &end), 9).unwrap().0, []);
+        }
     }
 
     #[test]
@@ -316,6 +334,8 @@ mod tests {
             "#mc1 {}\n",
             "#mc1 \n",
             "#mc1 {\"shard\":1}\n",
+            &begin.replace("brings", "takes"),
+            &begin.replace("\",\"", "\", \""),
             &one.replace("fff", "FFF"),
             &one.replace("3,", "3.0,"),
             &one.replace(":3,", ": 3,"),

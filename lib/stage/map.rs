@@ -186,7 +186,7 @@ mod tests {
 
     fn hand(per: Per, form: Form, path: Option<&str>) -> String {
         let options = Options {
-            command: Command::shell("jq -c '.x'".into(), None),
+            command: Command::shell("jq -c '.x'".into(), &[0], None).unwrap(),
             form,
             per,
             slots: 1,
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_block_can_be_run_by_hand() {
-        let command = "sh -c 'jq -c '\\''.x'\\'''";
+        let command = "bash -c 'jq -c '\\''.x'\\'''";
         assert_eq!(
             hand(Per::Block, Form::Records, Some("/data/my file")),
             format!("sed -n '1201,2400p;2400q' '/data/my file' | {command}")

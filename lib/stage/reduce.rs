@@ -16,7 +16,7 @@ use crate::record::block::{Block, Blocks, flaw_error};
 use crate::record::key::{Fault, Keyer, Keys, Missing};
 use crate::record::stream::{Facts, Input, Output, Summary};
 use crate::wire::exchange as wire;
-use crate::worker::{Command, Spool, quote};
+use crate::worker::{Command, Given, Spool, quote};
 
 /// What `mc-reduce` is to do.
 pub struct Options {
@@ -53,8 +53,10 @@ pub enum With {
 
 /// How a command is run over groups.
 pub struct Running {
-    /// The command.
+    /// The command, found where it runs.
     pub command: Command,
+    /// The command as it was given.
+    pub given: Given,
     /// Bytes of groups that one process of it gets, where that is given.
     pub block: Option<usize>,
     /// The exit statuses that mean success.

@@ -90,6 +90,8 @@ pub struct Job {
     pub number: u32,
     /// The words of the command, its name first; none stores the records as they are.
     pub words: Vec<Bytes>,
+    /// Whether the one word is a line for the shell.
+    pub line: bool,
     /// Whether it reads and prints plain lines of text.
     pub text: bool,
     /// The exit statuses that mean success.

@@ -330,7 +330,7 @@ mod tests {
     fn attempt(line: &str, input: &[u8], timeout: Option<Duration>) -> (Ended, String) {
         let heard = Mutex::new(String::new());
         let ended = Attempt {
-            command: &Command::shell(line.into(), None),
+            command: &Command::shell(line.into(), &[0], None).unwrap(),
             input: &spool(input),
             task: 1,
             number: 1,

@@ -1,7 +1,7 @@
 //! The command that a user gave: a program with its arguments, or a line for the shell.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process;
@@ -9,26 +9,55 @@ use std::process;
 use nix::unistd::{AccessFlags, access};
 
 use crate::error::{Error, Result};
-use crate::worker::quote;
+use crate::worker::{quote, shell_line};
 
 /// Where programs are where nothing says where to look for them.
 pub(crate) const SEARCH_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// Where a shell line is run.
+/// Where a line is run that holds no pipe, where there is no bash.
 const SHELL: &str = "/bin/sh";
+
+/// The shell that knows how each member of a pipe ended.
+const BASH: &str = "bash";
+
+/// What a line names that looks at the members of its pipes itself.
+const STATUSES: &[u8] = b"PIPESTATUS";
+
+/// A command as the user gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Given {
+    /// A program and its arguments; none is no command.
+    Words(Vec<OsString>),
+    /// A line for the shell.
+    Line(OsString),
+}
 
 /// A command, found and ready to be started any number of times.
 #[derive(Clone, Debug)]
 pub struct Command {
     /// The file that is executed.
     program: PathBuf,
-    /// The words as they were given, the program's name first.
+    /// The words that it gets, its name first.
     words: Vec<OsString>,
+    /// What a person would type.
+    shown: String,
     /// Variables of its environment that are not ours.
     variables: Vec<(&'static str, OsString)>,
 }
 
 impl Command {
+    /// The command that was given, searched for in the directories of `path` (`$PATH`). Of a line
+    /// each member of a pipe is judged by `ok_exit`, the exit statuses that mean success.
+    ///
+    /// # Errors
+    /// As [`Command::program`] and [`Command::shell`].
+    pub fn find(given: Given, ok_exit: &[i32], path: Option<&OsStr>) -> Result<Command> {
+        match given {
+            Given::Words(words) => Command::program(words, path),
+            Given::Line(line) => Command::shell(line, ok_exit, path),
+        }
+    }
+
     /// The program `words[0]` with the arguments behind it, searched for in the directories of
     /// `path` (`$PATH`) where its name has no slash. No shell sees the words.
     ///
@@ -44,12 +73,50 @@ impl Command {
         } else {
             search(name, path)?
         };
-        Ok(Command { program, words, variables: with_path(path) })
+        let shown = quote::words(words.iter().map(OsString::as_os_str));
+        Ok(Command { program, words, shown, variables: with_path(path) })
+    }
+
+    /// `line`, run by the bash in the directories of `path`, which looks for programs there. It fails
+    /// when any member of a pipe fails: ends with a status that is not of `ok_exit`, or by a signal,
+    /// but for SIGPIPE where it is not the last one. Without a bash `/bin/sh` runs it.
+    ///
+    /// # Errors
+    /// `Usage` where there is no bash and the line holds a pipe, whose failure would be lost; or
+    /// where it cannot be told what is a pipe in it.
+    pub fn shell(line: OsString, ok_exit: &[i32], path: Option<&OsStr>) -> Result<Command> {
+        let pipes = pipes(&line)?;
+        let bash = search(OsStr::new(BASH), path).ok();
+        if bash.is_none() && !pipes.is_empty() {
+            return Err(Error::usage(
+                "a pipe in -c needs bash, which is in no directory of PATH: any other shell loses \
+                 the failure of all but the last command of a pipe (install bash, or give each \
+                 command an mc-map of its own, or let -c run a script)",
+            ));
+        }
+        let shown = shown(&line, bash.is_some(), &pipes);
+        let run =
+            match pipes.is_empty() || memchr::memmem::find(line.as_bytes(), STATUSES).is_some() {
+                true => line,
+                false => OsString::from_vec(shell_line::judged(line.as_bytes(), &pipes, ok_exit)),
+            };
+        let name = if bash.is_some() { BASH } else { "sh" };
+        let words = vec![name.into(), "-c".into(), run];
+        let program = bash.unwrap_or_else(|| SHELL.into());
+        Ok(Command { program, words, shown, variables: with_path(path) })
     }
 
     /// A command that runs elsewhere: whether it is there is found out there.
-    pub fn elsewhere(words: Vec<OsString>) -> Command {
-        Command { program: PathBuf::new(), words, variables: Vec::new() }
+    ///
+    /// # Errors
+    /// `Usage` for a line of which it cannot be told what is a pipe in it.
+    pub fn elsewhere(given: Given) -> Result<Command> {
+        let shown = match &given {
+            Given::Words(words) => quote::words(words.iter().map(OsString::as_os_str)),
+            Given::Line(line) => shown(line, true, &pipes(line)?),
+        };
+        let (program, words, variables) = (PathBuf::new(), Vec::new(), Vec::new());
+        Ok(Command { program, words, shown, variables })
     }
 
     /// The same with the variable `name` in its environment.
@@ -58,20 +125,9 @@ impl Command {
         self
     }
 
-    /// Its words, for where it runs.
-    pub fn words(&self) -> &[OsString] {
-        &self.words
-    }
-
-    /// `line`, for `/bin/sh -c`, which looks for programs in the directories of `path`.
-    pub fn shell(line: OsString, path: Option<&OsStr>) -> Command {
-        let words = vec!["sh".into(), "-c".into(), line];
-        Command { program: SHELL.into(), words, variables: with_path(path) }
-    }
-
     /// The command as a shell would take it, on one line.
-    pub fn shown(&self) -> String {
-        quote::words(self.words.iter().map(OsString::as_os_str))
+    pub fn shown(&self) -> &str {
+        &self.shown
     }
 
     /// A fresh process builder.
@@ -99,6 +155,26 @@ impl Command {
             _ => Error::io("run", name, error),
         }
     }
+}
+
+/// Where the pipes of a line are.
+fn pipes(line: &OsStr) -> Result<Vec<std::ops::Range<usize>>> {
+    shell_line::pipes(line.as_bytes()).map_err(|why| {
+        Error::usage(format!(
+            "-c: cannot tell where the pipes in LINE begin and end: {why} (put it into a script \
+             that begins with #!/bin/bash, and run that)"
+        ))
+    })
+}
+
+/// A line as a person would have it run.
+fn shown(line: &OsStr, by_bash: bool, pipes: &[std::ops::Range<usize>]) -> String {
+    let shell: &[&str] = match (by_bash, pipes.is_empty()) {
+        (true, true) => &[BASH, "-c"],
+        (true, false) => &[BASH, "-o", "pipefail", "-c"],
+        (false, _) => &["sh", "-c"],
+    };
+    quote::words(shell.iter().map(OsStr::new).chain([line]))
 }
 
 fn with_path(path: Option<&OsStr>) -> Vec<(&'static str, OsString)> {
@@ -163,6 +239,28 @@ mod tests {
         assert_eq!(command.program, Path::new("/bin/sh"));
         assert_eq!(command.shown(), "sh -c 'exit 3'");
         assert_eq!(command.process().status().unwrap().code(), Some(3));
+    }
+
+    #[test]
+    fn a_line_is_shown_as_it_was_given_and_run_so_that_its_pipes_are_judged() {
+        let shell = |line: &str, path| Command::shell(line.into(), &[0, 1], path);
+        let command = shell("false | cat", None).unwrap();
+        assert_eq!(command.shown(), "bash -o pipefail -c 'false | cat'");
+        assert_eq!(command.process().status().unwrap().code(), Some(0));
+        let command = shell("exit 2 | cat", None).unwrap();
+        assert_eq!(command.process().status().unwrap().code(), Some(2));
+        let command = shell("exit 2 | cat; exit ${PIPESTATUS[1]}", None).unwrap();
+        assert_eq!(command.process().status().unwrap().code(), Some(0));
+        assert_eq!(shell("a || b", None).unwrap().shown(), "bash -c 'a || b'");
+        assert!(shell("a | 'b", None).unwrap_err().to_string().contains("byte 5: this quote"));
+        // Where there is no bash.
+        let nowhere = Some(OsStr::new("/nowhere"));
+        let command = shell("echo '|' || exit 3", nowhere).unwrap();
+        assert_eq!(command.shown(), "sh -c 'echo '\\''|'\\'' || exit 3'");
+        assert_eq!(command.process().output().unwrap().stdout, b"|\n");
+        assert!(shell("a | b", nowhere).unwrap_err().to_string().starts_with("a pipe in -c needs"));
+        let elsewhere = Command::elsewhere(Given::Line("a | b".into())).unwrap();
+        assert_eq!(elsewhere.shown(), "bash -o pipefail -c 'a | b'");
     }
 
     #[test]

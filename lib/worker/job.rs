@@ -2,6 +2,7 @@
 //! and what it printed becomes a shard.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -21,7 +22,7 @@ use crate::wire::flow::Debt;
 use crate::wire::frame::broken;
 use crate::wire::message::{self, Done, Failed, Fetch, OnBad, Resource, Source, Task};
 use crate::worker::attempt::{Attempt, Ended, How};
-use crate::worker::command::Command;
+use crate::worker::command::{Command, Given};
 use crate::worker::form::{Form, Printed};
 use crate::worker::rejects::Rejects;
 use crate::worker::resource;
@@ -116,7 +117,7 @@ impl Jobs {
         content: &Spool,
     ) -> std::result::Result<(), Refusal> {
         let Some(store) = &shared.store else { return Err(broken("a file without a run").into()) };
-        let path = std::ffi::OsString::from(file.path.clone());
+        let path = OsString::from(file.path.clone());
         let path = Path::new(&path);
         if path.as_os_str().is_empty()
             || !path.components().all(|c| matches!(c, Component::Normal(_)))
@@ -266,8 +267,10 @@ impl Work<'_> {
         if self.job.words.is_empty() || (self.task.input != Source::Stream && input.is_empty()) {
             return Ok(input);
         }
-        let words = self.job.words.iter().cloned().map(Into::into).collect();
-        let mut command = Command::program(words, self.shared.search_path.as_deref())?;
+        let mut words: Vec<OsString> = self.job.words.iter().cloned().map(Into::into).collect();
+        let given = if self.job.line { Given::Line(words.remove(0)) } else { Given::Words(words) };
+        let path = self.shared.search_path.as_deref();
+        let mut command = Command::find(given, &self.job.ok_exit, path)?;
         if let Some(store) = &self.shared.store {
             command = command.setting(runtime_dir::VARIABLE, store.runtime().into());
         }

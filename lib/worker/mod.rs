@@ -22,13 +22,14 @@ pub mod rejects;
 pub mod relay;
 mod resource;
 pub mod serve;
+mod shell_line;
 pub mod slots;
 pub mod spool;
 pub mod store;
 
 pub use attempt::{Attempt, Ended, How};
 pub use children::Children;
-pub use command::Command;
+pub use command::{Command, Given};
 pub use form::Form;
 pub use rejects::Rejects;
 pub use spool::Spool;

@@ -7,7 +7,7 @@ use super::numbers;
 #[test]
 fn output_is_checked_and_the_place_named() {
     let call = mc("map").args(["-c", "echo 1; echo '{\"a\":}'"]).stdin("0\n").stdout("");
-    let place = "task 1: output of sh -c 'echo 1; echo '\\''{\"a\":}'\\''': line 2, byte 6:";
+    let place = "task 1: output of bash -c 'echo 1; echo '\\''{\"a\":}'\\''': line 2, byte 6:";
     call.stderr_has("by hand: ").fails_with(3, place);
     mc("map").args(["printf", "\\377\\n"]).stdin("0\n").fails_with(3, "not UTF-8");
     mc("map").args(["printf", "a\\033\\n"]).stdin("0\n").fails_with(3, "\\u{1b}");

@@ -19,7 +19,7 @@ fn a_failure_names_the_command_its_end_and_its_last_words() {
     let last = said.lines().last().unwrap();
     assert_eq!(
         last,
-        "mc-map: task 1: sh -c 'seq 1 12 >&2; exit 3': exit status 3; the output is not complete"
+        "mc-map: task 1: bash -c 'seq 1 12 >&2; exit 3': exit status 3; the output is not complete"
     );
 }
 
@@ -97,7 +97,7 @@ fn the_very_block_can_be_run_by_hand() {
         let hand = hand.replacen("...", &format!("cat '{}'", file.display()), 1);
         let count = sh("bash", &hand).fails(4).text();
         assert_eq!(count, "7777\n", "{hand}");
-        let block = hand.split(" | sh -c").next().unwrap();
+        let block = hand.split(" | bash -c").next().unwrap();
         assert!(sh("bash", block).succeeds().stdout.len() <= 10 << 10, "{hand}");
     }
 }

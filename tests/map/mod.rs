@@ -5,6 +5,7 @@ mod calls;
 mod failures;
 mod forms;
 mod order;
+mod pipes;
 mod streams;
 
 /// The numbers from 1 to `last`, a line each.

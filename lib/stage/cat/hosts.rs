@@ -14,7 +14,7 @@ use crate::record::bad::Bad;
 use crate::record::stream::{Output, Summary};
 use crate::wire::frame::broken;
 use crate::wire::message::{Ask, FileCut, FilePart, Job, OnBad, Reply, Resource};
-use crate::worker::Command;
+use crate::worker::{Command, Given};
 
 /// The job that reading is, on the hosts.
 const JOB: u32 = 1;
@@ -69,7 +69,7 @@ pub fn run(
     let plan = Plan {
         place: Place::Hosts(&on),
         tool: options.reach.tool,
-        command: &Command::elsewhere(Vec::new()),
+        command: &Command::elsewhere(Given::Words(Vec::new()))?,
         form: Form::Records,
         ok_exit: &[0],
         retries: 0,
@@ -97,6 +97,7 @@ fn job(options: &Options<'_>) -> Job {
     Job {
         number: JOB,
         words: Vec::new(),
+        line: false,
         text: false,
         ok_exit: Vec::new(),
         timeout_ms: None,

@@ -17,6 +17,7 @@ use crate::record::stream::{Facts, Output, Summary};
 use crate::run::ownership::Claim;
 use crate::wire::bytes::Bytes;
 use crate::wire::message::{Job, OnBad};
+use crate::worker::Given;
 
 /// The job that the command is, on the hosts.
 const JOB: u32 = 1;
@@ -29,8 +30,8 @@ pub struct Remote<'a> {
     pub hosts: Option<Vec<Host>>,
     /// The memory to stay within on each host, in bytes, where the user says so.
     pub memory: Option<u64>,
-    /// The words of the command, as they are to be there.
-    pub words: Vec<Bytes>,
+    /// The command, as it is to be there.
+    pub given: Given,
     /// The files that it needs there.
     pub files: Vec<Shipped>,
     /// On how many hosts each shard is made.
@@ -119,9 +120,14 @@ fn claim(feed: &mut Feed) -> Option<Claim> {
 }
 
 fn job(options: &Options, remote: &Remote<'_>) -> Job {
+    let words = match &remote.given {
+        Given::Words(words) => words.as_slice(),
+        Given::Line(line) => std::slice::from_ref(line),
+    };
     Job {
         number: JOB,
-        words: remote.words.clone(),
+        words: words.iter().map(|word| Bytes::from(word.as_os_str())).collect(),
+        line: matches!(remote.given, Given::Line(_)),
         text: options.form == Form::Text,
         ok_exit: options.ok_exit.clone(),
         timeout_ms: options.timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX)),
