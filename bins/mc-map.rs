@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use clap::builder::OsStringValueParser;
 use mycloud::cli::hosts::Hosts;
-use mycloud::cli::options::{Memory, Records};
+use mycloud::cli::options::{Memory, Pipes, Records};
 use mycloud::cli::{self, Session, duration, feed, shards, shipping, size, surroundings};
 use mycloud::engine::Form;
 use mycloud::engine::consumer::Feed;
@@ -82,6 +82,9 @@ struct Args {
     /// Keep what is printed on the hosts, as shards, and their manifest in FILE (FILE.mc)
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    #[command(flatten)]
+    pipes: Pipes,
 
     #[command(flatten)]
     records: Records,
@@ -158,11 +161,12 @@ impl Args {
         &self,
         given: Given,
         input_path: Option<PathBuf>,
-        input: Box<dyn Input>,
+        mut input: Box<dyn Input>,
         session: &mut Session,
     ) -> Result<Summary> {
         if self.output.is_some() || !self.ship.is_empty() {
-            return Err(Error::usage("-o and --ship are for hosts (-h), or for shards"));
+            let error = Error::usage("-o and --ship are for hosts (-h), or for shards");
+            return Err(feed::no_shards(&mut *input, error));
         }
         let options = self.options(self.program(given)?, input_path)?;
         let (tool, mut output) = (session.tool(), session.stdout());
@@ -218,6 +222,9 @@ pub(crate) fn main() -> ExitCode {
             shards::check_output(session, args.output.as_deref())?;
         }
         session.guard()?;
+        if args.output.is_some() {
+            args.pipes.insist();
+        }
         let input_path = surroundings::stdin_path();
         match feed::feed(session, &args.hosts)? {
             Feed::Records(input) if !on_hosts => args.here(given, input_path, input, session),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use mycloud::cli::hosts::Hosts;
-use mycloud::cli::options::{Memory, Records};
+use mycloud::cli::options::{Memory, Pipes, Records};
 use mycloud::cli::{self, Session, feed, shards, size};
 use mycloud::engine::Form;
 use mycloud::stage::map::hosts::{self, Remote};
@@ -24,6 +24,9 @@ struct Args {
     /// Keep the shards on the hosts, and their manifest in FILE (FILE.mc)
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    #[command(flatten)]
+    pipes: Pipes,
 
     /// Put each shard on N hosts
     #[arg(long, value_name = "N", default_value = "1")]
@@ -70,6 +73,9 @@ fn main() -> ExitCode {
         session.guard()?;
         let reach = args.hosts.reach(session)?;
         shards::check_output(session, args.output.as_deref())?;
+        if args.output.is_some() {
+            args.pipes.insist();
+        }
         let feed = feed::feed(session, &args.hosts)?;
         let remote = Remote {
             reach: &reach,

@@ -1,12 +1,13 @@
 //! Pipes that know how they ended: what a tool does when the one before it failed, was killed, or
 //! is not all that wrote.
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::support::{dir, names, need, rows, sh, tools, write};
+use crate::support::{Call, dir, mc, names, need, rows, sh, tools, write};
 
 const SHELLS: [&str; 2] = ["dash", "bash"];
 
@@ -32,7 +33,7 @@ fn a_failed_upstream_publishes_nothing() {
     ] {
         need(program, &format!("apt-get install {program}"));
         let call = match program {
-            "make" => crate::support::Call::new("make").arg(script),
+            "make" => Call::new("make").arg(script),
             shell => sh(shell, script),
         };
         let (code, text) = if program == "make" { (2, "Error 4") } else { (4, "") };
@@ -280,4 +281,66 @@ fn records_pass_on_as_they_come() {
         drop(stdin);
         assert!(child.wait().unwrap().success(), "{tool}");
     }
+}
+
+#[test]
+fn many_writers_side_by_side_are_all_counted() {
+    let script = |fails: &str| {
+        format!("seq 200 | xargs -P 50 -I N sh -c 'echo N | mc-cat ndjson:- {fails}' 2>/dev/null")
+    };
+    sh("bash", &format!("{} | mc-gather | wc -l", script(""))).stdout("200\n").succeeds();
+    in_shells(&format!("{} | mc-gather >/dev/null", script("$([ N = 77 ] && echo none.csv)")), 4);
+}
+
+#[test]
+fn nothing_where_shards_are_needed_is_incomplete() {
+    let dir = dir();
+    for tool in ["sort -o x.mc", "shuffle -n 2", "reduce -k . -o x.mc count", "map -o x.mc cat"] {
+        let call = sh("dash", &format!("mc-{tool} </dev/null")).current_dir(dir.path());
+        call.stderr_has("standard input is empty, where the manifest of shards should be").fails(4);
+        let call = sh("dash", &format!("echo 1 | mc-{tool}")).current_dir(dir.path());
+        call.stderr_has("for ").fails(2);
+    }
+    write(&dir, "empty.mc", "");
+    mc("cat").arg("empty.mc").current_dir(dir.path()).fails_with(4, "empty.mc is empty");
+    assert_eq!(names(&dir), ["empty.mc"]);
+}
+
+#[test]
+fn a_tool_that_is_killed_at_any_moment_of_its_first_ones_is_noticed() {
+    let dir = dir();
+    let numbers: String = (0..100_000).map(|n| format!("{n}\n")).collect();
+    let input = write(&dir, "in.ndjson", &numbers);
+    let (began, mut failed) = (Instant::now(), 0);
+    for number in 0..300 {
+        let (args, name) =
+            if number % 2 == 0 { (["ndjson:-"], "mc-cat") } else { (["cat"], "mc-map") };
+        let (reader, writer) = std::io::pipe().unwrap();
+        let started = |name: &str, args: &[&str], stdin: Stdio, stdout: Stdio| {
+            let mut command = Command::new(tools().join(name));
+            command.args(args).stdin(stdin).stdout(stdout).stderr(Stdio::null());
+            command.current_dir(dir.path()).spawn().unwrap()
+        };
+        let gather = ["-o", "out.ndjson"];
+        let ours = reader.try_clone().unwrap();
+        let mut gather = started("mc-gather", &gather, reader.into(), Stdio::null());
+        let mut tool = started(name, &args, File::open(&input).unwrap().into(), writer.into());
+        // From the moment on in which it has begun.
+        while mycloud::run::pipe_mark::count(&ours) == 0 && tool.try_wait().unwrap().is_none() {}
+        std::thread::sleep(Duration::from_micros(number * 10_000 / 300));
+        tool.kill().unwrap();
+        tool.wait().unwrap();
+        let out = dir.path().join("out.ndjson");
+        if gather.wait().unwrap().success() {
+            assert!(std::fs::read_to_string(&out).unwrap() == numbers, "{name}, try {number}");
+            std::fs::remove_file(&out).unwrap();
+        } else {
+            assert!(!out.exists());
+            failed += 1;
+        }
+        if began.elapsed() > Duration::from_secs(60) {
+            break;
+        }
+    }
+    assert!(failed > 0);
 }

@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, mkfifo};
 
-use crate::support::{CLEAN, Call, Running, dir, marked, mc, names, sh};
+use crate::support::{CLEAN, Call, Running, dir, marked, mc, names, need, sh};
 
 /// A tool at work: it reads a fifo that has no end.
 struct AtWork {
@@ -187,4 +187,38 @@ fn what_a_command_leaves_behind_ends_with_the_tool() {
     let call = mc("map").args(["-c", "setsid sleep 1000 >/dev/null 2>&1 & cat"]).stdin("1\n");
     call.marked(work.path()).stdout("1\n").stderr_any().succeeds();
     assert_eq!(marked(work.path()), []);
+}
+
+/// A program that starts another with signals set as they should not be.
+const ODD_PARENTS: [(&str, &str); 3] = [
+    ("perl", "perl -e '$SIG{CHLD} = \"IGNORE\"; exec @ARGV'"),
+    (
+        "perl",
+        "perl -MPOSIX -e 'POSIX::sigprocmask(SIG_BLOCK, POSIX::SigSet->new(1 .. 31)); exec @ARGV'",
+    ),
+    (
+        "python3",
+        "python3 -c 'import os, signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+os.execvp(sys.argv[1], sys.argv[1:])'",
+    ),
+];
+
+#[test]
+fn what_a_parent_did_to_signals_does_not_matter() {
+    for (program, odd) in ODD_PARENTS {
+        need(program, &format!("apt-get install {program}"));
+        let dir = dir();
+        let line = format!("seq 3 | {odd} mc-map cat | {odd} mc-gather -o ndjson:out");
+        sh("bash", &line).current_dir(dir.path()).succeeds();
+        assert_eq!(std::fs::read_to_string(dir.path().join("out")).unwrap(), "1\n2\n3\n");
+        sh("bash", &format!("seq 3 | {odd} mc-map false")).stderr_any().fails(1);
+        for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 130)] {
+            let work = AtWork::new(&format!("{odd} {SLEEPERS}"));
+            work.begun(4);
+            work.running.as_ref().unwrap().signal(signal);
+            work.ends(code);
+        }
+    }
 }

@@ -14,6 +14,7 @@ mod manual;
 mod map;
 mod memory;
 mod pipes;
+mod places;
 mod progress;
 mod reduce;
 mod signals;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::options::{Memory, Records};
+use crate::cli::options::{Memory, Pipes, Records};
 use crate::cli::resources::Resources;
 use crate::cli::{Session, feed, reach, shards};
 use crate::engine::consumer::{Consumer, Feed};
@@ -34,6 +34,9 @@ pub struct Exchange {
     /// by way of this machine [default: auto]
     #[arg(long, value_name = "ROAD", value_enum)]
     exchange: Option<Road>,
+
+    #[command(flatten)]
+    pipes: Pipes,
 }
 
 /// How shards go from host to host.
@@ -87,12 +90,19 @@ impl Exchange {
     pub fn stdin(&self, records: &Records, session: &mut Session) -> Result<Feed> {
         if self.output.is_some() {
             session.guard()?;
+            self.pipes.insist();
         }
         match feed::told(session, |session| reach::reach(session, None, None))? {
             Feed::Shards(consumer)
                 if records.bad == Policy::Fail && !consumer.origin.hosts.is_empty() =>
             {
                 Ok(Feed::Shards(consumer))
+            }
+            Feed::Records(mut input) => {
+                if let Err(error) = self.refuse() {
+                    return Err(feed::no_shards(&mut *input, error));
+                }
+                Ok(Feed::Records(input))
             }
             fed => {
                 self.refuse()?;

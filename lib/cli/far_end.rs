@@ -35,6 +35,7 @@ pub fn run(tools: &[Called]) -> ExitCode {
     if let Some((_, tool)) = tools.iter().find(|(tool, _)| name == *tool) {
         return tool();
     }
+    process::listen_to_signals();
     message::hook_panics(TOOL);
     let result = work(tools);
     if let Err(error) = &result {

@@ -40,6 +40,22 @@ pub(super) fn told(
     Ok(Feed::Shards(Box::new(Consumer::open(Box::new(input), &reach)?)))
 }
 
+/// Why there are no shards in `input`, of which nothing more is to be read: `error`, unless there is
+/// nothing at all, which is what a tool leaves that came to no manifest.
+pub fn no_shards(input: &mut dyn Input, error: Error) -> Error {
+    match input.read(&mut [0]) {
+        Ok(0) => nothing(input.name()),
+        Ok(_) => error,
+        Err(failure) => failure,
+    }
+}
+
+fn nothing(name: &str) -> Error {
+    Error::incomplete(format!(
+        "{name} is empty, where the manifest of shards should be: has the tool that makes them failed?"
+    ))
+}
+
 /// Opens the records of the shards whose manifest a file is.
 pub fn opener(session: &Session) -> OpenShards {
     let reach = reach::reach(session, None, None);
@@ -50,7 +66,8 @@ pub fn opener(session: &Session) -> OpenShards {
         let file = File::open(path).map_err(|e| Error::path("read", path, &e))?;
         let mut input = Peeked::new(PipeInput::new(file, &name));
         if !input.begins_with(PREFIX.as_bytes())? {
-            return Err(Error::input(format!("{name}: not the manifest of a dataset on hosts")));
+            let error = Error::input(format!("{name}: not the manifest of a dataset on hosts"));
+            return Err(no_shards(&mut input, error));
         }
         let records = Consumer::open(Box::new(input), reach)?.into_records(name)?;
         Ok(Box::new(records) as Box<dyn Input>)

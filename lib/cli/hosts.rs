@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
-use crate::cli::reach::variable;
+use crate::cli::surroundings::variable;
 use crate::cli::{Session, reach};
 use crate::cluster::{Host, allocation, hosts};
 use crate::engine::reach::Reach;

@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::record::DEFAULT_MAX_RECORD;
 use crate::record::bad::{Bad, Policy};
 use crate::record::key::{self, Missing};
+use crate::run::registry;
 
 /// What the default for `-S` divides the memory by.
 const MEMORY_SHARE: u64 = 4;
@@ -63,6 +64,24 @@ impl Records {
     /// The longest record in bytes.
     pub fn max_record(&self) -> usize {
         usize::try_from(self.max_record).unwrap_or(DEFAULT_MAX_RECORD)
+    }
+}
+
+/// What is relied on of the pipes that are read.
+#[derive(Args, Clone, Debug)]
+pub struct Pipes {
+    /// Write -o even where it could not be known whether a pipe that is read is whole
+    #[arg(long, requires = "output", display_order = 800)]
+    unchecked: bool,
+}
+
+impl Pipes {
+    /// From now on, pipes whose end would tell nothing are not read, unless that is allowed: to be
+    /// called by whoever is to publish something, before it opens its input.
+    pub fn insist(&self) {
+        if !self.unchecked {
+            registry::of_process().insist();
+        }
     }
 }
 

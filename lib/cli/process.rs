@@ -1,6 +1,7 @@
 //! What a process does to itself that Rust cannot check: the one place with `unsafe` code.
 //!
-//! It looks at the standard descriptors before the runtime does, forks, and dies by a signal.
+//! It looks at the standard descriptors before the runtime does, sets signals right, forks, and dies
+//! by a signal.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -34,6 +35,16 @@ static NOTE_CLOSED: extern "C" fn() = note_closed;
 /// Whether standard descriptor `number` (0 to 2) was closed when the process started.
 pub fn closed_at_start(number: u8) -> bool {
     CLOSED_AT_START.load(Ordering::Relaxed) & (1 << number) != 0
+}
+
+/// Lets signals have the effect that the tools rely on, whatever the parent process had set: no signal
+/// is held back, and the end of a child is heard of. To be called before there is any thread. What is
+/// ignored for good reason (by `nohup`, or for a job of a shell without job control) stays ignored.
+pub fn listen_to_signals() {
+    // SAFETY: the default action runs no code of ours.
+    #[allow(unsafe_code)]
+    let _ = unsafe { signal::signal(Signal::SIGCHLD, signal::SigHandler::SigDfl) };
+    let _ = signal::SigSet::empty().thread_set_mask();
 }
 
 /// Dies by `signal`, as if it had not been caught; returns only if the process ignores it.

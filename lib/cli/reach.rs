@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cli::{Session, message, surroundings};
+use crate::cli::surroundings::{self, variable};
+use crate::cli::{Session, message};
 use crate::cluster::{Parcel, Settings};
 use crate::engine::reach::Reach;
 use crate::error::{Error, Result};
@@ -20,11 +21,6 @@ const CONFIG_VARIABLE: &str = "MC_SSH_CONFIG";
 /// Where the worker lies, as seen from the tools.
 const WORKER_PLACES: [&str; 2] = ["mc-worker", "../libexec/mycloud/mc-worker"];
 
-/// The value of a variable of the environment that is not empty.
-pub(super) fn variable(name: &str) -> Option<OsString> {
-    std::env::var_os(name).filter(|value| !value.is_empty())
-}
-
 /// How `session`'s tool reaches hosts and runs. `ssh` and `ssh_config` are what the options say.
 ///
 /// # Errors
@@ -35,12 +31,11 @@ pub fn reach(
     ssh_config: Option<PathBuf>,
 ) -> Result<Reach> {
     let (tool, verbose) = (session.tool(), session.is_verbose());
-    let home = variable("HOME").map(PathBuf::from);
     let settings = Settings {
         worker: Arc::new(Parcel::new(worker()?)),
         ssh,
         ssh_config: ssh_config.or_else(|| variable(CONFIG_VARIABLE).map(PathBuf::from)),
-        home: home.clone(),
+        home: variable("HOME").map(PathBuf::from),
         agent: variable("SSH_AUTH_SOCK").map(PathBuf::from),
         say: Arc::new(move |line| message::say(tool, line)),
         explain: Arc::new(move |line| {
@@ -49,16 +44,14 @@ pub fn reach(
             }
         }),
     };
-    let state = variable("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = state.or_else(|| home.map(|home| home.join(".local/state")));
-    let state = state.ok_or_else(|| {
+    let state = surroundings::state_directory().ok_or_else(|| {
         Error::usage("neither HOME nor XDG_STATE_HOME says where to keep what is known of runs")
     })?;
     Ok(Reach {
         tool,
         settings,
         runs: Runs::new(&state),
-        locks: Locks::new(surroundings::runtime_directories()),
+        locks: Locks::new(surroundings::runtime_directories()?),
         argv: std::env::args_os().map(|word| word.as_os_str().into()).collect(),
         cwd: std::env::current_dir().unwrap_or_default(),
     })

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use clap::Args;
 use clap::builder::OsStringValueParser;
 
-use crate::cli::options::{self, Records};
+use crate::cli::options::{self, Pipes, Records};
 use crate::cli::{Session, feed, message};
 use crate::error::{Error, Result};
 use crate::format::parts::is_numbered;
@@ -105,6 +105,9 @@ pub struct Output {
     /// Keep temporary files in DIR [default: $TMPDIR or /tmp]
     #[arg(short = 'T', long, value_name = "DIR")]
     temporary_directory: Option<PathBuf>,
+
+    #[command(flatten)]
+    pipes: Pipes,
 }
 
 impl Output {
@@ -124,6 +127,7 @@ impl Output {
         }
         if resource.place != Place::Standard {
             session.guard()?;
+            self.pipes.insist();
         }
         let options = WriteOptions {
             replace: self.replace,

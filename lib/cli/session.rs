@@ -1,11 +1,12 @@
 //! One run of a tool: its standard streams, its messages, and what it was told about both.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::cli::ledger::Names;
 use crate::cli::progress::Progress;
-use crate::cli::stdout::Sort;
-use crate::cli::{Stdin, Stdout, guard, message, surroundings};
+use crate::cli::stdout::{Mark, Sort};
+use crate::cli::{Stdin, Stdout, guard, message};
 use crate::error::{Error, Result};
 use crate::format::ledger::Ledger;
 use crate::run::registry::{self, Registry};
@@ -22,10 +23,11 @@ pub struct Session {
 }
 
 impl Session {
-    /// Begins: from here on the reader of standard output knows that `tool` writes it.
-    pub(super) fn new(tool: &'static str) -> Session {
-        registry::install(Registry::new(surroundings::runtime_directories()));
-        let stdout = Stdout::new(tool);
+    /// Begins: from here on the reader of standard output knows that `tool` writes it. `directories`
+    /// is where notes on pipes may lie.
+    pub(super) fn new(tool: &'static str, mark: Mark, directories: Vec<PathBuf>) -> Session {
+        registry::install(Registry::new(directories));
+        let stdout = Stdout::new(tool, mark);
         let progress = stdout.progress();
         Session { tool, stdout, progress, stdin_taken: false, names: None, verbose: false }
     }

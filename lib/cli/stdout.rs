@@ -15,9 +15,9 @@ use crate::cli::process;
 use crate::cli::progress::Progress;
 use crate::error::{Error, Kind, Result};
 use crate::record::stream::{Facts, Output};
-use crate::run::pipe;
 use crate::run::pipe_id::PipeId;
 use crate::run::registry::{self, Writer};
+use crate::run::{pipe, pipe_mark};
 
 /// The size of the buffer, and of each write to a pipe: with a pipe of 1 MiB, measured, larger
 /// writes are slower.
@@ -45,12 +45,33 @@ pub enum Sort {
     Other,
 }
 
+/// Whether standard output is a pipe that is marked as one that this process writes to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// It is no pipe, or the mark cannot be kept.
+    #[default]
+    None,
+    /// It is marked, until the stream has ended well.
+    Writing,
+}
+
+impl Mark {
+    /// Marks standard output, where it is a pipe: to be done before anything else, as nobody hears of
+    /// the end of a tool that is killed before.
+    pub(super) fn make() -> Mark {
+        let is_pipe = !process::closed_at_start(1) && PipeId::of(std::io::stdout()).is_some();
+        if is_pipe && pipe_mark::enter(std::io::stdout()) { Mark::Writing } else { Mark::None }
+    }
+}
+
 #[derive(Debug)]
 struct Stream {
     sort: Sort,
     buffer: Vec<u8>,
     /// Bytes that the system has taken.
     written: u64,
+    /// Whether the stream is marked as one whose writer has not ended yet.
+    mark: Mark,
     /// The entry in the registry, when the stream is a pipe.
     entry: Option<Writer>,
     progress: Option<Arc<Progress>>,
@@ -65,7 +86,7 @@ struct Stream {
 impl Stdout {
     /// The stream of this process, of which there is to be only one. `tool` is entered in the
     /// registry as its writer.
-    pub(super) fn new(tool: &'static str) -> Stdout {
+    pub(super) fn new(tool: &'static str, mark: Mark) -> Stdout {
         let sort = sort();
         let mut entry = None;
         if sort == Sort::Pipe {
@@ -78,7 +99,7 @@ impl Stdout {
         let progress = shown.then(|| Arc::new(Progress::new(tool)));
         let (buffer, wake, failure) = (Vec::new(), None, None);
         let stream =
-            Stream { sort, buffer, written: 0, entry, progress, wake, woken: false, failure };
+            Stream { sort, buffer, written: 0, mark, entry, progress, wake, woken: false, failure };
         Stdout(Arc::new(Mutex::new(stream)))
     }
 
@@ -162,8 +183,16 @@ impl Stdout {
     pub(super) fn end(&self, status: u8) {
         let mut stream = self.lock();
         stream.buffer.clear();
-        let Some(entry) = stream.entry.take() else { return };
-        entry.end(status, stream.written);
+        let (mark, entry) = (std::mem::take(&mut stream.mark), stream.entry.take());
+        if entry.is_none() && mark == Mark::None {
+            return;
+        }
+        if let Some(entry) = entry {
+            entry.end(status, stream.written);
+        }
+        if status == 0 && mark == Mark::Writing {
+            pipe_mark::leave(std::io::stdout());
+        }
         // The reader need not wait for what is left to do.
         stream.sort = Sort::Closed;
         if let Ok(null) = OpenOptions::new().write(true).open("/dev/null") {

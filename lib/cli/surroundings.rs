@@ -7,15 +7,44 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Whence, lseek};
 
+use crate::error::{Error, Result, reason};
 use crate::run::runtime_dir;
 
 /// Where the private directory of small files may be that the tools of this user share.
-pub fn runtime_directories() -> Vec<PathBuf> {
-    let path = |name| std::env::var_os(name).map(PathBuf::from);
-    match path(runtime_dir::VARIABLE).filter(|path| path.is_absolute()) {
-        Some(only) => vec![only],
-        None => runtime_dir::candidates(path("XDG_RUNTIME_DIR")),
+///
+/// # Errors
+/// `Usage` when the one that is named does not serve: the tool at the other end of a pipe could take
+/// it for another, and neither would hear of the other's failure.
+pub fn runtime_directories() -> Result<Vec<PathBuf>> {
+    let Some(only) = variable(runtime_dir::VARIABLE).map(PathBuf::from) else {
+        let told = variable("XDG_RUNTIME_DIR").map(PathBuf::from);
+        return Ok(runtime_dir::candidates(told, state_directory()));
+    };
+    let refused = |why: &str| {
+        let name = format!("{} ({})", only.display(), runtime_dir::VARIABLE);
+        Err(Error::usage(format!(
+            "{name}: cannot keep notes on pipes there: {why}; name a directory of your own that \
+             others cannot enter, or unset it"
+        )))
+    };
+    if !only.is_absolute() {
+        return refused("the path is not absolute");
     }
+    match runtime_dir::serve(&only) {
+        Ok(()) => Ok(vec![only]),
+        Err(e) => refused(&reason(&e)),
+    }
+}
+
+/// The directory of this user for state, as far as the environment tells.
+pub(super) fn state_directory() -> Option<PathBuf> {
+    let told = variable("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    told.or_else(|| Some(PathBuf::from(variable("HOME")?).join(".local/state")))
+}
+
+/// The value of a variable of the environment that is not empty.
+pub(super) fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
 /// `$PATH`, for commands: behind it the directory of the tools, so that commands find them here as

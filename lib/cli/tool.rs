@@ -10,7 +10,8 @@ use indicatif::DecimalBytes;
 
 use crate::cli::command::{self, Asked};
 use crate::cli::stats::Stats;
-use crate::cli::{Session, guard, message, process};
+use crate::cli::stdout::Mark;
+use crate::cli::{Session, guard, message, process, surroundings};
 use crate::error::{Error, Kind, Result};
 use crate::record::stream::{Output, Summary};
 
@@ -26,10 +27,16 @@ pub fn run<A: Parser>(
     tool: &'static str,
     body: impl FnOnce(A, &mut Session) -> Result<Summary>,
 ) -> ExitCode {
+    let mark = Mark::make();
+    process::listen_to_signals();
     let started = Instant::now();
     message::hook_panics(tool);
-    let mut session = Session::new(tool);
-    let mut wishes = Wishes::default();
+    let (directories, unusable) = match surroundings::runtime_directories() {
+        Ok(directories) => (directories, None),
+        Err(error) => (Vec::new(), Some(error)),
+    };
+    let mut session = Session::new(tool, mark, directories);
+    let mut wishes = Wishes { unusable, ..Wishes::default() };
     let outcome = catch_unwind(AssertUnwindSafe(|| work(body, &mut session, &mut wishes)));
     session.end_progress();
     let (mut kind, summary) = judge(tool, outcome);
@@ -50,9 +57,11 @@ pub fn run<A: Parser>(
     ExitCode::from(code(kind))
 }
 
-/// What is to be said of the work when it is done.
+/// What is to be said of the work, before it or when it is done.
 #[derive(Default)]
 struct Wishes {
+    /// Why no work can be done here.
+    unusable: Option<Error>,
     verbose: bool,
     stats: Option<Stats>,
 }
@@ -70,6 +79,9 @@ fn work<A: Parser>(
         Asked::Work(args, common) => {
             wishes.verbose = common.verbose;
             session.set_verbose(common.verbose);
+            if let Some(error) = wishes.unusable.take() {
+                return Err(error);
+            }
             let variable = std::env::var_os(STATS_VARIABLE).filter(|v| !v.is_empty());
             if let Some(path) = common.stats.or(variable.map(PathBuf::from)) {
                 wishes.stats = Some(Stats::open(&path)?);

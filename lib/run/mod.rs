@@ -13,6 +13,7 @@ pub mod ownership;
 pub mod peek;
 pub mod pipe;
 pub mod pipe_id;
+pub mod pipe_mark;
 pub mod registry;
 pub mod run_dir;
 pub mod run_id;

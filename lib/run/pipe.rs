@@ -13,7 +13,9 @@ use crate::error::{Error, Result};
 use crate::record::stream::{Facts, Input};
 use crate::run::entry::{Entry, Status};
 use crate::run::pipe_id::PipeId;
+use crate::run::pipe_mark::{self, UNCOUNTED};
 use crate::run::registry::{self, Registry};
+use crate::run::runtime_dir::VARIABLE;
 
 /// The size that pipes are raised to; more than the kernel's default lets both ends work at once.
 const PIPE_BYTES: i32 = 1 << 20;
@@ -41,6 +43,8 @@ struct Upstream {
     registry: &'static Registry,
     pipe: PipeId,
     bytes: u64,
+    /// Whether it was seen that the writers could say how they end, or does not matter.
+    known: bool,
     /// Whether the end was read, and found to be the whole.
     ended: bool,
     /// What the only writer said when it was first asked for, if there was but one.
@@ -72,6 +76,7 @@ impl PipeInput {
             registry,
             pipe,
             bytes: 0,
+            known: !registry.insists(),
             ended: false,
             asked: None,
             relied_on: false,
@@ -115,6 +120,9 @@ impl PipeInput {
 
 impl Input for PipeInput {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        if let Some(upstream) = self.upstream.as_mut().filter(|upstream| !upstream.known) {
+            upstream.insist(&self.file, &self.name)?;
+        }
         let got = self.read_some(buffer).map_err(|e| Error::io("read", &self.name, &e))?;
         if got == 0 && !buffer.is_empty() && size(&self.file) < self.size {
             return Err(shrunk(&self.name));
@@ -122,7 +130,7 @@ impl Input for PipeInput {
         if let Some(upstream) = &mut self.upstream {
             upstream.bytes += got as u64;
             if got == 0 && !buffer.is_empty() && !upstream.ended {
-                upstream.check()?;
+                upstream.check(&self.file)?;
                 upstream.ended = true;
             }
         }
@@ -193,10 +201,24 @@ impl Upstream {
         }
     }
 
-    /// Judges the end of the pipe. Whoever wrote to it has closed it, so an entry that is open is
-    /// that of a writer that did not come to its end.
-    fn check(&self) -> Result<()> {
-        for (_, Entry { status, tool, .. }) in self.registry.look_up(&self.pipe) {
+    /// Refuses a pipe of which nothing will be known at its end.
+    fn insist(&mut self, file: &File, name: &str) -> Result<()> {
+        self.known = self.registry.knows(file).map(|()| true).map_err(|why| {
+            Error::usage(format!(
+                "{name}: whether this pipe is whole could not be known at its end, as the tool before \
+                 this one has no place to say how it ends ({why}): name a private directory in \
+                 {VARIABLE}, or say --unchecked to write -o all the same"
+            ))
+        })?;
+        Ok(())
+    }
+
+    /// Judges the end of the pipe `file`. Whoever wrote to it has closed it, so an entry that is open,
+    /// or a mark, is that of a writer that did not come to its end.
+    fn check(&self, file: &File) -> Result<()> {
+        let entries = self.registry.look_up(&self.pipe);
+        let noted = entries.len();
+        for (_, Entry { status, tool, .. }) in entries {
             let how = match status {
                 Status::Ended(0) => continue,
                 Status::Ended(code) => format!("failed (exit {code})"),
@@ -205,6 +227,17 @@ impl Upstream {
             return Err(Error::incomplete(format!(
                 "the upstream {tool} {how}; its output is not complete"
             )));
+        }
+        match pipe_mark::count(file) {
+            0 => (),
+            // Each of so many has its entry.
+            UNCOUNTED if noted >= UNCOUNTED as usize => (),
+            _ => {
+                return Err(Error::incomplete(
+                    "the upstream, a tool that wrote into this pipe, failed or was killed; its \
+                     output is not complete",
+                ));
+            }
         }
         match &self.asked {
             Some(Some(known)) if self.relied_on && !self.hold(known) => {

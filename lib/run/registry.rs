@@ -3,20 +3,23 @@
 //! A writer makes its entry before its first byte, under a name that tells the pipe, and notes its
 //! end in it before it closes the pipe. So whoever reads the end of the pipe finds every writer's
 //! status there, and an entry without one is that of a writer that vanished. Readers change
-//! nothing. Where there is no place for entries, nothing is known, and nobody is told.
+//! nothing. Where there is no place for entries, the [mark](pipe_mark) on the pipe still says whether
+//! all ended well.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::error::reason;
 use crate::record::stream::Facts;
 use crate::run::entry::{self, Entry};
 use crate::run::pipe_id::PipeId;
-use crate::run::{runtime_dir, sweep};
+use crate::run::{pipe_mark, runtime_dir, sweep};
 
 /// What begins the name of an entry that is not there yet.
 pub(crate) const DRAFT: &str = "draft.";
@@ -28,6 +31,7 @@ const SWEEP_ONE_IN: u64 = 16;
 #[derive(Debug, Default)]
 pub struct Registry {
     directories: Vec<PathBuf>,
+    insists: AtomicBool,
     boot: Option<String>,
     space: Option<String>,
 }
@@ -49,7 +53,36 @@ impl Registry {
     /// is made where only its last part lacks.
     pub fn new(directories: Vec<PathBuf>) -> Registry {
         let (boot, space) = (runtime_dir::boot(), runtime_dir::process_space());
-        Registry { directories, boot, space }
+        Registry { directories, insists: AtomicBool::new(false), boot, space }
+    }
+
+    /// From now on, a pipe whose writers could not have said how they ended is not read at all.
+    pub fn insist(&self) {
+        self.insists.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether to refuse such pipes.
+    pub(crate) fn insists(&self) -> bool {
+        self.insists.load(Ordering::Relaxed)
+    }
+
+    /// Whether a writer of the pipe `fd` could have said how it ended, so that this reader would know.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub(crate) fn knows(&self, fd: impl AsFd) -> Result<(), String> {
+        if pipe_mark::is_kept(fd) {
+            return Ok(());
+        }
+        let mut reasons = Vec::new();
+        for directory in &self.directories {
+            match runtime_dir::serve(directory) {
+                Ok(()) if self.boot.is_some() && self.space.is_some() => return Ok(()),
+                Ok(()) => reasons.push("/proc is not there".to_string()),
+                Err(e) => reasons.push(format!("{}: {}", directory.display(), reason(&e))),
+            }
+        }
+        Err(reasons.join("; "))
     }
 
     /// Enters `tool` as a writer of `pipe`; `None` where there is no place for it.
@@ -80,6 +113,9 @@ impl Registry {
                 }
             }
         }
+        // One directory may have two names.
+        found.sort_by(|(one, _), (other, _)| one.cmp(other));
+        found.dedup_by(|(one, _), (other, _)| one == other);
         found
     }
 

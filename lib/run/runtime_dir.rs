@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 use nix::sys::statfs::fstatfs;
-use nix::unistd::Uid;
+use nix::unistd::{AccessFlags, Uid, access};
 
 /// The file systems whose files may lie on another machine, by `statfs(2)`: there, directories
 /// are slow and what was written is seen late.
@@ -32,14 +32,29 @@ pub const VARIABLE: &str = "MC_RUNTIME_DIR";
 /// Where the directory may be, best first. Whoever looks for something looks in all of them.
 ///
 /// The tools of one pipeline need not have the same environment (`env -i`, `sudo -E`), so what
-/// `$XDG_RUNTIME_DIR` says comes last: mostly it is the first of the others anyway.
-pub fn candidates(xdg_runtime_dir: Option<PathBuf>) -> Vec<PathBuf> {
+/// depends on it comes last, `$XDG_RUNTIME_DIR` and the user's directory for state: mostly the first
+/// is one of the others anyway.
+pub fn candidates(xdg_runtime_dir: Option<PathBuf>, state: Option<PathBuf>) -> Vec<PathBuf> {
     let user = Uid::effective();
     let mut found: Vec<PathBuf> = vec![format!("/run/user/{user}/mycloud").into()];
     found.extend(["/tmp", "/dev/shm"].map(|base| format!("{base}/mycloud-{user}").into()));
-    let more = xdg_runtime_dir.filter(|base| base.is_absolute()).map(|base| base.join("mycloud"));
-    found.extend(more.filter(|directory| *directory != found[0]));
+    let told = xdg_runtime_dir.into_iter().chain(state).filter(|base| base.is_absolute());
+    for directory in told.map(|base| base.join("mycloud")) {
+        if !found.contains(&directory) {
+            found.push(directory);
+        }
+    }
     found
+}
+
+/// Makes `directory` where it is not there, and sees whether it serves: whether it can be trusted and
+/// written to.
+///
+/// # Errors
+/// Why it does not.
+pub fn serve(directory: &Path) -> io::Result<()> {
+    make(directory)?;
+    Ok(access(directory, AccessFlags::W_OK | AccessFlags::X_OK)?)
 }
 
 /// Makes `directory` where it is not there; its parent has to be.
@@ -63,14 +78,23 @@ pub(crate) fn make(directory: &Path) -> io::Result<()> {
 /// to all others, and on this machine.
 ///
 /// # Errors
-/// When it is not there or cannot be trusted.
+/// When it is not there or cannot be trusted: why not.
 pub(crate) fn check(directory: &Path) -> io::Result<()> {
     let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
     let opened: File = OpenOptions::new().read(true).custom_flags(flags.bits()).open(directory)?;
     let found = opened.metadata()?;
-    let private = found.uid() == Uid::effective().as_raw() && found.mode() & 0o077 == 0;
+    let mode = found.mode() & 0o777;
     let remote = fstatfs(&opened).is_ok_and(|fs| REMOTE.contains(&fs.filesystem_type().0));
-    if private && !remote { Ok(()) } else { Err(io::ErrorKind::PermissionDenied.into()) }
+    let why = if found.uid() != Uid::effective().as_raw() {
+        format!("it belongs to another user (number {})", found.uid())
+    } else if mode & 0o077 != 0 {
+        format!("it is open to others (its mode is {mode:o}; chmod 700 it)")
+    } else if remote {
+        "it may lie on another machine".to_string()
+    } else {
+        return Ok(());
+    };
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
 }
 
 /// What tells this boot of this machine from all others, as a word for file names.
@@ -95,12 +119,27 @@ mod tests {
 
     #[test]
     fn every_environment_shares_the_first_candidates() {
-        let without = candidates(None);
-        let with = candidates(Some("/x".into()));
-        assert_eq!(with.split_last().unwrap(), (&PathBuf::from("/x/mycloud"), &without[..]));
-        assert_eq!(candidates(Some("relative".into())), without);
+        let without = candidates(None, None);
+        let with = candidates(Some("/x".into()), Some("/y".into()));
+        let (told, shared) = (&with[without.len()..], &with[..without.len()]);
+        assert_eq!(shared, without);
+        assert_eq!(told, [PathBuf::from("/x/mycloud"), PathBuf::from("/y/mycloud")]);
+        assert_eq!(candidates(Some("relative".into()), Some("too".into())), without);
         let usual = format!("/run/user/{}", Uid::effective());
-        assert_eq!(candidates(Some(usual.into())), without);
+        assert_eq!(candidates(Some(usual.into()), None), without);
+        assert_eq!(candidates(Some("/x".into()), Some("/x".into())).len(), without.len() + 1);
+    }
+
+    #[test]
+    fn what_does_not_serve_says_why() {
+        let base = tempfile::tempdir().unwrap();
+        let at = base.path().join("open");
+        fs::create_dir(&at).unwrap();
+        fs::set_permissions(&at, fs::Permissions::from_mode(0o750)).unwrap();
+        let why = |path: &Path| crate::error::reason(&serve(path).unwrap_err());
+        assert_eq!(why(&at), "it is open to others (its mode is 750; chmod 700 it)");
+        assert_eq!(why(&base.path().join("no/parent")), "No such file or directory");
+        assert!(serve(&base.path().join("made")).is_ok());
     }
 
     #[test]
