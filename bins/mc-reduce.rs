@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mycloud::aggregate::Op;
 use mycloud::cli::exchange::Exchange;
-use mycloud::cli::options::{Keys, Memory, Records};
+use mycloud::cli::options::{Keys, Memory, Nulls, Records};
 use mycloud::cli::{self, Session, duration, feed, shipping, size, surroundings};
 use mycloud::engine::consumer::{Consumer, Feed};
 use mycloud::engine::{Form, exchange};
@@ -32,10 +32,14 @@ struct Args {
     #[arg(long, conflicts_with = "key")]
     all: bool,
 
-    /// What to compute of each group: count, sum, mean, var, stddev, min, max, minby, maxby, first,
-    /// last, ndistinct, collect, top=N, p50 (p95, p99.9, ...), quantile=Q
+    /// What to compute of each group: count, sum, mean (avg), var, stddev, min, max, minby
+    /// (firstby), maxby, lastby, first, last, ndistinct, collect, sample=N, top=N, bottom=N,
+    /// topby=N, bottomby=N, median, p50 (p95, p99.9, ...), quantile=Q
     #[arg(value_name = "OP")]
     ops: Vec<String>,
+
+    #[command(flatten)]
+    nulls: Nulls,
 
     /// Run LINE over whole groups, with bash, or /bin/sh where there is none; it fails when any
     /// member of a pipe in it fails
@@ -82,6 +86,7 @@ impl Args {
             (None, false) => Given::Words(words),
             (None, true) => return self.with_ops(),
         };
+        self.nulls.refuse()?;
         if let Some(op) = self.ops.first() {
             return Err(Error::usage(format!("'{op}': ops and a command do not go together")));
         }
@@ -128,6 +133,7 @@ pub(crate) fn main() -> ExitCode {
             },
             with: args.with()?,
             missing: args.keys.missing,
+            nulls: args.nulls.texts.clone(),
             limits: Limits {
                 memory: args.memory.bytes(),
                 jobs: args.memory.jobs(),

@@ -1,19 +1,23 @@
 //! mc-shuffle: groups records by key.
 
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use mycloud::Result;
+use clap::builder::OsStringValueParser;
 use mycloud::aggregate::Op;
 use mycloud::cli::exchange::{Exchange, Reading};
-use mycloud::cli::options::{Keys, Memory, Records};
+use mycloud::cli::options::{Keys, Memory, Nulls, Records};
 use mycloud::cli::resources::Resources;
 use mycloud::cli::{self, Session};
+use mycloud::format::spec::Spec;
 use mycloud::format::stream;
 use mycloud::keyed::order::{Limits, Order};
 use mycloud::record::bad::Bad;
 use mycloud::record::key;
 use mycloud::stage::shuffle::{self, Options};
+use mycloud::{Error, Result};
 
 /// Group records by key: equal keys become adjacent, in key order
 #[derive(clap::Parser)]
@@ -28,9 +32,13 @@ struct Args {
     #[arg(long, value_name = "KEY")]
     order_by: Option<String>,
 
-    /// Print results of each group instead of its records: OPs as those of mc-reduce, to the end of the line or the next option
-    #[arg(long, value_name = "OP", num_args = 1.., value_parser = parse_op)]
-    reduce: Vec<Op>,
+    /// Print results of each group instead of its records: OPs as those of mc-reduce, to the end of
+    /// the line or the next option; what is no OP but a file or resource is read
+    #[arg(long, value_name = "OP", num_args = 1.., value_parser = OsStringValueParser::new())]
+    reduce: Vec<OsString>,
+
+    #[command(flatten)]
+    nulls: Nulls,
 
     #[command(flatten)]
     exchange: Exchange,
@@ -42,13 +50,43 @@ struct Args {
     memory: Memory,
 }
 
-fn parse_op(word: &str) -> std::result::Result<Op, String> {
-    Op::parse(word).map_err(|error| error.to_string())
+/// The words behind `--reduce`: ops, and resources that stand there as well.
+fn part(words: &[OsString]) -> Result<(Vec<Op>, Vec<OsString>)> {
+    let (mut ops, mut resources) = (Vec::new(), Vec::new());
+    for word in words {
+        match Op::parse(&word.to_string_lossy()) {
+            Ok(op) => ops.push(op),
+            Err(_) if is_resource(word) => resources.push(word.clone()),
+            Err(error) => {
+                let text = format!("{error}; resources stand before --reduce");
+                return Err(Error::usage(text));
+            }
+        }
+    }
+    match ops.is_empty() && !words.is_empty() {
+        true => {
+            Err(Error::usage("--reduce: there is no OP behind it, such as count or sum:amount"))
+        }
+        false => Ok((ops, resources)),
+    }
+}
+
+/// Whether a word that is no op is a file, or looks like a resource and like no mistyped op.
+fn is_resource(word: &OsStr) -> bool {
+    let Some(text) = word.to_str() else { return true };
+    if text == "-" || Path::new(word).exists() {
+        return true;
+    }
+    match text.split_once(':') {
+        Some((_, path)) if path.starts_with("//") => true,
+        Some((format, _)) => Spec::parse(format).is_ok_and(|spec| spec.is_built_in()),
+        None => text.contains(['/', '.']) && !text.contains('='),
+    }
 }
 
 impl Args {
     /// What is done, with the records that `bad` judges.
-    fn options(&self, bad: Arc<Bad>) -> Result<Options> {
+    fn options(&self, ops: &[Op], bad: Arc<Bad>) -> Result<Options> {
         let order_by = match &self.order_by {
             Some(keys) => key::Keys::parse(keys)?.parts,
             None => Vec::new(),
@@ -68,21 +106,27 @@ impl Args {
                 max_record: self.records.max_record(),
             },
             bad,
-            ops: self.reduce.clone(),
+            ops: ops.to_vec(),
+            nulls: self.nulls.texts.clone(),
         })
     }
 }
 
 pub(crate) fn main() -> ExitCode {
-    cli::run("mc-shuffle", |args: Args, session: &mut Session| {
+    cli::run("mc-shuffle", |mut args: Args, session: &mut Session| {
+        let (ops, resources) = part(&args.reduce)?;
+        args.resources.resources.extend(resources);
+        if ops.is_empty() {
+            args.nulls.refuse()?;
+        }
         match args.exchange.read(&args.resources, &args.records, session)? {
             Reading::Records(resources, read) => {
                 let input = stream::open(&resources, &read)?;
-                let options = args.options(read.bad)?;
+                let options = args.options(&ops, read.bad)?;
                 shuffle::run(&options, input, &mut session.stdout())
             }
             Reading::Shards(consumer) => {
-                let options = args.options(args.records.bad()?)?;
+                let options = args.options(&ops, args.records.bad()?)?;
                 args.exchange.publish(session, &args.memory, consumer, |remote, shards, output| {
                     shuffle::run_on_hosts(&options, remote, shards, output)
                 })

@@ -2,10 +2,12 @@
 
 use super::Position;
 use super::encoding::damaged;
+use super::extreme::Wanted;
 use super::operand::{Operand, Texts, What};
 use super::plan::{Plan, Slot};
 use super::state::{Held, State};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::record::canonical::Kind;
 use crate::record::key::{Missing, Place};
 
 /// What [`Plan::add`] needs from one record to the next; each thread has its own.
@@ -34,11 +36,13 @@ struct Record<'a> {
 
 impl Plan {
     /// Adds a record to the states of its group: `places` are those of [`Plan::paths`] in it, `at`
-    /// is where it stands in the input. Of a record whose operands are refused, nothing is added.
+    /// is where it stands in the input. Of a record whose operands are refused for what they are,
+    /// nothing is added.
     ///
     /// # Errors
     /// `BadInput`, when an operand is not what its op needs (the text names op and value, the
-    /// caller the record), or when what is collected becomes too long.
+    /// caller the record), when numbers and text come together that are to be ordered, or when what
+    /// is collected becomes too long.
     pub fn add(
         &self,
         scratch: &mut Scratch,
@@ -54,8 +58,8 @@ impl Plan {
         texts.bytes.clear();
         let mut added = Added::default();
         for ((operand, field), place) in operands.iter_mut().zip(&self.fields).zip(places) {
-            field.read(record, place, self.missing, operand, texts)?;
-            if operand.what != What::Value && self.missing == Missing::Skip {
+            field.read(record, place, &self.lacking, operand, texts)?;
+            if operand.what != What::Value && self.lacking.missing == Missing::Skip {
                 added.missing |= operand.what == What::Absent || field.strict;
             }
         }
@@ -70,18 +74,19 @@ impl Plan {
                 _ => return Err(damaged()),
             };
             let there = operand.what == What::Value;
+            let valued = operand.what >= What::NoNumber;
             match state {
                 State::Sum(sum) if there => sum.add(&operand.number),
                 State::Sum(_) => {}
-                State::Count(count) => *count += u64::from(there),
+                State::Count(count) => *count += u64::from(valued),
                 State::Moments(moments) if there => moments.add(&operand.number),
                 State::Sample(sample) if there => added.grown += sample.add(&operand.number),
                 State::Moments(_) | State::Sample(_) => {}
-                State::Extreme(_) | State::Top(_) if !there => {}
+                State::Extreme(_) | State::Top(_) if !valued => {}
                 State::Extreme(_) | State::Top(_) => {
-                    added.grown += add_ordered(slot, state, operand, &one)?;
+                    added.grown += self.add_ordered(slot, state, operand, &one)?;
                 }
-                State::Edge(_) | State::Distinct(_) | State::Collect(_) => {
+                State::Edge(_) | State::Distinct(_) | State::Collect(_) | State::Draw(_) => {
                     added.grown += self.add_any(slot, state, operand, &one)?;
                 }
             }
@@ -98,35 +103,55 @@ impl Plan {
         one: &Record,
     ) -> Result<usize> {
         let value = match operand.what {
-            What::Absent if self.missing == Missing::Skip => return Ok(0),
+            What::Absent if self.lacking.missing == Missing::Skip => return Ok(0),
             What::Absent => b"null",
             _ => &one.record[operand.raw.clone()],
         };
         match (state, slot.held) {
             (State::Edge(edge), Held::Edge(end)) => Ok(edge.add(end, value, one.at)),
             (State::Collect(collect), _) => collect.add(value, one.at, self.max_record),
+            (State::Draw(draw), Held::Draw(limit)) => {
+                Ok(draw.add(limit, one.record.trim_ascii(), value))
+            }
             (State::Distinct(distinct), _) => {
                 Ok(distinct.add(&one.texts.bytes[operand.literal.clone()]))
             }
             _ => Err(damaged()),
         }
     }
-}
 
-/// Adds an operand to a state that takes ordered values. Returns by how many bytes that grew.
-fn add_ordered(slot: &Slot, state: &mut State, operand: &Operand, one: &Record) -> Result<usize> {
-    let key = &one.texts.bytes[operand.ordered.clone()];
-    let push_value = |out: &mut Vec<u8>| operand.push_ordered_value(one.record, one.texts, out);
-    match (state, slot.held) {
-        (State::Extreme(extreme), Held::Extreme(wanted, false)) => {
-            Ok(extreme.add(wanted, key, one.at, push_value))
+    /// Adds an operand to a state that takes ordered values. Returns by how many bytes that grew.
+    fn add_ordered(
+        &self,
+        slot: &Slot,
+        state: &mut State,
+        operand: &Operand,
+        one: &Record,
+    ) -> Result<usize> {
+        let key = &one.texts.bytes[operand.ordered.clone()];
+        let keep = |wanted: Wanted, out: &mut Vec<u8>| match wanted.record {
+            true => out.extend_from_slice(one.record.trim_ascii()),
+            false => operand.push_ordered_value(one.record, one.texts, out),
+        };
+        let mixed = |_| self.mixes(slot, key, &one.record[operand.raw.clone()]);
+        match (state, slot.held) {
+            (State::Extreme(extreme), Held::Extreme(wanted)) => {
+                extreme.kinds.add(key).map_err(mixed)?;
+                Ok(extreme.add(wanted, key, one.at, |out| keep(wanted, out)))
+            }
+            (State::Top(top), Held::Top(limit, wanted)) => {
+                top.kinds.add(key).map_err(mixed)?;
+                Ok(top.add(limit, wanted, key, one.at, |out| keep(wanted, out)))
+            }
+            _ => Err(damaged()),
         }
-        (State::Extreme(extreme), Held::Extreme(wanted, true)) => {
-            let record = one.record.trim_ascii();
-            Ok(extreme.add(wanted, key, one.at, |out| out.extend_from_slice(record)))
-        }
-        (State::Top(top), Held::Top(limit)) => Ok(top.add(limit, key, one.at, push_value)),
-        _ => Err(damaged()),
+    }
+
+    /// The error for a value that comes to others of another kind.
+    #[cold]
+    fn mixes(&self, slot: &Slot, key: &[u8], value: &[u8]) -> Error {
+        let Some(field) = slot.field.map(|field| &self.fields[field]) else { return damaged() };
+        field.mixes(Kind::of(key) == Kind::Text, value)
     }
 }
 

@@ -73,8 +73,9 @@ impl Edge {
     }
 }
 
+/// Whether `at` is nearer to that end of the group.
 #[inline]
-fn nearer(end: End, at: Position, than: Position) -> bool {
+pub(super) fn nearer(end: End, at: Position, than: Position) -> bool {
     match end {
         End::First => at < than,
         End::Last => at > than,

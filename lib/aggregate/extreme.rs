@@ -1,15 +1,31 @@
-//! `min`, `max`, `minby`, `maxby`: the first of the least or greatest values in jq's order.
+//! `min`, `max`, `minby`, `maxby`, `lastby`: the least or greatest of the values in jq's order, of
+//! equal ones the first or last in input order.
 
 use std::cmp::Ordering;
 
 use super::Position;
+use super::edge::{End, nearer};
 use super::encoding::{Decoder, push_bytes};
+use super::kinds::{Kinds, Mixed};
 use crate::error::Result;
+
+/// Which of a group's values are wanted, and what of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// How they compare with the others.
+    pub order: Ordering,
+    /// Which of equal ones comes first.
+    pub tie: End,
+    /// Whether it is the whole record that is kept.
+    pub record: bool,
+}
 
 /// The least or greatest value so far, and what is kept of its record.
 #[derive(Clone, Debug, Default)]
 pub struct Extreme {
     best: Option<Box<Best>>,
+    /// What kinds of values there were.
+    pub(super) kinds: Kinds,
 }
 
 #[derive(Clone, Debug)]
@@ -23,11 +39,11 @@ struct Best {
 
 impl Extreme {
     /// Offers a value by its canonical key bytes; `keep` appends what is kept if it is the best,
-    /// which a value is that compares as `wanted` with all others. Returns the memory it took.
+    /// as `wanted` says. Returns the memory it took.
     #[inline]
     pub fn add(
         &mut self,
-        wanted: Ordering,
+        wanted: Wanted,
         key: &[u8],
         at: Position,
         keep: impl FnOnce(&mut Vec<u8>),
@@ -51,12 +67,21 @@ impl Extreme {
     }
 
     /// Takes in another part of the group.
-    pub fn merge(&mut self, wanted: Ordering, other: Extreme) {
-        let Some(theirs) = other.best else { return };
+    ///
+    /// # Errors
+    /// When it has numbers and text now.
+    pub(super) fn merge(
+        &mut self,
+        wanted: Wanted,
+        other: Extreme,
+    ) -> std::result::Result<(), Mixed> {
+        self.kinds.merge(other.kinds)?;
+        let Some(theirs) = other.best else { return Ok(()) };
         match &self.best {
             Some(ours) if !beats(wanted, (&theirs.key, theirs.at), (&ours.key, ours.at)) => {}
             _ => self.best = Some(theirs),
         }
+        Ok(())
     }
 
     /// The JSON text that is the result, if there was any value.
@@ -72,6 +97,7 @@ impl Extreme {
     }
 
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        self.kinds.encode(out);
         out.push(u8::from(self.best.is_some()));
         if let Some(best) = &self.best {
             best.at.encode(out);
@@ -81,20 +107,21 @@ impl Extreme {
     }
 
     pub(super) fn decode(decoder: &mut Decoder) -> Result<Extreme> {
+        let kinds = Kinds::decode(decoder)?;
         if decoder.byte()? == 0 {
-            return Ok(Extreme::default());
+            return Ok(Extreme { best: None, kinds });
         }
         let at = Position::decode(decoder)?;
         let (key, kept) = (decoder.bytes()?.to_vec(), decoder.bytes()?.to_vec());
-        Ok(Extreme { best: Some(Box::new(Best { key, at, kept })) })
+        Ok(Extreme { best: Some(Box::new(Best { key, at, kept })), kinds })
     }
 }
 
-/// Whether the first value comes before the second: it is better, or as good and earlier.
+/// Whether the first value is the one to keep of the two.
 #[inline]
-fn beats(wanted: Ordering, first: (&[u8], Position), second: (&[u8], Position)) -> bool {
+fn beats(wanted: Wanted, first: (&[u8], Position), second: (&[u8], Position)) -> bool {
     match first.0.cmp(second.0) {
-        Ordering::Equal => first.1 < second.1,
-        order => order == wanted,
+        Ordering::Equal => nearer(wanted.tie, first.1, second.1),
+        order => order == wanted.order,
     }
 }

@@ -6,7 +6,7 @@ use super::op::Reducer;
 use super::plan::{Plan, Planned};
 use super::print::{push_double, push_integer};
 use super::state::State;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 const NULL: &[u8] = b"null";
 
@@ -14,14 +14,19 @@ impl Plan {
     /// Takes another part of the same group into `states`.
     ///
     /// # Errors
-    /// `BadInput`, when what is collected becomes too long.
+    /// `BadInput`, when what is collected becomes too long, or there are numbers and text that were
+    /// to be ordered.
     pub fn merge(
         &self,
         states: &mut [State],
         other: impl IntoIterator<Item = State>,
     ) -> Result<()> {
         for ((slot, state), other) in self.slots.iter().zip(states).zip(other) {
-            state.merge(slot.held, other, self.max_record)?;
+            let merged = state.merge(slot.held, other, self.max_record);
+            merged.map_err(|error| match slot.field.and_then(|field| self.fields.get(field)) {
+                Some(field) if error.kind() == Kind::BadInput => error.at(&field.text),
+                _ => error,
+            })?;
         }
         Ok(())
     }
@@ -155,6 +160,7 @@ fn push_other(reducer: Reducer, state: &mut State, out: &mut Vec<u8>) -> Result<
         (_, State::Edge(edge)) => out.extend_from_slice(edge.value().unwrap_or(NULL)),
         (_, State::Extreme(extreme)) => out.extend_from_slice(extreme.kept().unwrap_or(NULL)),
         (_, State::Top(top)) => top.push_array(out),
+        (_, State::Draw(draw)) => draw.push_array(out),
         (_, State::Collect(collect)) => collect.push_array(out)?,
         (Reducer::Quantile(quantile), State::Sample(sample)) => {
             return Ok(quantile.push(sample, out));

@@ -12,26 +12,31 @@
 //! | --- | --- | --- | --- |
 //! | `count` | without FIELD: records; else values | their number | 0 |
 //! | `sum` | numbers | the sum: an integer in full if all are integers, else a double | null |
-//! | `mean` | numbers | a double | null |
+//! | `mean`, `avg` | numbers | a double | null |
 //! | `var`, `stddev` | numbers | a double: those of a sample | null, as of one |
-//! | `p50`, `p99.9`, `quantile=Q` | numbers | the quantile of type 7 | null |
+//! | `p50`, `p99.9`, `median`, `quantile=Q` | numbers | the quantile of type 7 | null |
 //! | `min`, `max` | ordered values | the value; the first of equal ones | null |
-//! | `minby`, `maxby` | ordered values | the whole record; the first of equal ones | null |
-//! | `top=N` | ordered values | an array of the N greatest, greatest first, equal ones in input order | `[]` |
+//! | `minby`, `firstby`, `maxby` | ordered values | the whole record; the first of equal ones | null |
+//! | `lastby` | ordered values | the whole record of the greatest; the last of equal ones | null |
+//! | `top=N`, `bottom=N` | ordered values | an array of the N greatest, greatest first, or the N least, least first; equal ones in input order | `[]` |
+//! | `topby=N`, `bottomby=N` | ordered values | an array of their whole records | `[]` |
 //! | `first`, `last` | any values | the value | null |
 //! | `ndistinct` | any values | how many differ as keys (`1` and `1.0` do not) | 0 |
 //! | `collect` | any values | an array of them in input order, at most as long as a record | `[]` |
+//! | `sample=N` | any values | an array of N of them, in the order of their records' hashes | `[]` |
 //!
 //! - **Numbers** are JSON numbers and numeric strings (`" +5"`, `"5."`, `".5e3"`); anything else is
 //!   an error. An integer is a number written without point and exponent, and exact; any other is
 //!   the nearest double. An operand or result beyond the range of doubles is an error.
 //! - **Ordered values** are all values in jq's order, but numeric strings count as the numbers that
 //!   they spell. They compare exactly and are not rounded: a result has the digits of its record.
+//!   Numbers and text in one group are an error.
 //! - **Any values** are taken as they are, numeric strings, `null` and `""` included.
-//! - **Missing** operands: no such field; for all but the last three ops also `null` and blank
-//!   strings. `fail` (the default): an error. `skip`: left out, and the record is counted as one
-//!   that lacks something. `null`: left out without a word, but for the last three ops a field that
-//!   is not there is the value `null`.
+//! - **Missing** operands: no such field; for all but the ops of any values also `null`, blank
+//!   strings, and text that was named as null. `fail` (the default): an error. `skip`: left out, as
+//!   is what is no number where one is due, and the record is counted as one that lacks something.
+//!   `null`: left out without a word, but for the ops of any values a field that is not there is
+//!   the value `null`.
 //! - **Doubles** print as ECMAScript prints them.
 //!
 //! # Names
@@ -42,11 +47,13 @@
 mod add;
 mod collect;
 mod distinct;
+mod draw;
 mod edge;
 mod encoding;
 mod exact;
 mod extreme;
 mod finish;
+mod kinds;
 mod moments;
 mod number;
 mod op;

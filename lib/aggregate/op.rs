@@ -2,6 +2,7 @@
 
 use super::quantile::Quantile;
 use crate::error::{Error, Result};
+use crate::record::nearest::did_you_mean;
 use crate::record::path::parse_path;
 use crate::record::scan::Step;
 
@@ -26,6 +27,8 @@ pub enum Reducer {
     MinBy,
     /// The record of the greatest.
     MaxBy,
+    /// The record of the greatest, of equal ones the last.
+    LastBy,
     /// The first in input order.
     First,
     /// The last in input order.
@@ -36,6 +39,14 @@ pub enum Reducer {
     Collect,
     /// The so many greatest.
     Top(usize),
+    /// The so many least.
+    Bottom(usize),
+    /// The records of the so many greatest.
+    TopBy(usize),
+    /// The records of the so many least.
+    BottomBy(usize),
+    /// So many, drawn by their hashes.
+    Sample(usize),
     /// A quantile.
     Quantile(Quantile),
 }
@@ -53,11 +64,34 @@ pub struct Op {
     pub text: String,
 }
 
-/// The most values that `top=N` keeps.
-const MAX_TOP: usize = 10_000;
+/// The most values that `top=N` and its like keep.
+const MAX_KEPT: usize = 10_000;
 
-const OPS: &str = "count, sum, mean, var, stddev, min, max, minby, maxby, first, last, ndistinct, \
-                   collect, top=N, p50 (p95, ...), quantile=Q";
+const OPS: [&str; 23] = [
+    "count",
+    "sum",
+    "mean",
+    "avg",
+    "var",
+    "stddev",
+    "min",
+    "max",
+    "minby",
+    "maxby",
+    "firstby",
+    "lastby",
+    "first",
+    "last",
+    "ndistinct",
+    "collect",
+    "sample=N",
+    "top=N",
+    "bottom=N",
+    "topby=N",
+    "bottomby=N",
+    "median",
+    "quantile=Q",
+];
 
 impl Op {
     /// Reads `[NAME=]OP[:FIELD]`.
@@ -78,13 +112,17 @@ impl Op {
         };
         let reducer = match reducer(op) {
             Some(reducer) => reducer.map_err(bad)?,
-            None => return Err(bad(format!("'{op}' is none of {OPS}"))),
+            None => {
+                let meant = did_you_mean(op, OPS);
+                let known = OPS.join(", ");
+                return Err(bad(format!("'{op}' is none of {known}, p50 (p95, ...){meant}")));
+            }
         };
         if name == Some("") {
             return Err(bad("no name before the '='".into()));
         }
         let path = field.map(parse_path).transpose().map_err(|e| e.at(format!("op '{word}'")))?;
-        if path.is_none() && matches!(reducer, Reducer::MinBy | Reducer::MaxBy) {
+        if path.is_none() && reducer.is_by() {
             return Err(bad(format!("by which field? ({op}:FIELD)")));
         }
         Ok(Op {
@@ -96,38 +134,57 @@ impl Op {
     }
 }
 
+impl Reducer {
+    /// Whether it gives the records that it finds by a field.
+    fn is_by(self) -> bool {
+        use Reducer::{BottomBy, LastBy, MaxBy, MinBy, TopBy};
+        matches!(self, MinBy | MaxBy | LastBy | TopBy(_) | BottomBy(_))
+    }
+}
+
 /// The reducer that a word names, if it names one at all; the error says what is wrong with its
 /// parameter.
 fn reducer(word: &str) -> Option<std::result::Result<Reducer, String>> {
     Some(Ok(match word {
         "count" => Reducer::Count,
         "sum" => Reducer::Sum,
-        "mean" => Reducer::Mean,
+        "mean" | "avg" => Reducer::Mean,
         "var" => Reducer::Var,
         "stddev" => Reducer::Stddev,
         "min" => Reducer::Min,
         "max" => Reducer::Max,
-        "minby" => Reducer::MinBy,
+        "minby" | "firstby" => Reducer::MinBy,
         "maxby" => Reducer::MaxBy,
+        "lastby" => Reducer::LastBy,
         "first" => Reducer::First,
         "last" => Reducer::Last,
         "ndistinct" => Reducer::Distinct,
         "collect" => Reducer::Collect,
-        "top" => return Some(Err("how many? (top=N)".into())),
+        "median" => return Quantile::parse("0.5", 1).map(|median| Ok(Reducer::Quantile(median))),
+        "top" | "bottom" | "sample" => return Some(Err(format!("how many? ({word}=N)"))),
+        "topby" | "bottomby" => return Some(Err(format!("how many? ({word}=N:FIELD)"))),
         "quantile" => return Some(Err("which one? (quantile=Q, Q from 0 to 1)".into())),
         _ => return parameterised(word),
     }))
 }
 
 fn parameterised(word: &str) -> Option<std::result::Result<Reducer, String>> {
-    if let Some(count) = word.strip_prefix("top=") {
-        let count = count.parse().ok().filter(|count| (1..=MAX_TOP).contains(count));
-        let why = || format!("N of top=N is a number from 1 to {MAX_TOP}");
-        return Some(count.map(Reducer::Top).ok_or_else(why));
-    }
     if let Some(q) = word.strip_prefix("quantile=") {
         let why = || "Q of quantile=Q is a decimal from 0 to 1, of at most 17 places".into();
         return Some(Quantile::parse(q, 1).map(Reducer::Quantile).ok_or_else(why));
+    }
+    if let Some((op, count)) = word.split_once('=') {
+        let count = count.parse().ok().filter(|count| (1..=MAX_KEPT).contains(count));
+        let reducer = match op {
+            "top" => count.map(Reducer::Top),
+            "bottom" => count.map(Reducer::Bottom),
+            "topby" => count.map(Reducer::TopBy),
+            "bottomby" => count.map(Reducer::BottomBy),
+            "sample" => count.map(Reducer::Sample),
+            _ => return None,
+        };
+        let why = || format!("N of {op}=N is a number from 1 to {MAX_KEPT}");
+        return Some(reducer.ok_or_else(why));
     }
     let percent =
         word.strip_prefix('p').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))?;
@@ -173,10 +230,34 @@ mod tests {
             ("best=top=3:ms", "best"),
             ("median=quantile=0.5:ms", "median"),
             ("quantile=p50:ms", "quantile"),
+            ("avg:ms", "ms_avg"),
+            ("median:ms", "ms_median"),
+            ("topby=3:ms", "ms_topby3"),
+            ("bottom=2:ms", "ms_bottom2"),
+            ("firstby:ts", "ts_firstby"),
+            ("sample=5", "sample5"),
+            ("some=sample=5:v", "some"),
+            ("sample=avg:v", "sample"),
         ];
         for (word, name) in names {
             assert_eq!(Op::parse(word).unwrap().name, name, "{word}");
         }
+    }
+
+    #[test]
+    fn a_mistyped_op_is_told_which_was_meant() {
+        for (word, meant) in [
+            ("summ:a", "sum"),
+            ("SUM:a", "sum"),
+            ("x=stdev:a", "stddev"),
+            ("variance:a", "var"),
+            ("top3:a", "top=N"),
+            ("distinct", "ndistinct"),
+        ] {
+            let error = Op::parse(word).unwrap_err().to_string();
+            assert!(error.ends_with(&format!("(did you mean {meant}?)")), "{error}");
+        }
+        assert!(Op::parse("xyzzy:a").unwrap_err().to_string().ends_with("p50 (p95, ...)"));
     }
 
     #[test]
@@ -197,6 +278,12 @@ mod tests {
             "quantile=1.5:a",
             "quantile=95%:a",
             "minby",
+            "lastby",
+            "topby=3",
+            "bottomby:a",
+            "sample",
+            "sample=0",
+            "sample=10001",
             "sum=x:a",
             "a=b=sum:c",
             "sum:.a.",

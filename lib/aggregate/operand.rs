@@ -4,8 +4,10 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::number::Number;
+use super::plan::Lacking;
 use super::print::push_spelling;
 use crate::error::{Error, Result};
+use crate::record::absent;
 use crate::record::canonical::push_value;
 use crate::record::key::{Missing, Place};
 use crate::record::number::{lenient, push_key};
@@ -29,12 +31,14 @@ pub(super) struct Field {
 }
 
 /// What a record holds for a field.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum What {
     #[default]
     Absent,
-    /// Null or a blank string.
+    /// Null, a blank string, or one that counts as null.
     Empty,
+    /// A value, but no number where one is due, and none is wanted then.
+    NoNumber,
     Value,
 }
 
@@ -81,16 +85,17 @@ impl Field {
         &self,
         record: &[u8],
         place: &Place,
-        missing: Missing,
+        lacking: &Lacking,
         operand: &mut Operand,
         texts: &mut Texts,
     ) -> Result<()> {
-        let Some(raw) = place else { return self.read_absent(missing, operand, texts) };
+        let Some(raw) = place else { return self.read_absent(record, lacking, operand, texts) };
         operand.what = What::Value;
         operand.raw = raw.clone();
         let value = &record[raw.clone()];
-        if !matches!(value.first(), Some(b'-' | b'0'..=b'9')) || self.ordered || self.literal {
-            return self.read_any(value, missing, operand, texts);
+        let number = matches!(value.first(), Some(b'-' | b'0'..=b'9'));
+        if !number || self.ordered || self.literal || !lacking.nulls.is_empty() {
+            return self.read_any(value, lacking, operand, texts);
         }
         if self.numeric {
             operand.number = self.number(value, value)?;
@@ -100,12 +105,15 @@ impl Field {
 
     fn read_absent(
         &self,
-        missing: Missing,
+        record: &[u8],
+        lacking: &Lacking,
         operand: &mut Operand,
         texts: &mut Texts,
     ) -> Result<()> {
-        if missing == Missing::Fail {
-            return Err(self.lacks("the record has no"));
+        if lacking.missing == Missing::Fail {
+            let ways = format!("{WAYS} leaves such values out");
+            let why = absent::describe(record, &self.path, self.field_text(), &ways);
+            return Err(Error::input(format!("{}: {why}", self.text)));
         }
         operand.what = What::Absent;
         if self.literal {
@@ -117,7 +125,7 @@ impl Field {
     fn read_any(
         &self,
         value: &[u8],
-        missing: Missing,
+        lacking: &Lacking,
         operand: &mut Operand,
         texts: &mut Texts,
     ) -> Result<()> {
@@ -135,16 +143,22 @@ impl Field {
             _ => None,
         };
         let blank = number.is_none() && text.trim_ascii().is_empty();
-        if blank || value.first() == Some(&b'n') {
+        if blank || value.first() == Some(&b'n') || self.strict && lacking.names(&text) {
             operand.what = What::Empty;
-            return match self.strict && missing == Missing::Fail {
-                true => Err(self.lacks("null or empty is its")),
+            return match self.strict && lacking.missing == Missing::Fail {
+                true => Err(self.is_empty(value)),
                 false => Ok(()),
             };
         }
         if self.numeric {
-            let number = number.ok_or_else(|| self.refuses(value, "is not a number"))?;
-            operand.number = self.number(number, value)?;
+            match number {
+                Some(number) => operand.number = self.number(number, value)?,
+                None if lacking.missing == Missing::Skip => operand.what = What::NoNumber,
+                None => {
+                    let why = format!("is not a number{}", stands_for_none(value));
+                    return Err(self.refuses(value, &why));
+                }
+            }
         }
         if self.ordered {
             operand.ordered = texts.push_key(number.unwrap_or(value));
@@ -169,15 +183,36 @@ impl Field {
         Error::input(format!("{}: {} {why}", self.text, shown(value)))
     }
 
+    /// The error for a value that comes to others of another kind, which are numbers if it is
+    /// `text`.
+    pub(super) fn mixes(&self, text: bool, value: &[u8]) -> Error {
+        let hint = "; text that stands for no value: --null TEXT --missing=skip";
+        match (text, stands_for_none(value)) {
+            (true, hint) => {
+                self.refuses(value, &format!("is text, and numbers are in its group{hint}"))
+            }
+            (false, _) => {
+                self.refuses(value, &format!("is a number, and text is in its group{hint}"))
+            }
+        }
+    }
+
+    /// The error for a value that counts as none.
     #[cold]
-    fn lacks(&self, what: &str) -> Error {
-        let field = self.text.split_once(':').map_or("value", |(_, field)| field);
-        Error::input(format!(
-            "{}: {what} '{field}' (--missing=skip or --missing=null leaves such values out)",
-            self.text
-        ))
+    fn is_empty(&self, value: &[u8]) -> Error {
+        let field = self.field_text();
+        let value = shown(value);
+        Error::input(format!("{}: '{field}' is {value} ({WAYS} leaves such values out)", self.text))
+    }
+
+    /// The field as it was written.
+    fn field_text(&self) -> &str {
+        self.text.split_once(':').map_or("value", |(_, field)| field)
     }
 }
+
+/// How values that are not there are left out.
+const WAYS: &str = "--missing=skip or --missing=null";
 
 impl Operand {
     /// Appends the value for `min`, `max` and `top`: numeric strings as numbers.
@@ -187,6 +222,35 @@ impl Operand {
             None => out.extend_from_slice(&record[self.raw.clone()]),
         }
     }
+}
+
+impl Lacking {
+    /// Whether `text` is named as one that counts as null, blanks around it aside.
+    fn names(&self, text: &[u8]) -> bool {
+        let text = text.trim_ascii();
+        self.nulls.iter().any(|null| null.trim_ascii().as_bytes() == text)
+    }
+}
+
+/// What people write where there is no value, in lower case.
+const NONE: &[&str] =
+    &["na", "n/a", "#n/a", "nan", "nil", "none", "null", "-", ".", "?", "\\n", "missing"];
+
+/// How to say that a string stands for no value, where it is one that people use for that.
+fn stands_for_none(value: &[u8]) -> String {
+    let text = match value.first() {
+        Some(b'"') => string_bytes(value),
+        _ => return String::new(),
+    };
+    let Ok(text) = std::str::from_utf8(text.trim_ascii()) else { return String::new() };
+    if !NONE.contains(&text.to_ascii_lowercase().as_str()) {
+        return String::new();
+    }
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-.".contains(&byte));
+    let word = if plain { text.to_string() } else { format!("'{text}'") };
+    format!(
+        "; if it stands for no value: --null {word} --missing=skip, or read the CSV with null={text}"
+    )
 }
 
 /// The most bytes of a value that a message shows.

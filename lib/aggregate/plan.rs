@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::edge::End;
+use super::extreme::Wanted;
 use super::op::{Op, Reducer};
 use super::operand::Field;
 use super::quantile::Quantile;
@@ -18,8 +19,15 @@ pub struct Plan {
     pub(super) ops: Vec<Planned>,
     pub(super) slots: Vec<Slot>,
     pub(super) fields: Vec<Field>,
-    pub(super) missing: Missing,
+    pub(super) lacking: Lacking,
     pub(super) max_record: usize,
+}
+
+/// What becomes of values that are not there, and which text says that they are not.
+#[derive(Clone, Debug)]
+pub(super) struct Lacking {
+    pub(super) missing: Missing,
+    pub(super) nulls: Vec<String>,
 }
 
 /// An op, its name as a JSON string, and the slot that its result comes from.
@@ -40,8 +48,8 @@ pub(super) struct Slot {
 
 impl Plan {
     /// To compute `ops`. An op without FIELD takes its operand from `value` (the second element of
-    /// pairs, say); if that is `None`, `first`, `last`, `ndistinct` and `collect` take the whole
-    /// record, and the others are refused. No array is longer than `max_record` bytes.
+    /// pairs, say); if that is `None`, `first`, `last`, `ndistinct`, `collect` and `sample` take
+    /// the whole record, and the others are refused. No array is longer than `max_record` bytes.
     ///
     /// # Errors
     /// `Usage`, when an op needs a FIELD and has none, or two results have one name.
@@ -51,8 +59,9 @@ impl Plan {
         missing: Missing,
         max_record: usize,
     ) -> Result<Plan> {
+        let lacking = Lacking { missing, nulls: Vec::new() };
         let mut plan =
-            Plan { ops: Vec::new(), slots: Vec::new(), fields: Vec::new(), missing, max_record };
+            Plan { ops: Vec::new(), slots: Vec::new(), fields: Vec::new(), lacking, max_record };
         // Variances first: their states serve sums and means of the same field too.
         let mut order: Vec<usize> = (0..ops.len()).collect();
         order.sort_by_key(|&at| !matches!(ops[at].reducer, Reducer::Var | Reducer::Stddev));
@@ -72,6 +81,12 @@ impl Plan {
             plan.ops.push(Planned { op, name, slot });
         }
         Ok(plan)
+    }
+
+    /// The same, where each of `nulls`, as a string or as the text of a number, counts as null.
+    pub fn with_nulls(mut self, nulls: Vec<String>) -> Plan {
+        self.lacking.nulls = nulls;
+        self
     }
 
     /// The slot for an op: one that is there and does, or a new one.
@@ -94,7 +109,7 @@ impl Plan {
 
     /// The field of an op, which it tells what it needs of it.
     fn field(&mut self, op: &Op, value: Option<&[Step]>, held: Held) -> Result<Option<usize>> {
-        let any = matches!(held, Held::Edge(_) | Held::Distinct | Held::Collect);
+        let any = matches!(held, Held::Edge(_) | Held::Distinct | Held::Collect | Held::Draw(_));
         let path = match (&op.field, value) {
             (Some(path), _) => path.clone(),
             (None, _) if held == Held::Count => return Ok(None),
@@ -118,7 +133,7 @@ impl Plan {
         });
         let field = &mut self.fields[at];
         field.numeric |= matches!(held, Held::Sum | Held::Moments | Held::Sample);
-        field.ordered |= matches!(held, Held::Extreme(..) | Held::Top(_));
+        field.ordered |= matches!(held, Held::Extreme(_) | Held::Top(..));
         field.literal |= held == Held::Distinct;
         field.strict |= !any;
         Ok(Some(at))
@@ -165,19 +180,27 @@ impl Plan {
 
 /// What a reducer needs held.
 fn held(reducer: Reducer) -> Held {
+    let wanted = |order, record| Wanted { order, tie: End::First, record };
+    let least = |record| wanted(Ordering::Less, record);
+    let greatest = |record| wanted(Ordering::Greater, record);
     match reducer {
         Reducer::Count => Held::Count,
         Reducer::Sum | Reducer::Mean => Held::Sum,
         Reducer::Var | Reducer::Stddev => Held::Moments,
-        Reducer::Min => Held::Extreme(Ordering::Less, false),
-        Reducer::Max => Held::Extreme(Ordering::Greater, false),
-        Reducer::MinBy => Held::Extreme(Ordering::Less, true),
-        Reducer::MaxBy => Held::Extreme(Ordering::Greater, true),
+        Reducer::Min => Held::Extreme(least(false)),
+        Reducer::Max => Held::Extreme(greatest(false)),
+        Reducer::MinBy => Held::Extreme(least(true)),
+        Reducer::MaxBy => Held::Extreme(greatest(true)),
+        Reducer::LastBy => Held::Extreme(Wanted { tie: End::Last, ..greatest(true) }),
         Reducer::First => Held::Edge(End::First),
         Reducer::Last => Held::Edge(End::Last),
         Reducer::Distinct => Held::Distinct,
         Reducer::Collect => Held::Collect,
-        Reducer::Top(limit) => Held::Top(limit),
+        Reducer::Top(limit) => Held::Top(limit, greatest(false)),
+        Reducer::Bottom(limit) => Held::Top(limit, least(false)),
+        Reducer::TopBy(limit) => Held::Top(limit, greatest(true)),
+        Reducer::BottomBy(limit) => Held::Top(limit, least(true)),
+        Reducer::Sample(limit) => Held::Draw(limit),
         Reducer::Quantile(_) => Held::Sample,
     }
 }

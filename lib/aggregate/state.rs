@@ -1,17 +1,17 @@
 //! The state of one result of a group: one kind for each way of reducing.
 
-use std::cmp::Ordering;
-
 use super::collect::Collect;
 use super::distinct::Distinct;
+use super::draw::Draw;
 use super::edge::{Edge, End};
 use super::encoding::{Decoder, damaged, push_count};
-use super::extreme::Extreme;
+use super::extreme::{Extreme, Wanted};
+use super::kinds::Mixed;
 use super::moments::Moments;
 use super::sample::Sample;
 use super::sum::Sum;
 use super::top::Top;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What a state holds of its group. Several ops may share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,9 +20,9 @@ pub(super) enum Held {
     Sum,
     Moments,
     Edge(End),
-    /// The extreme that compares so with all others; and whether its whole record is kept.
-    Extreme(Ordering, bool),
-    Top(usize),
+    Extreme(Wanted),
+    Top(usize, Wanted),
+    Draw(usize),
     Distinct,
     Collect,
     Sample,
@@ -41,8 +41,10 @@ pub enum State {
     Edge(Edge),
     /// The least or greatest.
     Extreme(Extreme),
-    /// The greatest ones.
+    /// The greatest or least ones.
     Top(Box<Top>),
+    /// Those that are drawn.
+    Draw(Box<Draw>),
     /// The different ones.
     Distinct(Box<Distinct>),
     /// All, in input order.
@@ -60,7 +62,8 @@ impl State {
             Held::Moments => State::Moments(Box::default()),
             Held::Edge(_) => State::Edge(Edge::default()),
             Held::Extreme(..) => State::Extreme(Extreme::default()),
-            Held::Top(_) => State::Top(Box::default()),
+            Held::Top(..) => State::Top(Box::default()),
+            Held::Draw(_) => State::Draw(Box::default()),
             Held::Distinct => State::Distinct(Box::default()),
             Held::Collect => State::Collect(Box::default()),
             Held::Sample => State::Sample(Box::default()),
@@ -68,16 +71,22 @@ impl State {
     }
 
     /// Takes in another part of the same group.
+    ///
+    /// # Errors
+    /// `BadInput`, when what is collected becomes too long, or there are numbers and text now.
     pub(super) fn merge(&mut self, held: Held, other: State, max_record: usize) -> Result<()> {
         match (self, other, held) {
             (State::Count(ours), State::Count(theirs), _) => *ours = ours.saturating_add(theirs),
             (State::Sum(ours), State::Sum(theirs), _) => ours.merge(&theirs),
             (State::Moments(ours), State::Moments(theirs), _) => ours.merge(&theirs),
             (State::Edge(ours), State::Edge(theirs), Held::Edge(end)) => ours.merge(end, theirs),
-            (State::Extreme(ours), State::Extreme(theirs), Held::Extreme(wanted, _)) => {
-                ours.merge(wanted, theirs);
+            (State::Extreme(ours), State::Extreme(theirs), Held::Extreme(wanted)) => {
+                ours.merge(wanted, theirs).map_err(mixed)?;
             }
-            (State::Top(ours), State::Top(theirs), Held::Top(limit)) => {
+            (State::Top(ours), State::Top(theirs), Held::Top(limit, _)) => {
+                ours.merge(limit, *theirs).map_err(mixed)?;
+            }
+            (State::Draw(ours), State::Draw(theirs), Held::Draw(limit)) => {
                 ours.merge(limit, *theirs);
             }
             (State::Distinct(ours), State::Distinct(theirs), _) => ours.merge(*theirs),
@@ -97,6 +106,7 @@ impl State {
             State::Edge(edge) => edge.heap_bytes(),
             State::Extreme(extreme) => extreme.heap_bytes(),
             State::Top(top) => size_of::<Top>() + top.heap_bytes(),
+            State::Draw(draw) => size_of::<Draw>() + draw.heap_bytes(),
             State::Distinct(distinct) => size_of::<Distinct>() + distinct.heap_bytes(),
             State::Collect(collect) => size_of::<Collect>() + collect.heap_bytes(),
             State::Sample(sample) => size_of::<Sample>() + sample.heap_bytes(),
@@ -111,6 +121,7 @@ impl State {
             State::Edge(edge) => edge.encode(out),
             State::Extreme(extreme) => extreme.encode(out),
             State::Top(top) => top.encode(out),
+            State::Draw(draw) => draw.encode(out),
             State::Distinct(distinct) => distinct.encode(out),
             State::Collect(collect) => collect.encode(out),
             State::Sample(sample) => sample.encode(out),
@@ -124,10 +135,16 @@ impl State {
             Held::Moments => State::Moments(Box::new(Moments::decode(decoder)?)),
             Held::Edge(_) => State::Edge(Edge::decode(decoder)?),
             Held::Extreme(..) => State::Extreme(Extreme::decode(decoder)?),
-            Held::Top(limit) => State::Top(Box::new(Top::decode(limit, decoder)?)),
+            Held::Top(limit, wanted) => State::Top(Box::new(Top::decode(limit, wanted, decoder)?)),
+            Held::Draw(limit) => State::Draw(Box::new(Draw::decode(limit, decoder)?)),
             Held::Distinct => State::Distinct(Box::new(Distinct::decode(decoder)?)),
             Held::Collect => State::Collect(Box::new(Collect::decode(decoder)?)),
             Held::Sample => State::Sample(Box::new(Sample::decode(decoder)?)),
         })
     }
+}
+
+/// What is said of a group that has numbers and text; the caller says which op and which group.
+fn mixed(_: Mixed) -> Error {
+    Error::input("there are numbers and text, and only either can be ordered")
 }

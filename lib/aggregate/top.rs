@@ -1,33 +1,40 @@
-//! `top=N`: the N greatest values in jq's order, greatest first, equal ones in input order.
+//! `top=N`, `topby=N`: the N greatest values in jq's order, greatest first, or their records;
+//! `bottom=N`, `bottomby=N`: the least, least first. Equal ones are in input order.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use super::Position;
 use super::encoding::{Decoder, push_bytes, push_count};
+use super::extreme::Wanted;
+use super::kinds::{Kinds, Mixed};
 use crate::error::Result;
 
-/// The greatest values so far; the least of them is at hand.
+/// The greatest (or least) values so far; the last of them is at hand.
 #[derive(Clone, Debug, Default)]
 pub struct Top {
     items: BinaryHeap<Item>,
     /// The bytes of the items' keys and values.
     held: usize,
+    /// What kinds of values there were.
+    pub(super) kinds: Kinds,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Item {
+    /// How it compares with those that come behind it in the result.
+    order: Ordering,
     /// The canonical key bytes of the value.
     key: Box<[u8]>,
     at: Position,
-    /// Its JSON text.
+    /// The JSON text that is its part of the result.
     value: Box<[u8]>,
 }
 
 impl Ord for Item {
     /// Later in the result is greater.
     fn cmp(&self, other: &Item) -> Ordering {
-        rank((&self.key, self.at), (&other.key, other.at))
+        rank(self.order, (&self.key, self.at), (&other.key, other.at))
     }
 }
 
@@ -37,32 +44,38 @@ impl PartialOrd for Item {
     }
 }
 
+/// How two places in the result compare, where the first is of a value that compares as `order`
+/// with the last.
 #[inline]
-fn rank(one: (&[u8], Position), other: (&[u8], Position)) -> Ordering {
-    other.0.cmp(one.0).then(one.1.cmp(&other.1))
+fn rank(order: Ordering, one: (&[u8], Position), other: (&[u8], Position)) -> Ordering {
+    let keys = one.0.cmp(other.0);
+    let keys = if order == Ordering::Greater { keys.reverse() } else { keys };
+    keys.then(one.1.cmp(&other.1))
 }
 
 impl Top {
-    /// Offers a value to the `limit` greatest: its canonical key bytes, and what appends its JSON
+    /// Offers a value to the `limit` that are kept: its canonical key bytes, and what appends its JSON
     /// text. Returns by how many bytes that grew.
     #[inline]
     pub fn add(
         &mut self,
         limit: usize,
+        wanted: Wanted,
         key: &[u8],
         at: Position,
         push_value: impl FnOnce(&mut Vec<u8>),
     ) -> usize {
         if self.items.len() == limit
             && let Some(last) = self.items.peek()
-            && rank((key, at), (&last.key, last.at)).is_ge()
+            && rank(wanted.order, (key, at), (&last.key, last.at)).is_ge()
         {
             return 0;
         }
         let before = self.heap_bytes();
         let mut value = Vec::new();
         push_value(&mut value);
-        self.insert(limit, Item { key: key.into(), at, value: value.into() });
+        let (order, value) = (wanted.order, value.into());
+        self.insert(limit, Item { order, key: key.into(), at, value });
         self.heap_bytes().saturating_sub(before)
     }
 
@@ -77,10 +90,15 @@ impl Top {
     }
 
     /// Takes in another part of the group.
-    pub fn merge(&mut self, limit: usize, other: Top) {
+    ///
+    /// # Errors
+    /// When it has numbers and text now.
+    pub(super) fn merge(&mut self, limit: usize, other: Top) -> std::result::Result<(), Mixed> {
+        self.kinds.merge(other.kinds)?;
         for item in other.items {
             self.insert(limit, item);
         }
+        Ok(())
     }
 
     /// Appends the values as an array.
@@ -99,6 +117,7 @@ impl Top {
     }
 
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        self.kinds.encode(out);
         push_count(out, self.items.len() as u64);
         for item in &self.items {
             item.at.encode(out);
@@ -107,12 +126,12 @@ impl Top {
         }
     }
 
-    pub(super) fn decode(limit: usize, decoder: &mut Decoder) -> Result<Top> {
-        let mut top = Top::default();
+    pub(super) fn decode(limit: usize, wanted: Wanted, decoder: &mut Decoder) -> Result<Top> {
+        let mut top = Top { kinds: Kinds::decode(decoder)?, ..Top::default() };
         for _ in 0..decoder.count()? {
             let at = Position::decode(decoder)?;
             let (key, value) = (decoder.bytes()?.into(), decoder.bytes()?.into());
-            top.insert(limit, Item { key, at, value });
+            top.insert(limit, Item { order: wanted.order, key, at, value });
         }
         Ok(top)
     }

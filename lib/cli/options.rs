@@ -218,3 +218,24 @@ impl Keys {
         key::Keys::parse(self.key.as_deref().unwrap_or_default())
     }
 }
+
+/// What stands for a value that is not there.
+#[derive(Args, Clone, Debug)]
+pub struct Nulls {
+    /// Take TEXT for a missing value of an OP, as null is (--missing); may be said several times
+    #[arg(long = "null", value_name = "TEXT", allow_hyphen_values = true)]
+    pub texts: Vec<String>,
+}
+
+impl Nulls {
+    /// Refuses `--null`, where there is no OP.
+    ///
+    /// # Errors
+    /// `Usage` when it was given.
+    pub fn refuse(&self) -> Result<()> {
+        match self.texts.is_empty() {
+            true => Ok(()),
+            false => Err(Error::usage("--null is about the values of an OP, and there is none")),
+        }
+    }
+}

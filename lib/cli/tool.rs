@@ -150,7 +150,10 @@ fn say_dropped(tool: &str, summary: &Summary) {
     }
     if summary.lacking > 0 {
         let what = counted(summary.lacking);
-        message::say(tool, &format!("{what} lacking a value, which is left out of the results"));
+        message::say(
+            tool,
+            &format!("{what} lacking a value or a number, which is left out of the results"),
+        );
     }
 }
 

@@ -13,6 +13,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
+use super::pairs;
 use super::place::Place;
 use super::resource::Resource;
 use super::spec::Spec;
@@ -156,13 +157,16 @@ impl Writer {
         let name = self.tree.path().display();
         let refused =
             |why: &str| Error::input(format!("{name}: record {} is no file: {why}", self.records));
+        let hint = || pairs::hint(record, false);
         let mut elements = scan::elements(record);
         let (Some(path), Some(data), None) = (elements.next(), elements.next(), elements.next())
         else {
-            return Err(refused("it is no [path, data] pair"));
+            return Err(refused(&format!("it is no [path, data] pair{}", hint())));
         };
-        let path = value_bytes(path).map_err(|why| refused(&format!("its path: {why}")))?;
-        let data = value_bytes(data).map_err(|why| refused(&format!("its data: {why}")))?;
+        let path = value_bytes(path);
+        let path = path.map_err(|why| refused(&format!("its path: {why}{}", hint())))?;
+        let data = value_bytes(data);
+        let data = data.map_err(|why| refused(&format!("its data: {why}{}", hint())))?;
         let shown = String::from_utf8_lossy(&path).into_owned();
         if !is_plain(&path) {
             let why = "is not plain: relative, without '.', '..', '//' or NUL";

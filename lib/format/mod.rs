@@ -32,6 +32,7 @@ pub mod http;
 pub mod ledger;
 pub mod leveldb;
 pub mod ndjson;
+mod pairs;
 pub mod parts;
 pub mod place;
 pub mod plugin;

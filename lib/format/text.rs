@@ -7,6 +7,7 @@
 //! very start, in a key also a TAB.
 
 use super::encoding::{Charset, Coding, Decoded, HINT, Invalid};
+use super::pairs;
 use super::spec::Spec;
 use super::target::Target;
 use super::{FILL_BYTES, Position, ReadOptions, Sink, Source, lines};
@@ -257,7 +258,12 @@ impl Sink for Writer {
             self.records += 1;
             if let Err(why) = self.push_line(record) {
                 let (name, number) = (self.target.name(), self.records);
-                return Err(Error::input(format!("{name}: record {number} is no text: {why}")));
+                let hint = match self.shape {
+                    Shape::Pair => pairs::hint(record, true),
+                    Shape::Line | Shape::Word => String::new(),
+                };
+                let text = format!("{name}: record {number} is no text: {why}{hint}");
+                return Err(Error::input(text));
             }
         }
         self.target.write(&self.lines)

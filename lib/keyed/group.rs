@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::aggregate::{Op, Plan, Position, Scratch, State};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::record::key::{Fault, Keyer, Keys, Missing, Part, Place};
 use crate::record::scan::{Fields, Step};
 use crate::record::text::push_string;
@@ -70,6 +70,13 @@ impl Grouping {
         self
     }
 
+    /// The same, where each of `nulls`, as a string or as the text of a number, is an operand that
+    /// is missing.
+    pub fn with_nulls(mut self, nulls: Vec<String>) -> Grouping {
+        self.plan = self.plan.with_nulls(nulls);
+        self
+    }
+
     /// Whether all records are one group.
     pub fn is_whole(&self) -> bool {
         self.keys.is_none()
@@ -125,11 +132,17 @@ impl Grouping {
         out.push(b'\n');
         pushed.map_err(|error| {
             out.truncate(start);
-            match self.form {
-                Form::All => error,
-                _ => error.at(format!("group {}", shown(&group.label))),
-            }
+            self.of_group(&group.label, error)
         })
+    }
+
+    /// The error of a group, which it names.
+    fn of_group(&self, label: &[u8], error: Error) -> Error {
+        match (&self.form, error.kind()) {
+            (Form::All, _) => error,
+            (_, Kind::BadInput) => error.at(format!("group {}", shown(label))),
+            _ => error,
+        }
     }
 }
 
@@ -184,12 +197,14 @@ impl Group {
     /// Takes in another part of the same group.
     ///
     /// # Errors
-    /// `BadInput`, when what is collected becomes too long.
+    /// `BadInput`, when what is collected becomes too long, or there are numbers and text that were
+    /// to be ordered.
     pub fn take(&mut self, grouping: &Grouping, part: Group) -> Result<()> {
         if part.at < self.at {
             (self.at, self.label) = (part.at, part.label);
         }
-        grouping.plan.merge(&mut self.states, part.states)
+        let merged = grouping.plan.merge(&mut self.states, part.states);
+        merged.map_err(|error| grouping.of_group(&self.label, error))
     }
 }
 

@@ -31,6 +31,29 @@ const STRING_END: [u8; 2] = [0, 1];
 const ARRAY: u8 = 0x60;
 const OBJECT: u8 = 0x70;
 
+/// What kind of value some key bytes stand for, as far as anyone asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A number.
+    Number,
+    /// A string.
+    Text,
+    /// Anything else.
+    Other,
+}
+
+impl Kind {
+    /// The kind of the value with these key bytes.
+    #[inline]
+    pub fn of(key: &[u8]) -> Kind {
+        match key.first() {
+            Some(0x40..=0x47) => Kind::Number,
+            Some(&STRING) => Kind::Text,
+            _ => Kind::Other,
+        }
+    }
+}
+
 /// Appends the canonical key bytes of a valid value without white space around it.
 pub fn push_value(out: &mut Vec<u8>, value: &[u8]) {
     push_by(out, value, &AsTheyAre);

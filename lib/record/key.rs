@@ -10,6 +10,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::Flaw;
+use super::absent;
 use super::canonical::{self, AsText, NULL, push_value};
 use super::number;
 use super::path::{bad_key, parse_path, split_outside};
@@ -268,7 +269,7 @@ fn push_parts(
         let value = place.clone().map(|place| &record[place]);
         if !push_part(out, part, value) {
             match missing {
-                Missing::Fail => return Err(Fault::Missing(lacks(part, value))),
+                Missing::Fail => return Err(Fault::Missing(lacks(part, value, record))),
                 Missing::Skip => return Err(Fault::Skip),
                 Missing::Null => out.push(NULL),
             }
@@ -305,16 +306,29 @@ fn push_part(out: &mut Vec<u8>, part: &Part, value: Option<&[u8]>) -> bool {
     true
 }
 
-/// Says that a record lacks `part`, whose value is `value` if that is merely no number.
-fn lacks(part: &Part, value: Option<&[u8]>) -> String {
-    let ways = "(--missing=null|skip accepts it)";
-    match value {
-        None => format!("the record has no '{}' {ways}", part.text),
-        Some(value) => {
-            let shown = String::from_utf8_lossy(&value[..value.len().min(40)]).into_owned();
-            format!("'{}' is not a number: {shown} {ways}", part.text)
+/// Says that `record` lacks `part`, whose value is `value` if that is merely no number.
+#[cold]
+fn lacks(part: &Part, value: Option<&[u8]>, record: &[u8]) -> String {
+    let ways = "--missing=null|skip accepts it";
+    let Some(value) = value else { return absent::describe(record, &part.path, &part.text, ways) };
+    let shown = String::from_utf8_lossy(&value[..value.len().min(SHOWN_BYTES)]);
+    let version = match value.first() {
+        Some(b'"') if is_version(&string_bytes(value)) => {
+            format!("as a version: {}:V; ", part.text)
         }
-    }
+        _ => String::new(),
+    };
+    format!("'{}' is not a number: {shown} ({version}{ways})", part.text)
+}
+
+/// The most bytes of a value that a message shows.
+const SHOWN_BYTES: usize = 40;
+
+/// Whether `text` is numbers with points between them, and more of these than a number has.
+fn is_version(text: &[u8]) -> bool {
+    let parts = text.split(|byte| *byte == b'.');
+    let number = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    parts.clone().count() > 2 && parts.clone().all(number)
 }
 
 #[cfg(test)]

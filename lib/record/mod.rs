@@ -3,6 +3,7 @@
 //! Pure functions over bytes. Nothing here opens, reads or prints anything but the policy for bad
 //! records, which may keep them in a file.
 
+pub mod absent;
 pub mod bad;
 pub mod block;
 pub mod canonical;

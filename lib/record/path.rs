@@ -2,6 +2,7 @@
 //! found there is not this file's business.
 
 use super::scan::Step;
+use super::text::push_string;
 use crate::error::{Error, Result};
 
 /// Cuts `text` at each `stop` that stands outside of `["..."]`.
@@ -63,6 +64,37 @@ pub fn parse_path(text: &str) -> Result<Vec<Step>> {
         };
     }
     Ok(path)
+}
+
+/// How `path` is spelled as a part of a key: what [`parse_path`] reads as it, behind `-k` too.
+pub(super) fn spelled(path: &[Step]) -> String {
+    let special = |c: char| matches!(c, '.' | ',' | ':' | '[' | ']' | '"') || c.is_control();
+    let plain = |name: &str| !name.is_empty() && !name.contains(special);
+    if let [Step::Name(name)] = path
+        && let Ok(name) = std::str::from_utf8(name)
+        && (plain(name) || plain(&name.replace('.', "")) && !name.starts_with('.'))
+    {
+        return name.to_string();
+    }
+    let mut text = String::new();
+    for step in path {
+        match step {
+            Step::Index(index) if text.is_empty() => text += &format!(".[{index}]"),
+            Step::Index(index) => text += &format!("[{index}]"),
+            Step::Name(name) => {
+                let name = String::from_utf8_lossy(name);
+                if plain(&name) {
+                    text += &format!(".{name}");
+                } else {
+                    let mut literal = Vec::new();
+                    push_string(&mut literal, &name);
+                    let point = if text.is_empty() { "." } else { "" };
+                    text += &format!("{point}[{}]", String::from_utf8_lossy(&literal));
+                }
+            }
+        }
+    }
+    if text.is_empty() { ".".into() } else { text }
 }
 
 /// Reads the step behind an opening bracket: an index or a quoted name.

@@ -24,6 +24,8 @@ pub struct Options {
     pub by: By,
     /// What becomes of records without the key, and of missing operands.
     pub missing: Missing,
+    /// The texts that count as a missing operand.
+    pub nulls: Vec<String>,
     /// What is done with each group.
     pub with: With,
     /// What it may use.
@@ -92,7 +94,7 @@ pub fn run(
         With::Ops(ops) => {
             let max_record = options.limits.max_record;
             let grouping = Grouping::new(keys, ops.clone(), options.missing, max_record)?;
-            let grouping = grouping.reversed(reverse);
+            let grouping = grouping.with_nulls(options.nulls.clone()).reversed(reverse);
             reduce::in_order(grouping, &options.limits, &options.bad, start, blocks, output)
         }
         With::Command(running) => {
@@ -170,7 +172,7 @@ pub fn on_hosts(options: &Options, facts: &Facts) -> Result<OnHosts> {
         missing: options.missing,
         unique: false,
     };
-    let what = exchange::what(&order, ops, options.limits.max_record);
+    let what = exchange::what(&order, ops, &options.nulls, options.limits.max_record);
     let spelled = keys.as_ref().map(Keys::spelled);
     // That ops and key are sound is said here, not by a host.
     Grouping::new(keys, ops.clone(), options.missing, options.limits.max_record)?;

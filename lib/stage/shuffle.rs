@@ -24,6 +24,8 @@ pub struct Options {
     pub bad: Arc<Bad>,
     /// The results to print of each group, instead of its records; none prints the records.
     pub ops: Vec<Op>,
+    /// The texts that count as a missing operand.
+    pub nulls: Vec<String>,
 }
 
 /// Groups the records of `input`, and reduces the groups if there are ops.
@@ -36,12 +38,13 @@ pub fn run(
     input: impl Input + 'static,
     output: &mut impl Output,
 ) -> Result<Summary> {
-    let Options { order, limits, bad, ops } = options;
+    let Options { order, limits, bad, ops, nulls } = options;
     if ops.is_empty() {
         return order::sort(order, limits, bad, input, output);
     }
     let keys = Some(order.keys.clone());
     let grouping = Grouping::new(keys, ops.clone(), order.missing, limits.max_record)?;
+    let grouping = grouping.with_nulls(nulls.clone());
     output.declare(&Facts::default())?;
     match order.order_by.is_empty() {
         true => reduce::by_hashing(grouping, limits, bad, input, output),
@@ -60,8 +63,8 @@ pub fn run_on_hosts(
     consumer: Box<Consumer>,
     output: &mut dyn Output,
 ) -> Result<(Summary, Producer)> {
-    let Options { order, limits, ops, .. } = options;
-    let what = exchange::what(order, ops, limits.max_record);
+    let Options { order, limits, ops, nulls, .. } = options;
+    let what = exchange::what(order, ops, nulls, limits.max_record);
     let facts = if ops.is_empty() { order.facts() } else { Facts::default() };
     exchange::exchange(what, facts, remote, consumer, output)
 }

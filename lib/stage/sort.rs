@@ -77,7 +77,7 @@ pub fn run_on_hosts(
 ) -> Result<(Summary, Producer)> {
     // The records of a heavy key may lie in several shards; their order is the same.
     let spread = !options.order.unique;
-    let what = exchange::what(&options.order, &[], options.limits.max_record);
+    let what = exchange::what(&options.order, &[], &[], options.limits.max_record);
     let facts = Facts { spread, ..options.order.facts() };
     exchange::exchange(wire::Exchange { spread, ..what }, facts, remote, consumer, output)
 }

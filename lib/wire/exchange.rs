@@ -36,6 +36,8 @@ pub struct Exchange {
     pub spread: bool,
     /// The results of each group, as names and ops; none gives the records.
     pub ops: Vec<(String, String)>,
+    /// The texts that count as a missing operand.
+    pub nulls: Vec<String>,
     /// Whether the shards have to be in the order of the key already.
     pub in_order: bool,
     /// The longest record in bytes.

@@ -1,7 +1,8 @@
 """The reducers' results as Python's fractions and integers have them: a JSON line a group.
 
 Reads lines {"ops": [...], "records": [{"v": ...}, ...]}, the numbers kept as text, and prints for
-each the array of results as JSON text, or "overflow" for a result that is no double.
+each the array of results as JSON text, or "overflow" for a result that is no double, or "mixed"
+where numbers and text are to be ordered.
 """
 import json
 import re
@@ -108,7 +109,7 @@ def arithmetic(op, values):
     if op == "sum":
         whole = all(isinstance(v, int) for v in numbers)
         return str(sum(numbers)) if whole else rounded(sum(exact))
-    if op == "mean":
+    if op in ("mean", "avg"):
         return rounded(sum(exact) / n)
     if op in ("var", "stddev"):
         if n < 2:
@@ -118,6 +119,7 @@ def arithmetic(op, values):
             return rounded(variance)
         root = (Decimal(variance.numerator) / Decimal(variance.denominator)).sqrt()
         return rounded(Fraction(root))
+    op = "p50" if op == "median" else op
     q = Fraction(op[1:]) / 100 if op[0] == "p" else Fraction(op.split("=")[1])
     in_order = sorted(numbers, key=lambda v: (Fraction(v), isinstance(v, int) and abs(v) > 2**53))
     h = (n - 1) * q
@@ -127,6 +129,9 @@ def arithmetic(op, values):
     if not part or low == high and type(low) is type(high):
         return str(low) if isinstance(low, int) else es(low)
     return rounded(Fraction(low) + part * (Fraction(high) - Fraction(low)))
+
+
+ORDERED = ("min", "max", "minby", "maxby", "firstby", "lastby", "top", "bottom", "topby", "bottomby")
 
 
 def result(op, records):
@@ -140,15 +145,21 @@ def result(op, records):
             return str(len({repr(order(v, False)) for v in operands}))
         return as_json(operands[0 if op == "first" else -1])
     kept = [r for r in records if not missing(r["v"])]
-    if op.startswith("top="):
-        best = sorted(kept, key=lambda r: order(r["v"], True), reverse=True)
-        return "[" + ",".join(as_ordered(r["v"]) for r in best[: int(op[4:])]) + "]"
+    name, _, count = op.partition("=")
+    if name in ORDERED:
+        kinds = {order(r["v"], True)[0] for r in kept}
+        if kinds >= {3, 4}:
+            return "mixed"
+        least = name in ("min", "minby", "firstby", "bottom", "bottomby")
+        best = sorted(kept, key=lambda r: order(r["v"], True), reverse=not least)
+        if name == "lastby":
+            best = sorted(kept, key=lambda r: order(r["v"], True))[::-1]
+        shown = [as_json(r) if name.endswith("by") else as_ordered(r["v"]) for r in best]
+        if count:
+            return "[" + ",".join(shown[: int(count)]) + "]"
+        return shown[0] if shown else "null"
     if not kept:
         return "null"
-    if op in ("min", "max", "minby", "maxby"):
-        pick = min if op.startswith("min") else max
-        best = pick(kept, key=lambda r: order(r["v"], True))
-        return as_json(best) if op.endswith("by") else as_ordered(best["v"])
     return arithmetic(op, [r["v"] for r in kept])
 
 

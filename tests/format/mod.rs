@@ -7,6 +7,7 @@ mod encoding; // byte order marks, encoding=, invalid=, against Python's codecs
 mod files; // trees of files
 mod http; // against a server of Python's
 mod output; // whole or not at all, whatever happens
+mod pairs; // records that are no [key, value], and the line that makes them so
 mod plugin; // formats of others, and scripts/mc-format-sqlite
 mod resource; // names, options, patterns
 mod round_trip; // read(write(x)) == x, as a property

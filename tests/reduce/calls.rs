@@ -80,7 +80,7 @@ fn operands_that_are_none_are_judged() {
     let call = mc("reduce").args(["-k", "k", "--missing", "skip", "sum:v", "count"]);
     call.stdin(&input)
         .stdout(&want)
-        .stderr_has("3 records lacking a value, which is left out")
+        .stderr_has("3 records lacking a value or a number, which is left out")
         .succeeds();
     mc("reduce").args(["-k", "k", "top=10001:v"]).stderr_has("a number from 1 to 10000").fails(2);
     let input = "[1,1e308]\n[1,1e308]\n";

@@ -3,7 +3,9 @@
 
 mod calls;
 mod command;
+mod records_by;
 mod results;
+mod values;
 
 use crate::support::Random;
 

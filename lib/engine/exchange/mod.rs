@@ -71,8 +71,9 @@ pub enum Roads {
     Relay,
 }
 
-/// What an exchange is to do: `order`, then `ops` on each group if there are any.
-pub fn what(order: &Order, ops: &[Op], max_record: usize) -> wire::Exchange {
+/// What an exchange is to do: `order`, then `ops` on each group if there are any; each of `nulls`
+/// is an operand that is missing.
+pub fn what(order: &Order, ops: &[Op], nulls: &[String], max_record: usize) -> wire::Exchange {
     wire::Exchange {
         number: NUMBER,
         keys: Some(order.keys.spelled()),
@@ -82,6 +83,7 @@ pub fn what(order: &Order, ops: &[Op], max_record: usize) -> wire::Exchange {
         unique: order.unique,
         spread: false,
         ops: ops.iter().map(|op| (op.name.clone(), op.text.clone())).collect(),
+        nulls: nulls.to_vec(),
         in_order: false,
         max_record: max_record as u64,
     }

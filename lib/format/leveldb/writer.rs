@@ -22,6 +22,7 @@ use super::bytewise::Bytewise;
 use super::lock::Lock;
 use super::reader;
 use crate::error::{Error, Kind, Result};
+use crate::format::pairs;
 use crate::format::whole_tree::WholeTree;
 use crate::format::{Sink, WriteOptions};
 use crate::record::scan;
@@ -195,7 +196,10 @@ impl Work {
     /// Takes one record.
     fn take(&mut self, record: &[u8]) -> Result<()> {
         self.record_count += 1;
-        let wrong = |what: String| self.refused(self.record_count, what);
+        let wrong = |what: String| {
+            let hint = pairs::hint(record, false);
+            self.refused(self.record_count, format!("{what}{hint}"))
+        };
         let mut parts = scan::elements(record);
         let (Some(key), Some(value), None) = (parts.next(), parts.next(), parts.next()) else {
             return Err(wrong("LevelDB holds [key, value] arrays; this is none".into()));

@@ -4,6 +4,7 @@ use std::io;
 
 use super::ArchiveWriter;
 use crate::error::{Error, Result};
+use crate::format::pairs;
 use crate::format::spec::Spec;
 use crate::format::target::Target;
 use crate::format::{Sink, bytes::lower, lines};
@@ -40,13 +41,14 @@ impl Writer {
     }
 
     fn add(&mut self, record: &[u8]) -> std::result::Result<(), Refused> {
+        let hint = || pairs::hint(record, false);
         let mut elements = scan::elements(record);
         let (Some(name), Some(data), None) = (elements.next(), elements.next(), elements.next())
         else {
-            return Err("it is no [name, data] pair".into());
+            return Err(format!("it is no [name, data] pair{}", hint()).into());
         };
-        let name = value_bytes(name).map_err(|why| format!("its name: {why}"))?;
-        let data = value_bytes(data).map_err(|why| format!("its data: {why}"))?;
+        let name = value_bytes(name).map_err(|why| format!("its name: {why}{}", hint()))?;
+        let data = value_bytes(data).map_err(|why| format!("its data: {why}{}", hint()))?;
         let name = std::str::from_utf8(&name).map_err(|_| "its name is not UTF-8".to_string())?;
         if name.is_empty() || name.len() > MOST_NAME_BYTES {
             return Err(format!("its name has not 1 to {MOST_NAME_BYTES} bytes").into());

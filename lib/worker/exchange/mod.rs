@@ -118,6 +118,7 @@ impl Exchange {
             true => None,
             false => {
                 let grouping = Grouping::new(keys.clone(), ops, spec.missing, max_record)?;
+                let grouping = grouping.with_nulls(spec.nulls.clone());
                 Some(Arc::new(grouping.reversed(spec.reverse)))
             }
         };
@@ -194,6 +195,7 @@ mod tests {
                 unique: false,
                 spread,
                 ops: Vec::new(),
+                nulls: Vec::new(),
                 in_order: false,
                 max_record: 100,
             })
