@@ -2,7 +2,7 @@
 //! pipeline, or into a file that keeps them; a terminal gets their records.
 
 use std::fs::File;
-use std::io::{PipeWriter, Read, Write};
+use std::io::{PipeWriter, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use crate::engine::producer::Producer;
 use crate::engine::reach::Reach;
 use crate::error::{Error, Result};
 use crate::record::stream::{Facts, Input, Output, Summary};
-use crate::run::manifest::PREFIX;
+use crate::run::claimed_name;
 use crate::run::pipe::PipeInput;
 
 /// How much is written to a terminal at once.
@@ -49,7 +49,7 @@ pub fn check_output(session: &Session, keep: Option<&Path>) -> Result<()> {
             access(directory, AccessFlags::W_OK | AccessFlags::X_OK)
                 .map_err(|e| Error::path("write in", directory, &e.into()))?;
             // Written over, nobody could tell any more where its data lies.
-            if is_kept(path) {
+            if claimed_name::is_manifest(path) {
                 let path = path.display();
                 return Err(Error::usage(format!(
                     "{path} is there, and its data on hosts: remove it first: mc-hosts --rm {path}"
@@ -63,13 +63,6 @@ pub fn check_output(session: &Session, keep: Option<&Path>) -> Result<()> {
 
 fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Whether the file at `path` is a manifest.
-fn is_kept(path: &Path) -> bool {
-    let mut first = [0; PREFIX.len()];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut first));
-    read.is_ok() && first == *PREFIX.as_bytes()
 }
 
 /// Calls `make`, which makes shards and writes their manifest, and sees to it that they find their
@@ -98,7 +91,8 @@ pub fn publish(
     }
 }
 
-/// Keeps the manifest in the file `path`, which appears whole.
+/// Keeps the manifest in the file `path`, which appears whole, and only if no other tool has made a
+/// manifest of that name meanwhile.
 fn keep_in(
     session: &Session,
     path: &Path,
@@ -115,10 +109,9 @@ fn keep_in(
     let write = || {
         let mut file = File::create_new(&temporary)?;
         file.write_all(&lines.0)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
+        file.sync_all()
     };
-    let written = write().map_err(failed);
+    let written = write().map_err(failed).and_then(|()| claimed_name::publish(&temporary, path));
     if written.is_err() {
         let _ = std::fs::remove_file(&temporary);
     }

@@ -7,6 +7,7 @@
 //! [owner](ownership) until whoever reads the manifest has let go. Nothing here reads the
 //! environment, prints, or knows what is in a stream of records.
 
+pub mod claimed_name;
 pub mod entry;
 pub mod manifest;
 pub mod ownership;
