@@ -1,5 +1,6 @@
 //! mc-cat: files in any format to records.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -34,6 +35,11 @@ struct Args {
     #[arg(long, value_name = "SIZE", value_parser = size::bytes, requires = "shared")]
     block: Option<u64>,
 
+    /// With --shared: go on without hosts that cannot be reached, as long as N of them can [default:
+    /// all must]
+    #[arg(long, value_name = "N", requires = "shared")]
+    min_hosts: Option<NonZeroUsize>,
+
     /// With -h: keep the shards on the hosts, and their manifest in FILE (FILE.mc)
     #[arg(short, long, value_name = "FILE", requires = "hosts")]
     output: Option<PathBuf>,
@@ -57,6 +63,7 @@ impl Args {
             hosts,
             format: self.resources.format.clone(),
             resources: self.resources.resources.clone(),
+            least: self.min_hosts.map(NonZeroUsize::get),
             shared: self.shared.then(|| self.block.unwrap_or(BLOCK_BYTES)),
             bad: self.records.bad()?,
             max_record: self.records.max_record(),

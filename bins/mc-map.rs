@@ -1,6 +1,7 @@
 //! mc-map: what a command prints for the records.
 
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -73,6 +74,10 @@ struct Args {
 
     #[command(flatten)]
     hosts: Hosts,
+
+    /// Go on without hosts that cannot be reached, as long as N of them can [default: all must]
+    #[arg(long, value_name = "N", requires = "hosts")]
+    min_hosts: Option<NonZeroUsize>,
 
     /// Send PATH, a file or a directory, to the hosts, where the command finds it under the same
     /// name; a command that is a file here is sent by itself
@@ -200,6 +205,7 @@ impl Args {
         let remote = Remote {
             reach: &reach,
             hosts: self.hosts.hosts()?,
+            least: self.min_hosts.map(NonZeroUsize::get),
             memory: self.memory.given_bytes()?,
             given: cargo.given,
             files: cargo.files,

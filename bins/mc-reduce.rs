@@ -228,6 +228,7 @@ impl Args {
             let remote = map::hosts::Remote {
                 reach: remote.reach,
                 hosts: None,
+                least: None,
                 memory: remote.memory,
                 given,
                 files,

@@ -21,6 +21,11 @@ struct Args {
     #[command(flatten)]
     hosts: Hosts,
 
+    /// Go on without hosts that cannot be reached, as long as N of them can [default: all must, or as
+    /// many as --replicas asks for]
+    #[arg(long, value_name = "N", requires = "hosts")]
+    min_hosts: Option<NonZeroUsize>,
+
     /// Keep the shards on the hosts, and their manifest in FILE (FILE.mc)
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -80,6 +85,7 @@ fn main() -> ExitCode {
         let remote = Remote {
             reach: &reach,
             hosts: Some(hosts),
+            least: args.min_hosts.map(NonZeroUsize::get),
             memory: args.memory.given_bytes()?,
             given: Given::Words(Vec::new()),
             files: Vec::new(),

@@ -167,7 +167,8 @@ fn converse(
                 settings.worker.send(bytes, &mut dialogue)?;
             }
             ("other", _) => return Err(Failure::Final(other(host, system.trim()))),
-            ("none", why) => return Err(Failure::Final(no_place(host, why))),
+            ("none", why) => return Err(Failure::Final(no_place(host, Kind::Hosts, why))),
+            ("full", why) => return Err(Failure::Final(no_place(host, Kind::Storage, why))),
             (_, why) => {
                 let why = harmless(why.as_bytes());
                 let text = format!("{host}: the worker cannot be copied there: {why}");
@@ -209,10 +210,9 @@ fn other(host: &Host, system: &str) -> Error {
     Error::usage(format!("{host}: it is {system}, and the worker runs on {SYSTEM} only"))
 }
 
-fn no_place(host: &Host, why: &str) -> Error {
+fn no_place(host: &Host, kind: Kind, why: &str) -> Error {
     let why = harmless(why.as_bytes());
-    let text = format!("{host}: no place for the worker there: {why}");
-    Error::new(Kind::Hosts, text)
+    Error::new(kind, format!("{host}: no place for the worker there: {why}"))
 }
 
 /// The login runs something that is no shell.

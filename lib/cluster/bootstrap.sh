@@ -2,7 +2,7 @@
 # a line that sets mc_left, mc_right (a nonce in two halves), mc_system, mc_hash and mc_size. It is
 # one compound command: nothing of it is left to read when it takes the worker from the same stream.
 #
-# What it says: "NONCE SYSTEM MACHINE", then "other", "none WHY", or "send DIR" and, when the worker
+# What it says: "NONCE SYSTEM MACHINE", then "other", "none WHY", "full WHY", or "send DIR" and, when the worker
 # has come, "ready DIR" or "failed WHY"; "ready DIR" at once when the worker is there already.
 # Nothing is exported and no mask or trap stays: the worker's tasks get the login's surroundings.
 # shellcheck shell=sh disable=SC2154,SC2174,SC2046
@@ -77,6 +77,7 @@ mc_receive() {
     mc_wait
     if ! (umask 077 && head -c "$mc_size" /dev/zero > "$mc_new") 2> /dev/null; then
         mc_none "$mc_dir: no room for $mc_size bytes"
+        mc_word=full
     elif ! chmod 700 "$mc_new" || ! [ -x "$mc_new" ]; then
         mc_none "$mc_dir: nothing may be executed there"
     else
@@ -140,6 +141,7 @@ if [ "$1 $3" != "$mc_system" ]; then
     exit 1
 fi
 mc_why=
+mc_word=none
 mc_turn=
 mc_uid=$(id -u)
 if ! command -v sha256sum > /dev/null; then
@@ -155,6 +157,6 @@ if [ -n "$XDG_RUNTIME_DIR" ]; then
     mc_try "$XDG_RUNTIME_DIR" "$XDG_RUNTIME_DIR/mycloud"
 fi
 mc_try /dev/shm "/dev/shm/mycloud-$mc_uid"
-printf 'none %s\n' "$mc_why"
+printf '%s %s\n' "$mc_word" "$mc_why"
 exit 1
 }

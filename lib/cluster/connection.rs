@@ -72,6 +72,10 @@ pub(super) struct State {
     pub(super) requests: HashMap<u32, Request>,
     /// Why the worker is lost, once it is.
     pub(super) lost: Option<String>,
+    /// How often something came of the worker that is of use.
+    pub(super) heard: u64,
+    /// Whether it is lost because nothing came that it owed.
+    pub(super) in_debt: bool,
 }
 
 /// A request that is open.
@@ -91,7 +95,8 @@ impl Connection {
     /// Starts a worker on `host`, which is called `name` in messages and manifests.
     ///
     /// # Errors
-    /// `Hosts` when it cannot be reached, or is another version; what [`link::connect`] says.
+    /// `Hosts` when it cannot be reached, or is another version; `Storage` when it has no room; what
+    /// [`link::connect`] says.
     pub fn open(
         host: &Host,
         name: &str,
@@ -116,7 +121,9 @@ impl Connection {
         let lost = |error: Error| {
             link.end.cut();
             let why = link.end.why().map(|why| format!(" ({why})")).unwrap_or_default();
-            Error::new(Failure::Hosts, format!("{}: {error}{why}", shown(name)))
+            let full = error.kind() == Failure::Storage;
+            let kind = if full { Failure::Storage } else { Failure::Hosts };
+            Error::new(kind, format!("{}: {error}{why}", shown(name)))
         };
         let welcome = frame(Kind::Control, &mut to, &message::encode(&Ask::Hello(hello)))
             .and_then(|()| welcome(&mut ear))
@@ -176,6 +183,12 @@ impl Connection {
         self.state().lost.clone()
     }
 
+    /// Whether the worker is lost because nothing came of what it owed, though it lived: it would do so
+    /// again.
+    pub fn is_in_debt(&self) -> bool {
+        self.state().in_debt
+    }
+
     /// Hangs up: the worker ends, and removes what is not kept.
     pub fn hang_up(&self) {
         *self.to.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -192,7 +205,7 @@ impl Connection {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lose(&self, why: String) {
+    pub(super) fn lose(&self, why: String) {
         self.state().lost.get_or_insert(why);
         self.changed.notify_all();
         self.end.cut();
@@ -298,12 +311,19 @@ impl Connection {
                 })?,
             }
         }
+        if ear.is_amid() {
+            // A frame that takes its time.
+            self.state().heard += 1;
+        }
         Ok(())
     }
 
     /// Changes a request that is open; what comes for one that is not wanted any more is dropped.
     fn change(&self, request: u32, change: impl FnOnce(&mut Request) -> Result<()>) -> Result<()> {
-        let result = self.state().requests.get_mut(&request).map_or(Ok(()), change);
+        let mut state = self.state();
+        state.heard += 1;
+        let result = state.requests.get_mut(&request).map_or(Ok(()), change);
+        drop(state);
         self.changed.notify_all();
         result
     }

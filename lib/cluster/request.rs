@@ -1,19 +1,22 @@
 //! Requests on a connection: what is asked, the data that goes with it, and the reply.
 
 use std::sync::PoisonError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::cluster::connection::{Connection, Request};
+use crate::cluster::connection::{Connection, Request, State};
 use crate::error::Result;
-use crate::wire::Kind;
 use crate::wire::exchange::Wanted;
 use crate::wire::frame::{DATA_BYTES, broken};
 use crate::wire::message::{self, Ask, Reply};
+use crate::wire::{Kind, SILENCE_MAX};
 
 /// How often who waits for a reply looks whether it is still wanted.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How often who waits for what is owed looks how long that takes.
+const OWED_LOOK: Duration = Duration::from_secs(1);
 
 /// News of a merge.
 #[derive(Debug)]
@@ -58,7 +61,7 @@ impl Connection {
     pub fn send(&self, request: u32, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
             let wanted = bytes.len().min(DATA_BYTES) as u64;
-            let count = self.wait(|state| match state.requests.get_mut(&request) {
+            let count = self.wait_for_owed(|state| match state.requests.get_mut(&request) {
                 Some(open) if open.reply.is_none() => {
                     let count = open.allowance.left().min(wanted);
                     open.allowance.spend(count);
@@ -89,7 +92,7 @@ impl Connection {
     /// # Errors
     /// `Hosts` when the worker is lost; what it says when the request failed.
     pub fn data(&self, request: u32) -> Result<Option<Vec<u8>>> {
-        let next = self.wait(|state| {
+        let next = self.wait_for_owed(|state| {
             let open = state.requests.get_mut(&request)?;
             if let Some(data) = open.data.pop_front() {
                 let credit = open.debt.dealt_with(data.len() as u64);
@@ -204,6 +207,34 @@ impl Connection {
             }
             let waited = self.changed.wait_timeout(state, LOOK_EVERY);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// As [`Connection::wait`], for what the worker owes and could give at once: it is lost when nothing but
+    /// signs of life comes of it for [`SILENCE_MAX`].
+    fn wait_for_owed<T>(&self, mut done: impl FnMut(&mut State) -> Option<T>) -> Result<T> {
+        let (mut state, mut silent) = (self.state(), Duration::ZERO);
+        loop {
+            if let Some(found) = done(&mut state) {
+                return Ok(found);
+            }
+            if let Some(why) = &state.lost {
+                return Err(self.lost_error(why));
+            }
+            if silent >= SILENCE_MAX {
+                state.in_debt = true;
+                drop(state);
+                let seconds = silent.as_secs();
+                self.lose(format!("it lives, and nothing that it owes came for {seconds} s"));
+                state = self.state();
+                continue;
+            }
+            let (heard, since) = (state.heard, Instant::now());
+            let waited = self.changed.wait_timeout(state, OWED_LOOK);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            // It may be us who stood still.
+            let waited = since.elapsed().min(OWED_LOOK);
+            silent = if state.heard == heard { silent + waited } else { Duration::ZERO };
         }
     }
 

@@ -91,15 +91,18 @@ impl Asked {
                     if self.digest.contents().bytes < self.given.bytes {
                         self.is_repeated()?;
                     }
-                    let host = match from {
-                        From::Host(connection, _) => connection.name(),
-                        _ => "this machine",
+                    let From::Host(connection, _) = from else {
+                        verify("this machine", &self.shard, &self.digest.contents())?;
+                        return Ok(None);
                     };
-                    verify(host, &self.shard, &self.digest.contents())?;
-                    if let From::Host(connection, _) = from {
-                        origin.served(connection);
+                    match verify(connection.name(), &self.shard, &self.digest.contents()) {
+                        Ok(()) => {
+                            origin.served(connection);
+                            return Ok(None);
+                        }
+                        Err(error) => origin.failed(&mut self.shard, connection, error)?,
                     }
-                    return Ok(None);
+                    self.begin_again(origin);
                 }
                 (Err(error), From::Host(connection, _)) => {
                     origin.failed(&mut self.shard, connection, error)?;

@@ -92,7 +92,8 @@ impl Consumer {
             let unknown = || Error::incomplete(format!("shard {number} is no part of a file"));
             split = Some(self.splits.get(at).cloned().ok_or_else(unknown)?);
         }
-        Ok(Some(Shard { run, number, hosts, contents: shard.contents, split }))
+        let (flaws, contents) = (Vec::new(), shard.contents);
+        Ok(Some(Shard { run, number, hosts, flaws, contents, split }))
     }
 
     /// Why shards could not be had, when `error` is what came of it: the rest of the manifest, which

@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, Result};
 /// How many hosts are connected to at once: more would only queue up at a jump host.
 pub(crate) const CONNECT_AT_ONCE: usize = 16;
 
-/// How many lost shards a message names.
+/// How many lost shards, or hosts, a message names.
 const NAMED_MAX: usize = 10;
 
 /// The tasks that a host has beyond those that run: their inputs are there when a slot is free.
@@ -20,8 +20,16 @@ const AHEAD: usize = 1;
 /// The workers of a stage.
 pub struct Fleet {
     members: Vec<Member>,
-    /// The hosts that could not be reached, and why.
-    missing: Vec<(String, Error)>,
+}
+
+/// How many of its hosts a stage must have.
+#[derive(Clone, Copy, Debug)]
+pub struct Need {
+    /// So many at least.
+    pub least: usize,
+    /// Whether one that cannot be reached is the end, however many others are there. One that has no
+    /// room is left out.
+    pub all: bool,
 }
 
 /// One of them.
@@ -33,6 +41,8 @@ pub(crate) struct Member {
     made: Mutex<BTreeSet<u64>>,
     /// Whether it was said that it is lost.
     mourned: Mutex<bool>,
+    /// Why it gets no more tasks though it is there: it has no room.
+    full: Mutex<Option<String>>,
 }
 
 impl Member {
@@ -43,6 +53,15 @@ impl Member {
     /// Takes note of a shard that lies there.
     pub(crate) fn has_made(&self, shard: u64) {
         self.made().insert(shard);
+    }
+
+    fn full(&self) -> MutexGuard<'_, Option<String>> {
+        self.full.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether tasks can be given to it.
+    fn is_usable(&self) -> bool {
+        self.connection.lost().is_none() && self.full().is_none()
     }
 
     /// Says once that it is lost.
@@ -75,42 +94,67 @@ pub fn names(hosts: &[Host]) -> Vec<String> {
     names
 }
 
-impl Fleet {
-    /// Starts a worker on each of `hosts`.
+impl Need {
+    /// All of `hosts`: what each of them has is wanted.
+    pub fn each(hosts: usize) -> Need {
+        Need { least: hosts, all: true }
+    }
+
+    /// Of `hosts`, which are to work on what is given to them: all, or `least` where the user says so,
+    /// or as many as hold the copies of a shard where it has `copies`.
     ///
     /// # Errors
-    /// The first of what [`Connection::open`] says, in the order of the hosts.
+    /// `Usage` when there are fewer.
+    pub fn among(least: Option<usize>, copies: usize, hosts: usize) -> Result<Need> {
+        if let Some(least) = least.filter(|least| *least > hosts) {
+            return Err(Error::usage(format!(
+                "--min-hosts {least} needs as many hosts, not {hosts}"
+            )));
+        }
+        Ok(Need { least: least.unwrap_or(1).max(copies), all: least.is_none() && copies < 2 })
+    }
+
+    /// Those that are there, if any are.
+    pub fn those_there() -> Need {
+        Need { least: 1, all: false }
+    }
+}
+
+impl Fleet {
+    /// Starts a worker on each of `hosts`; those that are not there are left out, which is said, as
+    /// far as `need` allows.
+    ///
+    /// # Errors
+    /// What [`Connection::open`] says of the first one that is needed and not there; `Storage` when
+    /// there are too few with room, `Hosts` when there are too few.
     pub fn open(
         hosts: &[(Host, String)],
         settings: &Settings,
         greeting: &Greeting,
+        need: Need,
     ) -> Result<Fleet> {
-        let mut fleet = Fleet::open_some(hosts, settings, greeting);
-        if fleet.missing.is_empty() { Ok(fleet) } else { Err(fleet.missing.swap_remove(0).1) }
+        let (members, mut missing) = Fleet::open_some(hosts, settings, greeting);
+        let is_wanted = |error: &Error| need.all && error.kind() != Kind::Storage;
+        if let Some(at) = missing.iter().position(is_wanted) {
+            let (error, there) = (missing.swap_remove(at), members.len());
+            if there == 0 || there < need.least || need.least == hosts.len() {
+                return Err(error);
+            }
+            let text = format!("{error}; --min-hosts {there} goes on with the others");
+            return Err(Error::new(error.kind(), text));
+        }
+        if members.len() < need.least {
+            return Err(too_few(members.len(), hosts.len(), need.least, missing));
+        }
+        missing.iter().for_each(|error| (settings.say)(&format!("{error}; going on without it")));
+        Ok(Fleet { members })
     }
 
-    /// The same, but without those that cannot be reached, which is said, as long as there are
-    /// others.
-    ///
-    /// # Errors
-    /// As [`Fleet::open`], when none can be reached.
-    pub fn open_those_there(
+    fn open_some(
         hosts: &[(Host, String)],
         settings: &Settings,
         greeting: &Greeting,
-    ) -> Result<Fleet> {
-        let mut fleet = Fleet::open_some(hosts, settings, greeting);
-        if fleet.members.is_empty() && !fleet.missing.is_empty() {
-            return Err(fleet.missing.swap_remove(0).1);
-        }
-        fleet
-            .missing
-            .iter()
-            .for_each(|(_, error)| (settings.say)(&format!("{error}; going on without it")));
-        Ok(fleet)
-    }
-
-    fn open_some(hosts: &[(Host, String)], settings: &Settings, greeting: &Greeting) -> Fleet {
+    ) -> (Vec<Member>, Vec<Error>) {
         let mut connections: Vec<Option<Result<Arc<Connection>>>> = Vec::new();
         connections.resize_with(hosts.len(), || None);
         let next = AtomicUsize::new(0);
@@ -128,18 +172,29 @@ impl Fleet {
             }
         });
         let (mut members, mut missing) = (Vec::new(), Vec::new());
-        for (connection, (_, name)) in connections.into_iter().flatten().zip(hosts) {
+        for connection in connections.into_iter().flatten() {
             match connection {
                 Ok(connection) => members.push(Member {
                     connection,
                     load: AtomicUsize::new(0),
                     made: Mutex::default(),
                     mourned: Mutex::default(),
+                    full: Mutex::default(),
                 }),
-                Err(error) => missing.push((name.clone(), error)),
+                Err(error) => missing.push(error),
             }
         }
-        Fleet { members, missing }
+        (members, missing)
+    }
+
+    /// The workers, in the order of the hosts.
+    pub(crate) fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// Whether tasks can be given to any of them.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.members.iter().any(Member::is_usable)
     }
 
     /// The connections, in the order of the hosts.
@@ -158,18 +213,18 @@ impl Fleet {
     }
 
     /// A seat at the member with the most room, of those at `near` if any of them is there, but at
-    /// none of `avoid` if that can be helped. None when all are lost.
+    /// none of `avoid` if that can be helped. None when all are lost or have no room.
     pub(crate) fn seat(&self, near: &[String], avoid: &[String]) -> Option<Seat<'_>> {
-        let alive = || self.members.iter().filter(|m| m.connection.lost().is_none());
+        let usable = || self.members.iter().filter(|m| m.is_usable());
         let name = |m: &Member| m.connection.name().to_string();
-        let wanted = alive().filter(|m| near.contains(&name(m)) && !avoid.contains(&name(m)));
-        let fresh = alive().filter(|m| !avoid.contains(&name(m)));
+        let wanted = usable().filter(|m| near.contains(&name(m)) && !avoid.contains(&name(m)));
+        let fresh = usable().filter(|m| !avoid.contains(&name(m)));
         let room = |m: &&Member| {
             let slots = m.connection.welcome().slots.max(1) as usize;
             (m.load.load(Ordering::SeqCst) + 1) * 1000 / slots
         };
         let found = wanted.min_by_key(room).or_else(|| fresh.min_by_key(room));
-        let member = found.or_else(|| alive().min_by_key(room))?;
+        let member = found.or_else(|| usable().min_by_key(room))?;
         member.load.fetch_add(1, Ordering::SeqCst);
         Some(Seat(member))
     }
@@ -179,10 +234,28 @@ impl Fleet {
         self.members.iter().find(|m| m.connection.name() == name)
     }
 
-    /// Whether other members than those of `avoid` are there.
-    pub(crate) fn has_others(&self, avoid: &[String]) -> bool {
-        let mut alive = self.members.iter().filter(|m| m.connection.lost().is_none());
-        alive.any(|m| !avoid.iter().any(|name| name == m.connection.name()))
+    /// Gives no more tasks to `member`, which has no room: `why` says so and names it. That is said
+    /// once, if others are there.
+    pub(crate) fn set_aside(&self, member: &Member, why: &Error, say: impl FnOnce(&str)) {
+        let first = member.full().replace(why.to_string()).is_none();
+        if first && self.is_usable() {
+            say(&format!("{why}; its tasks go elsewhere"));
+        }
+    }
+
+    /// Why too few members are left, where `too_few` says of what: they have no room, or are lost.
+    pub(crate) fn exhausted(&self, too_few: &str) -> Error {
+        let full: Vec<String> = self.members.iter().filter_map(|m| m.full().clone()).collect();
+        match full.is_empty() {
+            true => Error::new(Kind::Hosts, too_few),
+            false => Error::new(Kind::Storage, format!("{too_few}: {}", some_of(&full))),
+        }
+    }
+
+    /// Why a member that is called one of `names` has no room, if it is so.
+    pub(crate) fn full(&self, names: &[String]) -> Option<Error> {
+        let full = names.iter().find_map(|name| self.member(name)?.full().clone());
+        full.map(|why| Error::new(Kind::Storage, why))
     }
 
     /// That no shard is lost with its host.
@@ -222,6 +295,28 @@ impl Fleet {
         self.members.iter().for_each(|member| member.connection.hang_up());
         self.members.iter().for_each(|member| member.connection.wait_for_end());
     }
+}
+
+/// That only `there` of `hosts` hosts are there, for the reasons in `missing`.
+fn too_few(there: usize, hosts: usize, least: usize, mut missing: Vec<Error>) -> Error {
+    if hosts == 1 && missing.len() == 1 {
+        return missing.swap_remove(0);
+    }
+    let full = missing.iter().all(|error| error.kind() == Kind::Storage);
+    let whys: Vec<String> = missing.iter().map(ToString::to_string).collect();
+    let whys = some_of(&whys);
+    let text = match there {
+        0 => format!("of {hosts} hosts none can be worked on: {whys}"),
+        _ => format!("of {hosts} hosts {there} can be worked on, not {least}: {whys}"),
+    };
+    Error::new(if full { Kind::Storage } else { Kind::Hosts }, text)
+}
+
+/// The first of some reasons.
+fn some_of(whys: &[String]) -> String {
+    let more = whys.len().saturating_sub(NAMED_MAX);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    format!("{}{more}", whys[..whys.len().min(NAMED_MAX)].join("; "))
 }
 
 impl Drop for Fleet {

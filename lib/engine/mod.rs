@@ -8,6 +8,7 @@
 mod asked;
 mod budget;
 pub mod consumer;
+mod copies;
 pub mod exchange;
 pub mod fleet;
 mod handover;
@@ -70,6 +71,8 @@ pub struct Shard {
     pub number: u64,
     /// The names of the hosts that it lies on; none where it holds nothing.
     pub hosts: Vec<String>,
+    /// What is wrong with copies of it that were passed over, which lie on none of these.
+    pub flaws: Vec<String>,
     /// What it holds.
     pub contents: Contents,
     /// The part of a local file that it is, if it is one.

@@ -10,6 +10,7 @@ use std::thread;
 
 use crate::cluster::{Connection, Greeting, Host, Patience, Settings};
 use crate::engine::Shard;
+use crate::engine::copies::Copies;
 use crate::engine::fleet::CONNECT_AT_ONCE;
 use crate::error::{Error, Kind, Result};
 use crate::wire::message::{Ask, Fetch};
@@ -22,6 +23,7 @@ pub struct Origin {
     /// The hosts, with their names in the manifest.
     pub hosts: Vec<(Host, String)>,
     links: Arc<Links>,
+    copies: Copies,
 }
 
 /// The links to them.
@@ -71,8 +73,9 @@ impl Origin {
         };
         let places = hosts.iter().map(place).collect();
         let state = State { places, next: VecDeque::new(), threads: 0, closed: false };
+        let copies = Copies::new(Arc::clone(&settings.say));
         let links = Links { settings, state: Mutex::new(state), changed: Condvar::new() };
-        Origin { hosts, links: Arc::new(links) }
+        Origin { hosts, links: Arc::new(links), copies }
     }
 
     /// Begins to connect to those of the hosts `names` that nothing was wanted of before. Does not
@@ -93,13 +96,17 @@ impl Origin {
     /// # Errors
     /// `Hosts` when none of its hosts can be reached.
     pub(crate) fn ask(&self, shard: &Shard) -> Result<(Arc<Connection>, u32)> {
-        let ask = Ask::Fetch(Fetch { run: shard.run.clone(), shard: shard.number });
+        let fetch = Fetch { run: shard.run.clone(), shard: shard.number };
+        // Of a shard that has copies nothing is to come that is to be taken back.
+        let has_copies = shard.hosts.len() + shard.flaws.len() > 1;
+        let ask = Ask::Fetch(fetch, shard.contents, has_copies);
         loop {
-            let connection =
-                self.reach(&shard.hosts).map_err(|e| e.at(format!("shard {}", shard.number)))?;
+            let connection = self.reach(&shard.hosts).map_err(|e| out_of_reach(e, shard))?;
             match connection.ask(&ask) {
                 Ok(request) => return Ok((connection, request)),
-                Err(error) => self.broke(&connection, error),
+                Err(error) => {
+                    self.broke(&connection, error);
+                }
             }
         }
     }
@@ -135,7 +142,7 @@ impl Origin {
     /// there once more when but the link broke, else elsewhere.
     ///
     /// # Errors
-    /// `error`, when there is no elsewhere.
+    /// As [`Copies::pass_over`], when there is no elsewhere.
     pub(crate) fn failed(
         &self,
         shard: &mut Shard,
@@ -143,11 +150,26 @@ impl Origin {
         error: Error,
     ) -> Result<()> {
         if error.kind() == Kind::Hosts {
-            self.broke(connection, error);
+            let text = error.to_string();
+            if self.broke(connection, error) && shard.hosts.len() > 1 {
+                self.say(&format!("{text}; other copies of its shards take their place"));
+            }
             return Ok(());
         }
-        shard.hosts.retain(|host| host != connection.name());
-        if shard.hosts.is_empty() { Err(error) } else { Ok(()) }
+        self.pass_over(shard, connection.name(), &error)
+    }
+
+    /// Says something to the user.
+    pub(crate) fn say(&self, text: &str) {
+        (self.links.settings.say)(text);
+    }
+
+    /// As [`Copies::pass_over`].
+    ///
+    /// # Errors
+    /// As that.
+    pub(crate) fn pass_over(&self, shard: &mut Shard, host: &str, why: &Error) -> Result<()> {
+        self.copies.pass_over(shard, host, why)
     }
 
     /// Takes note that a shard came whole over `connection`.
@@ -158,21 +180,25 @@ impl Origin {
         }
     }
 
-    /// Takes note that the link of `connection` broke: the host is connected to again.
-    fn broke(&self, connection: &Arc<Connection>, error: Error) {
+    /// Takes note that the link of `connection` broke: the host is connected to again, or is given up,
+    /// and whether it is that.
+    fn broke(&self, connection: &Arc<Connection>, error: Error) -> bool {
         connection.hang_up();
         let mut state = self.links.state();
         // Whoever waited for something else on it may have said so already.
-        let Some(at) = state.position(connection).filter(|_| !state.closed) else { return };
+        let known = state.position(connection).filter(|_| !state.closed);
+        let Some(at) = known else { return false };
         let place = &mut state.places[at];
-        place.breaks += 1;
-        if place.breaks >= BREAKS_MAX {
+        place.breaks = if connection.is_in_debt() { BREAKS_MAX } else { place.breaks + 1 };
+        let given_up = place.breaks >= BREAKS_MAX;
+        if given_up {
             place.link = Link::Away(error);
             self.links.changed.notify_all();
         } else {
             (self.links.settings.explain)(&format!("{error}; connecting again"));
             self.links.connect(&mut state, at);
         }
+        given_up
     }
 
     /// Nothing more is wanted: whoever waits for a host gets an error, and the workers end.
@@ -189,6 +215,13 @@ impl Origin {
         self.links.changed.notify_all();
         links.iter().for_each(|connection| connection.hang_up());
     }
+}
+
+/// That no host of a shard can be reached, by the reason for one; and what is wrong with its copies
+/// on others.
+fn out_of_reach(error: Error, shard: &Shard) -> Error {
+    let flaws: String = shard.flaws.iter().map(|flaw| format!("; {flaw}")).collect();
+    Error::new(error.kind(), format!("shard {}: {error}{flaws}", shard.number))
 }
 
 impl Drop for Origin {

@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cluster::{Connection, Greeting, Host};
-use crate::engine::fleet::Fleet;
+use crate::engine::fleet::{Fleet, Need};
 use crate::engine::reach::Reach;
 use crate::engine::unpublished;
 use crate::error::{Error, Kind, Result};
@@ -53,36 +53,21 @@ pub struct Producer {
 }
 
 impl Producer {
-    /// Begins a run with a worker on each of `hosts`, and writes the first line of its manifest to
-    /// `output`. `keep` is where the manifest is to stay, for data that is to be kept.
+    /// Begins a run with a worker on each of `hosts`, as far as they are there and as `need` says, and
+    /// writes the first line of its manifest to `output`. `keep` is where the manifest is to stay, for
+    /// data that is to be kept; `facts` is what will be known of the records.
     ///
     /// # Errors
-    /// `Hosts` when a host cannot be reached; `Storage`; what `output` says.
+    /// As [`Fleet::open`]; `Storage`; what `output` says.
     pub fn begin(
         reach: &Reach,
-        hosts: &[(Host, String)],
-        memory: Option<u64>,
-        keep: Option<&Path>,
-        output: &mut dyn Output,
-    ) -> Result<Producer> {
-        let open = |run| Fleet::open(hosts, &reach.settings, &greeting(run, memory));
-        Producer::begin_with(reach, (hosts, open), keep, Vec::new(), Facts::default(), output)
-    }
-
-    /// The same on those of `hosts` that can be reached: shards lie on them, and maybe on others.
-    /// `facts` is what will be known of the records.
-    ///
-    /// # Errors
-    /// As [`Producer::begin`].
-    pub fn begin_where_shards_lie(
-        reach: &Reach,
-        hosts: &[(Host, String)],
+        (hosts, need): (&[(Host, String)], Need),
         memory: Option<u64>,
         keep: Option<&Path>,
         facts: Facts,
         output: &mut dyn Output,
     ) -> Result<Producer> {
-        let open = |run| Fleet::open_those_there(hosts, &reach.settings, &greeting(run, memory));
+        let open = |run| Fleet::open(hosts, &reach.settings, &greeting(run, memory), need);
         Producer::begin_with(reach, (hosts, open), keep, Vec::new(), facts, output)
     }
 
@@ -96,7 +81,7 @@ impl Producer {
         splits: Vec<Split>,
         output: &mut dyn Output,
     ) -> Result<Producer> {
-        let open = |run| Fleet::open(&[], &reach.settings, &greeting(run, None));
+        let open = |run| Fleet::open(&[], &reach.settings, &greeting(run, None), Need::each(0));
         Producer::begin_with(reach, (&[], open), keep, splits, Facts::default(), output)
     }
 
@@ -154,6 +139,11 @@ impl Producer {
         &self.fleet
     }
 
+    /// Says something to the user.
+    pub(crate) fn say(&self, text: &str) {
+        (self.reach.settings.say)(text);
+    }
+
     /// Takes note of a shard that lies on the host that is called `name`.
     pub(crate) fn made(&self, name: &str, shard: u64) {
         if let Some(member) = self.fleet.member(name) {
@@ -171,11 +161,12 @@ impl Producer {
         self.inputs.iter().all(Claim::holds)
     }
 
-    /// Makes `job` known to all workers, with the files that it needs.
+    /// Makes `job` known to all workers, with the files that it needs; one that has no room for them
+    /// gets no tasks.
     ///
     /// # Errors
-    /// `Hosts` when a worker is lost, `Usage` when a file cannot be read, `Storage` when there is no
-    /// room for it.
+    /// `Hosts` when a worker is lost, `Usage` when a file cannot be read, `Storage` when no worker has
+    /// room.
     pub fn job(&self, job: &message::Job, files: &[Shipped]) -> Result<()> {
         let results: Vec<Result<()>> = std::thread::scope(|scope| {
             let sent: Vec<_> = self
@@ -186,7 +177,18 @@ impl Producer {
             let joined = sent.into_iter().map(|thread| thread.join());
             joined.map(|r| r.unwrap_or_else(|_| Err(Error::incomplete("internal error")))).collect()
         });
-        results.into_iter().collect()
+        for (member, result) in self.fleet.members().iter().zip(results) {
+            match result {
+                Err(error) if error.kind() == Kind::Storage => {
+                    self.fleet.set_aside(member, &error, |text| self.say(text));
+                }
+                result => result?,
+            }
+        }
+        match self.fleet.is_usable() {
+            true => Ok(()),
+            false => Err(self.fleet.exhausted("no host is left to work on")),
+        }
     }
 
     /// The manifest's line for the next shard.
@@ -216,8 +218,9 @@ impl Producer {
                 let request = connection.ask(&Ask::Keep)?;
                 expect_done(connection, request)
             };
-            let kept =
-                self.fleet.connections().try_for_each(keep).and_then(|()| self.fleet.check());
+            // What lay on one that is lost lies on others too.
+            let mut there = self.fleet.connections().filter(|c| c.lost().is_none());
+            let kept = there.try_for_each(keep).and_then(|()| self.fleet.check());
             if kept.is_err() {
                 self.forget();
             }

@@ -22,14 +22,24 @@ use crate::wire::message::{self, Ask, Done, Failed, Fetch, OnBad, Reply, Task};
 use crate::worker::{Rejects, Spool};
 
 /// Where the input of a task is.
-#[derive(Clone, Copy)]
 pub(crate) enum Source<'a> {
     /// In our hands.
     Here(&'a Spool),
     /// On hosts.
-    Shard(&'a Shard),
+    Shard(Box<Shard>),
     /// A file of hosts.
     Resource(&'a HostFile),
+}
+
+impl Source<'_> {
+    /// The hosts that it lies on.
+    fn near(&self) -> &[String] {
+        match self {
+            Source::Here(_) => &[],
+            Source::Shard(shard) => &shard.hosts,
+            Source::Resource(file) => &file.hosts,
+        }
+    }
 }
 
 /// How an attempt on a host went.
@@ -47,32 +57,28 @@ impl Slot<'_> {
         &self,
         hosts: &Hosts<'_>,
         task: u64,
-        source: Source<'_>,
+        mut source: Source<'_>,
     ) -> std::result::Result<Product, Failure> {
-        let near = match source {
-            Source::Shard(shard) => shard.hosts.as_slice(),
-            Source::Resource(file) => file.hosts.as_slice(),
-            Source::Here(_) => &[],
-        };
         let (mut failures, mut avoid) = (0, Vec::new());
         let mut copies: Vec<(String, Contents)> = Vec::new();
         for number in 1.. {
             hosts.fleet.check()?;
-            let Some(seat) = hosts.fleet.seat(near, &avoid) else {
-                return Err(Error::new(Kind::Hosts, "all hosts are lost").into());
+            let Some(seat) = hosts.fleet.seat(source.near(), &avoid) else {
+                return Err(hosts.fleet.exhausted("no host is left to work on").into());
             };
-            if let Source::Resource(file) = source
+            if let Source::Resource(file) = &source
                 && !file.hosts.iter().any(|host| host == seat.0.connection.name())
             {
-                return Err(unreachable_file(file).into());
-            }
-            if copies.iter().any(|(name, _)| name == seat.0.connection.name()) {
-                let text = format!("no {} hosts are left to keep copies on", hosts.replicas);
-                return Err(Error::new(Kind::Hosts, text).into());
+                let full = hosts.fleet.full(&file.hosts);
+                return Err(full.unwrap_or_else(|| unreachable_file(file)).into());
             }
             let member = seat.0;
             let name = member.connection.name().to_string();
-            match self.attempt_on(hosts, &seat, task, number, source)? {
+            if copies.iter().any(|(other, _)| *other == name) {
+                let text = format!("no {} hosts are left to keep copies on", hosts.replicas);
+                return Err(hosts.fleet.exhausted(&text).into());
+            }
+            match self.attempt_on(hosts, &seat, task, number, &mut source)? {
                 Tried::Done(done, rejects) => {
                     member.has_made(task);
                     if let Some(other) = copies.first().filter(|(_, c)| *c != done.contents) {
@@ -89,18 +95,21 @@ impl Slot<'_> {
                     member.mourn(|| self.say_plainly(&format!("{error}; its tasks go elsewhere")));
                     self.tally.retries.fetch_add(1, Ordering::Relaxed);
                 }
+                Tried::Failed(failed) if is_about_copy(&failed, &source, &name) => {
+                    pass_over(hosts, &mut source, &name, failed)?;
+                    self.tally.retries.fetch_add(1, Ordering::Relaxed);
+                }
+                Tried::Failed(failed) if failed.code == Kind::Storage.exit_code() => {
+                    let why = failed.error().at(shown(&name));
+                    hosts.fleet.set_aside(member, &why, |text| self.say_plainly(text));
+                    self.tally.retries.fetch_add(1, Ordering::Relaxed);
+                }
                 Tried::Failed(failed) => {
                     avoid.push(name.clone());
-                    let full = failed.code == Kind::Storage.exit_code();
                     if failed.by_command && failed.code != Kind::BadInput.exit_code() {
                         failures += 1;
                     }
-                    let again = if full || has_copy(&failed, near, &avoid) {
-                        hosts.fleet.has_others(&avoid)
-                    } else {
-                        failures > 0 && self.handover.again(task, failures)
-                    };
-                    if !again {
+                    if failures == 0 || !self.handover.again(task, failures) {
                         return Err(self.failed_on(&name, failures, failed));
                     }
                     self.say_plainly(&format!("{}: {}: trying again", shown(&name), failed.text));
@@ -128,7 +137,7 @@ impl Slot<'_> {
         seat: &Seat<'_>,
         task: u64,
         number: u32,
-        source: Source<'_>,
+        source: &mut Source<'_>,
     ) -> Result<Tried> {
         let connection = &seat.0.connection;
         let (there, fetched) = match source {
@@ -143,8 +152,9 @@ impl Slot<'_> {
         let ask = Ask::Task(Task { job: hosts.job, task, attempt: number, input: there });
         let mut rejects = Rejects::new(Spool::new(Vec::new(), self.budget.task, self.plan.folder));
         let sent = connection.ask(&ask).and_then(|request| {
-            match (source, &fetched) {
-                (Source::Here(spool), _) | (_, Some(spool)) => send(connection, request, spool)?,
+            match (&*source, &fetched) {
+                (Source::Here(spool), _) => send(connection, request, spool)?,
+                (_, Some(spool)) => send(connection, request, spool)?,
                 _ => (),
             }
             let unwanted = || !self.handover.wanted(task);
@@ -189,23 +199,22 @@ impl Slot<'_> {
     }
 
     /// A shard that is brought here, to be sent on to where it does not lie.
-    fn fetched(&self, hosts: &Hosts<'_>, shard: &Shard) -> Result<Spool> {
+    fn fetched(&self, hosts: &Hosts<'_>, shard: &mut Shard) -> Result<Spool> {
         if let Some(split) = &shard.split {
             return self.read_split(shard, split);
         }
         let Some(origin) = hosts.origin else {
             return Err(Error::incomplete("a shard that lies nowhere"));
         };
-        let mut shard = shard.clone();
         loop {
-            let (connection, request) = origin.ask(&shard)?;
+            let (connection, request) = origin.ask(shard)?;
             let mut spool = Spool::new(Vec::new(), self.budget.task, self.plan.folder);
-            match fetch(&connection, request, &shard, |data| spool.push(data)) {
+            match fetch(&connection, request, shard, |data| spool.push(data)) {
                 Ok(()) => {
                     origin.served(&connection);
-                    return self.in_form(&shard, spool);
+                    return self.in_form(shard, spool);
                 }
-                Err(error) => origin.failed(&mut shard, &connection, error)?,
+                Err(error) => origin.failed(shard, &connection, error)?,
             }
         }
     }
@@ -216,11 +225,20 @@ fn unreachable_file(file: &HostFile) -> Error {
     Error::new(Kind::Hosts, format!("{path} on {}: its host is lost", file.hosts.join(", ")))
 }
 
-/// Whether what failed is but a copy of a shard that is not there, or is damaged, and there is
-/// another.
-fn has_copy(failed: &Failed, near: &[String], avoid: &[String]) -> bool {
+/// Whether what failed on `host` is but its copy of a shard, which is not there or is damaged.
+fn is_about_copy(failed: &Failed, source: &Source<'_>, host: &str) -> bool {
     let missing = !failed.by_command && failed.code == Kind::Incomplete.exit_code();
-    missing && near.len() > 1 && near.iter().any(|host| !avoid.contains(host))
+    let Source::Shard(shard) = source else { return false };
+    missing && shard.hosts.iter().any(|name| name == host)
+}
+
+/// Leaves the copy of a shard on `host` aside, which is no good.
+fn pass_over(hosts: &Hosts<'_>, source: &mut Source<'_>, host: &str, failed: Failed) -> Result<()> {
+    let why = failed.error().at(shown(host));
+    match (hosts.origin, source) {
+        (Some(origin), Source::Shard(shard)) => origin.pass_over(shard, host, &why),
+        _ => Err(why),
+    }
 }
 
 /// The error for copies of a shard that are not the same.
@@ -269,7 +287,7 @@ pub(crate) fn verify(host: &str, shard: &Shard, came: &Contents) -> Result<()> {
     }
     let host = shown(host);
     Err(Error::incomplete(format!(
-        "{host}: shard {} is not what its manifest says: {} records in {} bytes, not {} in {}, or another digest",
+        "{host}: shard {} is damaged: it is not what its manifest says: {} records in {} bytes, not {} in {}, or another digest",
         shard.number, came.records, came.bytes, shard.contents.records, shard.contents.bytes
     )))
 }

@@ -110,7 +110,7 @@ impl Slot<'_> {
         self.count(bytes, records);
         let result = match self.plan.place {
             _ if records == 0 => Ok(self.nothing()),
-            Place::Hosts(hosts) => self.remotely(hosts, task, Source::Shard(&shard)),
+            Place::Hosts(hosts) => self.remotely(hosts, task, Source::Shard(Box::new(shard))),
             Place::Here => Err(Error::incomplete("a shard, and no host to work on").into()),
         };
         Outcome { task, lines: (0, 0), rejects: Vec::new(), result }

@@ -36,6 +36,11 @@ impl Ear {
         self.came
     }
 
+    /// Whether a frame has begun whose end has not come.
+    pub fn is_amid(&self) -> bool {
+        !self.decoder.is_at_end()
+    }
+
     /// The next frame that is here whole; one of packed data as one of data.
     ///
     /// # Errors

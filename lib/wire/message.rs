@@ -29,8 +29,9 @@ pub enum Ask {
     /// The resources of the host that this one stands for: the matches of a pattern; or, of a file
     /// that is to be cut, its first part and what is left. `expanded` or `failed`.
     Expand(Resource),
-    /// A shard to be sent: data, and `sent`, or `failed`.
-    Fetch(Fetch),
+    /// A shard to be sent, which must hold this: data, and `sent`, or `failed`. Where it has other
+    /// copies it is to be checked before anything is sent.
+    Fetch(Fetch, Contents, bool),
     /// The request of this number is not wanted any more: it ends soon, with `failed`.
     Cancel,
     /// Keep the shards of the run that was begun, beyond the end of this connection: `done`.

@@ -11,7 +11,7 @@
 //! | 0 control | a JSON object: an [`Ask`] to the worker, a [`Reply`] to the tool | both |
 //! | 1 data | bytes of the request's stream | both |
 //! | 2 end | nothing: the stream of data is whole | both |
-//! | 3 credit | 4 bytes, little endian: so many more bytes of data may be sent | both |
+//! | 3 credit | 4 bytes, little endian: so many more bytes of data may be sent (none: the request is being worked on) | both |
 //! | 4 beat | nothing: the sender lives | both |
 //! | 5 packed | bytes of the request's stream, [packed](pack) | both |
 //!
@@ -42,7 +42,7 @@ pub use frame::{Decoder, Frame, Kind};
 pub use message::{Ask, Reply};
 
 /// The version of the protocol: another one is not spoken with.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// How often each side shows that it lives.
 pub const BEAT_EVERY: Duration = Duration::from_secs(2);

@@ -27,8 +27,8 @@ use crate::worker::form::{Form, Printed};
 use crate::worker::rejects::Rejects;
 use crate::worker::resource;
 use crate::worker::serve::{Refusal, Shared};
+use crate::worker::shard_file;
 use crate::worker::spool::Spool;
-use crate::worker::store::{self, ShardFile};
 
 /// The most jobs of a tool.
 const JOBS_MAX: usize = 64;
@@ -207,30 +207,23 @@ impl Work<'_> {
 
     /// A shard that lies here, in the form that the command reads.
     fn shard(&self, shard: &Fetch, contents: &Contents) -> Result<Spool> {
-        let file = store::open(&self.shared.base, &shard.run, shard.shard)?;
-        let name = format!("shard {}", shard.shard);
-        let mut spool = self.spool();
-        let (input, came) = ShardFile::new(file, name);
-        let mut blocks = Blocks::new(input, usize::MAX >> 1);
-        while let Some(block) = blocks.next(BLOCK_BYTES, Vec::new(), &self.bad)? {
-            if self.form() == Form::Records || self.job.words.is_empty() {
-                // A shard holds sound records.
-                spool.push(&block.bytes)?;
-                continue;
+        shard_file::read(self.shared, shard, contents, |input| {
+            let mut spool = self.spool();
+            let mut blocks = Blocks::new(input, usize::MAX >> 1);
+            while let Some(block) = blocks.next(BLOCK_BYTES, Vec::new(), &self.bad)? {
+                if self.form() == Form::Records || self.job.words.is_empty() {
+                    // A shard holds sound records.
+                    spool.push(&block.bytes)?;
+                    continue;
+                }
+                let fed = self.form().feed(block, blocks.name(), drop);
+                for (error, text) in fed.rejects {
+                    self.bad.reject(error, &text)?;
+                }
+                spool.push(&fed.bytes)?;
             }
-            let fed = self.form().feed(block, blocks.name(), drop);
-            for (error, text) in fed.rejects {
-                self.bad.reject(error, &text)?;
-            }
-            spool.push(&fed.bytes)?;
-        }
-        if !came.is(contents) {
-            let shard = shard.shard;
-            let text =
-                format!("shard {shard} is not what its manifest says; nothing was run on it");
-            return Err(Error::incomplete(text));
-        }
-        Ok(spool)
+            Ok(spool)
+        })
     }
 
     /// The records of a resource of this host.

@@ -22,6 +22,7 @@ pub mod rejects;
 pub mod relay;
 mod resource;
 pub mod serve;
+mod shard_file;
 mod shell_line;
 pub mod slots;
 pub mod spool;

@@ -96,6 +96,11 @@ impl Outbox {
         }
     }
 
+    /// Shows that data of `request` is on its way, though none is there yet.
+    pub(crate) fn at_work(&self, request: u32) -> Result<()> {
+        self.frame(Kind::Credit, request, &0u32.to_le_bytes())
+    }
+
     /// Opens the stream of data of `request`.
     pub(crate) fn open(&self, request: u32) {
         self.flows().insert(request, Allowance::default());

@@ -5,18 +5,18 @@
 //! tool was silent for too long.
 
 use std::fs::File;
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::format::ledger::Ledger;
 use crate::wire::flow::Debt;
 use crate::wire::frame::broken;
-use crate::wire::message::{self, Ask, Done, Failed, Fetch, Hello, Reply, Task, Welcome};
-use crate::wire::{BEAT_EVERY, Ear, Kind, VERSION};
+use crate::wire::message::{self, Ask, Done, Failed, Hello, Reply, Task, Welcome};
+use crate::wire::{BEAT_EVERY, Ear, Kind, SILENCE_MAX, VERSION};
 use crate::worker::base::Base;
 use crate::worker::children::Children;
 use crate::worker::exchange::Exchanges;
@@ -26,6 +26,7 @@ use crate::worker::open::Open;
 use crate::worker::outbox::Outbox;
 use crate::worker::rejects::Rejects;
 use crate::worker::resource;
+use crate::worker::shard_file;
 use crate::worker::slots::Slots;
 use crate::worker::spool::Spool;
 use crate::worker::store::{self, Store};
@@ -80,6 +81,8 @@ pub(crate) struct Shared {
     pub(crate) login: PathBuf,
     /// Whether all work is to stop.
     pub(crate) ending: AtomicBool,
+    /// Since when the reading thread has been at what came, while it is.
+    reading: Mutex<Option<Instant>>,
 }
 
 /// Serves one tool until it has gone.
@@ -128,6 +131,7 @@ pub fn serve(surroundings: Surroundings) -> Result<()> {
         ssh_connection,
         login,
         ending: AtomicBool::new(false),
+        reading: Mutex::default(),
     });
     let beating = Arc::clone(&shared);
     spawn(move || beat(&beating))?;
@@ -161,10 +165,12 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> Result<()> {
     thread.map(drop).map_err(|e| Error::io("start", "a thread", &e))
 }
 
-/// Shows that this side lives.
+/// Shows that this side lives, which it does not when the thread that reads is stuck.
 fn beat(shared: &Shared) {
     while !shared.ending.load(Ordering::SeqCst) {
-        if shared.outbox.frame(Kind::Beat, 0, &[]).is_err() {
+        let since = *shared.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let stuck = since.is_some_and(|since| since.elapsed() > SILENCE_MAX);
+        if !stuck && shared.outbox.frame(Kind::Beat, 0, &[]).is_err() {
             return;
         }
         thread::sleep(BEAT_EVERY);
@@ -213,10 +219,16 @@ impl Session {
                     }
                 }
             }
+            self.is_reading(None);
             if !ear.fill(&mut buffer)? {
                 return Ok(());
             }
+            self.is_reading(Some(Instant::now()));
         }
+    }
+
+    fn is_reading(&self, since: Option<Instant>) {
+        *self.shared.reading.lock().unwrap_or_else(PoisonError::into_inner) = since;
     }
 
     fn asked(&mut self, request: u32, ask: Ask) -> Result<()> {
@@ -231,9 +243,11 @@ impl Session {
             Ask::Expand(resource) => self.start(request, move |_, shared, _| {
                 Ok(Reply::Expanded(resource::expand(&shared.login, &resource)?))
             }),
-            Ask::Fetch(fetch) => {
+            Ask::Fetch(fetch, contents, checked) => {
                 self.shared.outbox.open(request);
-                self.start(request, move |_, shared, _| send(shared, request, &fetch))
+                self.start(request, move |_, shared, _| {
+                    shard_file::send(shared, request, &fetch, (&contents, checked))
+                })
             }
             Ask::Cancel => {
                 self.jobs.forget(request);
@@ -382,19 +396,5 @@ pub(crate) struct Refusal(pub(crate) Failed);
 impl From<Error> for Refusal {
     fn from(error: Error) -> Refusal {
         Refusal(Failed::of(&error))
-    }
-}
-
-/// Sends a shard.
-fn send(shared: &Shared, request: u32, fetch: &Fetch) -> std::result::Result<Reply, Refusal> {
-    let mut file = store::open(&shared.base, &fetch.run, fetch.shard)?;
-    let mut buffer = vec![0; READ_BYTES];
-    loop {
-        let count = file.read(&mut buffer).map_err(|e| Error::io("read", "a shard", &e))?;
-        if count == 0 {
-            shared.outbox.frame(Kind::End, request, &[])?;
-            return Ok(Reply::Sent);
-        }
-        shared.outbox.data(request, &buffer[..count])?;
     }
 }

@@ -7,18 +7,16 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::error::{Error, Kind, Result};
 use crate::format::ledger::Ledger;
-use crate::record::digest::{Check, Contents, Digest};
-use crate::record::stream::Input;
+use crate::record::digest::{Contents, Digest};
 use crate::wire::message::Kept;
 use crate::worker::base::{self, Base};
 use crate::worker::command::SEARCH_PATH;
@@ -227,43 +225,6 @@ impl Drop for NewShard {
     }
 }
 
-/// A shard as a stream, which is checked as it is read.
-pub(crate) struct ShardFile {
-    file: File,
-    name: String,
-    check: Arc<Mutex<Check>>,
-}
-
-/// What was read of a shard.
-pub(crate) struct Came(Arc<Mutex<Check>>);
-
-impl ShardFile {
-    /// To read `file`, which messages call `name`.
-    pub(crate) fn new(file: File, name: String) -> (ShardFile, Came) {
-        let check = Arc::new(Mutex::new(Check::default()));
-        (ShardFile { file, name, check: Arc::clone(&check) }, Came(check))
-    }
-}
-
-impl Came {
-    /// Whether it is what the manifest says of it.
-    pub(crate) fn is(&self, contents: &Contents) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is(contents)
-    }
-}
-
-impl Input for ShardFile {
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let got = self.file.read(buffer).map_err(|e| Error::io("read", &self.name, &e))?;
-        self.check.lock().unwrap_or_else(PoisonError::into_inner).push(&buffer[..got]);
-        Ok(got)
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-}
-
 fn sync(directory: &Path) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         File::open(entry?.path())?.sync_all()?;
@@ -285,19 +246,19 @@ fn run_of(directory: &Path) -> Option<String> {
     check(run).ok().map(|()| run.to_string())
 }
 
-/// The file of a shard, wherever it lies here.
+/// The files of a shard, wherever they lie here: two workers of one machine may each have made one.
 ///
 /// # Errors
-/// `Incomplete` when it is not there.
-pub fn open(base: &Base, run: &str, shard: u64) -> Result<File> {
+/// `Incomplete` when there is none.
+pub fn files(base: &Base, run: &str, shard: u64) -> Result<Vec<PathBuf>> {
     check(run)?;
-    for path in directories(base, run).iter().map(|place| place.join(shard.to_string())) {
-        match File::open(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => (),
-            opened => return opened.map_err(|e| failed("read", &path, &e)),
-        }
+    let places = directories(base, run);
+    let found = places.iter().map(|place| place.join(shard.to_string()));
+    let found: Vec<PathBuf> = found.filter(|path| path.exists()).collect();
+    if found.is_empty() {
+        return Err(Error::incomplete(format!("shard {shard} of run {run} is not here any more")));
     }
-    Err(Error::incomplete(format!("shard {shard} of run {run} is not here any more")))
+    Ok(found)
 }
 
 /// Removes what is kept of `run`; whether there was anything.
@@ -384,9 +345,7 @@ mod tests {
     }
 
     fn text(base: &Base, shard: u64) -> String {
-        let mut text = String::new();
-        open(base, RUN, shard).unwrap().read_to_string(&mut text).unwrap();
-        text
+        fs::read_to_string(&files(base, RUN, shard).unwrap()[0]).unwrap()
     }
 
     #[test]
@@ -402,7 +361,7 @@ mod tests {
         assert_eq!(list(&base).len(), 1);
         assert!(remove(&base, RUN).is_err(), "its worker lives");
         drop(store);
-        assert!(open(&base, RUN, 7).is_err() && list(&base).is_empty());
+        assert!(files(&base, RUN, 7).is_err() && list(&base).is_empty());
 
         let store = Store::create(&base, RUN, Ledger::none()).unwrap();
         store.put(1, 1, &spool(b"1\n")).unwrap();
@@ -435,7 +394,7 @@ mod tests {
     fn names_of_runs_are_no_paths() {
         let (_folder, base) = base();
         for run in ["", "..", "../../etc/passwd", &"g".repeat(32)] {
-            assert!(open(&base, run, 1).is_err() && remove(&base, run).is_err());
+            assert!(files(&base, run, 1).is_err() && remove(&base, run).is_err());
         }
     }
 }

@@ -106,10 +106,8 @@ fn a_shard_that_changed_where_it_lies_is_never_delivered() {
         "n1",
         "printf 9 | dd of=$(ls -d /var/tmp/mycloud-*/kept/*/2) bs=1 seek=3 conv=notrunc 2>&1",
     );
-    on(&cluster, dir.path(), "mc-map cat < x.mc | mc-gather")
-        .fails_with(4, "shard 2 is not what its manifest says");
-    on(&cluster, dir.path(), "mc-gather -o ndjson:out < x.mc")
-        .fails_with(4, "shard 2 is not what its manifest says");
+    on(&cluster, dir.path(), "mc-map cat < x.mc | mc-gather").fails_with(4, "shard 2 is damaged");
+    on(&cluster, dir.path(), "mc-gather -o ndjson:out < x.mc").fails_with(4, "shard 2 is damaged");
     assert!(!dir.path().join("out").exists());
 }
 

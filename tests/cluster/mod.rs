@@ -3,12 +3,15 @@
 mod at_work;
 mod bed;
 mod copies;
+mod damaged;
 mod datasets;
+mod enough;
 mod exchange;
 mod hosts;
 mod kills;
 mod lost;
 mod modes;
+mod one_name;
 mod read_once;
 mod readers;
 mod same_bytes;

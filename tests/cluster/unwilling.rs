@@ -84,7 +84,23 @@ fn directories_that_are_not_ours() {
 
 #[test]
 fn a_disk_that_is_full_from_the_start() {
-    is_refused(&["room"], |cluster| drop(cluster.run(["fill", "n2"])));
+    let (cluster, dir) = (Cluster::new(), with_command());
+    cluster.run(["fill", "n2"]);
+    for map in maps(&cluster) {
+        let map = map.current_dir(&dir).stderr_has("mc-map: n2: ").stderr_has("no room for ");
+        map.stderr_has("; going on without it").stderr_any().stdout(numbers()).succeeds();
+    }
+    for host in ["n1", "n3", "n4"] {
+        cluster.run(["fill", host]);
+    }
+    for map in maps(&cluster) {
+        // The others have the worker already.
+        let map = map.current_dir(&dir).stderr_has("mc-map: no host is left to work on: n1: ");
+        let ended = map.stderr_has("cannot write /var/tmp/mycloud-0/").stderr_any().fails(4);
+        assert!(ended.stdout.is_empty());
+    }
+    cluster.run(["heal"]);
+    cluster.is_clean();
 }
 
 #[test]

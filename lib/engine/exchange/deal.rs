@@ -1,7 +1,7 @@
 //! The dealing of shards: each goes to a host that it lies on, as its line of the manifest comes,
 //! and a few at a time are worked on there.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -12,6 +12,7 @@ use crate::cluster::Connection;
 use crate::engine::Shard;
 use crate::engine::consumer::{Consumer, ahead, blame, end};
 use crate::engine::exchange::lock;
+use crate::engine::origin::Origin;
 use crate::engine::producer::Producer;
 use crate::error::{Error, Kind, Result};
 
@@ -31,6 +32,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 struct State {
     /// The shards that wait, for each host; and whether each is to be worked on alone.
     queues: Vec<VecDeque<(Shard, bool)>>,
+    /// The hosts that have no room.
+    full: BTreeSet<usize>,
     /// How many shards are worked on.
     open: usize,
     /// Whether no more come.
@@ -78,13 +81,13 @@ impl<'a> Dealing<'a> {
         mut seen: impl FnMut(&Shard),
         work: impl Fn(&Connection, Vec<Shard>, &dyn Fn() -> bool) -> Result<()> + Sync,
     ) -> Result<()> {
-        let owner = consumer.owner.take();
+        let (owner, origin) = (consumer.owner.take(), Arc::clone(&consumer.origin));
         let coming = ahead(move || consumer.next_shard(), AHEAD)?;
-        let work = &work;
+        let (work, origin) = (&work, &*origin);
         let dealt = thread::scope(|scope| {
             for (number, host) in self.hosts.iter().enumerate() {
                 for _ in 0..host.welcome().slots.min(TASKS_MAX) {
-                    scope.spawn(move || self.work(number, host, work));
+                    scope.spawn(move || self.work(number, host, origin, work));
                 }
             }
             let dealt = self.deal(&coming, &mut seen);
@@ -145,9 +148,7 @@ impl<'a> Dealing<'a> {
                 continue;
             }
             let Some(number) = self.place(&shard) else {
-                let (shard, hosts) = (shard.number, shard.hosts.join(", "));
-                let text = format!("shard {shard} is out of reach, with {hosts}; run it again");
-                return Err(Error::new(Kind::Hosts, text));
+                return Err(out_of_reach(&shard));
             };
             lock(&self.state).queues[number].push_back((shard, false));
             self.changed.notify_all();
@@ -163,27 +164,54 @@ impl<'a> Dealing<'a> {
         let near: Vec<usize> =
             (0..self.hosts.len()).filter(|number| there(&self.hosts[*number])).collect();
         let state = lock(&self.state);
+        let near = near.into_iter().filter(|number| !state.full.contains(number));
         let waiting = |number: &usize| {
             state.queues[*number].iter().map(|(shard, _)| shard.contents.bytes).sum::<u64>()
         };
-        near.into_iter().min_by_key(waiting)
+        near.min_by_key(waiting)
     }
 
     /// Deals shards again that were not as they should be on `host`: several one by one, for it may
-    /// be one of them only; one where else it lies. Whether there is such a place.
-    fn deal_again(&self, batch: Vec<Shard>, host: usize) -> bool {
+    /// be one of them only; one where else it lies.
+    fn deal_again(
+        &self,
+        batch: Vec<Shard>,
+        host: usize,
+        why: &Error,
+        origin: &Origin,
+    ) -> Result<()> {
         let several = batch.len() > 1;
         for mut shard in batch {
             let number = if several {
-                Some(host)
+                host
             } else {
-                shard.hosts.retain(|name| name != self.hosts[host].name());
-                self.place(&shard)
+                origin.pass_over(&mut shard, self.hosts[host].name(), why)?;
+                self.place(&shard).ok_or_else(|| out_of_reach(&shard))?
             };
-            let Some(number) = number else { return false };
             lock(&self.state).queues[number].push_back((shard, true));
         }
-        true
+        Ok(())
+    }
+
+    /// Deals shards again of which `host` has no room to make anything: each where else it lies.
+    fn deal_elsewhere(
+        &self,
+        batch: Vec<Shard>,
+        host: usize,
+        why: &Error,
+        origin: &Origin,
+    ) -> Result<()> {
+        let first = lock(&self.state).full.insert(host);
+        for mut shard in batch {
+            shard.hosts.retain(|name| name != self.hosts[host].name());
+            let number =
+                self.place(&shard).ok_or_else(|| Error::new(why.kind(), why.to_string()))?;
+            lock(&self.state).queues[number].push_back((shard, false));
+        }
+        if first {
+            origin.say(&format!("{why}; copies of its shards on other hosts take their place"));
+        }
+        Ok(())
     }
 
     fn close(&self, failure: Option<&Error>) {
@@ -229,6 +257,7 @@ impl<'a> Dealing<'a> {
         &self,
         number: usize,
         host: &Connection,
+        origin: &Origin,
         work: &(impl Fn(&Connection, Vec<Shard>, &dyn Fn() -> bool) -> Result<()> + Sync),
     ) {
         let stop = || self.has_failed();
@@ -239,8 +268,12 @@ impl<'a> Dealing<'a> {
             }
             let count = batch.len();
             let worked = work(host, batch.clone(), &stop);
-            let failed = worked.err().filter(|error| {
-                error.kind() != Kind::Incomplete || stop() || !self.deal_again(batch, number)
+            let failed = worked.err().and_then(|error| match error.kind() {
+                Kind::Incomplete if !stop() => self.deal_again(batch, number, &error, origin).err(),
+                Kind::Storage if !stop() => {
+                    self.deal_elsewhere(batch, number, &error, origin).err()
+                }
+                _ => Some(error),
             });
             lock(&self.state).open -= count;
             self.changed.notify_all();
@@ -249,4 +282,12 @@ impl<'a> Dealing<'a> {
             }
         }
     }
+}
+
+/// That a shard lies on no host that is there.
+fn out_of_reach(shard: &Shard) -> Error {
+    let (number, hosts) = (shard.number, shard.hosts.join(", "));
+    let flaws: String = shard.flaws.iter().map(|flaw| format!("{flaw}; ")).collect();
+    let text = format!("{flaws}shard {number} is out of reach, with {hosts}; run it again");
+    Error::new(Kind::Hosts, text)
 }

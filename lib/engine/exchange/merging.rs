@@ -66,8 +66,10 @@ pub(super) struct Offers<'a> {
 }
 
 struct State {
-    /// The ranges that wait, with the hosts that had no room for them.
-    waiting: BTreeMap<usize, Vec<String>>,
+    /// The ranges that wait, and how often each was tried.
+    waiting: BTreeMap<usize, u32>,
+    /// The hosts that have no room, and what they say of it: they get no more ranges.
+    full: BTreeMap<usize, String>,
     /// How many merges are under way.
     open: usize,
     /// Ranges that are done, with the host, and are not told of yet.
@@ -104,9 +106,10 @@ pub(super) fn merge(
     ranges: &[Range],
     output: &mut dyn Output,
 ) -> Result<Total> {
-    let waiting = (0..ranges.len()).map(|number| (number, Vec::new())).collect();
+    let waiting = (0..ranges.len()).map(|number| (number, 0)).collect();
     let state = State {
         waiting,
+        full: BTreeMap::new(),
         open: 0,
         done: BTreeMap::new(),
         failure: None,
@@ -188,23 +191,22 @@ impl<'a> Merging<'a> {
     }
 
     /// The next range for a host, and how often it was tried; none when nothing is left for it.
-    fn next(&self, host: usize) -> Option<(usize, Vec<String>)> {
-        let name = self.hosts[host].name();
+    fn next(&self, host: usize) -> Option<(usize, u32)> {
         let mut state = lock(&self.state);
         loop {
-            if state.failure.is_some() || (state.waiting.is_empty() && state.open == 0) {
+            let is_over = state.waiting.is_empty() && state.open == 0;
+            if state.failure.is_some() || is_over || state.full.contains_key(&host) {
                 return None;
             }
             let near = state.waiting.iter().take(self.hosts.len() * REACH);
-            let fits = near.filter(|(_, full)| !full.iter().any(|other| other == name));
             // Much of it lies there; of equal ones the first.
-            let most = fits.max_by_key(|(number, _)| {
+            let most = near.max_by_key(|(number, _)| {
                 (self.ranges[**number].lie[host], std::cmp::Reverse(**number))
             });
             if let Some(number) = most.map(|(number, _)| *number) {
                 state.open += 1;
-                let full = state.waiting.remove(&number).unwrap_or_default();
-                return Some((number, full));
+                let tried = state.waiting.remove(&number).unwrap_or_default();
+                return Some((number, tried));
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -215,31 +217,42 @@ impl<'a> Merging<'a> {
     where
         'a: 's,
     {
-        while let Some((number, mut full)) = self.next(host) {
-            let name = self.hosts[host].name();
-            let merged = self.merge_on(scope, host, number, full.len() as u32 + 1);
+        while let Some((number, tried)) = self.next(host) {
+            let merged = self.merge_on(scope, host, number, tried + 1);
             let mut state = lock(&self.state);
             state.open -= 1;
-            match merged {
+            let failed = match merged {
                 Ok(merged) => {
-                    state.done.insert(number, (name.into(), merged));
+                    state.done.insert(number, (self.hosts[host].name().into(), merged));
+                    None
                 }
                 // Another host may have room.
-                Err(error)
-                    if error.kind() == Kind::Storage && full.len() + 1 < self.hosts.len() =>
-                {
-                    full.push(name.into());
-                    state.waiting.insert(number, full);
+                Err(error) if error.kind() == Kind::Storage => {
+                    state.waiting.insert(number, tried + 1);
+                    self.set_aside(&mut state, host, &error)
                 }
-                Err(error) => {
-                    drop(state);
-                    self.fail(error);
-                    return;
-                }
-            }
+                Err(error) => Some(error),
+            };
             drop(state);
-            self.changed.notify_all();
+            match failed {
+                Some(error) => self.fail(error),
+                None => self.changed.notify_all(),
+            }
         }
+    }
+
+    /// Gives no more ranges to a host that has no room, which is said once; the failure, when no host
+    /// has any.
+    fn set_aside(&self, state: &mut State, host: usize, why: &Error) -> Option<Error> {
+        let first = state.full.insert(host, why.to_string()).is_none();
+        if state.full.len() == self.hosts.len() {
+            let all: Vec<&str> = state.full.values().map(String::as_str).collect();
+            return Some(Error::new(Kind::Storage, all.join("; ")));
+        }
+        if first {
+            self.producer.say(&format!("{why}; its ranges go elsewhere"));
+        }
+        None
     }
 
     fn merge_on<'s>(

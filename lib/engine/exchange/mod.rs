@@ -29,6 +29,7 @@ use crate::aggregate::Op;
 use crate::cluster::Connection;
 use crate::engine::consumer::Consumer;
 use crate::engine::exchange::cuts::Range;
+use crate::engine::fleet::Need;
 use crate::engine::producer::Producer;
 use crate::engine::reach::Reach;
 use crate::error::{Error, Kind, Result};
@@ -118,7 +119,8 @@ fn begin(
 ) -> Result<(Producer, Vec<Arc<Connection>>)> {
     let (reach, hosts) = (remote.reach, &consumer.origin.hosts);
     let (memory, keep) = (remote.memory, remote.keep);
-    let mut producer = Producer::begin_where_shards_lie(reach, hosts, memory, keep, facts, output)?;
+    let hosts = (hosts.as_slice(), Need::those_there());
+    let mut producer = Producer::begin(reach, hosts, memory, keep, facts, output)?;
     producer.hold(consumer.claim.take());
     let hosts: Vec<Arc<Connection>> = producer.fleet().connections().cloned().collect();
     hosts.iter().try_for_each(|host| host.tell(&Ask::Exchange(what.clone())))?;

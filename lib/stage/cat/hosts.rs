@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cluster::{Connection, Host};
+use crate::engine::fleet::{self, Need};
 use crate::engine::producer::Producer;
 use crate::engine::reach::Reach;
-use crate::engine::{self, Cut, Form, HostFile, Hosts, Piece, Place, Plan, fleet};
+use crate::engine::{self, Cut, Form, HostFile, Hosts, Piece, Place, Plan};
 use crate::error::{Error, Kind, Result};
 use crate::record::bad::Bad;
-use crate::record::stream::{Output, Summary};
+use crate::record::stream::{Facts, Output, Summary};
 use crate::wire::frame::broken;
 use crate::wire::message::{Ask, FileCut, FilePart, Job, OnBad, Reply, Resource};
 use crate::worker::{Command, Given};
@@ -32,6 +33,8 @@ pub struct Options<'a> {
     /// Where all hosts see the same files, each of which is to be read once: about how large the
     /// parts are that they are cut into, in bytes.
     pub shared: Option<u64>,
+    /// With that: how many hosts are enough, where the user says so.
+    pub least: Option<usize>,
     /// What happens to bad records.
     pub bad: Arc<Bad>,
     /// The longest record in bytes.
@@ -56,7 +59,12 @@ pub fn run(
 ) -> Result<(Summary, Producer)> {
     let names = fleet::names(&options.hosts);
     let hosts: Vec<(Host, String)> = options.hosts.iter().cloned().zip(names).collect();
-    let producer = Producer::begin(options.reach, &hosts, None, options.keep, output)?;
+    let need = match (options.shared, options.least) {
+        (None, _) => Need::each(hosts.len()),
+        (Some(_), least) => Need::among(least, 1, hosts.len())?,
+    };
+    let (hosts, facts) = ((hosts.as_slice(), need), Facts::default());
+    let producer = Producer::begin(options.reach, hosts, None, options.keep, facts, output)?;
     producer.job(&job(options), &[])?;
     let files = files(options, producer.fleet().connections())?;
     let on = Hosts {

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use super::{Options, by_hand};
 use crate::cluster::Host;
 use crate::engine::consumer::{Consumer, Feed, UPSTREAM_MAX};
-use crate::engine::fleet;
+use crate::engine::fleet::{self, Need};
 use crate::engine::producer::{Producer, Shipped};
 use crate::engine::reach::Reach;
 use crate::engine::{self, Cut, Form, Hosts, Piece, Place};
@@ -28,6 +28,8 @@ pub struct Remote<'a> {
     pub reach: &'a Reach,
     /// The hosts; none works where the shards lie.
     pub hosts: Option<Vec<Host>>,
+    /// How many of them are enough, where the user says so.
+    pub least: Option<usize>,
     /// The memory to stay within on each host, in bytes, where the user says so.
     pub memory: Option<u64>,
     /// The command, as it is to be there.
@@ -52,7 +54,7 @@ pub fn run(
     output: &mut dyn Output,
     pass_on: &(dyn Fn(&str) + Sync),
 ) -> Result<(Summary, Producer)> {
-    let hosts = match (&remote.hosts, &feed) {
+    let hosts: Vec<(Host, String)> = match (&remote.hosts, &feed) {
         (Some(hosts), _) => {
             let names = fleet::names(hosts);
             hosts.iter().cloned().zip(names).collect()
@@ -71,13 +73,12 @@ pub fn run(
         )));
     }
     let (reach, memory, keep) = (remote.reach, remote.memory, remote.keep);
-    let mut producer = match remote.hosts {
-        Some(_) => Producer::begin(reach, &hosts, memory, keep, output)?,
-        None => {
-            let facts = Facts::default();
-            Producer::begin_where_shards_lie(reach, &hosts, memory, keep, facts, output)?
-        }
+    let need = match remote.hosts {
+        Some(_) => Need::among(remote.least, remote.replicas, hosts.len())?,
+        None => Need::those_there(),
     };
+    let (hosts, facts) = ((hosts.as_slice(), need), Facts::default());
+    let mut producer = Producer::begin(reach, hosts, memory, keep, facts, output)?;
     producer.hold(claim(&mut feed));
     producer.job(&job(options, remote), &remote.files)?;
     let origin = match &feed {

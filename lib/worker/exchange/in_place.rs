@@ -11,7 +11,8 @@ use crate::record::stream::{Facts, Output};
 use crate::wire::exchange::{Merged, Reduce};
 use crate::worker::exchange::Exchange;
 use crate::worker::serve::Shared;
-use crate::worker::store::{self, NewShard, ShardFile};
+use crate::worker::shard_file;
+use crate::worker::store::NewShard;
 
 impl Exchange {
     /// Reduces a shard.
@@ -28,17 +29,13 @@ impl Exchange {
         let Some(_slot) = shared.slots.take(ask.fetch.shard, &stopped)? else {
             return Err(Error::incomplete("stopped"));
         };
-        let file = store::open(&shared.base, &ask.fetch.run, ask.fetch.shard)?;
-        let (input, came) = ShardFile::new(file, format!("shard {}", ask.fetch.shard));
         let limits = self.limits(shared);
         let (bad, grouping) = (Arc::new(Bad::new(Policy::Fail)?), (**grouping).clone());
         let mut results = Results { shard: store.begin(ask.fetch.shard, 1)?, stopped: &stopped };
-        let blocks = Blocks::new(input, limits.max_record);
-        let summary = reduce::in_order(grouping, &limits, &bad, None, blocks, &mut results)?;
-        if !came.is(&ask.contents) {
-            let shard = ask.fetch.shard;
-            return Err(Error::incomplete(format!("shard {shard} is not what its manifest says")));
-        }
+        let summary = shard_file::read(shared, &ask.fetch, &ask.contents, |input| {
+            let blocks = Blocks::new(input, limits.max_record);
+            reduce::in_order(grouping, &limits, &bad, None, blocks, &mut results)
+        })?;
         let contents = results.shard.finish()?;
         Ok(Merged {
             contents,

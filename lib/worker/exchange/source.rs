@@ -15,6 +15,7 @@ use crate::record::bad::{Bad, Policy};
 use crate::record::block::{Block, Blocks, Line};
 use crate::record::digest::Contents;
 use crate::record::key::Keyer;
+use crate::record::stream::Input;
 use crate::sort::merge::{Cursor, Merge};
 use crate::sort::segment::Segment;
 use crate::sort::sorter::Sorter;
@@ -25,7 +26,7 @@ use crate::worker::exchange::marked::Marked;
 use crate::worker::exchange::spare::SPARE_SHARE;
 use crate::worker::exchange::{Exchange, Held, Sample, bound, lock};
 use crate::worker::serve::Shared;
-use crate::worker::store::{self, ShardFile};
+use crate::worker::shard_file::{self, ShardFile};
 
 /// How many bytes of keys a host gives away: they go into one message.
 const SAMPLES_BYTES: usize = 512 << 10;
@@ -196,27 +197,12 @@ impl<'a> Sorting<'a> {
     }
 
     fn shard(&mut self, shared: &Shared, fetch: &Fetch, contents: &Contents) -> Result<()> {
-        let file = store::open(&shared.base, &fetch.run, fetch.shard)?;
-        let name = format!("shard {}", fetch.shard);
-        let (input, came) = ShardFile::new(file, name.clone());
-        let mut blocks = Blocks::new(input, self.limits.max_record);
-        let judge = Judge::new(&name, Arc::clone(&self.bad));
-        let size = self.limits.settings(false).budget.block;
-        let (mut ends, mut blocks_before) = (Ends::default(), 0);
-        while let Some(block) = blocks.next(size, self.memory(), &self.bad)? {
-            if (self.stopped)() {
-                return Err(Error::incomplete("stopped"));
-            }
-            self.block((fetch.shard, blocks_before), block, &judge, &mut ends)?;
-            blocks_before += 1;
-        }
-        if !came.is(contents) {
-            let text = format!("{name} is not what its manifest says");
-            return Err(Error::incomplete(text));
-        }
+        let (judge, ends) =
+            shard_file::read(shared, fetch, contents, |input| self.records(fetch.shard, input))?;
         if let (true, Some(first)) = (self.exchange.spec.in_order, ends.first) {
-            ends.last.truncate(END_BYTES);
-            self.sorted.ends.push((fetch.shard, Bytes(first), Bytes(ends.last)));
+            let mut last = ends.last;
+            last.truncate(END_BYTES);
+            self.sorted.ends.push((fetch.shard, Bytes(first), Bytes(last)));
         }
         let summary = judge.summary();
         self.sorted.records += summary.records_in;
@@ -224,6 +210,22 @@ impl<'a> Sorting<'a> {
         self.sorted.missing += summary.missing;
         self.sorted.lacking += summary.lacking;
         Ok(())
+    }
+
+    /// Takes the records of a shard.
+    fn records(&mut self, shard: u64, input: ShardFile) -> Result<(Judge, Ends)> {
+        let judge = Judge::new(input.name(), Arc::clone(&self.bad));
+        let mut blocks = Blocks::new(input, self.limits.max_record);
+        let size = self.limits.settings(false).budget.block;
+        let (mut ends, mut blocks_before) = (Ends::default(), 0);
+        while let Some(block) = blocks.next(size, self.memory(), &self.bad)? {
+            if (self.stopped)() {
+                return Err(Error::incomplete("stopped"));
+            }
+            self.block((shard, blocks_before), block, &judge, &mut ends)?;
+            blocks_before += 1;
+        }
+        Ok((judge, ends))
     }
 
     /// Memory for a block, that had another one before where there is such.

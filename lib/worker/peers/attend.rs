@@ -112,6 +112,8 @@ struct Way<'a> {
     frame: Vec<u8>,
     /// When something was sent last.
     sent: Instant,
+    /// When there was something to be sent last.
+    pushed: Instant,
     /// Why nothing more can be sent.
     broken: Option<Broken>,
 }
@@ -120,10 +122,12 @@ impl<'a> Way<'a> {
     fn new(stream: &'a mut Stream, room: &'a Room, number: u32) -> Way<'a> {
         let mut frame = Vec::with_capacity(DATA_BYTES);
         frame.extend([0; HEAD_BYTES]);
-        Way { stream, room, number, frame, sent: Instant::now(), broken: None }
+        let (sent, pushed) = (Instant::now(), Instant::now());
+        Way { stream, room, number, frame, sent, pushed, broken: None }
     }
 
     fn push(&mut self, mut bytes: &[u8]) -> Result<()> {
+        self.pushed = Instant::now();
         // With its head a frame is a whole number of the records of TLS.
         while self.frame.len() + bytes.len() >= DATA_BYTES {
             let (now, later) = bytes.split_at(DATA_BYTES - self.frame.len());
@@ -153,8 +157,12 @@ impl<'a> Way<'a> {
         self.broken.as_ref().map_or(Ok(()), |_| Err(gone()))
     }
 
-    /// Sends a sign of life, where nothing else was sent for a while.
+    /// Sends a sign of life, where nothing else was sent for a while. Work that brings forth nothing is
+    /// not alive.
     fn beat(&mut self) {
+        if self.pushed.elapsed() > SILENCE_MAX {
+            return;
+        }
         if self.broken.is_none() && self.sent.elapsed() >= BEAT_EVERY {
             let sent = say(self.stream, self.room, Kind::Beat, 0, &[]);
             self.note(sent);

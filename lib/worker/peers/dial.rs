@@ -27,6 +27,9 @@ const ADDRESSES_MAX: usize = 4;
 /// says nothing are mostly all or none.
 const VAIN_MAX: Duration = Duration::from_secs(9);
 
+/// How long a peer may send nothing but signs of life: it may have others to send to first.
+const TURN_MAX: Duration = SILENCE_MAX.saturating_mul(5);
+
 /// How much comes over a connection before it is replaced: well below what one key of a cipher may
 /// protect.
 const CONNECTION_BYTES: u64 = 1 << 36;
@@ -256,10 +259,15 @@ impl Lane {
             .encode(&mut question)
             .map_err(Broken::Failed)?;
         self.stream.send(&question, &patience)?;
+        let mut since = Instant::now();
         loop {
             while let Some(frame) = self.stream.frame().map_err(Broken::Road)? {
                 match frame.kind {
-                    Kind::Beat => (),
+                    Kind::Beat if since.elapsed() > TURN_MAX => {
+                        let seconds = since.elapsed().as_secs();
+                        return Err(road(format!("only signs of life came for {seconds} s")));
+                    }
+                    Kind::Beat => continue,
                     _ if frame.request != self.asked => {
                         return Err(Broken::Road(broken("an answer to another question")));
                     }
@@ -272,6 +280,7 @@ impl Lane {
                         return Err(Broken::Road(broken("a credit, or packed data")));
                     }
                 }
+                since = Instant::now();
             }
             if !self.stream.fill(&patience)? {
                 return Err(road("it hung up in the middle of a part"));

@@ -102,6 +102,7 @@ fn ranges_go_elsewhere_when_a_disk_is_full() {
     let ended = sort.wait();
     let said = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.code, 0, "{said}");
+    assert_eq!(said.matches("; its ranges go elsewhere").count(), 1, "{said}");
     bed.run("mc-cat y.mc | cmp - due").succeeds();
     assert!(!bed.run("grep '\"n2\"' y.mc").ends().text().contains("\"shard\":9"));
 }

@@ -12,7 +12,7 @@ FRAME, WINDOW = 1 << 17, 1 << 20
 # Requests of peers get numbers that the tool does not come to.
 OURS = 1 << 31
 
-asked, asked_by_peers, credits = set(), {}, {}
+asked, asked_by_peers, credits, is_mute = set(), {}, {}, False
 saying, telling, harming = threading.Lock(), threading.Lock(), threading.Lock()
 
 
@@ -30,6 +30,9 @@ def send(stream, lock, kind, request, payload):
 
 def listen(child):
     for kind, request, payload in frames(sys.stdin.buffer):
+        if kind == CONTROL and HARM == "mute" and payload.startswith(b'{"fetch"') and mute():
+            asked.add(request)
+            credits[request] = threading.Semaphore(0)
         if kind == CONTROL and payload.startswith(b'{"part"'):
             asked.add(request)
             credits[request] = threading.Semaphore(WINDOW // FRAME)
@@ -70,6 +73,14 @@ def first():
         return False
 
 
+def mute():
+    """Whether this is the worker that gives nothing: the first one that is asked."""
+    global is_mute
+    with harming:
+        is_mute = is_mute or first()
+    return is_mute
+
+
 def put_aside(item):
     """Keeps an item for another range, whichever worker gives the next part."""
     with open(MARK + ".new", "wb") as file:
@@ -90,6 +101,9 @@ def taken():
 
 def harmed(data):
     """The data of a part, and whether it was harmed."""
+    if HARM == "mute":
+        first()
+        return data, True
     found = segments(data)
     full = [items for items in found if len(items) > 2]
     if not full:
@@ -135,6 +149,8 @@ def give(out, lock, request, data, may_send):
     """Sends a part as it is, or harmed; whether it has an end."""
     with harming:
         data, was_harmed = harmed(data)
+    if was_harmed and HARM == "mute":
+        return False
     if was_harmed and HARM == "endless":
         args = [out, lock, request, may_send]
         threading.Thread(target=give_on, args=args, daemon=True).start()
@@ -176,6 +192,8 @@ def serve(socket, child, tls):
             if kind == CONTROL:
                 payload = json.dumps(json.loads(payload)["failed"]).encode()
             if not give(stream, lock, number, data, lambda: True):
+                if HARM == "mute":
+                    threading.Event().wait()
                 return
             send(stream, lock, kind, number, payload)
     except (OSError, ValueError):

@@ -135,6 +135,38 @@ fn a_part_has_no_end() {
 }
 
 #[test]
+fn a_part_never_comes_though_the_worker_lives() {
+    // A peer that says nothing is one that cannot be reached; who says nothing to the tool is lost.
+    is_noticed_on("relay", "mute", 5, "it lives, and nothing that it owes came", SORT);
+    is_noticed_on("auto", "mute", 5, "it lives, and nothing that it owes came", SORT);
+    is_noticed_on("direct", "mute", 5, "no direct way", SORT);
+}
+
+#[test]
+fn a_shard_never_comes_though_the_worker_lives() {
+    let dir = dir();
+    let path = hostile(&dir, "mute");
+    write(&dir, "in", sales(900));
+    let run = |script: &str| {
+        let call = sh("bash", &format!("set -o pipefail; {script}")).current_dir(&dir);
+        call.env("XDG_STATE_HOME", dir.path().join("state")).env("MC_WORKER", worker())
+    };
+    run("mc-scatter -h :,: --replicas 2 --block 30K -o two.mc < in").succeeds();
+    run("mc-scatter -h : --block 30K -o one.mc < in").succeeds();
+    run("mc-cat two.mc | cmp - in")
+        .env("MC_WORKER", &path)
+        .stderr_has("it lives, and nothing that it owes came")
+        .stderr_has("; other copies of its shards take their place")
+        .succeeds();
+    std::fs::remove_file(dir.path().join("mark")).unwrap();
+    run("mc-gather -o ndjson:out < one.mc")
+        .env("MC_WORKER", &path)
+        .fails_with(5, "is lost: it lives, and nothing that it owes came");
+    assert!(!dir.path().join("out").exists());
+    run("mc-hosts --rm two.mc one.mc").succeeds();
+}
+
+#[test]
 fn more_is_offered_than_can_be_there() {
     is_noticed("offers", "bytes, which 9000 records cannot become", SORT);
     is_noticed("offers", "bytes, which 9000 records cannot become", REDUCE);

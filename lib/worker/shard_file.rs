@@ -1,0 +1,154 @@
+//! The reading of a shard that lies here: what comes of it counts only where the shard is what its
+//! manifest says. Whoever is told that it is not may find another copy elsewhere.
+
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::{Error, Kind, Result};
+use crate::record::digest::{Check, Contents};
+use crate::record::stream::Input;
+use crate::wire::Kind as FrameKind;
+use crate::wire::message::{Fetch, Reply};
+use crate::worker::serve::{Refusal, Shared};
+use crate::worker::store;
+
+/// How much is read at once.
+const READ_BYTES: usize = 256 * 1024;
+
+/// How many bytes are checked between two signs of it.
+const SIGN_BYTES: u64 = 64 << 20;
+
+/// A shard as a stream, which is checked as it is read.
+pub(crate) struct ShardFile {
+    file: File,
+    name: String,
+    check: Arc<Mutex<Check>>,
+}
+
+impl Input for ShardFile {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let got = self.file.read(buffer).map_err(|e| unreadable(&self.name, &e))?;
+        self.check.lock().unwrap_or_else(PoisonError::into_inner).push(&buffer[..got]);
+        Ok(got)
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// Does `read` with all of a shard, which must hold `contents`.
+///
+/// # Errors
+/// `Incomplete` when it is not here, cannot be read or is damaged, even where `read` fails for what
+/// it found there; what `read` says of a shard that is sound.
+pub(crate) fn read<T>(
+    shared: &Shared,
+    fetch: &Fetch,
+    contents: &Contents,
+    read: impl FnOnce(ShardFile) -> Result<T>,
+) -> Result<T> {
+    let file = open(shared, fetch, contents, None)?;
+    let check = Arc::new(Mutex::new(Check::default()));
+    let outcome = read(ShardFile { file, name: name(fetch), check: Arc::clone(&check) });
+    match outcome {
+        Ok(outcome) => {
+            let is_whole = check.lock().unwrap_or_else(PoisonError::into_inner).is(contents);
+            if is_whole { Ok(outcome) } else { Err(damaged(fetch)) }
+        }
+        // What is no record may be one that was damaged.
+        Err(error) if error.kind() == Kind::BadInput => {
+            Err(open(shared, fetch, contents, Some(&|| Ok(()))).err().unwrap_or(error))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Sends a shard; with `checked`, the first byte of it goes out when it is known that it holds
+/// `contents`.
+pub(crate) fn send(
+    shared: &Shared,
+    request: u32,
+    fetch: &Fetch,
+    (contents, checked): (&Contents, bool),
+) -> std::result::Result<Reply, Refusal> {
+    let sign = || shared.outbox.at_work(request);
+    let mut file = open(shared, fetch, contents, checked.then_some(&sign))?;
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        let count = file.read(&mut buffer).map_err(|e| unreadable(&name(fetch), &e))?;
+        if count == 0 {
+            shared.outbox.frame(FrameKind::End, request, &[])?;
+            return Ok(Reply::Sent);
+        }
+        shared.outbox.data(request, &buffer[..count])?;
+    }
+}
+
+/// Opens a shard: the first that is whole where several of it lie here, or with `sign`, which is
+/// called now and then while it is checked.
+fn open(
+    shared: &Shared,
+    fetch: &Fetch,
+    contents: &Contents,
+    sign: Option<Sign<'_>>,
+) -> Result<File> {
+    let files = store::files(&shared.base, &fetch.run, fetch.shard)?;
+    let checked = files.len() > 1 || sign.is_some();
+    let mut flaw: Option<Error> = None;
+    for path in files {
+        let opened = File::open(path).map_err(|e| unreadable(&name(fetch), &e));
+        let sound = opened.and_then(|mut file| {
+            if checked {
+                verify(&mut file, fetch, contents, sign.unwrap_or(&|| Ok(())))?;
+                file.rewind().map_err(|e| unreadable(&name(fetch), &e))?;
+            }
+            Ok(file)
+        });
+        match (sound, &flaw) {
+            (Ok(file), None) => return Ok(file),
+            (Ok(file), Some(flaw)) => {
+                let host = &shared.name;
+                shared.outbox.said(&format!("{host}: {flaw}; another copy takes its place\n"));
+                return Ok(file);
+            }
+            (Err(error), _) => flaw = Some(error),
+        }
+    }
+    Err(flaw.unwrap_or_else(|| damaged(fetch)))
+}
+
+/// Shows that something is being worked on.
+type Sign<'a> = &'a dyn Fn() -> Result<()>;
+
+/// Reads all of a shard, and checks it.
+fn verify(file: &mut File, fetch: &Fetch, contents: &Contents, sign: Sign<'_>) -> Result<()> {
+    let (mut check, mut buffer, mut unsigned) = (Check::default(), vec![0; READ_BYTES], 0);
+    loop {
+        let count = file.read(&mut buffer).map_err(|e| unreadable(&name(fetch), &e))?;
+        if count == 0 {
+            return if check.is(contents) { Ok(()) } else { Err(damaged(fetch)) };
+        }
+        check.push(&buffer[..count]);
+        unsigned += count as u64;
+        if unsigned >= SIGN_BYTES {
+            unsigned = 0;
+            sign()?;
+        }
+    }
+}
+
+/// What messages call it.
+fn name(fetch: &Fetch) -> String {
+    format!("shard {}", fetch.shard)
+}
+
+fn damaged(fetch: &Fetch) -> Error {
+    let name = name(fetch);
+    Error::incomplete(format!("{name} is damaged: it is not what its manifest says"))
+}
+
+fn unreadable(name: &str, error: &io::Error) -> Error {
+    Error::incomplete(format!("{name} cannot be read: {}", crate::error::reason(error)))
+}
