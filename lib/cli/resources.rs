@@ -136,6 +136,7 @@ impl Output {
                 _ => Once::none(),
             },
             ledger: session.ledger(),
+            directory: self.temporary_directory.clone().unwrap_or_else(options::default_directory),
             warn: warn(session),
         };
         Ok((resource, options))

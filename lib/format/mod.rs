@@ -158,6 +158,8 @@ pub struct WriteOptions {
     pub stdout: Once<dyn Output>,
     /// Takes note of temporary names.
     pub ledger: ledger::Ledger,
+    /// Where temporary files go that have no name.
+    pub directory: PathBuf,
     /// Hears warnings, a line each.
     pub warn: Warn,
 }

@@ -96,7 +96,7 @@ fn numbered(resource: &Resource, number: usize) -> Result<Resource> {
     match substitute(path.as_os_str().as_bytes(), number) {
         Ok((name, 1)) => {
             let place = Place::Path(OsString::from_vec(name).into());
-            Ok(Resource { spec: resource.spec.clone(), place })
+            Ok(Resource::new(resource.spec.clone(), place))
         }
         Ok((_, 0)) => Err(refused("several outputs (-n) need %d in the name")),
         Ok(_) => Err(refused("there are two %d in the name")),

@@ -8,7 +8,7 @@ use super::decompression::{decode, unpack};
 use super::encoding::{Charset, Coding, Decoded};
 use super::place::Place;
 use super::range::Range;
-use super::resource::Resource;
+use super::resource::{Resource, is_tabbed};
 use super::spec::Spec;
 use super::{ReadOptions, Source, csv, files, leveldb, ndjson, plugin, text, zip};
 use crate::error::{Error, Result};
@@ -22,14 +22,14 @@ use crate::record::stream::Input;
 pub fn open(resources: &[Resource], options: &ReadOptions) -> Result<Box<dyn Source>> {
     let mut waiting = VecDeque::new();
     for resource in resources {
-        let format = Format::parse(resource)?;
-        let places = match &format {
+        let places = match Format::parse(resource)? {
             Format::Range(_) => vec![resource.place.clone()],
             _ => resource.place.clone().expand()?,
         };
         for place in places {
-            let one = Resource { spec: resource.spec.clone(), place };
-            waiting.push_back((format.clone(), one));
+            // Each of what a pattern matches has its own name, which tells its own.
+            let one = Resource::new(resource.spec.clone(), place);
+            waiting.push_back((Format::parse(&one)?, one));
         }
     }
     Ok(Box::new(Row { waiting, current: None, options: options.clone() }))
@@ -103,7 +103,9 @@ impl Format {
             Format::Plugin => Ok(Box::new(plugin::Reader::open(resource, options)?)),
             Format::Zipped(format, limits) => {
                 let each = options.clone();
-                let over = Box::new(move |input| format.over(input, &each));
+                let over = Box::new(move |input: Box<dyn Input>| {
+                    format.clone().named(input.name()).over(input, &each)
+                });
                 Ok(Box::new(zip::Over::open(resource, limits, options, over)?))
             }
             Format::Bytes(format) => {
@@ -124,7 +126,7 @@ impl ByteFormat {
             "text" => {
                 text::Shape::parse(spec).map(|(shape, coding)| ByteFormat::Text(shape, coding))
             }
-            "csv" => csv::Dialect::parse(spec).map(ByteFormat::Csv),
+            "csv" => csv::Dialect::parse(spec)?.for_reading().map(ByteFormat::Csv),
             _ => ndjson::parse(spec).map(ByteFormat::Ndjson),
         }
     }
@@ -134,6 +136,14 @@ impl ByteFormat {
         match self {
             ByteFormat::Ndjson(coding) | ByteFormat::Text(_, coding) => *coding,
             ByteFormat::Csv(dialect) => dialect.coding,
+        }
+    }
+
+    /// The same, of what is called `name`: the ending says what no option does.
+    fn named(self, name: &str) -> ByteFormat {
+        match self {
+            ByteFormat::Csv(dialect) if is_tabbed(name) => ByteFormat::Csv(dialect.tabbed()),
+            format => format,
         }
     }
 

@@ -30,15 +30,24 @@ pub struct Packing {
 }
 
 impl Resource {
+    /// A format at a place: what the place's name tells of the format holds unless an option says
+    /// otherwise.
+    pub fn new(spec: Spec, place: Place) -> Resource {
+        let tabs = spec.name() == "csv" && !spec.has("delim") && is_tabbed(place.name());
+        let spec = if tabs { spec.with("delim", "tab") } else { spec };
+        Resource { spec, place }
+    }
+
     /// Reads a resource from an argument. With `format` (`-f`) the argument is a plain path;
-    /// otherwise what stands before the first colon is a format, unless it holds a `/`.
+    /// otherwise what stands before the first colon is a format, unless it holds a `/` that is not
+    /// in the value of an option.
     ///
     /// # Errors
     /// When the format cannot be told or does not exist.
     pub fn parse(argument: &OsStr, format: Option<&Spec>) -> Result<Resource> {
         let bytes = argument.as_bytes();
         if let Some(spec) = format {
-            return Ok(Resource { spec: spec.clone(), place: Place::parse(argument)? });
+            return Ok(Resource::new(spec.clone(), Place::parse(argument)?));
         }
         if scheme(bytes).is_some_and(|scheme| !Spec::plain(scheme).is_built_in()) {
             return Resource::by_name(Place::parse(argument)?);
@@ -54,7 +63,7 @@ impl Resource {
                     "range" => Place::Path(OsStr::from_bytes(&bytes[at + 1..]).into()),
                     _ => Place::parse(OsStr::from_bytes(&bytes[at + 1..]))?,
                 };
-                Ok(Resource { spec, place })
+                Ok(Resource::new(spec, place))
             }
             _ => Resource::by_name(Place::parse(argument)?),
         }
@@ -123,7 +132,7 @@ impl Resource {
                 )));
             }
         };
-        Ok(Resource { spec, place })
+        Ok(Resource::new(spec, place))
     }
 }
 
@@ -136,17 +145,28 @@ impl fmt::Display for Resource {
     }
 }
 
-/// Whether an argument names no format: a `/` comes before the first colon.
+/// Whether an argument names no format: a `/` comes before the first colon, but for one in the
+/// value of an option (`csv,null=N/A:a.csv`).
 fn is_plain_path(argument: &[u8]) -> bool {
-    memchr::memchr2(b':', b'/', argument).is_none_or(|at| argument[at] == b'/')
+    let Some(colon) = memchr::memchr(b':', argument) else { return true };
+    let word = &argument[..colon];
+    let Some(slash) = memchr::memchr(b'/', word) else { return false };
+    let option = memchr::memchr(b',', &word[..slash]);
+    option.is_none_or(|comma| !word[comma..slash].contains(&b'='))
+}
+
+/// Whether a name tells that columns are parted by tabs.
+pub(super) fn is_tabbed(name: &str) -> bool {
+    let (name, _) = Codec::of(name);
+    let (inner, _) = Codec::of(name.strip_suffix(".zip").unwrap_or(name));
+    matches!(extension(inner), "tsv" | "tab")
 }
 
 /// The format that a name without compression ending tells.
 fn format_of(name: &str) -> Option<Spec> {
     match extension(name) {
         "ndjson" | "jsonl" | "json" => Some(Spec::plain("ndjson")),
-        "csv" => Some(Spec::plain("csv")),
-        "tsv" | "tab" => Some(Spec::plain("csv").with("delim", "tab")),
+        "csv" | "tsv" | "tab" => Some(Spec::plain("csv")),
         "txt" | "text" | "log" => Some(Spec::plain("text")),
         _ => None,
     }
@@ -191,6 +211,30 @@ mod tests {
         let spec = Spec::plain("text");
         let plain = Resource::parse(OsStr::new("csv:a.csv"), Some(&spec)).unwrap();
         assert_eq!(plain.place, Place::Path("csv:a.csv".into()));
+    }
+
+    #[test]
+    fn a_slash_in_the_value_of_an_option_is_no_path() {
+        let null = Spec::parse("csv,null=N/A").unwrap();
+        assert_eq!(parse("csv,null=N/A:na.csv").unwrap().spec, null);
+        assert_eq!(parse("csv,null=N/A:d/na.csv").unwrap().place, Place::Path("d/na.csv".into()));
+        for path in ["./csv,null=N/A:x.txt", "dir/a:b.txt", "a,b/c=d:e.txt"] {
+            assert_eq!(parse(path).unwrap().place, Place::Path(path.into()), "{path}");
+        }
+    }
+
+    #[test]
+    fn naming_a_format_keeps_what_the_name_tells() {
+        let spec = |text: &str| parse(text).unwrap().spec.text();
+        for name in
+            ["a.tsv", "d/a.tab", "a.tsv.gz", "a.tsv.zip", "a.tsv.gz.zip", "http://h/a.tsv?x"]
+        {
+            assert_eq!(spec(&format!("csv,typed:{name}")), "csv,typed,delim=tab", "{name}");
+            assert_eq!(spec(&format!("csv,delim=;:{name}")), "csv,delim=;", "{name}");
+        }
+        assert_eq!(spec("tsv:a.txt"), "csv,delim=tab");
+        assert_eq!(spec("text:a.tsv"), "text");
+        assert_eq!(spec("csv:a.csv"), "csv");
     }
 
     #[test]

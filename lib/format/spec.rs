@@ -1,13 +1,14 @@
 //! `FORMAT[,OPTION...]`: a format's name and the options given with it, as written.
 //!
 //! Which options a format has is the format's own business: it takes what it knows, and
-//! [`Spec::finish`] refuses the rest.
+//! [`Spec::finish`] refuses the rest. What parts options and ends a format, `,` and `:`, is written
+//! `%2C` and `%3A` in a value; `%` and two hexadecimal digits is that byte, any other `%` itself.
 
 use crate::error::{Error, Result};
 use crate::record::nearest::did_you_mean;
 
 /// The formats that are built in, for messages.
-pub const BUILT_IN: &str = "ndjson, text, csv, zip, leveldb, files, range";
+pub const BUILT_IN: &str = "ndjson, text, csv, tsv, zip, leveldb, files, range";
 
 /// A format as written: its name and its options.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +34,7 @@ impl Spec {
         let mut options = Vec::new();
         for word in words {
             let (option, value) = match word.split_once('=') {
-                Some((option, value)) => (option, Some(value.to_string())),
+                Some((option, value)) => (option, Some(decode(value)?)),
                 None => (word, None),
             };
             if option.is_empty() {
@@ -41,7 +42,14 @@ impl Spec {
             }
             options.push((option.to_string(), value));
         }
-        Ok(Spec { name: name.to_string(), options })
+        let spec = Spec { name: name.to_string(), options };
+        if name != "tsv" {
+            return Ok(spec);
+        }
+        if spec.has("delim") {
+            return Err(spec.refuse("its columns are parted by tabs; csv takes delim="));
+        }
+        Ok(Spec { name: "csv".into(), ..spec }.with("delim", "tab"))
     }
 
     /// A format without options.
@@ -55,6 +63,11 @@ impl Spec {
         self
     }
 
+    /// Whether the option `name` is given.
+    pub fn has(&self, name: &str) -> bool {
+        self.options.iter().any(|option| option.0 == name)
+    }
+
     /// The format as [`Spec::parse`] reads it.
     pub fn text(&self) -> String {
         let mut text = self.name.clone();
@@ -63,7 +76,7 @@ impl Spec {
             text.push_str(option);
             if let Some(value) = value {
                 text.push('=');
-                text.push_str(value);
+                encode(value, &mut text);
             }
         }
         text
@@ -131,7 +144,7 @@ impl Spec {
         }
     }
 
-    /// Takes all options that are left, as they were written.
+    /// Takes all options that are left, each `NAME` or `NAME=VALUE`.
     pub fn rest(&mut self) -> Vec<String> {
         let write = |(name, value): (String, Option<String>)| match value {
             Some(value) => format!("{name}={value}"),
@@ -177,6 +190,40 @@ fn words(known: &str) -> impl Iterator<Item = &str> {
     firsts.filter(|word| *word != "when").map(|word| word.trim_end_matches('='))
 }
 
+/// The byte that `%` and two hexadecimal digits at the start of `text` stand for.
+fn coded(text: &[u8]) -> Option<u8> {
+    match text {
+        [b'%', a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => {
+            let digits = std::str::from_utf8(&text[1..3]).ok()?;
+            u8::from_str_radix(digits, 16).ok()
+        }
+        _ => None,
+    }
+}
+
+/// The value that `text` stands for.
+fn decode(text: &str) -> Result<String> {
+    let (mut bytes, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
+    while let Some(&byte) = rest.first() {
+        let coded = coded(rest);
+        bytes.push(coded.unwrap_or(byte));
+        rest = &rest[if coded.is_some() { 3 } else { 1 }..];
+    }
+    String::from_utf8(bytes).map_err(|_| Error::usage(format!("'{text}' stands for no UTF-8")))
+}
+
+/// Appends what [`decode`] reads as `value`.
+fn encode(value: &str, text: &mut String) {
+    for (at, c) in value.char_indices() {
+        match c {
+            ',' => text.push_str("%2C"),
+            ':' => text.push_str("%3A"),
+            '%' if coded(&value.as_bytes()[at..]).is_some() => text.push_str("%25"),
+            _ => text.push(c),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,6 +248,26 @@ mod tests {
         assert!(error.ends_with("(did you mean skip?)"), "{error}");
         let error = said("files,wen", "skip, when reading").to_string();
         assert!(error.ends_with("when reading"), "{error}");
+    }
+
+    #[test]
+    fn any_value_can_be_written() {
+        let mut spec = Spec::parse("csv,null=a%2Cb%3a,null=50%,null=%2541,null=%e2%82%ac").unwrap();
+        let again = Spec::parse(&spec.text()).unwrap();
+        assert_eq!(again, spec);
+        assert_eq!(spec.values("null").unwrap(), ["a,b:", "50%", "%41", "\u{20ac}"]);
+        assert!(Spec::parse("csv,null=%ff").is_err());
+        for value in ["%", "%2", "%%2C", "%,4", "\u{e9}%25", ":,=/"] {
+            let spec = Spec::plain("csv").with("null", value);
+            assert_eq!(Spec::parse(&spec.text()).unwrap(), spec, "{value}");
+        }
+    }
+
+    #[test]
+    fn tsv_is_csv_by_tabs() {
+        let told = Spec::parse("csv,typed,delim=tab").unwrap();
+        assert_eq!(Spec::parse("tsv,typed").unwrap(), told);
+        assert!(Spec::parse("tsv,delim=tab").is_err());
     }
 
     #[test]

@@ -385,6 +385,22 @@ mod tests {
     }
 
     #[test]
+    fn the_parts_of_csv_that_begins_otherwise_together_are_the_file() {
+        let rows = "1;\"x\ny\"\r\n# no row\n2;3\n".repeat(2000);
+        for (format, begin) in [
+            ("csv,comment=#", "\u{feff}sep=;\r\na;b\n"),
+            ("csv,comment=#,delim=;,skip=2", "\u{feff}x\n\"y\na;b\n"),
+            ("csv,comment=#,header=no,delim=;,skip=1", "#\n"),
+            ("csv,comment=# ,delim=;;,header=no", "# sep=,\n\n"),
+            ("csv,quote=no,delim=;,rename,ragged=fit", "a;\n"),
+        ] {
+            for size in [1, 5000] {
+                assert!(cut(format, format!("{begin}{rows}").as_bytes(), size) > 1, "{format}");
+            }
+        }
+    }
+
+    #[test]
     fn every_cut_of_random_csv_is_a_cut_between_rows() {
         let mut seed = 7u64;
         for _ in 0..20 {
@@ -393,7 +409,16 @@ mod tests {
                 b"\"\"\",,\n\n\rab"[(seed >> 33) as usize % 10]
             });
             let text: Vec<u8> = b"a,b\n".iter().copied().chain(random).collect();
-            for format in ["csv", "csv,header=no", "csv,header=no,lax,ragged=pad"] {
+            for format in [
+                "csv",
+                "csv,header=no",
+                "csv,header=no,lax,ragged=pad",
+                "csv,header=no,quote=no,ragged=fit",
+                "csv,escape=a,trim,ragged=fit",
+                "csv,delim=ab,comment=b,rename,ragged=fit",
+                "csv,comment=ba,lax,ragged=fit",
+                "csv,delim=tab,quote=\",lax,header=no",
+            ] {
                 assert!(cut(format, &text, 1) > 3, "{format}");
             }
         }

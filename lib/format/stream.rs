@@ -45,7 +45,7 @@ pub fn open_each(resources: &[Resource], options: &ReadOptions) -> Result<Vec<Bo
             _ => resource.place.clone().expand()?,
         };
         for place in places {
-            let one = Resource { spec: resource.spec.clone(), place };
+            let one = Resource::new(resource.spec.clone(), place);
             inputs.push(open(&[one], options)?);
         }
     }

@@ -23,9 +23,9 @@ pub fn create(resource: &Resource, options: &WriteOptions) -> Result<Box<dyn Sin
             Ok(Box::new(text::Writer::new(target()?.in_charset(coding.charset), shape)?))
         }
         "csv" => {
-            let dialect = csv::Dialect::parse(spec)?;
+            let dialect = csv::Dialect::parse(spec)?.for_writing()?;
             let target = target()?.in_charset(dialect.coding.charset);
-            Ok(Box::new(csv::Writer::new(target, &dialect)?))
+            Ok(Box::new(csv::Writer::new(target, &dialect, &options.directory)?))
         }
         "leveldb" => {
             spec.finish("")?;

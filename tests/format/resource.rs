@@ -59,7 +59,7 @@ fn what_is_no_resource_is_refused_before_anything_is_read() {
     refused(&["range:0..3", "no.txt"], "cannot read no.txt: No such file or directory");
     refused(&["csvv:/dev/null"], "no program mc-format-csvv is in PATH");
     refused(&["csvv:/dev/null"], "is in PATH (did you mean csv?)");
-    refused(&["csvv:/dev/null"], "ndjson, text, csv, zip, leveldb, files, range");
+    refused(&["csvv:/dev/null"], "ndjson, text, csv, tsv, zip, leveldb, files, range");
     refused(&[repository("LICENSE-MIT").to_str().unwrap()], "its name does not tell its format");
     refused(&["a b:x"], "'a b' is not a format");
     refused(&["csv:"], "without a path");
@@ -98,7 +98,7 @@ fn unknown_and_unfit_options_are_refused() {
     refused(&["csv,tpyed:-"], "(did you mean typed?)");
     refused(&["csv,delimiter=;:-"], "(did you mean delim?)");
     refused(&["csv,typed=yes:-"], "'typed' takes no value");
-    refused(&["csv,delim=ab:-"], "one ASCII character");
+    refused(&["csv,quote=ab:-"], "one ASCII character");
     refused(&["csv,header=maybe:-"], "header=yes or header=no");
     refused(&["csv,col=a,col=a:-"], "col=a is given twice");
     refused(&["text,kv,words:-"], "do not go together");

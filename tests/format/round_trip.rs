@@ -19,6 +19,7 @@ fn round(format: &str, path: &Path, records: &[u8]) -> Result<Vec<u8>> {
         replace: true,
         stdout: Once::none(),
         ledger: Ledger::none(),
+        directory: std::env::temp_dir(),
         warn: std::sync::Arc::new(|_| ()),
     };
     let mut sink = write::create(&resource, &options)?;
@@ -40,7 +41,8 @@ fn round(format: &str, path: &Path, records: &[u8]) -> Result<Vec<u8>> {
 /// Text of all that gives trouble somewhere.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
-        "[a,;\"\\n\\r\\t \u{feff}é😀\\\\\u{0}]{0,6}",
+        "[a,;:'#\"\\n\\r\\t \u{feff}é😀\\\\\u{0}]{0,6}",
+        "(sep=;|sep=|;;|\\\\N|ab?|#)[;b]?",
         "-?[0-9]{1,3}(\\.[0-9])?",
         Just("NA".to_string()),
         ".{0,20}",
@@ -72,9 +74,10 @@ fn holds(format: &str, name: &str, refusable: bool, records: impl Strategy<Value
     result.unwrap_or_else(|e| panic!("{format}: {e}"));
 }
 
-/// Objects with the same names, of strings.
+/// Objects with the same names, of strings; no name is empty.
 fn table() -> impl Strategy<Value = Vec<Vec<u8>>> {
     vec(text(), 1..5).prop_flat_map(|mut names| {
+        names.iter_mut().filter(|name| name.is_empty()).for_each(|name| name.push('x'));
         names.sort();
         names.dedup();
         let width = names.len();
@@ -128,6 +131,39 @@ fn csv_comes_back() {
     let row = vec(typed, 2)
         .prop_map(|row| array(&row.iter().map(|t| t.clone().into_bytes()).collect::<Vec<_>>()));
     holds("csv,header=no,typed,null=NA", "a.csv", false, vec(row, 0..6));
+}
+
+#[test]
+fn csv_comes_back_in_every_dialect() {
+    for (dialect, refusable) in [
+        (",quote='", false),
+        (",escape=\\", false),
+        (",trim", false),
+        (",comment=#", false),
+        (",comment=a;,trim", false),
+        (",delim=;;", false),
+        (",delim=ab", false),
+        (",delim=%2C%3A,escape=\\,trim", false),
+        (",delim=tab,quote=\"", false),
+        (",delim=tab,escape=\\", false),
+        (",delim=tab", true),
+        (",quote=no", true),
+        (",quote=no,escape=\\,trim,comment=;", true),
+        (",quote=no,escape=a,delim=;;", true),
+        (",null=NA,null=,trim", true),
+        (",null=\\N,null=NA,escape=\\,typed", true),
+        (",delim=tab,null=\\N,quote=no,escape=\\", true),
+    ] {
+        let format = format!("csv{dialect}");
+        holds(&format, "a.csv", refusable, table());
+        let row = vec(text(), 1..4)
+            .prop_map(|row| array(&row.iter().map(|t| string(t)).collect::<Vec<_>>()));
+        holds(&format!("{format},header=no"), "a.csv", true, vec(row, 1..2));
+    }
+    // Without a second column, nothing is refused that is not empty.
+    let lines = "[a,;\"\n\r\t\\\\ #]{1,6}".prop_map(|text| array(&[string(&text)]));
+    let format = "csv,delim=tab,quote=no,escape=\\,trim,comment=#,header=no";
+    holds(format, "a.csv", false, vec(lines, 0..6));
 }
 
 #[test]

@@ -14,7 +14,8 @@ use crate::support::{Random, dir, names};
 
 fn options(replace: bool) -> WriteOptions {
     let (stdout, ledger) = (Once::none(), Ledger::none());
-    WriteOptions { replace, stdout, ledger, warn: Arc::new(|_| ()) }
+    let directory = std::env::temp_dir();
+    WriteOptions { replace, stdout, ledger, directory, warn: Arc::new(|_| ()) }
 }
 
 /// Writes `records`, a piece at a time.

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::is_number;
-use super::row::{Field, undouble};
+use super::row::{Coded, Field, Marks, decode};
+use super::{Dialect, is_number};
 use crate::record::text::{push_escaped, push_string};
 
 /// What a record looks like around its values.
@@ -64,32 +64,53 @@ pub(super) fn take(out: &mut Vec<u8>, start: usize, cells: &[usize], taken: &[(V
     out.extend_from_slice(b"}\n");
 }
 
-/// The text of a field.
-pub(super) fn text_of(field: Field<'_>) -> Cow<'_, [u8]> {
-    if !field.doubled {
-        return Cow::Borrowed(field.raw);
-    }
-    let mut text = Vec::with_capacity(field.raw.len());
-    undouble(field.raw, &mut text);
-    Cow::Owned(text)
+/// What the fields of a dialect stand for.
+pub(super) struct Values<'a> {
+    typed: bool,
+    nulls: &'a [Vec<u8>],
+    marks: Marks,
 }
 
-/// Appends a field's value behind its opening quote, or in place of that.
-pub(super) fn push_field(out: &mut Vec<u8>, field: Field<'_>, typed: bool, null: Option<&[u8]>) {
-    let text = text_of(field);
-    if null == Some(text.as_ref()) {
-        out.pop();
-        out.extend_from_slice(b"null");
-    } else if typed && is_number(&text) {
-        out.pop();
-        out.extend_from_slice(&text);
-    } else {
-        match std::str::from_utf8(&text) {
-            _ if field.plain => out.extend_from_slice(&text),
-            Ok(text) => push_escaped(out, text),
-            // The row is judged for it when it is whole.
-            Err(_) => push_escaped(out, &String::from_utf8_lossy(&text)),
+impl Values<'_> {
+    pub(super) fn of(dialect: &Dialect) -> Values<'_> {
+        let marks = Marks { quote: dialect.quote, escape: dialect.escape };
+        Values { typed: dialect.typed, nulls: &dialect.nulls, marks }
+    }
+
+    /// Whether all are strings.
+    pub(super) fn are_text(&self) -> bool {
+        !self.typed && self.nulls.is_empty()
+    }
+
+    /// The text that a field stands for.
+    pub(super) fn text_of<'a>(&self, field: Field<'a>) -> Cow<'a, [u8]> {
+        if field.coded == Coded::No {
+            return Cow::Borrowed(field.raw);
         }
-        out.push(b'"');
+        let mut text = Vec::with_capacity(field.raw.len());
+        decode(field.raw, field.coded, self.marks, &mut text);
+        Cow::Owned(text)
+    }
+
+    /// Appends a field's value behind its opening quote, or in place of that.
+    pub(super) fn push(&self, out: &mut Vec<u8>, field: Field<'_>) {
+        let text = self.text_of(field);
+        // Where there are escapes, such a name may be one (`\N`): it counts as it stands.
+        let name = if self.marks.escape.is_some() { field.raw } else { text.as_ref() };
+        if self.nulls.iter().any(|null| null == name) {
+            out.pop();
+            out.extend_from_slice(b"null");
+        } else if self.typed && is_number(&text) {
+            out.pop();
+            out.extend_from_slice(&text);
+        } else {
+            match std::str::from_utf8(&text) {
+                _ if field.plain => out.extend_from_slice(&text),
+                Ok(text) => push_escaped(out, text),
+                // The row is judged for it when it is whole.
+                Err(_) => push_escaped(out, &String::from_utf8_lossy(&text)),
+            }
+            out.push(b'"');
+        }
     }
 }

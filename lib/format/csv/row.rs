@@ -1,4 +1,6 @@
 //! One row of CSV: where its fields are. Bytes in, places out; it reads nothing and knows no JSON.
+//!
+//! This is for the usual dialects, which differ but in the delimiter, one byte.
 
 /// What bytes mean outside quotes, for one delimiter.
 pub(super) struct Classes([u8; 256]);
@@ -24,19 +26,39 @@ impl Classes {
 }
 
 /// Whether a field's text goes into a JSON string as it is.
-fn is_plain(text: &[u8]) -> bool {
+pub(super) fn is_plain(text: &[u8]) -> bool {
     text.iter().all(|&b| b >= 0x20 && b != b'"' && b != b'\\')
 }
 
 /// One field of a row.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Field<'a> {
-    /// Its text, without the quotes around it; quotes inside may be doubled.
+    /// Its text as it stands, without the quotes around it.
     pub(super) raw: &'a [u8],
-    /// Whether it is quoted and holds quotes.
-    pub(super) doubled: bool,
+    /// Whether its text is not what it stands for.
+    pub(super) coded: Coded,
     /// Whether its text goes into a JSON string as it is.
     pub(super) plain: bool,
+}
+
+/// How the text of a field differs from what it stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Coded {
+    /// Not at all.
+    No,
+    /// It is quoted, and holds quotes (and escapes, where there are such).
+    Quoted,
+    /// It holds escapes.
+    Escaped,
+}
+
+/// What quotes of a dialect may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Quotes {
+    /// Whether text may follow those that close.
+    pub(super) lax: bool,
+    /// Whether they must close in the line that they open in.
+    pub(super) one_line: bool,
 }
 
 /// How a row ended.
@@ -46,10 +68,13 @@ pub(super) enum Row {
     Whole { end: usize, fields: usize, breaks: u64, blank: bool },
     /// The text ends before the row does.
     Cut,
-    /// The text, which is all there is, ends inside the quotes that open at `quote`.
+    /// The text, which is all there is, ends inside the quotes that open at `quote`; or their line
+    /// does, where they must close in it.
     Unclosed { quote: usize },
     /// Something follows the quote at `quote`, which closes a field.
     Stray { quote: usize },
+    /// The text, which is all there is, ends with an escape.
+    Dangling,
 }
 
 /// Finds the fields of the row at the start of `text`, and shows each with its number. `whole`
@@ -60,17 +85,23 @@ pub(super) fn split<'a>(
     delimiter: u8,
     classes: &Classes,
     whole: bool,
-    lax: bool,
+    quotes: Quotes,
     mut field: impl FnMut(usize, Field<'a>),
 ) -> Row {
     let (mut at, mut fields, mut breaks) = (0, 0, 1);
     loop {
         if text.get(at) == Some(&b'"') {
-            match quoted(text, at, delimiter, whole, lax) {
-                Ok((raw, doubled, end)) => {
+            match quoted(text, at, delimiter, whole, quotes.lax) {
+                Err(Row::Cut) if quotes.one_line && is_broken(&text[at..]) => {
+                    return Row::Unclosed { quote: at };
+                }
+                Ok((raw, ..)) if quotes.one_line && is_broken(raw) => {
+                    return Row::Unclosed { quote: at };
+                }
+                Ok((raw, coded, end)) => {
                     breaks += memchr::memchr_iter(b'\n', raw).count() as u64;
-                    let plain = !doubled && is_plain(raw);
-                    field(fields, Field { raw, doubled, plain });
+                    let plain = coded == Coded::No && is_plain(raw);
+                    field(fields, Field { raw, coded, plain });
                     at = end;
                 }
                 Err(row) => return row,
@@ -91,7 +122,7 @@ pub(super) fn split<'a>(
             if at == text.len() && !whole {
                 return Row::Cut;
             }
-            field(fields, Field { raw: &text[start..at], doubled: false, plain });
+            field(fields, Field { raw: &text[start..at], coded: Coded::No, plain });
         }
         fields += 1;
         let end = match (text.get(at), text.get(at + 1)) {
@@ -109,16 +140,21 @@ pub(super) fn split<'a>(
     }
 }
 
-/// The quoted field whose opening quote is at `open`: its text, whether quotes are doubled in it,
-/// and the place behind it.
+/// Whether there is a line end in some text.
+fn is_broken(text: &[u8]) -> bool {
+    memchr::memchr2(b'\n', b'\r', text).is_some()
+}
+
+/// The quoted field whose opening quote is at `open`: its text, whether there are quotes in it, and
+/// the place behind it.
 fn quoted(
     text: &[u8],
     open: usize,
     delimiter: u8,
     whole: bool,
     lax: bool,
-) -> Result<(&[u8], bool, usize), Row> {
-    let mut doubled = false;
+) -> Result<(&[u8], Coded, usize), Row> {
+    let mut coded = Coded::No;
     let mut from = open + 1;
     loop {
         let Some(quote) = memchr::memchr(b'"', &text[from..]).map(|n| from + n) else {
@@ -126,7 +162,7 @@ fn quoted(
         };
         match text.get(quote + 1) {
             Some(b'"') => {
-                doubled = true;
+                coded = Coded::Quoted;
                 from = quote + 2;
             }
             None if !whole => return Err(Row::Cut),
@@ -141,27 +177,44 @@ fn quoted(
                     None if !whole => Err(Row::Cut),
                     found => {
                         let end = quote + 1 + found.unwrap_or(rest.len());
-                        Ok((&text[open + 1..end], true, end))
+                        Ok((&text[open + 1..end], Coded::Quoted, end))
                     }
                 };
             }
-            _ => return Ok((&text[open + 1..quote], doubled, quote + 1)),
+            _ => return Ok((&text[open + 1..quote], coded, quote + 1)),
         }
     }
 }
 
-/// Undoes the doubling of quotes in a field. Under `lax` reading, a single quote ended the quoted
-/// part: it is dropped, and what follows it stands as it is.
-pub(super) fn undouble(raw: &[u8], out: &mut Vec<u8>) {
+/// What begins and ends a quoted field, and what takes its meaning from the byte behind it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Marks {
+    pub(super) quote: Option<u8>,
+    pub(super) escape: Option<u8>,
+}
+
+/// Appends what the text of a field that is `coded` stands for. In a quoted field a doubled quote
+/// is one; a single one ended the quoted part under `lax` reading: it is dropped, and what follows
+/// it is no longer quoted.
+pub(super) fn decode(raw: &[u8], coded: Coded, marks: Marks, out: &mut Vec<u8>) {
+    let mut quote = if coded == Coded::Quoted { marks.quote } else { None };
     let mut rest = raw;
-    while let Some(quote) = memchr::memchr(b'"', rest) {
-        out.extend_from_slice(&rest[..quote]);
-        if rest.get(quote + 1) != Some(&b'"') {
-            rest = &rest[quote + 1..];
-            break;
+    loop {
+        let found = match (quote, marks.escape) {
+            (Some(quote), Some(escape)) => memchr::memchr2(quote, escape, rest),
+            (Some(byte), None) | (None, Some(byte)) => memchr::memchr(byte, rest),
+            (None, None) => None,
+        };
+        let Some(at) = found else { break };
+        out.extend_from_slice(&rest[..at]);
+        let next = rest.get(at + 1).copied();
+        if Some(rest[at]) == marks.escape || next == quote {
+            out.extend(next);
+            rest = rest.get(at + 2..).unwrap_or_default();
+        } else {
+            quote = None;
+            rest = &rest[at + 1..];
         }
-        out.push(b'"');
-        rest = &rest[quote + 2..];
     }
     out.extend_from_slice(rest);
 }
@@ -172,12 +225,11 @@ mod tests {
 
     fn fields(text: &str, whole: bool, lax: bool) -> (Vec<String>, Row) {
         let mut all = Vec::new();
-        let row = split(text.as_bytes(), b',', &Classes::new(b','), whole, lax, |_, field| {
+        let quotes = Quotes { lax, one_line: false };
+        let row = split(text.as_bytes(), b',', &Classes::new(b','), whole, quotes, |_, field| {
             let mut bytes = Vec::new();
-            match field.doubled {
-                true => undouble(field.raw, &mut bytes),
-                false => bytes.extend_from_slice(field.raw),
-            }
+            let marks = Marks { quote: Some(b'"'), escape: None };
+            decode(field.raw, field.coded, marks, &mut bytes);
             all.push(String::from_utf8(bytes).unwrap());
         });
         (all, row)

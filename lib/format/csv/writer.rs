@@ -1,19 +1,22 @@
 //! Records to CSV.
 
 use std::collections::HashMap;
+use std::path::Path;
 
+use super::cell::{Cells, Refusal};
+use super::union::Union;
 use super::{Dialect, is_number};
 use crate::error::{Error, Result};
 use crate::format::{Sink, lines, target::Target};
 use crate::record::scan;
 use crate::record::text::{push_string, string_bytes};
 
-type Refusal = std::result::Result<(), String>;
-
 /// Rows from records: objects (with a header, unless `header=no`) or, with `header=no`, arrays.
 pub struct Writer {
     target: Target,
-    dialect: Dialect,
+    cells: Cells,
+    /// The records, until all their columns are known.
+    union: Option<Union>,
     shape: Option<Shape>,
     records: u64,
     rows: Vec<u8>,
@@ -33,28 +36,36 @@ struct Columns {
 }
 
 impl Writer {
-    /// Writes rows to `target`; with `col=` the header at once.
+    /// Writes rows to `target`; with `col=` the header at once. Records that must wait for the
+    /// columns of others are kept in `directory`.
     ///
     /// # Errors
-    /// When the header cannot be written.
-    pub fn new(target: Target, dialect: &Dialect) -> Result<Writer> {
-        let mut writer =
-            Writer { target, dialect: dialect.clone(), shape: None, records: 0, rows: Vec::new() };
+    /// `Usage` for what cannot be written in this dialect.
+    pub fn new(target: Target, dialect: &Dialect, directory: &Path) -> Result<Writer> {
+        let refused = |why: &str| Error::usage(format!("format csv: {why}"));
+        let cells = Cells::new(dialect).map_err(|why| refused(&why))?;
+        let union = if dialect.union { Some(Union::new(directory)?) } else { None };
+        let mut writer = Writer { target, cells, union, shape: None, records: 0, rows: Vec::new() };
         if !dialect.columns.is_empty() {
             let names = dialect.columns.iter().map(|name| name.as_bytes().to_vec()).collect();
-            writer.begin(names);
+            writer.begin(names).map_err(|why| refused(&why))?;
             writer.target.write(&writer.rows)?;
         }
         Ok(writer)
     }
 
     /// Sets the columns and writes the header.
-    fn begin(&mut self, names: Vec<Vec<u8>>) {
-        if self.dialect.header {
+    fn begin(&mut self, names: Vec<Vec<u8>>) -> Refusal {
+        if self.cells.dialect.header {
             for (number, name) in names.iter().enumerate() {
-                push_cell(&mut self.rows, name, self.dialect.delimiter, number == 0);
+                if name.is_empty() {
+                    return Err("a column has no name (header=no writes none)".into());
+                }
+                self.cells
+                    .push(&mut self.rows, name, number == 0)
+                    .map_err(|why| format!("in the header {why}"))?;
             }
-            end_row(&mut self.rows, 0);
+            self.cells.end_row(&mut self.rows, 0)?;
         }
         let literal = |name: &Vec<u8>| {
             let mut literal = Vec::new();
@@ -64,6 +75,7 @@ impl Writer {
         let literals = names.iter().map(literal).collect();
         let places = names.into_iter().enumerate().map(|(at, name)| (name, at)).collect();
         self.shape = Some(Shape::Objects(Columns { literals, places }));
+        Ok(())
     }
 
     fn push_record(&mut self, record: &[u8]) -> Refusal {
@@ -71,31 +83,19 @@ impl Writer {
             self.begin_with(record)?;
         }
         let start = self.rows.len();
+        let (cells, rows) = (&self.cells, &mut self.rows);
         match (&self.shape, record.first()) {
             (Some(Shape::Objects(columns)), Some(b'{')) => {
-                if !push_in_order(&mut self.rows, record, columns, &self.dialect)? {
-                    self.rows.truncate(start);
-                    push_by_name(&mut self.rows, record, columns, &self.dialect)?;
+                if !push_in_order(rows, record, columns, cells)? {
+                    rows.truncate(start);
+                    push_by_name(rows, record, columns, cells)?;
                 }
             }
-            (Some(Shape::Arrays(width)), Some(b'[')) => {
-                let mut count = 0;
-                for value in scan::elements(record) {
-                    push_value(&mut self.rows, value, &self.dialect, count == 0)?;
-                    count += 1;
-                }
-                if count > *width || count < *width && !self.dialect.pad {
-                    return Err(format!("it has {count} elements, the first has {width}"));
-                }
-                for _ in count..*width {
-                    push_value(&mut self.rows, b"null", &self.dialect, false)?;
-                }
-            }
+            (Some(Shape::Arrays(width)), Some(b'[')) => push_array(rows, record, *width, cells)?,
             (Some(Shape::Objects(_)), _) => return Err("it is no object".into()),
             _ => return Err("it is no array".into()),
         }
-        end_row(&mut self.rows, start);
-        Ok(())
+        cells.end_row(rows, start)
     }
 
     /// Learns from the first record what all look like.
@@ -114,41 +114,93 @@ impl Writer {
                     }
                 }
                 if names.is_empty() {
-                    return Err("an object without members gives no columns".into());
+                    return Err("an object without members gives no columns (col=NAME does)".into());
                 }
-                self.begin(names);
+                self.begin(names)?;
             }
-            Some(b'[') if !self.dialect.header => match scan::elements(record).count() {
+            Some(b'[') if !self.cells.dialect.header => match scan::elements(record).count() {
                 0 => return Err("an empty array gives no row".into()),
                 width => self.shape = Some(Shape::Arrays(width)),
             },
             Some(b'[') => return Err("an array has no column names: say csv,header=no".into()),
-            _ => return Err("it is no object (nor, with header=no, an array)".into()),
+            _ => {
+                return Err(
+                    "it is no object (nor, with header=no, an array); ndjson holds any".into()
+                );
+            }
         }
         Ok(())
     }
 }
 
-impl Sink for Writer {
-    fn write(&mut self, records: &[u8]) -> Result<()> {
+impl Writer {
+    /// Writes rows.
+    fn write_rows(&mut self, records: &[u8]) -> Result<()> {
         self.rows.clear();
         for record in lines(records) {
             self.records += 1;
-            self.push_record(record).map_err(|why| {
-                let (name, number) = (self.target.name(), self.records);
-                Error::input(format!("{name}: record {number} does not fit in CSV: {why}"))
-            })?;
+            self.push_record(record).map_err(|why| self.refused(&why))?;
         }
         self.target.write(&self.rows)
     }
 
+    /// Writes what waits for its columns.
+    fn write_union(&mut self) -> Result<()> {
+        let Some(mut union) = self.union.take() else { return Ok(()) };
+        self.records = 0;
+        self.rows.clear();
+        let names = union.names();
+        if !names.is_empty() {
+            self.begin(names).map_err(|why| self.refused(&why))?;
+            self.target.write(&self.rows)?;
+        }
+        union.replay(|records| self.write_rows(records))
+    }
+
+    fn refused(&self, why: &str) -> Error {
+        let (name, number) = (self.target.name(), self.records);
+        Error::input(format!("{name}: record {number} does not fit in CSV: {why}"))
+    }
+}
+
+impl Sink for Writer {
+    fn write(&mut self, records: &[u8]) -> Result<()> {
+        let Some(mut union) = self.union.take() else { return self.write_rows(records) };
+        for record in lines(records) {
+            self.records += 1;
+            union.see(record).map_err(|why| self.refused(&why))?;
+        }
+        union.keep(records)?;
+        self.union = Some(union);
+        Ok(())
+    }
+
     fn prepare(&mut self) -> Result<()> {
+        self.write_union()?;
         self.target.prepare()
     }
 
-    fn finish(self: Box<Self>) -> Result<()> {
+    fn finish(mut self: Box<Self>) -> Result<()> {
+        self.write_union()?;
         self.target.finish()
     }
+}
+
+/// Appends the row of an array.
+fn push_array(rows: &mut Vec<u8>, record: &[u8], width: usize, cells: &Cells) -> Refusal {
+    let mut count = 0;
+    for value in scan::elements(record) {
+        if count < width {
+            push_value(rows, value, cells, count == 0)?;
+        }
+        count += 1;
+    }
+    let Dialect { pad, cut, .. } = cells.dialect;
+    if count > width && !cut || count < width && !pad {
+        let way = if count > width { "cut leaves out what is beyond" } else { "pad fills it up" };
+        return Err(format!("it has {count} elements, the first has {width} (ragged={way})"));
+    }
+    (count..width).try_for_each(|place| cells.push_null(rows, place == 0))
 }
 
 /// Appends the row of an object whose members are the columns in order; `false` where they are not.
@@ -156,41 +208,43 @@ fn push_in_order(
     rows: &mut Vec<u8>,
     record: &[u8],
     columns: &Columns,
-    dialect: &Dialect,
+    cells: &Cells,
 ) -> std::result::Result<bool, String> {
     let mut count = 0;
     for (name, value) in scan::members(record) {
         if columns.literals.get(count).is_none_or(|literal| literal != name) {
             return Ok(false);
         }
-        push_value(rows, value, dialect, count == 0)?;
+        push_value(rows, value, cells, count == 0)?;
         count += 1;
     }
     Ok(count == columns.literals.len())
 }
 
 /// Appends the row of an object whose members come in any order; of duplicates the last counts.
-fn push_by_name(
-    rows: &mut Vec<u8>,
-    record: &[u8],
-    columns: &Columns,
-    dialect: &Dialect,
-) -> Refusal {
+fn push_by_name(rows: &mut Vec<u8>, record: &[u8], columns: &Columns, cells: &Cells) -> Refusal {
+    let dialect = &cells.dialect;
+    // What is chosen by col= is all that is wanted.
+    let all = dialect.columns.is_empty() && !dialect.cut;
     let mut values = vec![None; columns.literals.len()];
     for (literal, value) in scan::members(record) {
         let name = string_bytes(literal);
         match columns.places.get(name.as_ref()) {
             Some(&place) => values[place] = Some(value),
-            None => {
+            None if all => {
                 let name = String::from_utf8_lossy(&name);
-                return Err(format!("it has a member '{name}', which is no column"));
+                return Err(format!(
+                    "it has a member '{name}', which is no column as the first record has none \
+                     (columns=union writes those of all records, col=NAME those that are named)"
+                ));
             }
+            None => (),
         }
     }
     for (place, value) in values.into_iter().enumerate() {
         match value {
-            Some(value) => push_value(rows, value, dialect, place == 0)?,
-            None if dialect.pad => push_value(rows, b"null", dialect, place == 0)?,
+            Some(value) => push_value(rows, value, cells, place == 0)?,
+            None if dialect.pad => cells.push_null(rows, place == 0)?,
             None => {
                 let literal = String::from_utf8_lossy(&columns.literals[place]);
                 return Err(format!("it lacks the column {literal} (ragged=pad leaves it empty)"));
@@ -201,61 +255,30 @@ fn push_by_name(
 }
 
 /// Appends a value as a cell: a string's text, null as its name (or nothing), else the JSON text.
-fn push_value(rows: &mut Vec<u8>, value: &[u8], dialect: &Dialect, first: bool) -> Refusal {
-    let null = dialect.null.as_deref();
+fn push_value(rows: &mut Vec<u8>, value: &[u8], cells: &Cells, first: bool) -> Refusal {
+    let shown = || String::from_utf8_lossy(value).into_owned();
     match value {
-        b"null" => push_cell(rows, null.unwrap_or_default(), dialect.delimiter, first),
+        b"null" => cells.push_null(rows, first),
         [b'"', ..] => {
             let text = string_bytes(value);
             if memchr::memchr(0xed, &text).is_some() && std::str::from_utf8(&text).is_err() {
                 return Err("a value holds a lone surrogate, which has no UTF-8 form".into());
             }
-            if null == Some(text.as_ref()) {
-                return Err(format!("the string {} is the name of null", shown(value)));
+            if cells.dialect.typed && is_number(&text) {
+                return Err(format!(
+                    "typed would read the string {} as a number (without typed it fits)",
+                    shown()
+                ));
             }
-            if dialect.typed && is_number(&text) {
-                return Err(format!("typed would read the string {} as a number", shown(value)));
+            if !cells.push_value(rows, &text, first)? {
+                return Err(format!(
+                    "the string {} is the name of null (another null= holds it)",
+                    shown()
+                ));
             }
-            push_cell(rows, &text, dialect.delimiter, first);
+            Ok(())
         }
-        _ if null == Some(value) => {
-            return Err(format!("the value {} is the name of null", shown(value)));
-        }
-        _ => push_cell(rows, value, dialect.delimiter, first),
+        _ if cells.push_value(rows, value, first)? => Ok(()),
+        _ => Err(format!("the value {} is the name of null (another null= holds it)", shown())),
     }
-    Ok(())
-}
-
-fn shown(value: &[u8]) -> std::borrow::Cow<'_, str> {
-    String::from_utf8_lossy(value)
-}
-
-/// Appends a cell, in quotes where it must be.
-fn push_cell(rows: &mut Vec<u8>, text: &[u8], delimiter: u8, first: bool) {
-    if !first {
-        rows.push(delimiter);
-    }
-    let special = |b: &u8| *b == delimiter || matches!(*b, b'"' | b'\r' | b'\n');
-    // A byte order mark at the very start would be taken for the file's.
-    let quoted = text.iter().any(special) || first && text.starts_with(b"\xef\xbb\xbf");
-    if !quoted {
-        rows.extend_from_slice(text);
-        return;
-    }
-    rows.push(b'"');
-    for (number, part) in text.split(|&b| b == b'"').enumerate() {
-        if number > 0 {
-            rows.extend_from_slice(b"\"\"");
-        }
-        rows.extend_from_slice(part);
-    }
-    rows.push(b'"');
-}
-
-/// Ends the row that began at `start`; one that is empty gets quotes, so that it is no blank line.
-fn end_row(rows: &mut Vec<u8>, start: usize) {
-    if rows.len() == start {
-        rows.extend_from_slice(b"\"\"");
-    }
-    rows.push(b'\n');
 }

@@ -43,7 +43,7 @@ pub fn run(options: &Options<'_>, output: &mut dyn Output) -> Result<(Summary, P
     let mut files = Vec::new();
     for resource in &options.resources {
         for place in resource.place.clone().expand()? {
-            files.push(Resource { spec: resource.spec.clone(), place });
+            files.push(Resource::new(resource.spec.clone(), place));
         }
     }
     let size = match options.size {

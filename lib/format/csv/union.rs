@@ -1,0 +1,76 @@
+//! The columns of all records: which they are is known at the end only, so the records are kept in
+//! a temporary file until then.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::cell::Refusal;
+use crate::error::Result;
+use crate::format::spool::Spool;
+use crate::record::scan;
+use crate::record::text::string_bytes;
+
+/// The most columns there may be: their names are kept in memory.
+const MOST_COLUMNS: usize = 1 << 16;
+
+/// Records, and the columns that they have.
+pub(super) struct Union {
+    spool: Spool,
+    names: Vec<Vec<u8>>,
+    seen: HashSet<Vec<u8>>,
+}
+
+impl Union {
+    /// None yet; they will be kept in `directory`.
+    ///
+    /// # Errors
+    /// When there can be no file.
+    pub(super) fn new(directory: &Path) -> Result<Union> {
+        Ok(Union { spool: Spool::new(directory)?, names: Vec::new(), seen: HashSet::new() })
+    }
+
+    /// Takes note of the columns of a record.
+    pub(super) fn see(&mut self, record: &[u8]) -> Refusal {
+        if record.first() != Some(&b'{') {
+            return Err("it is no object, and columns=union is for objects".into());
+        }
+        for (literal, _) in scan::members(record) {
+            let name = string_bytes(literal);
+            if self.seen.contains(name.as_ref()) {
+                continue;
+            }
+            if std::str::from_utf8(&name).is_err() {
+                return Err("a name holds a lone surrogate".into());
+            }
+            if self.names.len() == MOST_COLUMNS {
+                return Err(format!(
+                    "with it there are over {MOST_COLUMNS} columns (col=NAME chooses)"
+                ));
+            }
+            self.names.push(name.to_vec());
+            self.seen.insert(name.into_owned());
+        }
+        Ok(())
+    }
+
+    /// Keeps records whose columns were seen.
+    ///
+    /// # Errors
+    /// When there is no room.
+    pub(super) fn keep(&mut self, records: &[u8]) -> Result<()> {
+        self.spool.write(records)
+    }
+
+    /// The columns, in the order in which they came up.
+    pub(super) fn names(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.names)
+    }
+
+    /// Shows all records again.
+    ///
+    /// # Errors
+    /// When they cannot be read; what `show` says.
+    pub(super) fn replay(self, mut show: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        self.spool.cut(1, |_, records| show(records))
+    }
+}
