@@ -58,6 +58,10 @@ struct Inner {
     text: String,
 }
 
+/// Why no process or thread can be started, where the system says that it is unavailable.
+pub const NO_PROCESS: &str = "no more processes and threads are allowed here (see ulimit -u, and the \
+     limit of the control group)";
+
 /// The result of everything here that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -103,7 +107,11 @@ impl Error {
             | E::InvalidFilename => Kind::Usage,
             _ => Kind::Storage,
         };
-        Error::new(kind, format!("cannot {doing} {what}: {}", reason(error)))
+        let reason = match (doing, error.kind()) {
+            ("start" | "run", E::WouldBlock) => NO_PROCESS.to_string(),
+            _ => reason(error),
+        };
+        Error::new(kind, format!("cannot {doing} {what}: {reason}"))
     }
 
     /// [`Error::io`] for a path.

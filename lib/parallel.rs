@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 /// How many pieces may wait before, and results behind, each worker.
 const QUEUE: usize = 1;
@@ -121,7 +121,7 @@ fn labour<T, S, R>(
 fn spawn(body: impl FnOnce() + Send + 'static) -> Result<()> {
     match thread::Builder::new().spawn(body) {
         Ok(_) => Ok(()),
-        Err(e) => Err(Error::new(Kind::Storage, format!("cannot start a thread: {e}"))),
+        Err(e) => Err(Error::io("start", "a thread", &e)),
     }
 }
 

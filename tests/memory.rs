@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use crate::support::{Output, Random, dir, sh};
+use crate::support::{Call, Output, Random, dir, sh};
 
 const MIB: u64 = 1 << 20;
 
@@ -52,5 +52,20 @@ fn a_sort_of_many_times_its_memory_stays_within_it() {
     // What one thread uses again it does not hoard.
     for tool in ["one", "group"] {
         held_at_most(tool, &dir.path().join(tool), 64 * MIB * 11 / 10);
+    }
+}
+
+#[test]
+fn a_limit_on_addresses_makes_a_sort_spill_and_not_fail() {
+    let dir = dir();
+    records(&dir.path().join("in"), 150_000_000);
+    for (tool, limit) in [("sort", 500_000), ("shuffle", 500_000), ("sort", 250_000)] {
+        let script = format!(
+            "set -o pipefail; (ulimit -v {limit}; mc-{tool} -k k --stats stats < in) |
+             mc-sort --check -k k"
+        );
+        sh("bash", &script).current_dir(&dir).succeeds();
+        let spilled = Call::new("jq").args(["-s", "map(.spilled_bytes > 0) | all", "stats"]);
+        spilled.current_dir(&dir).stdout("true\n").succeeds();
     }
 }

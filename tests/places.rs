@@ -6,7 +6,7 @@ use std::path::Path;
 use nix::unistd::Uid;
 use tempfile::TempDir;
 
-use crate::support::{Call, dir, mc, names, need, sh, write};
+use crate::support::{Call, dir, mc, names, need, other_user, sh, write};
 
 /// A shell line in which no directory can hold notes: not even the superuser's file system takes any.
 /// Its directory is `dir`.
@@ -88,14 +88,13 @@ fn where_nothing_could_be_known_an_output_is_refused_unless_unchecked() {
         println!("not tried: only the superuser can be another user");
         return;
     }
-    need("setpriv", "apt-get install util-linux");
     let dir = dir();
     let mode = |path: &Path, mode| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     };
     mode(dir.path(), 0o777);
     // The pipe is made by the shell, which is another user than the tools.
-    let other = "setpriv --reuid 54321 --clear-groups --inh-caps=-all";
+    let other = other_user();
     let there = |script: &str| without_places(&dir, script);
     for (tool, output) in [
         ("mc-gather -o out.ndjson", "out.ndjson"),

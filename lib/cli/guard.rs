@@ -141,7 +141,7 @@ impl Guard {
         };
         end_descendants(&signals);
         self.kept.read();
-        self.kept.remove_all();
+        self.kept.clean_up();
         status
     }
 

@@ -1,7 +1,8 @@
 //! The ledger: the temporary names that a tool has now, for whoever cleans up behind it.
 //!
 //! The child of the guard writes each name into a pipe before it makes it, and again when it is
-//! gone; the parent keeps what it reads there. Each of the two can remove what is noted.
+//! gone; the parent keeps what it reads there. Each of the two can remove what is noted. Renames are
+//! noted too, all of them before the first: if the child ends among them, the parent does the rest.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -16,7 +17,8 @@ use nix::errno::Errno;
 use nix::poll::PollFlags;
 
 use crate::error::{Error, Result};
-use crate::format::ledger::Notes;
+use crate::format::ledger::{Notes, rename_all};
+use crate::format::rename::{Rename, Way};
 use crate::run::pipe;
 
 /// What begins the note of a name that is about to be made.
@@ -24,6 +26,15 @@ const MADE: u8 = b'+';
 
 /// What begins the note of a name that is gone.
 const GONE: u8 = b'-';
+
+/// What begins the notes of a rename that is to come: how, and of which inode; from where; to where.
+const WAY: u8 = b'=';
+const FROM: u8 = b'<';
+const TO: u8 = b'>';
+
+/// The note that all renames before it are due, whatever happens, and that none is any more.
+const DUE: u8 = b'!';
+const DONE: u8 = b'.';
 
 /// How often the removal of a tree begins anew when something appears in it.
 const REMOVE_TRIES: u32 = 100;
@@ -49,8 +60,12 @@ impl Names {
     }
 
     fn note(&self, what: u8, path: &Path) -> nix::Result<()> {
+        self.note_bytes(what, path.as_os_str().as_bytes())
+    }
+
+    fn note_bytes(&self, what: u8, bytes: &[u8]) -> nix::Result<()> {
         let mut note = vec![what];
-        note.extend_from_slice(path.as_os_str().as_bytes());
+        note.extend_from_slice(bytes);
         note.push(END);
         let mut rest = note.as_slice();
         while !rest.is_empty() {
@@ -82,6 +97,26 @@ impl Notes for Names {
         Ok(())
     }
 
+    fn rename(&self, renames: &[Rename]) -> Result<()> {
+        // Whoever removes what is noted waits until all have their names.
+        let _names = self.lock();
+        for rename in renames {
+            let failed = |error: io::Error| Error::path("note", &rename.to, &error);
+            let full = |path: &Path| std::path::absolute(path).map_err(failed);
+            let (from, to) = (full(&rename.from)?, full(&rename.to)?);
+            self.note_bytes(WAY, &way_note(rename))
+                .and_then(|()| self.note(FROM, &from))
+                .and_then(|()| self.note(TO, &to))
+                .map_err(|e| failed(e.into()))?;
+        }
+        let failed = |e: Errno| Error::io("note", "the names of the outputs", &e.into());
+        self.note_bytes(DUE, b"").map_err(failed)?;
+        let renamed = rename_all(renames);
+        // A guard that does not hear of it finds nothing to do.
+        let _ = self.note_bytes(DONE, b"");
+        renamed
+    }
+
     fn pass(&self) {
         drop(self.lock());
     }
@@ -103,12 +138,16 @@ pub(super) struct Kept {
     notes: Option<OwnedFd>,
     /// The beginning of a note whose end was not read yet.
     rest: Vec<u8>,
+    /// The renames that were noted, and whether they are due.
+    renames: Vec<Rename>,
+    due: bool,
 }
 
 impl Kept {
     /// To read from `notes`, a pipe that does not block.
     pub(super) fn new(notes: OwnedFd) -> Kept {
-        Kept { names: BTreeSet::new(), notes: Some(notes), rest: Vec::new() }
+        let (names, renames) = (BTreeSet::new(), Vec::new());
+        Kept { names, notes: Some(notes), rest: Vec::new(), renames, due: false }
     }
 
     /// What to wait for before [`Kept::read`].
@@ -134,18 +173,53 @@ impl Kept {
         self.rest.extend_from_slice(bytes);
         while let Some(end) = self.rest.iter().position(|&byte| byte == END) {
             let note: Vec<u8> = self.rest.drain(..=end).collect();
-            let name = PathBuf::from(OsStr::from_bytes(&note[1..end]));
-            match note[0] {
-                MADE => self.names.insert(name),
-                _ => self.names.remove(&name),
-            };
+            let text = &note[1..end];
+            let name = PathBuf::from(OsStr::from_bytes(text));
+            match (note[0], self.renames.last_mut()) {
+                (MADE, _) => drop(self.names.insert(name)),
+                (GONE, _) => drop(self.names.remove(&name)),
+                (WAY, _) => self.renames.extend(noted_way(text)),
+                (FROM, Some(rename)) => rename.from = name,
+                (TO, Some(rename)) => rename.to = name,
+                (DUE, _) => self.due = true,
+                (DONE, _) => {
+                    self.renames.clear();
+                    self.due = false;
+                }
+                _ => (),
+            }
         }
     }
 
-    /// Removes all that is noted.
-    pub(super) fn remove_all(&self) {
+    /// Carries the renames out that are due, and removes all that is noted.
+    pub(super) fn clean_up(&self) {
+        if self.due {
+            // Nobody is left to be told: the child was ended, and that is what its end says.
+            let _ = rename_all(&self.renames);
+        }
         self.names.iter().for_each(|name| remove(name));
     }
+}
+
+/// How and of which inode a rename is, as a note.
+fn way_note(rename: &Rename) -> Vec<u8> {
+    let way = match rename.way {
+        Way::Replace => 'r',
+        Way::New => 'n',
+        Way::Exchange => 'x',
+    };
+    format!("{way}{}", rename.inode).into_bytes()
+}
+
+/// The rename whose first note this is; its names are not known yet.
+fn noted_way(note: &[u8]) -> Option<Rename> {
+    let way = match note.first()? {
+        b'r' => Way::Replace,
+        b'n' => Way::New,
+        _ => Way::Exchange,
+    };
+    let inode = std::str::from_utf8(&note[1..]).ok()?.parse().ok()?;
+    Some(Rename { from: PathBuf::new(), to: PathBuf::new(), way, inode })
 }
 
 /// Removes a file or a tree. What is not there any more, or cannot be removed, is left.
@@ -187,7 +261,7 @@ mod tests {
             if by_parent {
                 drop(names);
                 kept.read();
-                kept.remove_all();
+                kept.clean_up();
             } else {
                 names.remove_all();
             }
@@ -205,6 +279,54 @@ mod tests {
             kept.take(&[*byte]);
         }
         assert_eq!(kept.names, BTreeSet::from(["/b".into()]));
+    }
+
+    #[test]
+    fn renames_that_are_due_are_carried_out_by_whoever_is_left() {
+        for due in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let at = |name: &str| dir.path().join(name);
+            let (names, mut kept) = ledger();
+            let renames = ["one", "two"].map(|name| {
+                fs::write(at(&format!(".{name}")), name).unwrap();
+                names.promise(&at(&format!(".{name}"))).unwrap();
+                Rename::new(at(&format!(".{name}")), at(name), Way::Replace).unwrap()
+            });
+            for rename in &renames {
+                names.note_bytes(WAY, &way_note(rename)).unwrap();
+                names.note(FROM, &rename.from).unwrap();
+                names.note(TO, &rename.to).unwrap();
+            }
+            if due {
+                // The child ends between the first and the second.
+                names.note_bytes(DUE, b"").unwrap();
+                renames[0].carry_out().unwrap();
+            }
+            drop(names);
+            kept.read();
+            assert_eq!(kept.renames, renames);
+            kept.clean_up();
+            let want: &[&str] = if due { &["one", "two"] } else { &[] };
+            let listed = fs::read_dir(dir.path()).unwrap();
+            let mut left: Vec<_> = listed.map(|e| e.unwrap().file_name()).collect();
+            left.sort();
+            assert_eq!(left, want);
+        }
+    }
+
+    #[test]
+    fn renames_leave_nothing_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (dir.path().join(".out"), dir.path().join("out"));
+        let (names, mut kept) = ledger();
+        for text in ["one", "two"] {
+            fs::write(&from, text).unwrap();
+            let rename = Rename::new(from.clone(), to.clone(), Way::Replace).unwrap();
+            names.rename(&[rename]).unwrap();
+            assert_eq!(fs::read_to_string(&to).unwrap(), text);
+        }
+        kept.read();
+        assert!(!kept.due && kept.renames.is_empty());
     }
 
     #[test]

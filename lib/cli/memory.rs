@@ -1,18 +1,31 @@
-//! How much memory there is to use: the machine's, or less where a control group (version 1 or 2)
-//! allows less.
+//! How much memory there is to use: the machine's, or less where a control group (version 1 or 2) or
+//! a limit of the process (`ulimit -v`) allows less.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
+
 /// Assumed where the system does not say: small enough for any machine.
 const UNKNOWN: u64 = 1 << 30;
+
+/// What of a limit on addresses goes to programs, stacks, and room that is reserved and never used, for
+/// which the kernel counts them as if it were.
+const ADDRESSES_SHARE: u64 = 2;
 
 /// The bytes of memory that this process may use with all others of its control group.
 pub fn allowed() -> u64 {
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let limits = group_files(&groups, Path::new("/sys/fs/cgroup")).into_iter();
     let limits = limits.filter_map(|file| fs::read_to_string(file).ok()?.trim().parse().ok());
-    limits.chain(machine()).min().unwrap_or(UNKNOWN)
+    limits.chain(machine()).chain(of_process()).min().unwrap_or(UNKNOWN)
+}
+
+/// The limits of the process.
+fn of_process() -> impl Iterator<Item = u64> {
+    let limits = [Resource::RLIMIT_AS, Resource::RLIMIT_DATA].into_iter();
+    let limits = limits.filter_map(|limit| Some(getrlimit(limit).ok()?.0));
+    limits.filter(|limit| *limit != RLIM_INFINITY).map(|limit| limit / ADDRESSES_SHARE)
 }
 
 /// The memory of the machine.

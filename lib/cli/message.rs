@@ -5,9 +5,18 @@ use std::panic::PanicHookInfo;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cli::progress;
+use crate::error::NO_PROCESS;
 
 /// Whether any thread of the process has panicked.
 static PANICKED: AtomicBool = AtomicBool::new(false);
+
+/// Whether that was because no thread could be started.
+static NO_THREAD: AtomicBool = AtomicBool::new(false);
+
+/// How a panic begins that is the one way in which the runtime says that a thread of a scope could not
+/// be started, and what it says of the threads around it.
+const UNSTARTED: &str = "failed to spawn thread";
+const AROUND: &str = "a scoped thread panicked";
 
 /// Says `tool: text` on standard error. Nobody can be told when that fails.
 pub fn say(tool: &str, text: &str) {
@@ -43,6 +52,15 @@ pub fn hook_panics(tool: &'static str) {
         let words = payload.downcast_ref::<&str>().copied();
         let words = words.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
         let what = words.unwrap_or("panic");
+        if what.starts_with(UNSTARTED) {
+            if !NO_THREAD.swap(true, Ordering::SeqCst) {
+                say(tool, &format!("cannot start a thread: {NO_PROCESS}"));
+            }
+            return;
+        }
+        if what == AROUND && NO_THREAD.load(Ordering::SeqCst) {
+            return;
+        }
         let place = panic.location().map(|l| format!(" ({}:{})", l.file(), l.line()));
         say(tool, &format!("internal error: {what}{}", place.unwrap_or_default()));
     }));
@@ -51,6 +69,11 @@ pub fn hook_panics(tool: &'static str) {
 /// Whether any thread has panicked since [`hook_panics`].
 pub fn panicked() -> bool {
     PANICKED.load(Ordering::SeqCst)
+}
+
+/// Whether a thread could not be started, which was said.
+pub fn lacked_threads() -> bool {
+    NO_THREAD.load(Ordering::SeqCst)
 }
 
 #[cfg(test)]

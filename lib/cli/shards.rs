@@ -14,6 +14,7 @@ use crate::engine::consumer::Consumer;
 use crate::engine::producer::Producer;
 use crate::engine::reach::Reach;
 use crate::error::{Error, Result};
+use crate::format::replaced::{follow, may_replace, resemble};
 use crate::record::stream::{Facts, Input, Output, Summary};
 use crate::run::claimed_name;
 use crate::run::pipe::PipeInput;
@@ -45,6 +46,8 @@ pub fn check_output(session: &Session, keep: Option<&Path>) -> Result<()> {
             Err(Error::usage(format!("{} is a directory", path.display())))
         }
         Some(path) => {
+            let failed = |e: std::io::Error| Error::path("write", path, &e);
+            may_replace(&follow(path).map_err(failed)?).map_err(failed)?;
             let directory = directory_of(path);
             access(directory, AccessFlags::W_OK | AccessFlags::X_OK)
                 .map_err(|e| Error::path("write in", directory, &e.into()))?;
@@ -109,6 +112,7 @@ fn keep_in(
     let write = || {
         let mut file = File::create_new(&temporary)?;
         file.write_all(&lines.0)?;
+        resemble(&file, path)?;
         file.sync_all()
     };
     let written = write().map_err(failed).and_then(|()| claimed_name::publish(&temporary, path));

@@ -100,6 +100,7 @@ fn judge(
 ) -> (Option<Kind>, Option<Summary>) {
     let outcome: Result<Option<Summary>> = match outcome {
         // The hook has said why.
+        _ if message::lacked_threads() => return (Some(Kind::Storage), None),
         Err(_) => return (Some(INTERNAL_ERROR), None),
         Ok(_) if message::panicked() => return (Some(INTERNAL_ERROR), None),
         Ok(outcome) => outcome,

@@ -14,7 +14,7 @@ use crate::engine::handover::{Failure, Handover, Made, Outcome, Product};
 use crate::engine::origin::Origin;
 use crate::engine::schedule::Schedule;
 use crate::engine::slot::{Slot, Tally};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::record::bad::Bad;
 use crate::record::digest::Contents;
 use crate::record::stream::{Output, Summary};
@@ -140,7 +140,7 @@ pub fn run(plan: &Plan<'_>, cut: impl Cut, output: &mut dyn Output) -> Result<Su
 }
 
 fn start<T>(thread: std::io::Result<T>) -> Result<T> {
-    thread.map_err(|e| Error::new(Kind::Storage, format!("cannot start a thread: {e}")))
+    thread.map_err(|e| Error::io("start", "a thread", &e))
 }
 
 /// The reader's life.

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 /// How many pieces wait for whoever takes them.
 const QUEUE: usize = 2;
@@ -26,7 +26,7 @@ impl Ahead {
         let (spares, take) = sync_channel(QUEUE + 2);
         thread::Builder::new()
             .spawn(move || read(fill, &give, &take))
-            .map_err(|e| Error::new(Kind::Storage, format!("cannot start a thread: {e}")))?;
+            .map_err(|e| Error::io("start", "a thread", &e))?;
         Ok(Ahead { pieces, spares, ended: false })
     }
 

@@ -5,8 +5,8 @@
 //!   to a resource.
 //! - [`bytes`], [`compression`], [`decompression`], [`http`]: where bytes come from; [`encoding`]:
 //!   how they are text;
-//!   [`target`], [`whole`], [`whole_tree`], [`ledger`]: where they go, whole or not at all;
-//!   [`parts`], [`spool`]: several at once.
+//!   [`target`], [`whole`], [`whole_tree`], [`replaced`], [`rename`], [`ledger`]: where they go, whole
+//!   or not at all; [`parts`], [`spool`]: several at once.
 //! - [`split`]: the parts of a file.
 //! - The formats: [`ndjson`], [`text`], [`csv`], [`zip`], [`leveldb`], [`files`], [`range`], and
 //!   those of others: [`plugin`].
@@ -38,6 +38,8 @@ pub mod place;
 pub mod plugin;
 pub mod range;
 pub mod read;
+pub mod rename;
+pub mod replaced;
 pub mod resource;
 pub mod spec;
 pub mod split;
@@ -97,7 +99,7 @@ pub trait Sink: Send {
     fn write(&mut self, records: &[u8]) -> Result<()>;
 
     /// Does all of [`Sink::finish`] that can fail for want of room, and publishes nothing: so that
-    /// several outputs appear as nearly at once as can be. Nothing is written after it.
+    /// several outputs appear together. Nothing is written after it.
     ///
     /// # Errors
     /// As [`Sink::write`].

@@ -1,11 +1,12 @@
-//! Several outputs at once, numbered: `csv:out-%03d.csv`. They are published together at the end,
-//! as nearly at once as renames allow.
+//! Several outputs at once, numbered: `csv:out-%03d.csv`. They are published together at the end: all
+//! of them, or none.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use nix::sys::resource::{Resource as Limited, getrlimit, setrlimit};
 
+use super::ledger::Ledger;
 use super::place::Place;
 use super::resource::Resource;
 use super::{Sink, WriteOptions, write};
@@ -24,6 +25,7 @@ const MOST_DIGITS: usize = 20;
 /// Outputs numbered from 0.
 pub struct Parts {
     sinks: Vec<Box<dyn Sink>>,
+    ledger: Ledger,
 }
 
 impl Parts {
@@ -37,11 +39,13 @@ impl Parts {
             return Err(Error::usage(format!("-n {count}: no more than {MOST_PARTS} outputs")));
         }
         allow_files(count as u64 + OTHER_FILES)?;
+        let ledger = options.ledger.together();
+        let options = WriteOptions { ledger: ledger.clone(), ..options.clone() };
         let mut sinks = Vec::with_capacity(count);
         for number in 0..count {
-            sinks.push(write::create(&numbered(resource, number)?, options)?);
+            sinks.push(write::create(&numbered(resource, number)?, &options)?);
         }
-        Ok(Parts { sinks })
+        Ok(Parts { sinks, ledger })
     }
 
     /// How many outputs there are.
@@ -74,7 +78,8 @@ impl Parts {
     /// As [`Sink::finish`]; before the first is published, all have all that they need.
     pub fn finish(mut self) -> Result<()> {
         self.sinks.iter_mut().try_for_each(|sink| sink.prepare())?;
-        self.sinks.into_iter().try_for_each(|sink| sink.finish())
+        self.sinks.into_iter().try_for_each(|sink| sink.finish())?;
+        self.ledger.publish_all()
     }
 }
 

@@ -13,11 +13,13 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
 
+use super::ledger::Ledger;
 use super::place::Place;
+use super::rename::{Rename, Way};
+use super::replaced::{follow, may_replace, resemble};
 use super::resource::Resource;
 use super::spec::BUILT_IN;
-use super::whole::{follow, sync_directory};
-use super::whole_tree::{WholeTree, exchange, rename_new};
+use super::whole_tree::WholeTree;
 use super::{ReadOptions, Sink, Source, Warn, WriteOptions, ndjson};
 use crate::error::{Error, Kind, Result};
 use crate::record::nearest::did_you_mean;
@@ -102,9 +104,7 @@ fn pass_lines(pipe: ChildStderr, name: &str, warn: &Warn) -> Result<JoinHandle<(
             line.clear();
         }
     };
-    thread::Builder::new()
-        .spawn(body)
-        .map_err(|e| Error::new(Kind::Storage, format!("cannot start a thread: {e}")))
+    thread::Builder::new().spawn(body).map_err(|e| Error::io("start", "a thread", &e))
 }
 
 /// The records that a program prints.
@@ -165,6 +165,7 @@ pub struct Writer {
     path: PathBuf,
     replace: bool,
     ended: bool,
+    ledger: Ledger,
 }
 
 impl Writer {
@@ -182,10 +183,12 @@ impl Writer {
         let Some(name) = path.file_name().map(PathBuf::from) else {
             return Err(Error::usage(format!("{} names no file", path.display())));
         };
-        let tree = WholeTree::never(&path, &options.ledger)?;
+        may_replace(&path).map_err(|e| Error::path("write", &path, &e))?;
+        let (replace, ledger) = (options.replace, options.ledger.clone());
+        let tree = WholeTree::never(&path, &ledger)?;
         let program =
             Program::start(resource, "write", &tree.directory().join(name), &options.warn)?;
-        Ok(Writer { program, tree, path, replace: options.replace, ended: false })
+        Ok(Writer { program, tree, path, replace, ended: false, ledger })
     }
 }
 
@@ -223,13 +226,17 @@ impl Sink for Writer {
             return Err(Error::new(Kind::Command, why));
         }
         // Of a directory that was there before, the temporary one takes the place and goes.
-        let renamed = match made.is_dir() || self.path.is_dir() {
-            true if self.replace && self.path.exists() => exchange(&made, &self.path),
-            true => rename_new(&made, &self.path),
-            false => fs::rename(&made, &self.path),
+        let way = match made.is_dir() || self.path.is_dir() {
+            true if self.replace && self.path.exists() => Way::Exchange,
+            true => Way::New,
+            false => Way::Replace,
         };
-        renamed.map_err(failed)?;
-        sync_directory(&self.path)
+        may_replace(&self.path).map_err(failed)?;
+        let file = fs::File::open(&made).map_err(failed)?;
+        resemble(&file, &self.path).map_err(failed)?;
+        let rename = Rename::new(made, self.path.clone(), way).map_err(failed)?;
+        let Writer { tree, ledger, .. } = *self;
+        ledger.publish(rename, Some(Box::new(tree)))
     }
 }
 

@@ -13,6 +13,7 @@ use super::bytes::lower;
 use super::compression::Encoder;
 use super::encoding::{self, Charset};
 use super::place::Place;
+use super::replaced::{follow, may_replace};
 use super::resource::Resource;
 use super::whole::WholeFile;
 use crate::error::{Error, Result};
@@ -166,8 +167,9 @@ impl Raw {
                 Err(Error::usage(format!("{url}: cannot write over http; write a file")))
             }
             Place::Path(path) if is_special(path) => {
-                let file = File::options().write(true).open(path);
-                Ok(Raw::Special(file.map_err(|e| Error::path("write", path, &e))?))
+                let failed = |e: io::Error| Error::path("write", path, &e);
+                may_replace(&follow(path).map_err(failed)?).map_err(failed)?;
+                Ok(Raw::Special(File::options().write(true).open(path).map_err(failed)?))
             }
             Place::Path(path) => {
                 Ok(Raw::Whole(Box::new(WholeFile::create(path, &options.ledger)?)))

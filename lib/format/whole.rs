@@ -1,10 +1,11 @@
 //! A file that appears under its name whole or not at all: written without a name beside it where
-//! the file system can do that (else under a temporary one), synced, then renamed.
+//! the file system can do that (else under a temporary one), synced, then renamed. It takes the mode of
+//! the file that it replaces.
 
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
@@ -12,10 +13,12 @@ use nix::unistd::linkat;
 use tempfile::TempPath;
 
 use super::ledger::Ledger;
+use super::rename::{Rename, Way};
+use super::replaced::{follow, may_replace, resemble};
 use crate::error::{Error, Result};
 
-/// How many symbolic links one name may go through.
-const MOST_LINKS: usize = 40;
+/// The mode of a file that is written under a temporary name: what it is to be, it is at its end.
+const CLOSED: u32 = 0o600;
 
 /// A file on its way to its name. Dropped before [`WholeFile::publish`], it leaves nothing behind.
 pub struct WholeFile {
@@ -24,11 +27,14 @@ pub struct WholeFile {
     path: PathBuf,
     /// The temporary name that it has until then, if it has one.
     temporary: Option<TempPath>,
+    /// The permissions that the umask gives, where it does not have them yet.
+    permissions: Option<fs::Permissions>,
     ledger: Ledger,
 }
 
 impl WholeFile {
-    /// Begins a file that shall be called `path`, with the permissions that the umask gives.
+    /// Begins a file that shall be called `path`, with the permissions of the file that has that name,
+    /// or else those that the umask gives.
     ///
     /// # Errors
     /// When there can be no file of that name.
@@ -41,15 +47,29 @@ impl WholeFile {
         if path.file_name().is_none() {
             return Err(Error::usage(format!("{} names no file", path.display())));
         }
-        let (file, temporary) = match nameless(directory(&path)) {
-            Ok(file) => (file, None),
-            Err(e) if lacks_nameless(&e) => {
-                let (file, name) = named(&path, ledger)?;
-                (file, Some(name))
+        may_replace(&path).map_err(failed)?;
+        match nameless(directory(&path)) {
+            Ok(file) => {
+                let ledger = ledger.clone();
+                Ok(WholeFile { file, path, temporary: None, permissions: None, ledger })
             }
-            Err(e) => return Err(failed(e)),
-        };
-        Ok(WholeFile { file, path, temporary, ledger: ledger.clone() })
+            Err(e) if lacks_nameless(&e) => WholeFile::named(path, ledger),
+            Err(e) => Err(failed(e)),
+        }
+    }
+
+    /// Begins it under a temporary name.
+    fn named(path: PathBuf, ledger: &Ledger) -> Result<WholeFile> {
+        let failed = |e: io::Error| Error::path("write", &path, &e);
+        let made = beside(&path, |name| {
+            ledger.promise(name).map_err(io::Error::other)?;
+            fs::OpenOptions::new().write(true).create_new(true).mode(0o666).open(name)
+        });
+        let (file, name) = made.map_err(failed)?.into_parts();
+        let permissions = file.metadata().map_err(failed)?.permissions();
+        file.set_permissions(fs::Permissions::from_mode(CLOSED)).map_err(failed)?;
+        let (temporary, permissions) = (Some(name), Some(permissions));
+        Ok(WholeFile { file, path, temporary, permissions, ledger: ledger.clone() })
     }
 
     /// The file to write to.
@@ -76,24 +96,27 @@ impl WholeFile {
     /// When the directory does not take it.
     pub fn publish(mut self) -> Result<()> {
         let failed = |e: io::Error| Error::path("write", &self.path, &e);
+        if self.path.is_dir() {
+            return Err(Error::usage(format!("{} is a directory", self.path.display())));
+        }
+        may_replace(&self.path).map_err(failed)?;
+        if let Some(permissions) = self.permissions.take() {
+            self.file.set_permissions(permissions).map_err(failed)?;
+        }
+        resemble(&self.file, &self.path).map_err(failed)?;
         let temporary = match self.temporary.take() {
             Some(temporary) => temporary,
-            None => match link(&self.file, &self.path) {
-                Ok(()) => return sync_directory(&self.path),
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                    let made = beside(&self.path, |name| {
-                        self.ledger.promise(name).map_err(io::Error::other)?;
-                        link(&self.file, name)
-                    });
-                    made.map_err(failed)?.into_temp_path()
-                }
-                Err(e) => return Err(failed(e)),
-            },
+            None => {
+                let made = beside(&self.path, |name| {
+                    self.ledger.promise(name).map_err(io::Error::other)?;
+                    link(&self.file, name)
+                });
+                made.map_err(failed)?.into_temp_path()
+            }
         };
-        let name = temporary.to_path_buf();
-        temporary.persist(&self.path).map_err(|e| failed(e.error))?;
-        self.ledger.settle(&name);
-        sync_directory(&self.path)
+        let name = temporary.keep().map_err(|e| failed(e.error))?;
+        let rename = Rename::new(name, self.path.clone(), Way::Replace).map_err(failed)?;
+        self.ledger.publish(rename, None)
     }
 }
 
@@ -145,21 +168,6 @@ pub fn directory(path: &Path) -> &Path {
     }
 }
 
-/// Where a name leads: through symbolic links, whether or not there is something at the end.
-///
-/// # Errors
-/// When there are too many.
-pub fn follow(path: &Path) -> io::Result<PathBuf> {
-    let mut path = path.to_path_buf();
-    for _ in 0..MOST_LINKS {
-        match fs::read_link(&path) {
-            Ok(target) => path = directory(&path).join(target),
-            Err(_) => return Ok(path),
-        }
-    }
-    Err(nix::errno::Errno::ELOOP.into())
-}
-
 fn nameless(directory: &Path) -> io::Result<File> {
     if !Path::new("/proc/self/fd").is_dir() {
         return Err(io::ErrorKind::Unsupported.into());
@@ -176,15 +184,6 @@ fn lacks_nameless(error: &io::Error) -> bool {
     use io::ErrorKind as E;
     matches!(error.kind(), E::Unsupported | E::IsADirectory | E::InvalidInput)
         || error.raw_os_error() == Some(nix::errno::Errno::EOPNOTSUPP as i32)
-}
-
-fn named(path: &Path, ledger: &Ledger) -> Result<(File, TempPath)> {
-    let made = beside(path, |name| {
-        ledger.promise(name).map_err(io::Error::other)?;
-        fs::OpenOptions::new().write(true).create_new(true).mode(0o666).open(name)
-    });
-    let made = made.map_err(|e| Error::path("write", path, &e))?;
-    Ok(made.into_parts())
 }
 
 /// Gives an open file without a name a name.
@@ -229,15 +228,16 @@ mod tests {
     fn a_named_temporary_does_the_same() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("out");
-        let make = || {
-            let (file, name) = named(&path, &Ledger::none()).unwrap();
-            let temporary = Some(name);
-            WholeFile { file, path: path.clone(), temporary, ledger: Ledger::none() }
-        };
+        let make = || WholeFile::named(path.clone(), &Ledger::none()).unwrap();
         drop(make());
         assert!(names(dir.path()).is_empty());
-        make().publish().unwrap();
+        let file = make();
+        assert_eq!(file.file.metadata().unwrap().permissions().mode() & 0o777, CLOSED);
+        file.publish().unwrap();
         assert_eq!(names(dir.path()), ["out"]);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o604)).unwrap();
+        make().publish().unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o604);
     }
 
     #[test]

@@ -1,13 +1,19 @@
 //! A directory that appears under its name whole or not at all: filled under a temporary name
 //! beside it, synced, then renamed, in exchange for the old one where there is one.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::ledger::Ledger;
-use super::whole::{beside, follow, sync_directory};
+use super::ledger::{Ledger, remove};
+use super::rename::{Rename, Way};
+use super::replaced::{follow, may_replace, resemble};
+use super::whole::{beside, sync_directory};
 use crate::error::{Error, Result};
+
+/// The mode of a directory that is filled.
+const CLOSED: u32 = 0o700;
 
 /// A directory on its way to its name. Dropped before [`WholeTree::publish`], it leaves nothing
 /// behind.
@@ -16,6 +22,8 @@ pub struct WholeTree {
     path: PathBuf,
     /// The name that it has until then; `None` when it was published.
     temporary: Option<PathBuf>,
+    /// The permissions that the umask gives; until it is published, nobody else may enter.
+    permissions: Permissions,
     replace: bool,
     ledger: Ledger,
 }
@@ -49,8 +57,22 @@ impl WholeTree {
             }
             Ok(_) => replaceable(&path)?,
         }
-        let temporary = new_directory(&path, ledger).map_err(failed)?;
-        Ok(WholeTree { path, temporary: Some(temporary), replace, ledger: ledger.clone() })
+        may_replace(&path).map_err(failed)?;
+        WholeTree::begin(path, replace, ledger)
+    }
+
+    fn begin(path: PathBuf, replace: bool, ledger: &Ledger) -> Result<WholeTree> {
+        let failed = |e: io::Error| Error::path("write", &path, &e);
+        let made = beside(&path, |name| {
+            ledger.promise(name).map_err(io::Error::other)?;
+            fs::create_dir(name)
+        });
+        let made = made.map_err(failed)?.into_temp_path().keep();
+        let temporary = made.map_err(|e| failed(e.error))?;
+        let permissions = fs::metadata(&temporary).map_err(failed)?.permissions();
+        fs::set_permissions(&temporary, Permissions::from_mode(CLOSED)).map_err(failed)?;
+        let (temporary, ledger) = (Some(temporary), ledger.clone());
+        Ok(WholeTree { path, temporary, permissions, replace, ledger })
     }
 
     /// Makes a directory beside `path` that is never to have that name, but to go.
@@ -58,9 +80,7 @@ impl WholeTree {
     /// # Errors
     /// When there can be none.
     pub fn never(path: &Path, ledger: &Ledger) -> Result<WholeTree> {
-        let temporary = new_directory(path, ledger).map_err(|e| Error::path("write", path, &e))?;
-        let (path, ledger) = (path.to_path_buf(), ledger.clone());
-        Ok(WholeTree { path, temporary: Some(temporary), replace: false, ledger })
+        WholeTree::begin(path.to_path_buf(), false, ledger)
     }
 
     /// Lets the next thing be made in the directory, as long as nobody removes it.
@@ -92,32 +112,18 @@ impl WholeTree {
     /// When something came in the way, or the file system does not take it.
     pub fn publish(mut self) -> Result<()> {
         let failed = |e: io::Error| Error::path("write", &self.path, &e);
-        let (from, to) = (self.directory(), self.path.as_path());
-        let replaced = self.replace && fs::symlink_metadata(to).is_ok();
-        let renamed = if replaced { exchange(from, to) } else { rename_new(from, to) };
-        match renamed {
-            Err(e) if lacks_flags(&e) && replaced => self.replace_in_two_steps().map_err(failed)?,
-            Err(e) if lacks_flags(&e) => fs::rename(from, to).map_err(failed)?,
-            renamed => renamed.map_err(failed)?,
+        let replaced = self.replace && fs::symlink_metadata(&self.path).is_ok();
+        may_replace(&self.path).map_err(failed)?;
+        let directory = File::open(self.directory()).map_err(failed)?;
+        directory.set_permissions(self.permissions.clone()).map_err(failed)?;
+        if replaced {
+            resemble(&directory, &self.path).map_err(failed)?;
         }
-        sync_directory(to)?;
-        // What was there has the temporary name now, or nothing has it.
-        match self.temporary.take() {
-            Some(old) => remove(&old, &self.ledger),
-            None => Ok(()),
-        }
-    }
-
-    /// Where two names cannot be exchanged at once: the old directory gets a temporary name first.
-    fn replace_in_two_steps(&self) -> io::Result<()> {
-        let aside = new_directory(&self.path, &self.ledger)?;
-        let old = aside.join("old");
-        fs::rename(&self.path, &old)?;
-        if let Err(e) = fs::rename(self.directory(), &self.path) {
-            fs::rename(&old, &self.path)?;
-            return Err(e);
-        }
-        remove(&aside, &self.ledger).map_err(io::Error::other)
+        let way = if replaced { Way::Exchange } else { Way::New };
+        let rename = Rename::new(self.directory().to_path_buf(), self.path.clone(), way);
+        let rename = rename.map_err(failed)?;
+        self.temporary = None;
+        self.ledger.publish(rename, None)
     }
 }
 
@@ -128,55 +134,6 @@ impl Drop for WholeTree {
             let _ = remove(&temporary, &self.ledger);
         }
     }
-}
-
-/// Makes an empty directory with a temporary name beside `path`.
-fn new_directory(path: &Path, ledger: &Ledger) -> io::Result<PathBuf> {
-    let made = beside(path, |name| {
-        ledger.promise(name).map_err(io::Error::other)?;
-        fs::create_dir(name)
-    });
-    Ok(made?.into_temp_path().keep()?)
-}
-
-/// Removes what has a temporary name, if anything has.
-fn remove(temporary: &Path, ledger: &Ledger) -> Result<()> {
-    match fs::remove_dir_all(temporary) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::path("remove", temporary, &e)),
-        _ => {
-            ledger.settle(temporary);
-            Ok(())
-        }
-    }
-}
-
-/// Renames to a name that nothing has.
-#[cfg(target_env = "gnu")]
-pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
-    Ok(renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE)?)
-}
-
-/// Exchanges two names.
-#[cfg(target_env = "gnu")]
-pub(super) fn exchange(from: &Path, to: &Path) -> io::Result<()> {
-    use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
-    Ok(renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_EXCHANGE)?)
-}
-
-#[cfg(not(target_env = "gnu"))]
-pub(super) fn rename_new(_from: &Path, _to: &Path) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-#[cfg(not(target_env = "gnu"))]
-pub(super) fn exchange(_from: &Path, _to: &Path) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-/// Whether an error means that the kernel or the file system knows no such rename.
-fn lacks_flags(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput)
 }
 
 /// Gets a directory and all in it to the disk.
@@ -199,7 +156,7 @@ fn sync_tree(directory: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::ledger::Notes;
+    use crate::format::ledger::{Notes, rename_all};
     use std::sync::{Arc, Mutex};
 
     fn names(directory: &Path) -> Vec<String> {
@@ -257,19 +214,6 @@ mod tests {
         assert_eq!((names(dir.path()), names(&path)), (vec!["out".into()], vec![]));
     }
 
-    #[test]
-    fn two_steps_do_what_one_does() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("out");
-        begin(&path, false).unwrap().publish().unwrap();
-        let tree = begin(&path, true).unwrap();
-        fs::write(tree.directory().join("new"), "").unwrap();
-        tree.replace_in_two_steps().unwrap();
-        drop(tree);
-        assert_eq!(names(dir.path()), ["out"]);
-        assert_eq!(names(&path), ["dir", "new"]);
-    }
-
     #[derive(Default)]
     struct Heard(Mutex<Vec<(PathBuf, bool)>>);
 
@@ -280,6 +224,10 @@ mod tests {
             assert!(!path.exists());
             self.0.lock().unwrap().push((path.into(), true));
             Ok(())
+        }
+
+        fn rename(&self, renames: &[Rename]) -> Result<()> {
+            rename_all(renames)
         }
 
         fn settle(&self, path: &Path) {

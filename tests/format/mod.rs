@@ -9,6 +9,7 @@ mod http; // against a server of Python's
 mod output; // whole or not at all, whatever happens
 mod pairs; // records that are no [key, value], and the line that makes them so
 mod plugin; // formats of others, and scripts/mc-format-sqlite
+mod replaced; // what an output comes in the place of
 mod resource; // names, options, patterns
 mod round_trip; // read(write(x)) == x, as a property
 mod split; // numbered outputs

@@ -16,7 +16,7 @@ use ::zip::result::ZipError;
 use ::zip::unstable::read::ZipIterable;
 
 use super::Limits;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::format::bytes::lower;
 
 /// How many bytes of a member are handed over at once.
@@ -57,7 +57,7 @@ impl Members {
                 // Nobody listens any more: then nobody wants to know.
                 let _ = give.send(last);
             })
-            .map_err(|e| Error::new(Kind::Storage, format!("cannot start a thread: {e}")))?;
+            .map_err(|e| Error::io("start", "a thread", &e))?;
         Ok(Members { events, ended: false })
     }
 
