@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -13,6 +14,8 @@ use mycloud::cli::options::{Memory, Pipes, Records};
 use mycloud::cli::{self, Session, duration, feed, shards, shipping, size, surroundings};
 use mycloud::engine::Form;
 use mycloud::engine::consumer::Feed;
+use mycloud::engine::quarantine::Quarantine;
+use mycloud::record::bad::Policy;
 use mycloud::record::stream::{Input, Summary};
 use mycloud::stage::map::hosts::{self, Remote};
 use mycloud::stage::map::{self, Options};
@@ -55,6 +58,12 @@ struct Args {
     /// How often a failed command is tried again on the same block
     #[arg(long, value_name = "N", default_value_t = 1)]
     retries: u32,
+
+    /// What to do with the records that the command fails on, which are found by halving blocks:
+    /// fail, skip (drop and count them), file=PATH (keep them there, with how it failed) or limit=N
+    /// (drop no more than N)
+    #[arg(long, value_name = "POLICY", default_value = "fail")]
+    failed: Policy,
 
     /// End a command that takes longer than TIME, such as 90s or 10m
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
@@ -139,7 +148,12 @@ impl Args {
         }
     }
 
-    fn options(&self, command: Command, input_path: Option<PathBuf>) -> Result<Options> {
+    fn options(&self, command: Command, kept: Option<PathBuf>) -> Result<Options> {
+        if self.per == Per::Shard && self.failed != Policy::Fail {
+            return Err(Error::usage(
+                "--failed is for commands that treat each record by itself, not for --per shard",
+            ));
+        }
         let block = self.block.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
         if block.is_some_and(|bytes| bytes > self.memory.bytes()) {
             return Err(Error::usage("--block is more than the memory that may be used (-S)"));
@@ -157,7 +171,9 @@ impl Args {
             max_record: self.records.max_record(),
             memory: self.memory.bytes(),
             directory: self.memory.temporary_directory()?,
-            input_path,
+            failed: Arc::new(Quarantine::new(self.failed.clone())?),
+            plain_lines: if self.text { "" } else { map::PLAIN_LINES },
+            kept,
         })
     }
 
@@ -165,7 +181,6 @@ impl Args {
     fn here(
         &self,
         given: Given,
-        input_path: Option<PathBuf>,
         mut input: Box<dyn Input>,
         session: &mut Session,
     ) -> Result<Summary> {
@@ -173,7 +188,8 @@ impl Args {
             let error = Error::usage("-o and --ship are for hosts (-h), or for shards");
             return Err(feed::no_shards(&mut *input, error));
         }
-        let options = self.options(self.program(given)?, input_path)?;
+        let kept = surroundings::kept_input(session.tool(), &given, self.text);
+        let options = self.options(self.program(given)?, kept)?;
         let (tool, mut output) = (session.tool(), session.stdout());
         let session = &*session;
         map::run(&options, tool, input, &mut output, &|lines| session.pass_on(lines))
@@ -189,17 +205,13 @@ impl Args {
     }
 
     /// Maps on hosts.
-    fn on_hosts(
-        &self,
-        given: Given,
-        input_path: Option<PathBuf>,
-        feed: Feed,
-        session: &mut Session,
-    ) -> Result<Summary> {
+    fn on_hosts(&self, given: Given, feed: Feed, session: &mut Session) -> Result<Summary> {
         self.memory.refuse_jobs()?;
+        let kept = surroundings::kept_input(session.tool(), &given, self.text);
+        let command = Command::elsewhere(given.clone())?;
         let cargo = shipping::pack(given, &self.ship, surroundings::search_path().as_deref())?;
         cargo.warnings.iter().for_each(|warning| session.warn(warning));
-        let options = self.options(Command::elsewhere(cargo.given.clone())?, input_path)?;
+        let options = self.options(command, kept)?;
         let reach = self.hosts.reach(session)?;
         let keep = self.output.as_deref();
         let remote = Remote {
@@ -231,17 +243,16 @@ pub(crate) fn main() -> ExitCode {
         if args.output.is_some() {
             args.pipes.insist();
         }
-        let input_path = surroundings::stdin_path();
         match feed::feed(session, &args.hosts)? {
-            Feed::Records(input) if !on_hosts => args.here(given, input_path, input, session),
+            Feed::Records(input) if !on_hosts => args.here(given, input, session),
             Feed::Shards(_) if args.per == Per::Shard || args.block.is_some() => Err(Error::usage(
                 "--per and --block are for records: of shards, each is one process's",
             )),
             Feed::Shards(consumer) => {
                 shards::check_output(session, args.output.as_deref())?;
-                args.on_hosts(given, None, Feed::Shards(consumer), session)
+                args.on_hosts(given, Feed::Shards(consumer), session)
             }
-            records => args.on_hosts(given, input_path, records, session),
+            records => args.on_hosts(given, records, session),
         }
     })
 }

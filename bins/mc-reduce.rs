@@ -10,6 +10,7 @@ use mycloud::cli::exchange::Exchange;
 use mycloud::cli::options::{Keys, Memory, Nulls, Records};
 use mycloud::cli::{self, Session, duration, feed, shipping, size, surroundings};
 use mycloud::engine::consumer::{Consumer, Feed};
+use mycloud::engine::quarantine::Quarantine;
 use mycloud::engine::{Form, exchange};
 use mycloud::keyed::order::Limits;
 use mycloud::record::stream::{Facts, Input, Summary};
@@ -102,7 +103,7 @@ impl Args {
             ok_exit: default_ok.iter().copied().map(i32::from).collect(),
             retries: self.retries.unwrap_or(1),
             timeout: self.timeout,
-            input_path: surroundings::stdin_path(),
+            kept: None,
         }))
     }
 
@@ -156,6 +157,7 @@ pub(crate) fn main() -> ExitCode {
 fn here(options: &mut Options, input: Box<dyn Input>, session: &mut Session) -> Result<Summary> {
     if let With::Command(running) = &mut options.with {
         let (given, path) = (running.given.clone(), surroundings::search_path());
+        running.kept = surroundings::kept_input(session.tool(), &given, false);
         running.command = Command::find(given, &running.ok_exit, path.as_deref())?;
     }
     let (tool, mut output) = (session.tool(), session.stdout());
@@ -209,7 +211,7 @@ impl Args {
             shipping::pack(running.given.clone(), &[], surroundings::search_path().as_deref())?;
         cargo.warnings.iter().for_each(|warning| session.warn(warning));
         let mapping = map::Options {
-            command: Command::elsewhere(cargo.given.clone())?,
+            command: Command::elsewhere(running.given.clone())?,
             form: Form::Records,
             per: map::Per::Block,
             slots: options.limits.jobs,
@@ -221,7 +223,9 @@ impl Args {
             max_record: options.limits.max_record,
             memory: options.limits.memory,
             directory: options.limits.directory.clone(),
-            input_path: None,
+            failed: Arc::new(Quarantine::none()),
+            plain_lines: reduce::PLAIN_LINES,
+            kept: surroundings::kept_input(session.tool(), &running.given, false),
         };
         let (given, files) = (cargo.given, cargo.files);
         self.exchange.publish(session, &self.memory, consumer, |remote, shards, output| {

@@ -3,11 +3,13 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use mycloud::cli::hosts::Hosts;
 use mycloud::cli::options::{Memory, Pipes, Records};
 use mycloud::cli::{self, Session, feed, shards, size};
 use mycloud::engine::Form;
+use mycloud::engine::quarantine::Quarantine;
 use mycloud::stage::map::hosts::{self, Remote};
 use mycloud::stage::map::{Options, Per};
 use mycloud::worker::{Command, Given};
@@ -65,7 +67,9 @@ impl Args {
             max_record: self.records.max_record(),
             memory: self.memory.bytes(),
             directory: self.memory.temporary_directory()?,
-            input_path: None,
+            failed: Arc::new(Quarantine::none()),
+            plain_lines: "",
+            kept: None,
         })
     }
 }

@@ -1,14 +1,13 @@
-//! What a tool may want to know of where it was started: where programs are looked for, and which
-//! file its standard input is.
+//! What a tool may want to know of where it was started: where programs are looked for, and where
+//! its user's files are.
 
 use std::ffi::OsString;
-use std::os::unix::fs::MetadataExt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
-
-use nix::unistd::{Whence, lseek};
 
 use crate::error::{Error, Result, reason};
 use crate::run::runtime_dir;
+use crate::worker::Given;
 
 /// Where the private directory of small files may be that the tools of this user share.
 ///
@@ -61,16 +60,12 @@ pub fn search_path() -> Option<OsString> {
     Some(path)
 }
 
-/// The path of the regular file that standard input is, if it is one, stands at its beginning, and
-/// still has that name.
-pub fn stdin_path() -> Option<PathBuf> {
-    let stdin = std::io::stdin();
-    if lseek(&stdin, 0, Whence::SeekCur) != Ok(0) {
-        return None;
-    }
-    let path = std::fs::read_link("/proc/self/fd/0").ok()?;
-    let named = std::fs::metadata(&path).ok()?;
-    let open = nix::sys::stat::fstat(&stdin).ok()?;
-    let same = named.is_file() && (named.dev(), named.ino()) == (open.st_dev, open.st_ino);
-    if same { Some(path) } else { None }
+/// The file for the input on which the command that `tool` runs fails: one for each call, by its
+/// directory and its command.
+pub fn kept_input(tool: &str, given: &Given, text: bool) -> Option<PathBuf> {
+    let mut hasher = DefaultHasher::new();
+    (std::env::current_dir().unwrap_or_default(), given).hash(&mut hasher);
+    let ending = if text { "txt" } else { "ndjson" };
+    let name = format!("{tool}-{:016x}.{ending}", hasher.finish());
+    Some(state_directory()?.join("mycloud/failed").join(name))
 }

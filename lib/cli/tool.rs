@@ -145,6 +145,10 @@ fn say_dropped(tool: &str, summary: &Summary) {
         let what = if summary.bad == 1 { "bad record" } else { "bad records" };
         message::say(tool, &format!("{} {what} dropped", summary.bad));
     }
+    if summary.failed > 0 {
+        let what = counted(summary.failed);
+        message::say(tool, &format!("{what} dropped, on which the command failed"));
+    }
     if summary.missing > 0 {
         let what = counted(summary.missing);
         message::say(tool, &format!("{what} without the key dropped"));

@@ -41,8 +41,9 @@ fn share_descriptors(slots: usize, limit: usize) -> (usize, usize) {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     slots: usize,
-    /// What the user asked for.
-    fixed: Option<usize>,
+    /// The size of the first block, and whether those behind it are larger.
+    first: usize,
+    grows: bool,
     largest: usize,
     /// How much of its input, and of its output, a task keeps in memory.
     pub(crate) task: usize,
@@ -51,28 +52,30 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    pub(crate) fn new(memory: usize, slots: usize, fixed: Option<usize>) -> Budget {
+    /// `given` is the size of blocks that the user asked for; `grows` makes it that of the first.
+    pub(crate) fn new(memory: usize, slots: usize, given: Option<usize>, grows: bool) -> Budget {
         // A slot has a block and its output; there is a block in the reader's hands, and outputs
         // wait, as many as there are slots.
         let parts = 3 * slots + 2;
         let share = (memory / parts).max(LEAST);
         let largest = (GOES_ROUND / parts).clamp(LARGEST_BLOCK, LARGEST_BLOCK_OF_FEW).min(share);
+        let grows = grows || given.is_none();
+        let first = given.unwrap_or(FIRST_BLOCK);
+        let block = if grows { largest.max(given.unwrap_or(0)) } else { first };
         Budget {
             slots,
-            fixed,
-            largest,
+            first,
+            grows,
+            largest: block,
             task: share.max(largest),
-            waiting: (slots * fixed.unwrap_or(largest)).min(slots * share),
+            waiting: (slots * block).min(slots * share),
         }
     }
 
-    /// How large block number `number`, from 0, is to be: they grow.
+    /// How large block number `number`, from 0, is to be.
     pub(crate) fn block(&self, number: u64) -> usize {
-        if let Some(fixed) = self.fixed {
-            return fixed;
-        }
-        let doublings = (number / self.slots as u64).min(16) as u32;
-        (FIRST_BLOCK << doublings).min(self.largest)
+        let doublings = if self.grows { number / self.slots as u64 } else { 0 };
+        self.first.saturating_mul(1 << doublings.min(30)).min(self.largest)
     }
 }
 
@@ -90,16 +93,20 @@ mod tests {
 
     #[test]
     fn blocks_grow_within_the_memory() {
-        let budget = Budget::new(1 << 30, 3, None);
+        let budget = Budget::new(1 << 30, 3, None, false);
         let sizes: Vec<usize> = (0..14).step_by(3).map(|n| budget.block(n) >> 10).collect();
         assert_eq!(sizes, [256, 512, 1024, 2048, 4096]);
-        assert_eq!(Budget::new(1 << 30, 1, None).block(u64::MAX), LARGEST_BLOCK_OF_FEW);
+        assert_eq!(Budget::new(1 << 30, 1, None, false).block(u64::MAX), LARGEST_BLOCK_OF_FEW);
         assert_eq!(budget.block(u64::MAX), LARGEST_BLOCK);
         for memory in [0, 1, 1 << 16, 1 << 20, 1 << 26] {
-            let budget = Budget::new(memory, 4, None);
+            let budget = Budget::new(memory, 4, None, false);
             let all = 5 * budget.block(u64::MAX) + 4 * budget.task + budget.waiting;
             assert!(all <= memory.max(14 * LEAST), "{memory}: {budget:?}");
         }
-        assert_eq!(Budget::new(1 << 30, 2, Some(5)).block(99), 5);
+        assert_eq!(Budget::new(1 << 30, 2, Some(5), false).block(99), 5);
+        let growing = Budget::new(1 << 30, 2, Some(5), true);
+        assert_eq!([0, 1, 2, 5].map(|number| growing.block(number)), [5, 5, 10, 20]);
+        assert_eq!(growing.block(u64::MAX), Budget::new(1 << 30, 2, None, false).block(u64::MAX));
+        assert_eq!(Budget::new(1 << 30, 2, Some(1 << 28), true).block(9), 1 << 28);
     }
 }

@@ -229,6 +229,11 @@ impl Fleet {
         Some(Seat(member))
     }
 
+    /// Whether there is a member of another name to work on.
+    pub(crate) fn has_other(&self, name: &str) -> bool {
+        self.members.iter().any(|m| m.is_usable() && m.connection.name() != name)
+    }
+
     /// The member that is called `name`, if it is there.
     pub(crate) fn member(&self, name: &str) -> Option<&Member> {
         self.members.iter().find(|m| m.connection.name() == name)

@@ -15,8 +15,6 @@ use crate::worker::{Rejects, Spool};
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) task: u64,
-    /// The number of the first line of the input, from 1, and how many there are.
-    pub(crate) lines: (u64, u64),
     /// Bad records of the input.
     pub(crate) rejects: Vec<Reject>,
     pub(crate) result: std::result::Result<Product, Failure>,
@@ -25,8 +23,8 @@ pub(crate) struct Outcome {
 /// What a task has made.
 #[derive(Debug)]
 pub(crate) enum Product {
-    /// What its command printed, here.
-    Here(Printed),
+    /// What its command printed, here, and the records that were left out.
+    Here(Printed, Option<Rejects>),
     /// A shard on a host.
     Shard(Made),
 }
@@ -40,7 +38,7 @@ pub(crate) struct Made {
     pub(crate) contents: Contents,
     /// How many bad records were left out of it.
     pub(crate) rejected: u64,
-    /// These, where they are to be judged here.
+    /// These, where they are to be judged here, and those that the command failed on.
     pub(crate) rejects: Option<Rejects>,
 }
 
@@ -50,13 +48,13 @@ pub(crate) struct Failure {
     pub(crate) error: Error,
     /// Whether it was the command, so that there is something to run by hand.
     pub(crate) by_command: bool,
-    /// The last lines of its standard error.
-    pub(crate) last_words: Vec<String>,
+    /// What it was run on, where that is at hand.
+    pub(crate) input: Option<Spool>,
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
-        Failure { error, by_command: false, last_words: Vec::new() }
+        Failure { error, by_command: false, input: None }
     }
 }
 
@@ -123,7 +121,7 @@ impl Handover {
             Err(error) => {
                 let task = state.schedule.start();
                 let result = Err(Failure::from(error));
-                state.fail(Outcome { task, lines: (0, 0), rejects: Vec::new(), result });
+                state.fail(Outcome { task, rejects: Vec::new(), result });
             }
         });
     }
@@ -226,7 +224,9 @@ impl State {
 impl Outcome {
     fn spool(&self) -> Option<&Spool> {
         match &self.result {
-            Ok(Product::Here(Printed::Records(spool, _) | Printed::Flawed(spool))) => Some(spool),
+            Ok(Product::Here(Printed::Records(spool, _) | Printed::Flawed(spool), _)) => {
+                Some(spool)
+            }
             Ok(Product::Shard(made)) => made.rejects.as_ref().map(Rejects::bytes),
             Err(_) => None,
         }
@@ -242,7 +242,7 @@ impl Outcome {
 
     fn spill(&mut self) -> Result<Vec<u8>> {
         let spool = match &mut self.result {
-            Ok(Product::Here(Printed::Records(spool, _) | Printed::Flawed(spool))) => spool,
+            Ok(Product::Here(Printed::Records(spool, _) | Printed::Flawed(spool), _)) => spool,
             Ok(Product::Shard(Made { rejects: Some(rejects), .. })) => rejects.bytes_mut(),
             Ok(Product::Shard(_)) | Err(_) => return Ok(Vec::new()),
         };

@@ -12,8 +12,11 @@ mod copies;
 pub mod exchange;
 pub mod fleet;
 mod handover;
+mod heard;
+mod kept;
 pub mod origin;
 pub mod producer;
+pub mod quarantine;
 pub mod reach;
 pub mod records;
 mod remote;
@@ -42,8 +45,6 @@ pub enum Piece {
     Ready {
         /// The bytes.
         input: Spool,
-        /// The number of the first line, from 1, and how many lines of the input there are.
-        lines: (u64, u64),
         /// How many records there are.
         records: u64,
     },

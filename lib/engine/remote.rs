@@ -10,6 +10,7 @@ use crate::cluster::Connection;
 use crate::cluster::host::shown;
 use crate::engine::fleet::Seat;
 use crate::engine::handover::{Failure, Made, Product};
+use crate::engine::kept::INPUT_MAX;
 use crate::engine::run::Hosts;
 use crate::engine::slot::Slot;
 use crate::engine::split;
@@ -19,7 +20,8 @@ use crate::record::digest::{Contents, Digest};
 use crate::run::run_dir::Split;
 use crate::wire::frame::broken;
 use crate::wire::message::{self, Ask, Done, Failed, Fetch, OnBad, Reply, Task};
-use crate::worker::{Rejects, Spool};
+use crate::worker::relay::LastWords;
+use crate::worker::{Rejects, Spool, relay};
 
 /// Where the input of a task is.
 pub(crate) enum Source<'a> {
@@ -78,7 +80,8 @@ impl Slot<'_> {
                 let text = format!("no {} hosts are left to keep copies on", hosts.replicas);
                 return Err(hosts.fleet.exhausted(&text).into());
             }
-            match self.attempt_on(hosts, &seat, task, number, &mut source)? {
+            let bisect = self.looks_for_records(hosts, &name, failures);
+            match self.attempt_on(hosts, &seat, (task, number, bisect), &mut source)? {
                 Tried::Done(done, rejects) => {
                     member.has_made(task);
                     if let Some(other) = copies.first().filter(|(_, c)| *c != done.contents) {
@@ -110,33 +113,60 @@ impl Slot<'_> {
                         failures += 1;
                     }
                     if failures == 0 || !self.handover.again(task, failures) {
-                        return Err(self.failed_on(&name, failures, failed));
+                        return Err(self.failed_on(hosts, &name, (task, failures), failed, source));
                     }
-                    self.say_plainly(&format!("{}: {}: trying again", shown(&name), failed.text));
-                    self.tally.retries.fetch_add(1, Ordering::Relaxed);
+                    self.failed_once(&name, task, &failed);
                 }
             }
         }
         Err(Error::incomplete("stopped").into())
     }
 
-    fn say_plainly(&self, text: &str) {
-        (self.plan.pass_on)(&format!("{}: {text}\n", self.plan.tool));
+    /// Whether the records are to be looked for that the command fails on, where it failed so often
+    /// elsewhere: elsewhere it may go well, but for where there is no elsewhere.
+    fn looks_for_records(&self, hosts: &Hosts<'_>, name: &str, failures: u32) -> bool {
+        let is_last = failures > 0 || self.plan.retries == 0;
+        self.plan.failed.is_on() && (is_last || !hosts.fleet.has_other(name))
     }
 
-    fn failed_on(&self, host: &str, attempts: u32, failed: Failed) -> Failure {
+    fn say_plainly(&self, text: &str) {
+        relay::pass_on(&format!("{}: ", self.plan.tool), &[text.into()], self.plan.pass_on);
+    }
+
+    /// Says that a command failed, and is tried again.
+    fn failed_once(&self, host: &str, task: u64, failed: &Failed) {
+        self.tell(&self.prefix_on(host, task), &last_words(failed));
+        self.say_plainly(&format!("{}: {}: trying again", shown(host), failed.text));
+        self.tally.retries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn failed_on(
+        &self,
+        hosts: &Hosts<'_>,
+        host: &str,
+        (task, attempts): (u64, u32),
+        failed: Failed,
+        source: Source<'_>,
+    ) -> Failure {
+        self.tell_last(task, &self.prefix_on(host, task), &last_words(&failed));
+        // A shard that the command failed on is brought here, if it can be had.
+        let input = match source {
+            Source::Shard(mut shard) if failed.by_command && shard.contents.bytes <= INPUT_MAX => {
+                self.fetched(hosts, &mut shard).ok()
+            }
+            _ => None,
+        };
         let tries = if attempts > 1 { format!(" ({attempts} attempts)") } else { String::new() };
         let error = failed.error();
         let error = Error::new(error.kind(), format!("{}: {error}{tries}", shown(host)));
-        Failure { error, by_command: failed.by_command, last_words: failed.last_words }
+        Failure { error, by_command: failed.by_command, input }
     }
 
     fn attempt_on(
         &self,
         hosts: &Hosts<'_>,
         seat: &Seat<'_>,
-        task: u64,
-        number: u32,
+        (task, number, bisect): (u64, u32, bool),
         source: &mut Source<'_>,
     ) -> Result<Tried> {
         let connection = &seat.0.connection;
@@ -149,7 +179,7 @@ impl Slot<'_> {
             }
             Source::Shard(shard) => (message::Source::Stream, Some(self.fetched(hosts, shard)?)),
         };
-        let ask = Ask::Task(Task { job: hosts.job, task, attempt: number, input: there });
+        let ask = Ask::Task(Task { job: hosts.job, task, attempt: number, input: there, bisect });
         let mut rejects = Rejects::new(Spool::new(Vec::new(), self.budget.task, self.plan.folder));
         let sent = connection.ask(&ask).and_then(|request| {
             match (&*source, &fetched) {
@@ -163,7 +193,7 @@ impl Slot<'_> {
         match sent {
             Ok(Some(Reply::Done(done))) => {
                 let judged = OnBad::under(self.plan.bad) == OnBad::Send;
-                Ok(Tried::Done(done, judged.then_some(rejects)))
+                Ok(Tried::Done(done, (judged || bisect).then_some(rejects)))
             }
             Ok(Some(Reply::Failed(failed))) => Ok(Tried::Failed(failed)),
             Ok(Some(_)) => Err(broken("another reply than a task's").at(connection.shown())),
@@ -218,6 +248,11 @@ impl Slot<'_> {
             }
         }
     }
+}
+
+fn last_words(failed: &Failed) -> LastWords {
+    let passed = usize::try_from(failed.passed).unwrap_or(usize::MAX);
+    LastWords { lines: failed.last_words.clone(), passed }
 }
 
 fn unreachable_file(file: &HostFile) -> Error {

@@ -7,19 +7,31 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
+use crate::cluster::host::shown;
 use crate::engine::Cut;
 use crate::engine::budget::{Budget, within_descriptors};
 use crate::engine::fleet::Fleet;
 use crate::engine::handover::{Failure, Handover, Made, Outcome, Product};
+use crate::engine::kept;
 use crate::engine::origin::Origin;
+use crate::engine::quarantine::Quarantine;
 use crate::engine::schedule::Schedule;
 use crate::engine::slot::{Slot, Tally};
 use crate::error::{Error, Result};
 use crate::record::bad::Bad;
 use crate::record::digest::Contents;
 use crate::record::stream::{Output, Summary};
+use crate::wire::message::OnBad;
 use crate::worker::form::{Form, Printed};
-use crate::worker::{Children, Command, Spool};
+use crate::worker::rejects::{Reason, Rejects};
+use crate::worker::relay::{self, LastWords};
+use crate::worker::{Children, Command, Spool, quote};
+
+/// How a worker on this machine is called.
+const HERE: &str = ":";
+
+/// How many bytes of a record a message shows.
+const SHOWN_BYTES: usize = 200;
 
 /// The most tasks that are under way on hosts at once: each has a thread that waits for it.
 const TASKS_MAX: usize = 512;
@@ -80,9 +92,12 @@ pub struct Plan<'a> {
     pub bad: &'a Bad,
     /// The name of the input, for messages.
     pub input_name: String,
-    /// How a person gives the command the same lines of the input: the first one's number, from 1,
-    /// and how many they are.
-    pub by_hand: &'a (dyn Fn(u64, u64) -> String + Sync),
+    /// What becomes of the records that the command fails on.
+    pub failed: &'a Quarantine,
+    /// What is to be said of output that is no JSON and looks like plain lines.
+    pub plain_lines: &'a str,
+    /// Where the input of the task that failed is kept for its user.
+    pub kept: Option<&'a Path>,
     /// Takes whole lines for standard error, several at once, each with `tool` in front.
     pub pass_on: &'a (dyn Fn(&str) + Sync),
 }
@@ -98,7 +113,9 @@ pub fn run(plan: &Plan<'_>, cut: impl Cut, output: &mut dyn Output) -> Result<Su
         Place::Here => within_descriptors(plan.slots),
         Place::Hosts(hosts) => (hosts.fleet.width().min(TASKS_MAX), within_descriptors(1).1),
     };
-    let budget = Budget::new(plan.memory, slots, plan.block);
+    // Where the records are found that fail, small blocks save nothing but time to --timeout.
+    let grows = plan.failed.is_on() && plan.timeout.is_none();
+    let budget = Budget::new(plan.memory, slots, plan.block, grows);
     let schedule = Schedule::new(plan.retries, budget.waiting, files);
     // All memory that goes round is kept: given back to the allocator, it would be held in as many
     // places as there are threads.
@@ -115,7 +132,7 @@ pub fn run(plan: &Plan<'_>, cut: impl Cut, output: &mut dyn Output) -> Result<Su
                 return Err(error);
             }
         }
-        let result = write(plan, budget, &handover, output);
+        let result = write(&slot, output);
         if result.is_err() {
             handover.abandon();
         }
@@ -131,11 +148,15 @@ pub fn run(plan: &Plan<'_>, cut: impl Cut, output: &mut dyn Output) -> Result<Su
         (plan.pass_on)(&format!("{}: ended what commands left behind: {names}\n", plan.tool));
     }
     let mut summary = result?;
+    if let Some(path) = plan.kept {
+        kept::remove(path);
+    }
     summary.records_in = tally.records.load(Ordering::Relaxed);
     summary.bytes_in = tally.bytes.load(Ordering::Relaxed);
     summary.retries = tally.retries.load(Ordering::Relaxed);
     summary.spilled_bytes += tally.spilled.load(Ordering::Relaxed);
     summary.bad = plan.bad.count();
+    summary.failed = plan.failed.count();
     Ok(summary)
 }
 
@@ -172,16 +193,11 @@ impl Drop for Reading<'_> {
 }
 
 /// The writer's life.
-fn write(
-    plan: &Plan<'_>,
-    budget: Budget,
-    handover: &Handover,
-    output: &mut dyn Output,
-) -> Result<Summary> {
+fn write(slot: &Slot<'_>, output: &mut dyn Output) -> Result<Summary> {
+    let (plan, handover) = (slot.plan, slot.handover);
     let mut summary = Summary::default();
     while let Some(mut outcome) = handover.next() {
-        let (lines, name) = (outcome.lines, format!("task {}", outcome.task));
-        match settle(plan, budget, &name, &mut outcome) {
+        match settle(slot, &mut outcome) {
             Ok(Settled::Records(spool, records)) => {
                 summary.records_out += records;
                 summary.bytes_out += spool.len();
@@ -197,7 +213,7 @@ fn write(
             Err(failure) => {
                 // What came before it counts: it is to be there whatever becomes of this one.
                 output.flush()?;
-                return Err(explain(plan, &name, lines, failure));
+                return Err(explain(plan, outcome.task, failure));
             }
         }
     }
@@ -206,31 +222,26 @@ fn write(
 }
 
 /// Judges what is bad in an outcome; gives the records that are to be written.
-fn settle(
-    plan: &Plan<'_>,
-    budget: Budget,
-    name: &str,
-    outcome: &mut Outcome,
-) -> std::result::Result<Settled, Failure> {
+fn settle(slot: &Slot<'_>, outcome: &mut Outcome) -> std::result::Result<Settled, Failure> {
+    let (plan, task) = (slot.plan, outcome.task);
     for (error, text) in outcome.rejects.drain(..) {
         plan.bad.reject(error, &text)?;
     }
-    let spare = || Spool::new(Vec::new(), budget.task, plan.folder);
     let taken = Product::Shard(Made::default());
-    let by_command = |error: Error| Failure { by_command: true, ..error.into() };
     match std::mem::replace(&mut outcome.result, Ok(taken))? {
-        Product::Here(Printed::Records(spool, records)) => Ok(Settled::Records(spool, records)),
-        Product::Here(Printed::Flawed(printed)) => {
-            let place = format!("{name}: output of {}", plan.command.shown());
-            let form = plan.form.rewrite(&printed, &place, plan.max_record, plan.bad, spare());
-            form.map(|(spool, records)| Settled::Records(spool, records)).map_err(by_command)
+        Product::Here(printed, rejects) => {
+            left_out(slot, task, HERE, rejects)?;
+            let (spool, records) = match printed {
+                Printed::Records(spool, records) => (spool, records),
+                Printed::Flawed(printed) => slot.sound(task, &printed)?,
+            };
+            Ok(Settled::Records(spool, records))
         }
         Product::Shard(Made { hosts: lies_on, contents, rejected, rejects }) => {
-            match rejects {
-                Some(rejects) => {
-                    rejects.each(|error, text| plan.bad.reject(error, text)).map_err(by_command)?
-                }
-                None => plan.bad.dropped(rejected),
+            let host = lies_on.last().map_or(HERE, String::as_str);
+            left_out(slot, task, host, rejects)?;
+            if OnBad::under(plan.bad) != OnBad::Send {
+                plan.bad.dropped(rejected);
             }
             let Place::Hosts(hosts) = plan.place else {
                 return Err(Error::incomplete("a shard where none is made").into());
@@ -241,25 +252,48 @@ fn settle(
     }
 }
 
+/// Judges the records that were left out of a task on `host`; says what the command said of those
+/// that it failed on, each thing once.
+fn left_out(slot: &Slot<'_>, task: u64, host: &str, rejects: Option<Rejects>) -> Result<()> {
+    let Some(rejects) = rejects else { return Ok(()) };
+    let plan = slot.plan;
+    rejects.each(|reason, text| match reason {
+        Reason::Bad(error) => plan.bad.reject(error, text),
+        Reason::Failed(fault) => {
+            let prefix = slot.prefix_on(host, task);
+            let words = LastWords { lines: fault.stderr.clone(), passed: 0 };
+            slot.tell(&prefix, &words);
+            if slot.tally.heard.is_new((fault.to_string(), &fault.stderr)) {
+                let shown = String::from_utf8_lossy(&text[..text.len().min(SHOWN_BYTES)]);
+                let more = if text.len() > SHOWN_BYTES { "..." } else { "" };
+                let line = format!("{fault}, on this record alone: {shown}{more}");
+                relay::pass_on(&prefix, &[line], plan.pass_on);
+            }
+            let place = |e: Error| e.at(format!("task {task}: {}", plan.command.shown()));
+            plan.failed.take(&shown(host), task, &fault, text).map_err(place)
+        }
+    })
+}
+
 /// What is to be written of an outcome.
 enum Settled {
     Records(Spool, u64),
     Shard { line: Vec<u8>, contents: Contents },
 }
 
-/// Says what is known of a failure; the error is its last line.
-fn explain(plan: &Plan<'_>, name: &str, lines: (u64, u64), failure: Failure) -> Error {
-    let mut said = String::new();
-    let mut say = |text: &str| said.push_str(&format!("{}: {name}: {text}\n", plan.tool));
-    if !failure.last_words.is_empty() {
-        say("the last lines of its standard error:");
-        failure.last_words.iter().for_each(|line| say(&format!("  {line}")));
-    }
-    if failure.by_command {
-        say(&format!("by hand: {}", (plan.by_hand)(lines.0, lines.1)));
-    }
-    if !said.is_empty() {
-        (plan.pass_on)(&said);
+/// Keeps what a command failed on, and says how it is run on that by hand; the error is the last
+/// line.
+fn explain(plan: &Plan<'_>, task: u64, failure: Failure) -> Error {
+    if let (Some(input), Some(path)) = (&failure.input, plan.kept) {
+        let shown = quote::word(path.as_os_str());
+        let said = match kept::keep(path, input) {
+            Ok(()) => vec![
+                format!("what it was run on is kept until it succeeds: {shown}"),
+                format!("by hand: {} < {shown}", plan.command.shown()),
+            ],
+            Err(error) => vec![format!("what it was run on cannot be kept: {error}")],
+        };
+        relay::pass_on(&format!("{}: task {task}: ", plan.tool), &said, plan.pass_on);
     }
     let error = failure.error;
     let mut text = error.to_string();

@@ -3,14 +3,18 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::cluster::host::shown;
 use crate::engine::handover::{Failure, Handover, Made, Outcome, Product};
+use crate::engine::heard::Heard;
 use crate::engine::remote::Source;
 use crate::engine::run::{Place, Plan};
 use crate::engine::{Piece, Shard, budget::Budget};
 use crate::error::{Error, Kind, Result};
 use crate::record::digest::Contents;
+use crate::worker::bisect::{self, Search};
 use crate::worker::form::{Fed, Form, Printed};
-use crate::worker::{Attempt, Children, Ended, How, Spool};
+use crate::worker::relay::LastWords;
+use crate::worker::{Attempt, Children, Ended, How, Rejects, Spool};
 
 /// What the slots count together.
 #[derive(Debug, Default)]
@@ -19,6 +23,8 @@ pub(crate) struct Tally {
     pub(crate) bytes: AtomicU64,
     pub(crate) retries: AtomicU64,
     pub(crate) spilled: AtomicU64,
+    /// What was said of failures.
+    pub(crate) heard: Heard,
 }
 
 /// What a slot works with.
@@ -34,7 +40,6 @@ pub(crate) struct Slot<'a> {
 /// A piece in the form in which the command reads it.
 struct Prepared {
     task: u64,
-    lines: (u64, u64),
     records: u64,
     input: Spool,
 }
@@ -52,12 +57,11 @@ impl Slot<'_> {
 
     fn task(&self, task: u64, piece: Piece) -> Outcome {
         let (prepared, rejects) = match piece {
-            Piece::Ready { input, lines, records } => {
+            Piece::Ready { input, records } => {
                 self.count(input.len(), records);
-                (Prepared { task, lines, records, input }, Vec::new())
+                (Prepared { task, records, input }, Vec::new())
             }
             Piece::Lines(block) => {
-                let lines = (block.first_line, block.line_count);
                 let bytes = block.bytes.len() as u64;
                 let Fed { bytes: fed, records, mut rejects } =
                     self.plan
@@ -66,14 +70,14 @@ impl Slot<'_> {
                 self.count(bytes, records);
                 if self.plan.bad.is_strict() && !rejects.is_empty() {
                     let (error, _) = rejects.swap_remove(0);
-                    return Outcome { task, lines, rejects: Vec::new(), result: Err(error.into()) };
+                    return Outcome { task, rejects: Vec::new(), result: Err(error.into()) };
                 }
                 let input = Spool::holding(fed, self.budget.task, self.plan.folder);
                 if records == 0 {
                     // Nothing but blank lines, or bad ones: there is nothing to run a command on.
-                    return Outcome { task, lines, rejects, result: Ok(self.nothing()) };
+                    return Outcome { task, rejects, result: Ok(self.nothing()) };
                 }
-                (Prepared { task, lines, records, input }, rejects)
+                (Prepared { task, records, input }, rejects)
             }
             Piece::Shard(shard) => return self.task_on_shard(task, shard),
             Piece::File(file) => {
@@ -81,24 +85,33 @@ impl Slot<'_> {
                     Place::Hosts(hosts) => self.remotely(hosts, task, Source::Resource(&file)),
                     Place::Here => Err(Error::incomplete("a file of no host").into()),
                 };
-                return Outcome { task, lines: (0, 0), rejects: Vec::new(), result };
+                return Outcome { task, rejects: Vec::new(), result };
             }
         };
-        let lines = prepared.lines;
         let result = match self.plan.place {
-            Place::Here => self.attempts(&prepared).map(Product::Here),
+            Place::Here => self.attempts(&prepared),
             Place::Hosts(hosts) => self.remotely(hosts, task, Source::Here(&prepared.input)),
         };
         self.tally.spilled.fetch_add(prepared.input.spilled(), Ordering::Relaxed);
-        self.handover.give(prepared.input.into_memory());
-        Outcome { task, lines, rejects, result }
+        let result = match result {
+            // What it failed on is for its user to have.
+            Err(failure) if failure.by_command => {
+                Err(Failure { input: Some(prepared.input), ..failure })
+            }
+            result => {
+                self.handover.give(prepared.input.into_memory());
+                result
+            }
+        };
+        Outcome { task, rejects, result }
     }
 
     /// What is made of no records.
     fn nothing(&self) -> Product {
         match self.plan.place {
             Place::Here => {
-                Product::Here(Printed::Records(Spool::new(Vec::new(), 0, self.plan.folder), 0))
+                let nothing = Spool::new(Vec::new(), 0, self.plan.folder);
+                Product::Here(Printed::Records(nothing, 0), None)
             }
             Place::Hosts(_) => Product::Shard(Made::default()),
         }
@@ -113,7 +126,7 @@ impl Slot<'_> {
             Place::Hosts(hosts) => self.remotely(hosts, task, Source::Shard(Box::new(shard))),
             Place::Here => Err(Error::incomplete("a shard, and no host to work on").into()),
         };
-        Outcome { task, lines: (0, 0), rejects: Vec::new(), result }
+        Outcome { task, rejects: Vec::new(), result }
     }
 
     fn count(&self, bytes: u64, records: u64) {
@@ -121,27 +134,19 @@ impl Slot<'_> {
         self.tally.records.fetch_add(records, Ordering::Relaxed);
     }
 
-    /// Tries until an attempt ends well.
-    fn attempts(&self, prepared: &Prepared) -> std::result::Result<Printed, Failure> {
+    /// Tries until an attempt ends well, or looks for the records that it fails on.
+    fn attempts(&self, prepared: &Prepared) -> std::result::Result<Product, Failure> {
         let task = prepared.task;
         for number in 1.. {
-            let ended = self.attempt(prepared, number)?;
-            if !ended.killed.is_empty() {
-                self.say(
-                    task,
-                    number,
-                    &format!(
-                        "killed what the command left behind with its output open: {}",
-                        ended.killed.join(", ")
-                    ),
-                );
-            }
+            let ended = self.attempt(task, &prepared.input, number)?;
             match ended.how {
-                How::Stopped => return Err(Error::incomplete("stopped").into()),
-                How::Status(status) if self.plan.ok_exit.contains(&status) => {
-                    return Ok(self.printed(prepared, ended.output)?);
+                How::Stopped => break,
+                how if self.is_well(how) => return self.printed(prepared, ended.output, None),
+                how if self.plan.failed.is_on() && bisect::is_fault(how) => {
+                    return self.bisect(prepared, number, ended);
                 }
                 how if self.handover.again(task, number) => {
+                    self.tell(&self.prefix(task, number), &ended.last_words);
                     self.say(task, number, &format!("{how}: trying again"));
                     self.tally.retries.fetch_add(1, Ordering::Relaxed);
                     self.handover.give(ended.output.into_memory());
@@ -152,11 +157,48 @@ impl Slot<'_> {
         Err(Error::incomplete("stopped").into())
     }
 
-    fn attempt(&self, prepared: &Prepared, number: u32) -> Result<Ended> {
+    /// Leaves out the records that the command fails on, which it did as `ended` tells in attempt
+    /// `number`.
+    fn bisect(
+        &self,
+        prepared: &Prepared,
+        mut number: u32,
+        ended: Ended,
+    ) -> std::result::Result<Product, Failure> {
         let task = prepared.task;
+        let search = Search {
+            form: self.plan.form,
+            retries: self.plan.retries,
+            spare: &|| self.spool(),
+            is_well: &|how| self.is_well(how),
+        };
+        let mut rejects = Rejects::new(self.spool());
+        let attempt = |part: &Spool| {
+            number = number.saturating_add(1);
+            self.tally.retries.fetch_add(1, Ordering::Relaxed);
+            self.attempt(task, part, number)
+        };
+        let found = |fault, record: &[u8]| rejects.push_failed(&fault, record);
+        match search.run(&prepared.input, ended, attempt, found)? {
+            Ok(output) => self.printed(prepared, output, Some(rejects)),
+            Err(ended) if ended.how == How::Stopped => Err(Error::incomplete("stopped").into()),
+            Err(ended) => Err(self.failure(task, number, ended)),
+        }
+    }
+
+    fn is_well(&self, how: How) -> bool {
+        matches!(how, How::Status(status) if self.plan.ok_exit.contains(&status))
+    }
+
+    fn spool(&self) -> Spool {
+        Spool::new(Vec::new(), self.budget.task, self.plan.folder)
+    }
+
+    /// Runs the command once. What it said at its end is passed on where it ended well.
+    fn attempt(&self, task: u64, input: &Spool, number: u32) -> Result<Ended> {
         let attempt = Attempt {
             command: self.plan.command,
-            input: &prepared.input,
+            input,
             task,
             number,
             timeout: self.plan.timeout,
@@ -165,34 +207,90 @@ impl Slot<'_> {
             prefix: self.prefix(task, number),
             pass_on: self.plan.pass_on,
         };
-        attempt.run(Spool::new(self.handover.memory(), self.budget.task, self.plan.folder))
+        let output = Spool::new(self.handover.memory(), self.budget.task, self.plan.folder);
+        let ended = attempt.run(output)?;
+        if self.is_well(ended.how) {
+            ended.last_words.pass_on(&self.prefix(task, number), self.plan.pass_on);
+        }
+        if !ended.killed.is_empty() {
+            let killed = ended.killed.join(", ");
+            let what = "killed what the command left behind with its output open";
+            self.say(task, number, &format!("{what}: {killed}"));
+        }
+        Ok(ended)
     }
 
-    fn printed(&self, prepared: &Prepared, output: Spool) -> Result<Printed> {
+    fn printed(
+        &self,
+        prepared: &Prepared,
+        output: Spool,
+        rejects: Option<Rejects>,
+    ) -> std::result::Result<Product, Failure> {
         self.tally.spilled.fetch_add(output.spilled(), Ordering::Relaxed);
         let unchanged = output.in_memory().is_some_and(|o| Some(o) == prepared.input.in_memory());
         if unchanged && self.plan.form == Form::Records {
             // The input was checked.
-            return Ok(Printed::Records(output, prepared.records));
+            return Ok(Product::Here(Printed::Records(output, prepared.records), rejects));
         }
         let spare = || Spool::new(self.handover.memory(), self.budget.task, self.plan.folder);
         let mut printed = self
             .plan
             .form
             .look(output, self.plan.max_record, spare, |memory| self.handover.give(memory))?;
+        if let Printed::Flawed(spool) = &printed
+            && self.plan.bad.is_strict()
+        {
+            let (spool, records) = self.sound(prepared.task, spool)?;
+            printed = Printed::Records(spool, records);
+        }
         let (Printed::Records(spool, _) | Printed::Flawed(spool)) = &mut printed;
         if let Some(memory) = spool.shrink() {
             self.handover.give(memory);
         }
-        Ok(printed)
+        Ok(Product::Here(printed, rejects))
+    }
+
+    /// The sound records of what a command printed, the others judged.
+    pub(super) fn sound(
+        &self,
+        task: u64,
+        printed: &Spool,
+    ) -> std::result::Result<(Spool, u64), Failure> {
+        let plan = self.plan;
+        let place = format!("task {task}: output of {}", plan.command.shown());
+        let named = (place.as_str(), plan.plain_lines);
+        let sound = plan.form.rewrite(printed, named, plan.max_record, plan.bad, self.spool());
+        sound.map_err(|error| Failure { by_command: true, ..error.into() })
     }
 
     fn failure(&self, task: u64, attempts: u32, ended: Ended) -> Failure {
+        self.tell_last(task, &self.prefix(task, attempts), &ended.last_words);
         let kind = if ended.how == How::Timeout { Kind::Timeout } else { Kind::Command };
         let tries = if attempts > 1 { format!(" ({attempts} attempts)") } else { String::new() };
         let text = format!("task {task}: {}: {}{tries}", self.plan.command.shown(), ended.how);
-        let error = Error::new(kind, text);
-        Failure { error, by_command: true, last_words: ended.last_words }
+        Failure { by_command: true, ..Error::new(kind, text).into() }
+    }
+
+    /// Passes on the last words of a command that failed, unless they were heard before.
+    pub(super) fn tell(&self, prefix: &str, words: &LastWords) {
+        if !words.lines.is_empty() && self.tally.heard.is_new(&words.lines) {
+            words.pass_on(prefix, self.plan.pass_on);
+        }
+    }
+
+    /// The same, where the task has failed for good.
+    pub(super) fn tell_last(&self, task: u64, prefix: &str, words: &LastWords) {
+        if self.handover.wanted(task) && self.tally.heard.is_unheard(&words.lines) {
+            words.pass_on(prefix, self.plan.pass_on);
+        }
+    }
+
+    /// What stands before a line about a task on `host`.
+    pub(super) fn prefix_on(&self, host: &str, task: u64) -> String {
+        match self.plan.place {
+            Place::Here => self.prefix(task, 1),
+            Place::Hosts(_) => format!("{}: {}: task {task}: ", self.plan.tool, shown(host)),
+        }
     }
 
     pub(super) fn prefix(&self, task: u64, attempt: u32) -> String {
@@ -218,7 +316,7 @@ impl Drop for Duty<'_> {
     fn drop(&mut self) {
         let error = Error::incomplete(format!("task {}: internal error", self.task));
         let result = Err(error.into());
-        let (task, lines, rejects) = (self.task, (0, 0), Vec::new());
-        self.handover.finish(Outcome { task, lines, rejects, result });
+        let (task, rejects) = (self.task, Vec::new());
+        self.handover.finish(Outcome { task, rejects, result });
     }
 }

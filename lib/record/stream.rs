@@ -144,6 +144,8 @@ pub struct Summary {
     pub bytes_out: u64,
     /// Bad records that `--bad` let pass by.
     pub bad: u64,
+    /// Records that a command failed on, which `--failed` let pass by.
+    pub failed: u64,
     /// Records without the key that `--missing=skip` let pass by.
     pub missing: u64,
     /// Records that lack an operand, which `--missing=skip` left out of the results.

@@ -2,17 +2,17 @@
 
 pub mod hosts;
 
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::engine::quarantine::Quarantine;
 use crate::engine::{self, Cut, Form, Piece, Place, Plan};
 use crate::error::Result;
 use crate::record::bad::Bad;
 use crate::record::block::Blocks;
 use crate::record::stream::{Facts, Input, Output, Summary};
-use crate::worker::{Command, Spool, quote};
+use crate::worker::{Command, Spool};
 
 /// What `mc-map` is to do.
 pub struct Options {
@@ -40,9 +40,17 @@ pub struct Options {
     pub memory: usize,
     /// Where temporary files are made.
     pub directory: PathBuf,
-    /// The file that is the input, where it is one.
-    pub input_path: Option<PathBuf>,
+    /// What becomes of the records that the command fails on.
+    pub failed: Arc<Quarantine>,
+    /// What is said of output that is no JSON and looks like plain lines.
+    pub plain_lines: &'static str,
+    /// Where the input is kept on which the command failed.
+    pub kept: Option<PathBuf>,
 }
+
+/// What helps where plain lines are printed and no JSON.
+pub const PLAIN_LINES: &str =
+    " (for plain lines say -t, where records are strings, or -c '... | jq -R .')";
 
 /// What one process of the command gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,8 +75,7 @@ pub fn run(
     pass_on: &(dyn Fn(&str) + Sync),
 ) -> Result<Summary> {
     output.declare(&Facts::default())?;
-    let by_hand = |first, count| by_hand(options, first, count);
-    let plan = plan(options, tool, Place::Here, input.name(), &by_hand, pass_on);
+    let plan = plan(options, tool, Place::Here, input.name(), pass_on);
     work(options, &plan, input, output)
 }
 
@@ -77,7 +84,6 @@ fn plan<'a>(
     tool: &'a str,
     place: Place<'a>,
     input_name: &str,
-    by_hand: &'a (dyn Fn(u64, u64) -> String + Sync),
     pass_on: &'a (dyn Fn(&str) + Sync),
 ) -> Plan<'a> {
     Plan {
@@ -95,7 +101,9 @@ fn plan<'a>(
         max_record: options.max_record,
         bad: &options.bad,
         input_name: input_name.to_string(),
-        by_hand,
+        failed: &options.failed,
+        plain_lines: options.plain_lines,
+        kept: options.kept.as_deref(),
         pass_on,
     }
 }
@@ -118,26 +126,6 @@ fn work(
             engine::run(plan, cut, output)
         }
     }
-}
-
-/// A shell line that gives the command the same lines again.
-fn by_hand(options: &Options, first: u64, count: u64) -> String {
-    let last = first.saturating_add(count).saturating_sub(1);
-    let script = quote::word(OsStr::new(&format!("{first},{last}p;{last}q")));
-    let whole = options.per == Per::Shard || count == 0;
-    let source = match (&options.input_path, whole) {
-        (Some(path), true) => format!("cat {}", quoted(path)),
-        (Some(path), false) => format!("sed -n {script} {}", quoted(path)),
-        (None, true) => "... ".to_string(),
-        (None, false) => format!("... | sed -n {script}"),
-    };
-    let text = if options.form == Form::Text { " | jq -r ." } else { "" };
-    format!("{}{text} | {}", source.trim_end(), options.command.shown())
-}
-
-/// A path that no program takes for an option.
-fn quoted(path: &Path) -> String {
-    quote::word(path.as_os_str())
 }
 
 /// Cuts a stream into blocks of whole records.
@@ -164,9 +152,8 @@ struct ShardCut<I> {
 impl<I: Input + 'static> Cut for ShardCut<I> {
     fn next(&mut self, size: usize, mut buffer: Vec<u8>) -> Result<Option<Piece>> {
         let Some(mut input) = self.spool.take() else { return Ok(None) };
-        let (mut line_count, mut records) = (0, 0);
+        let mut records = 0;
         while let Some(block) = self.blocks.next(size, buffer, &self.bad)? {
-            line_count += block.line_count;
             let fed = self.form.feed(block, self.blocks.name(), drop);
             records += fed.records;
             for (error, text) in fed.rejects {
@@ -175,46 +162,6 @@ impl<I: Input + 'static> Cut for ShardCut<I> {
             input.push(&fed.bytes)?;
             buffer = fed.bytes;
         }
-        Ok(Some(Piece::Ready { input, lines: (1, line_count), records }))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::record::bad::Policy;
-
-    fn hand(per: Per, form: Form, path: Option<&str>) -> String {
-        let options = Options {
-            command: Command::shell("jq -c '.x'".into(), &[0], None).unwrap(),
-            form,
-            per,
-            slots: 1,
-            block: None,
-            ok_exit: vec![0],
-            retries: 1,
-            timeout: None,
-            bad: Arc::new(Bad::new(Policy::Fail).unwrap()),
-            max_record: 1 << 20,
-            memory: 1 << 20,
-            directory: "/tmp".into(),
-            input_path: path.map(PathBuf::from),
-        };
-        by_hand(&options, 1201, 1200)
-    }
-
-    #[test]
-    fn a_block_can_be_run_by_hand() {
-        let command = "bash -c 'jq -c '\\''.x'\\'''";
-        assert_eq!(
-            hand(Per::Block, Form::Records, Some("/data/my file")),
-            format!("sed -n '1201,2400p;2400q' '/data/my file' | {command}")
-        );
-        assert_eq!(
-            hand(Per::Block, Form::Text, None),
-            format!("... | sed -n '1201,2400p;2400q' | jq -r . | {command}")
-        );
-        assert_eq!(hand(Per::Shard, Form::Records, None), format!("... | {command}"));
-        assert_eq!(hand(Per::Shard, Form::Records, Some("/a")), format!("cat /a | {command}"));
+        Ok(Some(Piece::Ready { input, records }))
     }
 }

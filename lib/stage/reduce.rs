@@ -1,11 +1,11 @@
 //! `mc-reduce`: results per group of a stream that is in key order, by ops or by a command.
 
-use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::aggregate::Op;
+use crate::engine::quarantine::Quarantine;
 use crate::engine::{self, Cut, Form, Piece, Place, Plan, exchange};
 use crate::error::{Error, Result};
 use crate::keyed::group::Grouping;
@@ -16,7 +16,7 @@ use crate::record::block::{Block, Blocks, flaw_error};
 use crate::record::key::{Fault, Keyer, Keys, Missing};
 use crate::record::stream::{Facts, Input, Output, Summary};
 use crate::wire::exchange as wire;
-use crate::worker::{Command, Given, Spool, quote};
+use crate::worker::{Command, Given, Spool};
 
 /// What `mc-reduce` is to do.
 pub struct Options {
@@ -67,9 +67,12 @@ pub struct Running {
     pub retries: u32,
     /// How long an attempt may take.
     pub timeout: Option<Duration>,
-    /// The file that is the input, where it is one.
-    pub input_path: Option<PathBuf>,
+    /// Where the groups are kept on which the command failed.
+    pub kept: Option<PathBuf>,
 }
+
+/// What helps where a command prints plain lines and no JSON.
+pub const PLAIN_LINES: &str = " (make strings of plain lines: -c '... | jq -R .')";
 
 /// Bytes read at first, to learn what the stream is.
 const FIRST_BYTES: usize = 64 << 10;
@@ -205,23 +208,14 @@ fn command(
         max_record: options.limits.max_record,
         bad: &options.bad,
         input_name: cut.blocks.name().to_string(),
-        by_hand: &|first, count| by_hand(running, first, count),
+        failed: &Quarantine::none(),
+        plain_lines: PLAIN_LINES,
+        kept: running.kept.as_deref(),
         pass_on,
     };
     let summary = engine::run(&plan, cut, output)?;
     let read = judge.summary();
     Ok(Summary { records_in: read.records_in, missing: read.missing, ..summary })
-}
-
-/// A shell line that gives the command the same groups again.
-fn by_hand(running: &Running, first: u64, count: u64) -> String {
-    let last = first.saturating_add(count).saturating_sub(1);
-    let script = quote::word(OsStr::new(&format!("{first},{last}p;{last}q")));
-    let command = running.command.shown();
-    match &running.input_path {
-        Some(path) => format!("sed -n {script} {} | {command}", quote::word(path.as_os_str())),
-        None => format!("... | sed -n {script} | {command}"),
-    }
 }
 
 /// Cuts a stream that is in key order into pieces of whole groups.
@@ -241,8 +235,8 @@ struct GroupCut<I> {
     block: Block,
     at: usize,
     number: u64,
-    /// The first record of the next piece, with its line's number.
-    held: Option<(Vec<u8>, u64)>,
+    /// The first record of the next piece.
+    held: Option<Vec<u8>>,
     spool_memory: usize,
     directory: PathBuf,
     started: bool,
@@ -275,8 +269,8 @@ impl<I: Input + 'static> GroupCut<I> {
         }
     }
 
-    /// Goes to the next record that has a key; returns its text and its line's number.
-    fn record(&mut self) -> Result<Option<(std::ops::Range<usize>, u64)>> {
+    /// Goes to the next record that has a key; returns where its text is in the block.
+    fn record(&mut self) -> Result<Option<std::ops::Range<usize>>> {
         loop {
             let Some(line) = self.block.line_at(self.at, self.number) else {
                 let buffer = std::mem::take(&mut self.block.bytes);
@@ -308,7 +302,7 @@ impl<I: Input + 'static> GroupCut<I> {
                 }
                 Ok(()) => {
                     self.started = true;
-                    return Ok(Some((line.at..line.at + line.text.len(), line.number)));
+                    return Ok(Some(line.at..line.at + line.text.len()));
                 }
                 Err(Fault::Flaw(flaw)) => {
                     let error = flaw_error(self.blocks.name(), line, flaw);
@@ -327,28 +321,22 @@ impl<I: Input + 'static> GroupCut<I> {
 impl<I: Input + 'static> Cut for GroupCut<I> {
     fn next(&mut self, size: usize, buffer: Vec<u8>) -> Result<Option<Piece>> {
         let mut input = Spool::new(buffer, self.spool_memory.max(size), &self.directory);
-        let (mut first, mut last, mut records) = (None, 0, 0);
-        if let Some((record, number)) = self.held.take() {
+        let mut records = 0;
+        if let Some(record) = self.held.take() {
             input.push(&record)?;
             input.push(b"\n")?;
-            (first, last, records) = (Some(number), number, 1);
+            records = 1;
         }
-        while let Some((place, number)) = self.record()? {
+        while let Some(place) = self.record()? {
             let record = &self.block.bytes[place];
             if self.key != self.last && input.len() >= size as u64 && records > 0 {
-                self.held = Some((record.to_vec(), number));
+                self.held = Some(record.to_vec());
                 break;
             }
             input.push(record)?;
             input.push(b"\n")?;
-            first = first.or(Some(number));
-            (last, records) = (number, records + 1);
+            records += 1;
         }
-        match first {
-            Some(first) => {
-                Ok(Some(Piece::Ready { input, lines: (first, last + 1 - first), records }))
-            }
-            None => Ok(None),
-        }
+        Ok((records > 0).then_some(Piece::Ready { input, records }))
     }
 }

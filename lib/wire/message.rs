@@ -24,7 +24,7 @@ pub enum Ask {
     /// or `failed`.
     File(File),
     /// A task: its input follows as data, unless it is named here. Replied to with `done`, which
-    /// data comes before where bad records are to be sent, or `failed`.
+    /// data comes before where records that are left out are to be sent, or `failed`.
     Task(Task),
     /// The resources of the host that this one stands for: the matches of a pattern; or, of a file
     /// that is to be cut, its first part and what is left. `expanded` or `failed`.
@@ -103,6 +103,10 @@ pub struct Job {
     pub max_record: u64,
     /// What happens to bad records.
     pub bad: OnBad,
+    /// How many more attempts a record gets that the command fails on, where it is looked for.
+    pub retries: u32,
+    /// What to say of output that is no JSON and looks like plain lines.
+    pub plain_lines: String,
 }
 
 /// What a worker does with bad records: those that a command printed, or that lie in its input.
@@ -150,6 +154,8 @@ pub struct Task {
     pub attempt: u32,
     /// Where its input is.
     pub input: Source,
+    /// Whether the records are to be looked for that the command fails on, and left out, and sent.
+    pub bisect: bool,
 }
 
 /// Where the input of a task is.
@@ -292,6 +298,8 @@ pub struct Failed {
     pub by_command: bool,
     /// The last lines of its standard error.
     pub last_words: Vec<String>,
+    /// How many of them, the first ones, were said already.
+    pub passed: u64,
 }
 
 /// A dataset that is kept.
@@ -351,7 +359,7 @@ impl Failed {
     /// The failure that `error` is, not by a command.
     pub fn of(error: &Error) -> Failed {
         let (code, text) = (error.exit_code(), error.to_string());
-        Failed { code, text, by_command: false, last_words: Vec::new() }
+        Failed { code, text, by_command: false, last_words: Vec::new(), passed: 0 }
     }
 
     /// The failure as an error.
@@ -390,7 +398,7 @@ mod tests {
 
     #[test]
     fn messages_come_back() {
-        let task = Task { job: 1, task: 7, attempt: 2, input: Source::Stream };
+        let task = Task { job: 1, task: 7, attempt: 2, input: Source::Stream, bisect: false };
         for ask in [Ask::Task(task), Ask::Cancel, Ask::Remove("x".into())] {
             assert_eq!(decode::<Ask>(&encode(&ask)).unwrap(), ask);
         }

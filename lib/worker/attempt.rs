@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::worker::children::{ATTEMPT_VARIABLE, Children, TASK_VARIABLE};
 use crate::worker::command::Command;
 use crate::worker::feed::{self, Feed, Flow};
-use crate::worker::relay::Relay;
+use crate::worker::relay::{LastWords, Relay};
 use crate::worker::spool::{READ_BYTES, Spool};
 
 /// How often it is asked whether to stop, and whether the command has ended, at the least.
@@ -73,13 +73,18 @@ impl std::fmt::Display for How {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             How::Status(status) => write!(f, "exit status {status}"),
-            How::Signal(number) => match Signal::try_from(*number) {
-                Ok(signal) => write!(f, "killed by {}", signal.as_str()),
-                Err(_) => write!(f, "killed by signal {number}"),
-            },
+            How::Signal(number) => write!(f, "killed by {}", signal(*number)),
             How::Timeout => f.write_str("killed: it ran longer than --timeout allows"),
             How::Stopped => f.write_str("stopped"),
         }
+    }
+}
+
+/// The name of a signal.
+pub(crate) fn signal(number: i32) -> String {
+    match Signal::try_from(number) {
+        Ok(signal) => signal.as_str().to_string(),
+        Err(_) => format!("signal {number}"),
     }
 }
 
@@ -102,7 +107,7 @@ pub struct Ended {
     /// What it printed.
     pub output: Spool,
     /// The last lines of its standard error.
-    pub last_words: Vec<String>,
+    pub last_words: LastWords,
     /// The processes that kept its output open after its end, and were killed.
     pub killed: Vec<String>,
 }
@@ -259,6 +264,10 @@ impl Running<'_> {
                 continue;
             }
             next_look = Instant::now() + TICK;
+            // What a later attempt says was mostly said before.
+            if self.attempt.number == 1 {
+                relay.pass_on_old();
+            }
             if how.is_none() {
                 how = self.look()?;
                 give_up = how.map(|_| Instant::now() + OUTPUT_GRACE);
@@ -386,8 +395,11 @@ mod tests {
     #[test]
     fn hears_what_a_command_says() {
         let (ended, heard) = attempt("echo one >&2; printf two >&2; exit 1", b"", None);
-        assert_eq!(heard, "p: one\np: two\n");
-        assert_eq!(ended.last_words, ["one", "two"]);
+        assert_eq!(heard, "");
+        assert_eq!(ended.last_words.lines, ["one", "two"]);
+        let line = "echo one >&2; sleep 2; echo two >&2";
+        let (ended, heard) = attempt(line, b"", None);
+        assert_eq!((heard.as_str(), ended.last_words.lines.len()), ("p: one\n", 2));
     }
 
     #[test]

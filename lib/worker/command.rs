@@ -24,7 +24,7 @@ const BASH: &str = "bash";
 const STATUSES: &[u8] = b"PIPESTATUS";
 
 /// A command as the user gave it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Given {
     /// A program and its arguments; none is no command.
     Words(Vec<OsString>),

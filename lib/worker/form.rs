@@ -116,7 +116,8 @@ impl Form {
             }
         }
         if forgiving.count() == 0 {
-            let (records, count) = self.rewrite(&printed, "", max_record, &forgiving, spare())?;
+            let (records, count) =
+                self.rewrite(&printed, ("", ""), max_record, &forgiving, spare())?;
             if forgiving.count() == 0 {
                 give(printed.into_memory());
                 return Ok(Printed::Records(records, count));
@@ -127,14 +128,15 @@ impl Form {
     }
 
     /// Writes the sound records of what a command printed to `to`, and has `bad` judge the others,
-    /// which are said to be from `name`. Gives the spool back, and the number of records.
+    /// which are said to be from `name`, with the word `plain_lines` for those that look like text.
+    /// Gives the spool back, and the number of records.
     ///
     /// # Errors
     /// What `bad` does not let pass, and `Storage`.
     pub(crate) fn rewrite(
         self,
         printed: &Spool,
-        name: &str,
+        (name, plain_lines): (&str, &str),
         max_record: usize,
         bad: &Bad,
         mut to: Spool,
@@ -145,7 +147,11 @@ impl Form {
         while let Some(block) = blocks.next(LOOK_BYTES, buffer, bad)? {
             match self {
                 Form::Records => {
-                    let mut reject = |line: Line<'_>, error: Error| bad.reject(error, line.text);
+                    let mut reject = |line: Line<'_>, error: Error| {
+                        let plain = line.text.len() <= max_record && is_plain(line.text);
+                        let word = if plain { plain_lines } else { "" };
+                        bad.reject(Error::new(error.kind(), format!("{error}{word}")), line.text)
+                    };
                     let (rewritten, count) =
                         tidy(&block.bytes, block.first_line, max_record, name, &mut reject)?;
                     to.push(rewritten.as_ref().unwrap_or(&block.bytes))?;
@@ -165,6 +171,12 @@ impl Form {
         }
         Ok((to, records))
     }
+}
+
+/// Whether a line that is no JSON may be a line of text, and was not meant to be JSON.
+fn is_plain(line: &[u8]) -> bool {
+    let first = line.trim_ascii_start().first();
+    std::str::from_utf8(line).is_ok() && first.is_none_or(|first| !b"{[\"".contains(first))
 }
 
 /// Whether all of `bytes` is sound as it is, and how many records it holds.
@@ -304,9 +316,13 @@ mod tests {
             raw.push(text)?;
             match form.look(raw, 20, spare, drop)? {
                 Printed::Records(spool, count) => Ok((spool, count)),
-                Printed::Flawed(raw) => {
-                    form.rewrite(&raw, "task 1", 20, &Bad::new(policy.clone())?, spare())
-                }
+                Printed::Flawed(raw) => form.rewrite(
+                    &raw,
+                    ("task 1", " (text?)"),
+                    20,
+                    &Bad::new(policy.clone())?,
+                    spare(),
+                ),
             }
             .map(|(spool, count)| {
                 let mut bytes = Vec::new();
@@ -366,6 +382,16 @@ mod tests {
             assert!(error.to_string().starts_with(place), "{error}");
             let (kept, count) = printed(Form::Records, text, Policy::Skip).unwrap();
             assert!(kept.starts_with("1\n") && count == kept.lines().count() as u64, "{kept}");
+        }
+    }
+
+    #[test]
+    fn plain_lines_are_told_from_broken_json() {
+        let said =
+            |text: &[u8]| printed(Form::Records, text, Policy::Fail).unwrap_err().to_string();
+        assert!(said(b"tea\n").ends_with(" (text?)") && said(b"1 2\n").ends_with(" (text?)"));
+        for json in [b"{'a': 1}\n".as_slice(), b"[1,\n", b"\"a\n", b"\xff\n", &[b'1'; 30]] {
+            assert!(!said(json).contains("text?"), "{}", said(json));
         }
     }
 

@@ -22,9 +22,11 @@ use crate::wire::flow::Debt;
 use crate::wire::frame::broken;
 use crate::wire::message::{self, Done, Failed, Fetch, OnBad, Resource, Source, Task};
 use crate::worker::attempt::{Attempt, Ended, How};
+use crate::worker::bisect::{self, Search};
 use crate::worker::command::{Command, Given};
 use crate::worker::form::{Form, Printed};
 use crate::worker::rejects::Rejects;
+use crate::worker::relay::LastWords;
 use crate::worker::resource;
 use crate::worker::serve::{Refusal, Shared};
 use crate::worker::shard_file;
@@ -138,8 +140,8 @@ impl Jobs {
         Ok(())
     }
 
-    /// Runs a task on `input`, or on the shard that it names. Bad records that are to be sent are
-    /// added to `rejects`.
+    /// Runs a task on `input`, or on the shard that it names. Records that are left out, and are to
+    /// be sent, are added to `rejects`.
     pub(crate) fn run(
         &self,
         shared: &Arc<Shared>,
@@ -154,7 +156,7 @@ impl Jobs {
         };
         let stopped = || stop.load(Ordering::SeqCst) || shared.ending.load(Ordering::SeqCst);
         let bad = Arc::new(bad(&job, rejects)?);
-        let work = Work { shared, job: &job, task, stopped: &stopped, bad };
+        let work = Work { shared, job: &job, task, stopped: &stopped, bad, rejects };
         let input = match (input, &task.input) {
             (Some(input), _) => input,
             (None, Source::Shard(shard, contents)) => work.shard(shard, contents)?,
@@ -190,6 +192,7 @@ struct Work<'a> {
     task: &'a Task,
     stopped: &'a dyn Fn() -> bool,
     bad: Arc<Bad>,
+    rejects: &'a Mutex<Rejects>,
 }
 
 impl Work<'_> {
@@ -267,13 +270,7 @@ impl Work<'_> {
         if let Some(store) = &self.shared.store {
             command = command.setting(runtime_dir::VARIABLE, store.runtime().into());
         }
-        let ended = self.attempt(&command, &input)?;
-        match ended.how {
-            How::Stopped => return Err(Error::incomplete("stopped").into()),
-            How::Status(status) if self.job.ok_exit.contains(&status) => (),
-            how => return Err(self.failed(&command, how, ended.last_words)),
-        }
-        let output = ended.output;
+        let output = self.output(&command, &input)?;
         let unchanged = output.in_memory().is_some_and(|bytes| Some(bytes) == input.in_memory());
         if unchanged && self.form() == Form::Records {
             return Ok(output);
@@ -284,7 +281,8 @@ impl Work<'_> {
             Printed::Flawed(printed) => {
                 let name = format!("task {}: output of {}", self.task.task, command.shown());
                 let (max, spool) = (self.max_record(), self.spool());
-                let records = self.form().rewrite(&printed, &name, max, &self.bad, spool);
+                let named = (name.as_str(), self.job.plain_lines.as_str());
+                let records = self.form().rewrite(&printed, named, max, &self.bad, spool);
                 records
                     .map(|(records, _)| records)
                     .map_err(|error| Refusal(Failed { by_command: true, ..Failed::of(&error) }))
@@ -292,8 +290,39 @@ impl Work<'_> {
         }
     }
 
-    fn attempt(&self, command: &Command, input: &Spool) -> Result<Ended> {
-        let (task, number) = (self.task.task, self.task.attempt);
+    /// What the command prints once all went well, but for records that it fails on, where these
+    /// are to be left out.
+    fn output(&self, command: &Command, input: &Spool) -> std::result::Result<Spool, Refusal> {
+        let is_well = |how| matches!(how, How::Status(s) if self.job.ok_exit.contains(&s));
+        let mut number = self.task.attempt;
+        let mut ended = self.attempt(command, input, number)?;
+        if self.task.bisect && !is_well(ended.how) && bisect::is_fault(ended.how) {
+            let search = Search {
+                form: self.form(),
+                retries: self.job.retries,
+                spare: &|| self.spool(),
+                is_well: &is_well,
+            };
+            let attempt = |part: &Spool| {
+                number = number.saturating_add(1);
+                self.attempt(command, part, number)
+            };
+            let found = |fault, record: &[u8]| lock(self.rejects).push_failed(&fault, record);
+            match search.run(input, ended, attempt, found)? {
+                Ok(output) => return Ok(output),
+                Err(given_up) => ended = given_up,
+            }
+        }
+        match ended.how {
+            How::Stopped => Err(Error::incomplete("stopped").into()),
+            how if is_well(how) => Ok(ended.output),
+            how => Err(self.failed(command, how, ended.last_words)),
+        }
+    }
+
+    /// Runs the command; where it ends well, what it said is passed on.
+    fn attempt(&self, command: &Command, input: &Spool, number: u32) -> Result<Ended> {
+        let task = self.task.task;
         let prefix = match number {
             1 => format!("{}: task {task}: ", self.shared.name),
             _ => format!("{}: task {task}, attempt {number}: ", self.shared.name),
@@ -311,6 +340,9 @@ impl Work<'_> {
             pass_on: &say,
         };
         let ended = attempt.run(self.spool())?;
+        if matches!(ended.how, How::Status(status) if self.job.ok_exit.contains(&status)) {
+            ended.last_words.pass_on(&prefix, &say);
+        }
         if !ended.killed.is_empty() {
             say(&format!(
                 "{prefix}killed what the command left behind with its output open: {}\n",
@@ -320,10 +352,11 @@ impl Work<'_> {
         Ok(ended)
     }
 
-    fn failed(&self, command: &Command, how: How, last_words: Vec<String>) -> Refusal {
+    fn failed(&self, command: &Command, how: How, last_words: LastWords) -> Refusal {
         let kind = if how == How::Timeout { Kind::Timeout } else { Kind::Command };
         let error =
             Error::new(kind, format!("task {}: {}: {how}", self.task.task, command.shown()));
-        Refusal(Failed { by_command: true, last_words, ..Failed::of(&error) })
+        let (last_words, passed) = (last_words.lines, last_words.passed as u64);
+        Refusal(Failed { by_command: true, last_words, passed, ..Failed::of(&error) })
     }
 }

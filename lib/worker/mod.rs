@@ -7,6 +7,7 @@
 
 pub mod attempt;
 pub mod base;
+pub mod bisect;
 pub mod children;
 pub mod command;
 mod exchange;
@@ -29,6 +30,7 @@ pub mod spool;
 pub mod store;
 
 pub use attempt::{Attempt, Ended, How};
+pub use bisect::Fault;
 pub use children::Children;
 pub use command::{Command, Given};
 pub use form::Form;

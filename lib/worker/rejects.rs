@@ -1,17 +1,31 @@
-//! Bad records on their way to whoever judges them: what is wrong with each, and its text.
+//! Records that were left out, on their way to whoever judges them: why each was, and its text.
 //!
-//! They lie in a spool, one behind the other: the lengths of the reason and of the text, 8 bytes
-//! each, little endian, and then both. Nothing is judged or counted here.
+//! They lie in a spool, one behind the other: a byte for what it is, the lengths of the reason and
+//! of the text, 8 bytes each, little endian, and then both. Nothing is judged or counted here.
 
 use crate::error::{Error, Result};
 use crate::wire::frame::broken;
+use crate::worker::bisect::Fault;
 use crate::worker::spool::{Reading, Spool};
 
 /// The longest reason, and the longest text, that are taken from another machine.
 const REASON_MAX: u64 = 1 << 20;
 const TEXT_MAX: u64 = 1 << 30;
 
-/// Bad records, in the order in which they were found.
+/// The byte of a bad record, and that of one that a command failed on, whose reason is JSON.
+const BAD: u8 = 0;
+const FAILED: u8 = 1;
+
+/// Why a record was left out.
+#[derive(Debug)]
+pub enum Reason {
+    /// It is no record, or one of the wrong kind.
+    Bad(Error),
+    /// The command failed on it.
+    Failed(Fault),
+}
+
+/// Records that were left out, in the order in which they were found.
 #[derive(Debug)]
 pub struct Rejects(Spool);
 
@@ -21,11 +35,25 @@ impl Rejects {
         Rejects(spool)
     }
 
-    /// Adds one.
+    /// Adds a bad record.
     ///
     /// # Errors
     /// `Storage` when there is no room for it.
     pub fn push(&mut self, reason: &str, text: &[u8]) -> Result<()> {
+        self.add(BAD, reason, text)
+    }
+
+    /// Adds a record that the command failed on.
+    ///
+    /// # Errors
+    /// `Storage` when there is no room for it.
+    pub fn push_failed(&mut self, fault: &Fault, record: &[u8]) -> Result<()> {
+        // Strings and numbers with names: nothing that could fail.
+        self.add(FAILED, &serde_json::to_string(fault).unwrap_or_default(), record)
+    }
+
+    fn add(&mut self, what: u8, reason: &str, text: &[u8]) -> Result<()> {
+        self.0.push(&[what])?;
         self.0.push(&(reason.len() as u64).to_le_bytes())?;
         self.0.push(&(text.len() as u64).to_le_bytes())?;
         self.0.push(reason.as_bytes())?;
@@ -44,21 +72,31 @@ impl Rejects {
     ///
     /// # Errors
     /// What `judge` says, `Storage`, and `Incomplete` for bytes that were never pushed.
-    pub fn each(&self, mut judge: impl FnMut(Error, &[u8]) -> Result<()>) -> Result<()> {
+    pub fn each(&self, mut judge: impl FnMut(Reason, &[u8]) -> Result<()>) -> Result<()> {
         let (mut reading, mut left) = (self.0.read(), self.0.len());
-        let (mut lengths, mut reason, mut text) = ([0; 16], Vec::new(), Vec::new());
+        let (mut what, mut lengths) = ([0; 1], [0; 16]);
+        let (mut reason, mut text) = (Vec::new(), Vec::new());
         while left > 0 {
+            take(&mut reading, &mut left, &mut what)?;
             take(&mut reading, &mut left, &mut lengths)?;
             let word = u128::from_le_bytes(lengths);
             let (reason_length, text_length) = (word as u64, (word >> 64) as u64);
             if reason_length > REASON_MAX.min(left) || text_length > TEXT_MAX.min(left) {
-                return Err(broken("bad records that are too long"));
+                return Err(broken("records that are too long"));
             }
             reason.resize(reason_length as usize, 0);
             take(&mut reading, &mut left, &mut reason)?;
             text.resize(text_length as usize, 0);
             take(&mut reading, &mut left, &mut text)?;
-            judge(Error::input(String::from_utf8_lossy(&reason)), &text)?;
+            let reason = match what {
+                [BAD] => Reason::Bad(Error::input(String::from_utf8_lossy(&reason))),
+                [FAILED] => Reason::Failed(
+                    serde_json::from_slice(&reason)
+                        .map_err(|_| broken("a failure of a command that is none"))?,
+                ),
+                _ => return Err(broken("records that were left out for no reason")),
+            };
+            judge(reason, &text)?;
         }
         Ok(())
     }
@@ -80,7 +118,7 @@ fn take(reading: &mut Reading<'_>, left: &mut u64, mut part: &mut [u8]) -> Resul
         let next = reading.chunk()?;
         let count = next.len().min(part.len());
         if count == 0 {
-            return Err(broken("bad records that end early"));
+            return Err(broken("records that end early"));
         }
         part[..count].copy_from_slice(&next[..count]);
         part = &mut part[count..];
@@ -102,8 +140,12 @@ mod tests {
 
     fn all(rejects: &Rejects) -> Result<Vec<(String, Vec<u8>)>> {
         let mut all = Vec::new();
-        rejects.each(|error, text| {
-            all.push((error.to_string(), text.to_vec()));
+        rejects.each(|reason, text| {
+            let reason = match reason {
+                Reason::Bad(error) => error.to_string(),
+                Reason::Failed(fault) => fault.stderr.concat(),
+            };
+            all.push((reason, text.to_vec()));
             Ok(())
         })?;
         Ok(all)
@@ -115,7 +157,12 @@ mod tests {
             (0..300).map(|n| (format!("line {n}"), vec![n as u8; n * 97 % 5000])).collect();
         for limit in [0, 100_000, usize::MAX] {
             let (mut here, mut there) = (rejects(limit), rejects(limit));
-            expected.iter().for_each(|(why, text)| here.push(why, text).unwrap());
+            for (n, (why, text)) in expected.iter().enumerate() {
+                let fault = Fault { stderr: vec![why.clone()], ..Fault::default() };
+                let pushed =
+                    if n % 2 == 0 { here.push(why, text) } else { here.push_failed(&fault, text) };
+                pushed.unwrap();
+            }
             here.bytes()
                 .pour(|bytes| bytes.chunks(999).try_for_each(|c| there.arrived(c)))
                 .unwrap();

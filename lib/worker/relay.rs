@@ -1,12 +1,49 @@
 //! What a command says on its standard error, passed on by whole lines with a name in front.
+//!
+//! The last lines are held back a while, for what a command says at its end is mostly why it
+//! failed: that is for whoever judges the failure to say, who knows whether it was said before.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 /// The longest line that is passed on; the rest of a longer one is dropped.
 pub const LINE_BYTES: usize = 4096;
 
-/// How many of the last lines are kept for the message about a failure.
-pub const LAST_LINES: usize = 10;
+/// How many of the last lines are kept, and how many bytes of them, at the most.
+pub const LAST_LINES: usize = 100;
+const LAST_BYTES: usize = 64 * 1024;
+
+/// How long a line is held back while the command runs.
+const HELD_FOR: Duration = Duration::from_secs(1);
+
+/// The last lines of a command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LastWords {
+    /// The lines.
+    pub lines: Vec<String>,
+    /// How many of them, the first ones, were passed on already.
+    pub passed: usize,
+}
+
+impl LastWords {
+    /// Passes on at once what was not yet, each line with `prefix` in front.
+    pub fn pass_on(&self, prefix: &str, to: &(dyn Fn(&str) + Sync)) {
+        pass_on(prefix, self.lines.get(self.passed..).unwrap_or_default(), to);
+    }
+}
+
+/// Passes `lines` on at once, each with `prefix` in front. They may be another machine's.
+pub fn pass_on(prefix: &str, lines: &[String], to: &(dyn Fn(&str) + Sync)) {
+    let mut all = String::new();
+    for line in lines {
+        all.push_str(prefix);
+        push_harmless(&mut all, line.as_bytes());
+        all.push('\n');
+    }
+    if !all.is_empty() {
+        to(&all);
+    }
+}
 
 /// Cuts what it is given into lines, makes them harmless, and passes them on.
 pub struct Relay<'a> {
@@ -15,83 +52,106 @@ pub struct Relay<'a> {
     line: Vec<u8>,
     /// Whether that line is over the limit, its rest dropped.
     over: bool,
-    last: VecDeque<String>,
-    /// Whole lines, to be passed on at once.
-    batch: String,
-    pass_on: &'a (dyn Fn(&str) + Sync),
+    /// The last lines, with the time at which they came, their bytes, and how many of them were
+    /// passed on.
+    last: VecDeque<(Instant, String)>,
+    bytes: usize,
+    passed: usize,
+    /// When what is cut into lines now came.
+    now: Instant,
+    to: &'a (dyn Fn(&str) + Sync),
 }
 
 impl<'a> Relay<'a> {
-    /// To put `prefix` before each line and hand whole lines, several at once, to `pass_on`.
-    pub fn new(prefix: String, pass_on: &'a (dyn Fn(&str) + Sync)) -> Relay<'a> {
+    /// To put `prefix` before each line and hand whole lines, several at once, to `to`.
+    pub fn new(prefix: String, to: &'a (dyn Fn(&str) + Sync)) -> Relay<'a> {
         Relay {
             prefix,
             line: Vec::new(),
             over: false,
             last: VecDeque::new(),
-            batch: String::new(),
-            pass_on,
+            bytes: 0,
+            passed: 0,
+            now: Instant::now(),
+            to,
         }
     }
 
-    /// Takes what was said next.
+    /// Takes what was said next. What is more than the last lines is passed on.
     pub fn push(&mut self, mut said: &[u8]) {
+        self.now = Instant::now();
         while let Some(end) = memchr::memchr(b'\n', said) {
             if self.line.is_empty() && !self.over && end <= LINE_BYTES {
-                self.pass(&said[..end], false);
+                self.keep(&said[..end], false);
             } else {
-                self.hold(&said[..end]);
-                self.pass_held();
+                self.begin(&said[..end]);
+                self.end();
             }
             said = &said[end + 1..];
         }
-        self.hold(said);
-        self.hand_over();
+        self.begin(said);
+        let (mut lines, mut bytes) = (self.last.len(), self.bytes);
+        let is_over = |(_, line): &&(Instant, String)| {
+            let over = lines > LAST_LINES || bytes > LAST_BYTES;
+            (lines, bytes) = (lines - 1, bytes - line.len());
+            over
+        };
+        let over = self.last.iter().take_while(is_over).count();
+        self.pass_on(over);
+        self.bytes -= self.last.drain(..over).map(|(_, line)| line.len()).sum::<usize>();
+        self.passed -= over;
     }
 
-    /// Passes a last line without an end on, and gives the last lines back.
-    pub fn finish(mut self) -> Vec<String> {
+    /// Passes on what was said a while ago, for the command still runs.
+    pub fn pass_on_old(&mut self) {
+        let is_old = |(came, _): &&(Instant, String)| came.elapsed() >= HELD_FOR;
+        self.pass_on(self.last.iter().take_while(is_old).count());
+    }
+
+    /// The last lines, one without an end among them.
+    pub fn finish(mut self) -> LastWords {
         if !self.line.is_empty() {
-            self.pass_held();
-            self.hand_over();
+            self.end();
         }
-        self.last.into()
+        let lines = self.last.into_iter().map(|(_, line)| line).collect();
+        LastWords { lines, passed: self.passed }
     }
 
-    fn hold(&mut self, part: &[u8]) {
+    fn begin(&mut self, part: &[u8]) {
         let room = LINE_BYTES - self.line.len();
         self.line.extend_from_slice(&part[..part.len().min(room)]);
         self.over |= part.len() > room;
     }
 
-    fn pass_held(&mut self) {
+    fn end(&mut self) {
         let line = std::mem::take(&mut self.line);
-        self.pass(&line, self.over);
+        self.keep(&line, self.over);
         self.over = false;
         self.line = line;
         self.line.clear();
     }
 
-    fn pass(&mut self, line: &[u8], over: bool) {
+    fn keep(&mut self, line: &[u8], over: bool) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let reuse = if self.last.len() == LAST_LINES { self.last.pop_front() } else { None };
-        let mut text = reuse.unwrap_or_default();
-        text.clear();
+        let mut text = String::new();
         push_harmless(&mut text, line);
         if over {
             text.push_str("...");
         }
-        self.batch.push_str(&self.prefix);
-        self.batch.push_str(&text);
-        self.batch.push('\n');
-        self.last.push_back(text);
+        self.bytes += text.len();
+        self.last.push_back((self.now, text));
     }
 
-    fn hand_over(&mut self) {
-        if !self.batch.is_empty() {
-            (self.pass_on)(&self.batch);
-            self.batch.clear();
+    /// Passes on the first `count` lines, but for those that were already.
+    fn pass_on(&mut self, count: usize) {
+        let mut all = String::new();
+        for (_, line) in self.last.range(self.passed.min(count)..count) {
+            all.extend([self.prefix.as_str(), line, "\n"]);
         }
+        if !all.is_empty() {
+            (self.to)(&all);
+        }
+        self.passed = self.passed.max(count);
     }
 }
 
@@ -121,15 +181,17 @@ mod tests {
     use super::*;
     use std::sync::Mutex;
 
+    /// What was passed on, the last words in the end, and how many of these only then.
     fn relayed(parts: &[&[u8]]) -> (String, Vec<String>) {
         let heard = Mutex::new(String::new());
-        let pass_on = |lines: &str| heard.lock().unwrap().push_str(lines);
-        let mut relay = Relay::new("p: ".into(), &pass_on);
+        let hear = |lines: &str| heard.lock().unwrap().push_str(lines);
+        let mut relay = Relay::new("p: ".into(), &hear);
         for part in parts {
             relay.push(part);
         }
         let last = relay.finish();
-        (heard.into_inner().unwrap(), last)
+        last.pass_on("p: ", &hear);
+        (heard.into_inner().unwrap(), last.lines)
     }
 
     #[test]
@@ -143,6 +205,10 @@ mod tests {
     fn nothing_commands_the_terminal() {
         let (heard, _) = relayed(&[b"a\tb\x1b[31m\x07 \xff\xc2\x85 \xc3\xa9\n"]);
         assert_eq!(heard, "p: a\tb\\x1b[31m\\x07 \\xff\\x85 é\n");
+        let heard = Mutex::new(String::new());
+        let hear = |lines: &str| heard.lock().unwrap().push_str(lines);
+        pass_on("p: ", &["a\x1b[2J\nb".into()], &hear);
+        assert_eq!(heard.into_inner().unwrap(), "p: a\\x1b[2J\\x0ab\n");
     }
 
     #[test]
@@ -151,9 +217,30 @@ mod tests {
         let (heard, _) = relayed(&[&long, &long, b"\nnext\n"]);
         let want = format!("p: {}...\np: next\n", "x".repeat(LINE_BYTES));
         assert_eq!(heard, want);
-        let many = (0..100).map(|n| format!("{n}\n")).collect::<String>();
-        let (_, last) = relayed(&[many.as_bytes()]);
+        let many = (0..1000).map(|n| format!("{n}\n")).collect::<String>();
+        let (heard, last) = relayed(&[many.as_bytes()]);
+        assert_eq!(heard.lines().count(), 1000);
         assert_eq!(last.len(), LAST_LINES);
-        assert_eq!((last[0].as_str(), last[9].as_str()), ("90", "99"));
+        assert_eq!((last[0].as_str(), last[99].as_str()), ("900", "999"));
+        let wide = [vec![b'x'; LINE_BYTES], vec![b'\n']].concat().repeat(50);
+        let (heard, last) = relayed(&[&wide]);
+        assert_eq!((heard.lines().count(), last.len()), (50, LAST_BYTES / LINE_BYTES));
+    }
+
+    #[test]
+    fn what_is_old_is_not_held_back() {
+        let heard = Mutex::new(String::new());
+        let hear = |lines: &str| heard.lock().unwrap().push_str(lines);
+        let mut relay = Relay::new("p: ".into(), &hear);
+        relay.push(b"old\n");
+        relay.last[0].0 -= HELD_FOR;
+        relay.push(b"new\n");
+        relay.pass_on_old();
+        relay.pass_on_old();
+        assert_eq!(heard.lock().unwrap().as_str(), "p: old\n");
+        let last = relay.finish();
+        assert_eq!((last.lines.as_slice(), last.passed), (&["old".into(), "new".into()][..], 1));
+        last.pass_on("p: ", &hear);
+        assert_eq!(heard.lock().unwrap().as_str(), "p: old\np: new\n");
     }
 }

@@ -359,7 +359,7 @@ impl Session {
         }
     }
 
-    /// Runs a task; the bad records that are for the tool to judge go before the reply.
+    /// Runs a task; the records left out that are for the tool to judge go before the reply.
     fn start_task(&self, request: u32, task: Task, input: Option<Result<Spool>>) -> Result<()> {
         self.shared.outbox.open(request);
         let rejects = Arc::new(Mutex::new(Rejects::new(self.spool().0)));

@@ -8,9 +8,29 @@ use super::numbers;
 fn output_is_checked_and_the_place_named() {
     let call = mc("map").args(["-c", "echo 1; echo '{\"a\":}'"]).stdin("0\n").stdout("");
     let place = "task 1: output of bash -c 'echo 1; echo '\\''{\"a\":}'\\''': line 2, byte 6:";
-    call.stderr_has("by hand: ").fails_with(3, place);
+    call.stderr_has("by hand: bash -c ").fails_with(3, place);
     mc("map").args(["printf", "\\377\\n"]).stdin("0\n").fails_with(3, "not UTF-8");
     mc("map").args(["printf", "a\\033\\n"]).stdin("0\n").fails_with(3, "\\u{1b}");
+}
+
+#[test]
+fn plain_lines_are_told_how_to_become_records() {
+    let words = "\"tea\"\n\"salt\"\n";
+    let call = mc("map").args(["-c", "jq -r ."]).stdin(words);
+    call.fails_with(
+        3,
+        " (for plain lines say -t, where records are strings, or -c '... | jq -R .')",
+    );
+    // Both do what they say, and keep every line.
+    mc("map").args(["-t", "-c", "cat"]).stdin(words).stdout(words).succeeds();
+    mc("map").args(["-c", "jq -r . | jq -R ."]).stdin(words).stdout(words).succeeds();
+    let said =
+        mc("map").args(["-c", "echo \"{'a': 1}\""]).stdin("1\n").stderr_any().fails(3).stderr;
+    assert!(!String::from_utf8(said).unwrap().contains("plain lines"));
+    let call = mc("reduce").args(["-c", "jq -r '.[0]'"]).stdin("[\"tea\",1]\n");
+    call.fails_with(3, " (make strings of plain lines: -c '... | jq -R .')");
+    let script = "echo '\"tea\"' | mc-map -h : -c 'jq -r .' | mc-gather";
+    crate::support::sh("bash", script).stderr_has("for plain lines say -t").fails(4);
 }
 
 #[test]

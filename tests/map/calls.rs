@@ -35,7 +35,8 @@ fn what_is_not_there_yet_is_refused() {
     for option in ["--each", "--kv", "--raw", "--per=record"] {
         mc("map").args([option, "cat"]).fails_with(2, "not in this version yet");
     }
-    mc("map").args(["--ship=x", "cat"]).fails_with(2, "-o and --ship are for hosts");
+    let call = mc("map").args(["--ship=x", "cat"]).stdin("1\n");
+    call.fails_with(2, "-o and --ship are for hosts");
     mc("map").args(["-h", "a;b", "cat"]).fails_with(2, "is no host");
     mc("map").fails_with(2, "no command");
     mc("map")

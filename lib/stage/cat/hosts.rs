@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::cluster::{Connection, Host};
 use crate::engine::fleet::{self, Need};
 use crate::engine::producer::Producer;
+use crate::engine::quarantine::Quarantine;
 use crate::engine::reach::Reach;
 use crate::engine::{self, Cut, Form, HostFile, Hosts, Piece, Place, Plan};
 use crate::error::{Error, Kind, Result};
@@ -89,7 +90,9 @@ pub fn run(
         max_record: options.max_record,
         bad: &options.bad,
         input_name: String::new(),
-        by_hand: &|_, _| String::new(),
+        failed: &Quarantine::none(),
+        plain_lines: "",
+        kept: None,
         pass_on,
     };
     let connections = producer.fleet().connections().cloned().collect();
@@ -106,6 +109,8 @@ fn job(options: &Options<'_>) -> Job {
         number: JOB,
         words: Vec::new(),
         line: false,
+        retries: 0,
+        plain_lines: String::new(),
         text: false,
         ok_exit: Vec::new(),
         timeout_ms: None,

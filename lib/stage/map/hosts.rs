@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use super::{Options, by_hand};
+use super::Options;
 use crate::cluster::Host;
 use crate::engine::consumer::{Consumer, Feed, UPSTREAM_MAX};
 use crate::engine::fleet::{self, Need};
@@ -96,9 +96,8 @@ pub fn run(
         Feed::Records(input) => input.name().to_string(),
         Feed::Shards(_) => "the shards".to_string(),
     };
-    let by_hand = |first, count| by_hand(options, first, count);
     let (tool, place) = (remote.reach.tool, Place::Hosts(&on));
-    let plan = super::plan(options, tool, place, &input_name, &by_hand, pass_on);
+    let plan = super::plan(options, tool, place, &input_name, pass_on);
     let summary = match feed {
         Feed::Records(input) => super::work(options, &plan, input, output)?,
         Feed::Shards(consumer) => {
@@ -134,6 +133,8 @@ fn job(options: &Options, remote: &Remote<'_>) -> Job {
         timeout_ms: options.timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX)),
         max_record: options.max_record as u64,
         bad: OnBad::under(&options.bad),
+        retries: options.retries,
+        plain_lines: options.plain_lines.into(),
     }
 }
 
