@@ -36,7 +36,7 @@ fn failure(ops: &[&str], records: &[&str]) -> String {
     error.to_string()
 }
 
-const ALL: [&str; 13] = [
+const ALL: [&str; 16] = [
     "count:v",
     "sum:v",
     "mean:v",
@@ -45,6 +45,9 @@ const ALL: [&str; 13] = [
     "min:v",
     "maxby:v",
     "top=2:v",
+    "lastby:v",
+    "bottomby=2:v",
+    "sample=2:v",
     "first:v",
     "last:v",
     "ndistinct:v",
@@ -54,12 +57,13 @@ const ALL: [&str; 13] = [
 
 #[test]
 fn groups_without_operands() {
-    let none = r#""v_count":0,"v_sum":null,"v_mean":null,"v_var":null,"v_p50":null,"v_min":null,"v_maxby":null,"v_top2":[],"#;
+    let none = r#""v_count":0,"v_sum":null,"v_mean":null,"v_var":null,"v_p50":null,"v_min":null,"v_maxby":null,"v_top2":[],"v_lastby":null,"v_bottomby2":[],"#;
     let skipped = results(&ALL, Missing::Skip, &["{}", "{\"w\":1}"]);
-    let any = r#""v_first":null,"v_last":null,"v_ndistinct":0,"v_collect":[],"count":2"#;
+    let any =
+        r#""v_sample2":[],"v_first":null,"v_last":null,"v_ndistinct":0,"v_collect":[],"count":2"#;
     assert_eq!(skipped, (format!("{none}{any}"), 2));
     let nulls = results(&ALL, Missing::Null, &["{}", "{\"v\":null}"]);
-    let any = r#""v_first":null,"v_last":null,"v_ndistinct":1,"v_collect":[null,null],"count":2"#;
+    let any = r#""v_sample2":[null,null],"v_first":null,"v_last":null,"v_ndistinct":1,"v_collect":[null,null],"count":2"#;
     assert_eq!(nulls, (format!("{none}{any}"), 0));
 }
 

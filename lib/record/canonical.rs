@@ -55,6 +55,7 @@ impl Kind {
 }
 
 /// Appends the canonical key bytes of a valid value without white space around it.
+#[inline]
 pub fn push_value(out: &mut Vec<u8>, value: &[u8]) {
     push_by(out, value, &AsTheyAre);
 }
@@ -132,6 +133,7 @@ pub(super) fn push_by(out: &mut Vec<u8>, value: &[u8], scalars: &impl Scalars) {
 }
 
 /// Appends the key bytes of a string literal.
+#[inline]
 fn push_string(out: &mut Vec<u8>, literal: &[u8]) {
     match string_bytes(literal) {
         // Only an escape can bring a NUL: a literal holds no raw control character.

@@ -105,6 +105,8 @@ fn push_number(out: &mut Vec<u8>, digits: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn key(text: &str) -> Vec<u8> {
@@ -152,6 +154,23 @@ mod tests {
     fn leading_zeros_count_for_nothing() {
         for (a, b) in [("1.0", "01.000"), ("a", "a0"), ("x007y", "x7y")] {
             assert_eq!(key(a), key(b), "{a} {b}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn no_key_begins_another(
+            a in "([.~0-9aZ-]|\\PC){0,8}",
+            b in "([.~0-9aZ-]|\\PC){0,8}",
+            tail in "[.~0-9aZ-]{0,3}"
+        ) {
+            for (a, b) in [(&a, &b), (&a, &format!("{a}{tail}"))] {
+                let (one, other) = (key(a), key(b));
+                prop_assert!(one == other || !one.starts_with(&other), "{a:?} {b:?}");
+                prop_assert!(one == other || !other.starts_with(&one), "{a:?} {b:?}");
+            }
         }
     }
 }

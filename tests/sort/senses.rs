@@ -188,3 +188,26 @@ fn modifiers_that_contradict_each_other_are_refused() {
     let call = mc("sort").args(["-k", "a:n"]).stdin(rows![{"a": "1.2.3"}]);
     call.stderr_has("line 1: 'a' is not a number: \"1.2.3\"").fails(3);
 }
+
+#[test]
+fn records_that_differ_in_case_are_split_into_one_file() {
+    let dir = dir();
+    let input: String = (0..60)
+        .map(|n| {
+            let name = format!("name{}", n % 20);
+            let name = if n >= 20 { name.to_uppercase() } else { name };
+            format!("{{\"n\":\"{name}\"}}\n")
+        })
+        .collect();
+    let options = ["-n", "4", "--by", "key", "-k", "n:i", "-o", "part-%d.ndjson"];
+    mc("split").args(options).current_dir(dir.path()).stdin(&input).stdout("").succeeds();
+    let mut seen = std::collections::HashMap::new();
+    for part in names(&dir) {
+        for line in std::fs::read_to_string(dir.path().join(&part)).unwrap().lines() {
+            let place = seen.entry(line.to_lowercase()).or_insert_with(|| (part.clone(), 0));
+            assert_eq!(place.0, part, "{line}");
+            place.1 += 1;
+        }
+    }
+    assert!(seen.len() == 20 && seen.values().all(|(_, count)| *count == 3), "{seen:?}");
+}
