@@ -179,7 +179,8 @@ fn a_killed_upstream_is_noticed() {
         let script = format!(
             "{{ sh -c 'echo $$ >pid; exec mc-cat ndjson:in'; }} 2>/dev/null | {{ \
              while ! [ -s pid ]; do sleep 0.01; done; sleep 0.3; \
-             kill -{signal} $(cat pid); kill -{signal} $(cat pid); exec mc-gather; }} >/dev/null"
+             while kill -{signal} $(cat pid) 2>/dev/null; do sleep 0.05; done; exec mc-gather; \
+             }} >/dev/null"
         );
         let dir = dir();
         need("mkfifo", "apt-get install coreutils");

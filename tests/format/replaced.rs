@@ -50,8 +50,9 @@ fn several_outputs_appear_together_however_it_is_interrupted() {
             .spawn()
             .unwrap();
         let parent = Pid::from_raw(split.id() as i32);
-        while !dir.path().join("p000.ndjson").exists() {
-            assert!(split.try_wait().unwrap().is_none(), "it ended without any output");
+        let begun = || dir.path().join("p000.ndjson").exists();
+        while !begun() {
+            assert!(split.try_wait().unwrap().is_none() || begun(), "it ended without any output");
         }
         let (process, signal) = match number % 3 {
             0 => (Some(parent), Signal::SIGTERM),
@@ -63,8 +64,10 @@ fn several_outputs_appear_together_however_it_is_interrupted() {
         }
         interrupted += u32::from(!split.wait().unwrap().success());
         // A child whose parent was killed ends by itself.
-        eventually(|| names(&dir).len() == count + 1);
-        assert!(names(&dir).iter().all(|name| !name.starts_with('.')), "{:?}", names(&dir));
+        eventually(|| {
+            let names = names(&dir);
+            names.len() == count + 1 && names.iter().all(|name| !name.starts_with('.'))
+        });
     }
     println!("{interrupted} of 18 were interrupted");
 }
@@ -198,9 +201,10 @@ fn a_planted_link_or_file_is_not_written_to() {
     std::fs::create_dir(&open).unwrap();
     set_mode(&open, 0o1777);
     let victim = write(&dir, "victim", "precious");
-    let kinds = ["csv:open/x", "zip:open/x", "ndjson:open/x", "leveldb:open/x", "files:open/x"];
+    let files = ["csv:open/x", "zip:open/x", "ndjson:open/x"];
+    let all = [&files[..], &["leveldb:open/x", "files:open/x"]].concat();
     let link = open.join("x");
-    let refused = |what: &str| {
+    let refused = |kinds: &[&str], what: &str| {
         for kind in kinds {
             let call =
                 gather(dir.path(), kind).arg("--replace").stderr_has("everybody may write to");
@@ -218,11 +222,11 @@ fn a_planted_link_or_file_is_not_written_to() {
     };
     symlink("../victim", &link).unwrap();
     std::os::unix::fs::lchown(&link, Some(OTHER), None).unwrap();
-    refused("symbolic link of another user (number 54322)");
+    refused(&all, "symbolic link of another user (number 54322)");
     std::fs::remove_file(&link).unwrap();
     std::fs::write(&link, "bait").unwrap();
     chown(&link, Some(OTHER), None).unwrap();
-    refused("belongs to another user (number 54322)");
+    refused(&files, "belongs to another user (number 54322)");
     assert_eq!(names(&open), ["x"]);
     // A link of one's own, of the directory's owner, or in a directory that is not open, is followed.
     std::fs::remove_file(&link).unwrap();
