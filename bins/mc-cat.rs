@@ -1,5 +1,6 @@
 //! mc-cat: files in any format to records.
 
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,8 +8,9 @@ use std::process::ExitCode;
 use mycloud::cli::hosts::Hosts;
 use mycloud::cli::options::{self, Records};
 use mycloud::cli::resources::Resources;
-use mycloud::cli::{self, Session, shards, size};
+use mycloud::cli::{self, Session, name_list, shards, size};
 use mycloud::cluster::Host;
+use mycloud::format::resource::Resource;
 use mycloud::record::stream::Summary;
 use mycloud::stage::cat::{self, Options, hosts};
 use mycloud::{Error, Result};
@@ -23,6 +25,11 @@ const BLOCK_BYTES: u64 = 64 << 20;
 struct Args {
     #[command(flatten)]
     resources: Resources,
+
+    /// Read the files that FILE names, - for standard input, a NUL behind each name; nothing in a
+    /// name is special
+    #[arg(long, value_name = "FILE", conflicts_with = "resources")]
+    files0_from: Option<OsString>,
 
     #[command(flatten)]
     hosts: Hosts,
@@ -49,12 +56,21 @@ struct Args {
 }
 
 impl Args {
+    /// The names of files that come from a list, if they do.
+    fn names(&self, session: &mut Session) -> Result<Option<Vec<PathBuf>>> {
+        self.files0_from.as_deref().map(|list| name_list::read(list, session)).transpose()
+    }
+
     /// Reads the files of hosts.
     fn on_hosts(&self, hosts: Vec<Host>, session: &mut Session) -> Result<Summary> {
-        if self.resources.resources.is_empty() {
+        if self.resources.resources.is_empty() && self.files0_from.is_none() {
             return Err(Error::usage("say which files of the hosts to read"));
         }
         session.guard()?;
+        let resources = match self.names(session)? {
+            Some(names) => names.iter().map(|name| Resource::plain_argument(name)).collect(),
+            None => self.resources.resources.clone(),
+        };
         let reach = self.hosts.reach(session)?;
         let keep = self.output.as_deref();
         shards::check_output(session, keep)?;
@@ -62,7 +78,7 @@ impl Args {
             reach: &reach,
             hosts,
             format: self.resources.format.clone(),
-            resources: self.resources.resources.clone(),
+            resources,
             least: self.min_hosts.map(NonZeroUsize::get),
             shared: self.shared.then(|| self.block.unwrap_or(BLOCK_BYTES)),
             bad: self.records.bad()?,
@@ -82,7 +98,10 @@ pub(crate) fn main() -> ExitCode {
         if let Some(hosts) = args.hosts.hosts()? {
             return args.on_hosts(hosts, session);
         }
-        let (resources, read) = args.resources.read(&args.records, session)?;
+        let (resources, read) = match args.names(session)? {
+            Some(names) => args.resources.files(&names, &args.records, session)?,
+            None => args.resources.read(&args.records, session)?,
+        };
         cat::run(&Options { resources, read }, &mut session.stdout())
     })
 }

@@ -41,6 +41,7 @@ pub mod hosts;
 mod ledger;
 pub mod memory;
 pub mod message;
+pub mod name_list;
 pub mod options;
 pub mod process;
 mod progress;

@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::format::parts::is_numbered;
 use crate::format::place::Place;
 use crate::format::resource::Resource;
 use crate::format::spec::Spec;
+use crate::format::zip::{PASSWORD_VARIABLE, Password};
 use crate::format::{Once, ReadOptions, Warn, WriteOptions};
 use crate::record::stream::Input;
 
@@ -50,6 +52,23 @@ impl Resources {
         Ok((resources, options))
     }
 
+    /// The files of these names, in which nothing is special, and how to read them.
+    ///
+    /// # Errors
+    /// `Usage` for a file that is not there, and for a name that does not tell its format.
+    pub fn files(
+        &self,
+        names: &[PathBuf],
+        records: &Records,
+        session: &mut Session,
+    ) -> Result<(Vec<Resource>, ReadOptions)> {
+        let format = self.format()?;
+        let named = |path: &PathBuf| Resource::named(path, format.as_ref());
+        let resources = names.iter().map(named).collect::<Result<Vec<_>>>()?;
+        guard_plugins(&resources, session)?;
+        Ok((resources, read_options(records, session)?))
+    }
+
     /// The same, where that is standard input and was begun to be read: `input`.
     ///
     /// # Errors
@@ -72,18 +91,29 @@ impl Resources {
     }
 
     fn named(&self, session: &mut Session) -> Result<Vec<Resource>> {
-        let format = self.format.as_deref().map(Spec::parse).transpose()?;
+        let format = self.format()?;
+        let note = note(session);
         let mut resources = Vec::new();
         for resource in &self.resources {
-            resources.extend(Resource::parse_all(resource, format.as_ref())?);
+            resources.extend(Resource::parse_all(resource, format.as_ref(), note.as_ref())?);
         }
         if resources.is_empty() {
             resources.push(Resource::parse("-".as_ref(), format.as_ref())?);
         }
-        if resources.iter().any(|resource| !resource.spec.is_built_in()) {
-            session.guard()?;
-        }
+        guard_plugins(&resources, session)?;
         Ok(resources)
+    }
+
+    fn format(&self) -> Result<Option<Spec>> {
+        self.format.as_deref().map(Spec::parse).transpose()
+    }
+}
+
+/// Programs of others are started for formats of others.
+fn guard_plugins(resources: &[Resource], session: &mut Session) -> Result<()> {
+    match resources.iter().all(|resource| resource.spec.is_built_in()) {
+        true => Ok(()),
+        false => session.guard(),
     }
 }
 
@@ -138,6 +168,10 @@ impl Output {
             ledger: session.ledger(),
             directory: self.temporary_directory.clone().unwrap_or_else(options::default_directory),
             warn: warn(session),
+            terminal: match resource.place {
+                Place::Standard => session.terminal_width(),
+                _ => None,
+            },
         };
         Ok((resource, options))
     }
@@ -166,12 +200,27 @@ pub fn read_options(records: &Records, session: &Session) -> Result<ReadOptions>
         bad: records.bad()?,
         stdin: Once::none(),
         warn: warn(session),
+        note: note(session),
         directory: options::default_directory(),
         shards: Some(feed::opener(session)),
+        zip_password: zip_password(),
     })
+}
+
+/// The password of encrypted members of Zips: no argument, which others could read.
+fn zip_password() -> Password {
+    match std::env::var_os(PASSWORD_VARIABLE).filter(|password| !password.is_empty()) {
+        Some(password) => Password::Given(password.as_bytes().into()),
+        None => Password::Missing,
+    }
 }
 
 fn warn(session: &Session) -> Warn {
     let tool = session.tool();
     Arc::new(move |text| message::say(tool, text))
+}
+
+/// Says what those want to know who say `-v`.
+fn note(session: &Session) -> Warn {
+    if session.is_verbose() { warn(session) } else { Arc::new(|_| ()) }
 }

@@ -47,6 +47,15 @@ impl Session {
         self.stdout.sort()
     }
 
+    /// How many columns the terminal has that standard output is, if it is one and says so.
+    pub fn terminal_width(&self) -> Option<usize> {
+        if self.stdout_sort() != Sort::Terminal {
+            return None;
+        }
+        let (width, _) = terminal_size::terminal_size_of(std::io::stdout())?;
+        Some(usize::from(width.0)).filter(|&width| width > 0)
+    }
+
     /// Ends standard output well, before the tool has ended: its reader need not wait for what is
     /// left to do.
     ///

@@ -48,7 +48,8 @@ impl Codec {
     /// Splits a name into what it names uncompressed, and its compression.
     pub fn of(name: &str) -> (&str, Option<Codec>) {
         let Some((stem, ending)) = name.rsplit_once('.') else { return (name, None) };
-        let codec = match ending {
+        let codec = match ending.to_ascii_lowercase().as_str() {
+            // Blocks of gzip in a row, with an index of their own.
             "gz" | "bgz" => Codec::Gzip,
             "zst" => Codec::Zstd,
             "bz2" => Codec::Bzip2,

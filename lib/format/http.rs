@@ -75,7 +75,7 @@ fn codings(url: &str, header: &str) -> Result<Vec<Codec>> {
             }
         }
     }
-    let named = Codec::of(Place::Url(url.to_string()).name()).1;
+    let named = Codec::of(&Place::Url(url.to_string()).name()).1;
     if named.is_some() && codings.last().copied() == named {
         codings.pop();
     }

@@ -1,6 +1,7 @@
 //! Foreign formats to records and back: each format is a [`Source`] and a [`Sink`].
 //!
-//! - [`resource`], [`spec`], [`place`]: what a resource is called, and what its name decides.
+//! - [`resource`], [`spec`], [`place`], [`pattern`]: what a resource is called, what its name
+//!   decides, and what is there of that name.
 //! - [`read`]: the records of resources, [`ahead`] on a thread, as a [`stream`]. [`mod@write`]: records
 //!   to a resource.
 //! - [`bytes`], [`compression`], [`decompression`], [`http`]: where bytes come from; [`encoding`]:
@@ -8,8 +9,8 @@
 //!   [`target`], [`whole`], [`whole_tree`], [`replaced`], [`rename`], [`ledger`]: where they go, whole
 //!   or not at all; [`parts`], [`spool`]: several at once.
 //! - [`split`]: the parts of a file.
-//! - The formats: [`ndjson`], [`text`], [`csv`], [`zip`], [`leveldb`], [`files`], [`range`], and
-//!   those of others: [`plugin`].
+//! - The formats: [`ndjson`], [`text`], [`csv`], [`zip`], [`leveldb`], [`files`], [`range`],
+//!   [`table`], and those of others: [`plugin`].
 //!
 //! This room reads and writes files; it knows nothing of stages, keys or hosts.
 
@@ -34,6 +35,7 @@ pub mod leveldb;
 pub mod ndjson;
 mod pairs;
 pub mod parts;
+mod pattern;
 pub mod place;
 pub mod plugin;
 pub mod range;
@@ -45,6 +47,7 @@ pub mod spec;
 pub mod split;
 pub mod spool;
 pub mod stream;
+pub mod table;
 pub mod target;
 pub mod text;
 pub mod whole;
@@ -125,10 +128,14 @@ pub struct ReadOptions {
     pub stdin: Once<dyn Input>,
     /// Hears warnings, a line each.
     pub warn: Warn,
+    /// Hears what is worth a word to those who want to know (`-v`), a line each.
+    pub note: Warn,
     /// Where temporary files go.
     pub directory: PathBuf,
     /// Opens the records of the shards whose manifest a file is.
     pub shards: Option<OpenShards>,
+    /// The password of encrypted members of Zips.
+    pub zip_password: zip::Password,
 }
 
 /// Opens the records of the shards whose manifest the file at a path is.
@@ -145,8 +152,10 @@ impl ReadOptions {
             bad: Arc::new(Bad::new(policy)?),
             stdin: Once::none(),
             warn: Arc::new(|_| ()),
+            note: Arc::new(|_| ()),
             directory: PathBuf::from("/tmp"),
             shards: None,
+            zip_password: zip::Password::Withheld,
         })
     }
 }
@@ -164,6 +173,8 @@ pub struct WriteOptions {
     pub directory: PathBuf,
     /// Hears warnings, a line each.
     pub warn: Warn,
+    /// How many columns the terminal has that standard output is, if it is one.
+    pub terminal: Option<usize>,
 }
 
 /// Hears warnings, a line each.

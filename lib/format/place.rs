@@ -1,13 +1,15 @@
 //! Where the bytes of a resource are: a path, a pattern of paths, standard input or output, or a
 //! URL; and the name that decides how they are packed.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs;
-use std::io;
+use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use super::pattern;
 use crate::error::{Error, Result};
 
 /// Where the bytes of a resource are.
@@ -67,15 +69,16 @@ impl Place {
         }
     }
 
-    /// The name whose ending says how the bytes are packed; none for standard input and output.
-    pub fn name(&self) -> &str {
+    /// The name whose ending says how the bytes are packed; none for standard input and output. In
+    /// one that is not UTF-8 some bytes are not as they are.
+    pub fn name(&self) -> Cow<'_, str> {
         match self {
-            Place::Standard => "",
-            Place::Path(path) => path.file_name().and_then(OsStr::to_str).unwrap_or_default(),
+            Place::Standard => Cow::Borrowed(""),
+            Place::Path(path) => path.file_name().unwrap_or_default().to_string_lossy(),
             Place::Url(url) => {
                 let path = url.split(['?', '#']).next().unwrap_or_default();
                 let path = path.split_once("://").map_or(path, |(_, rest)| rest);
-                path.rsplit_once('/').map_or("", |(_, name)| name)
+                Cow::Borrowed(path.rsplit_once('/').map_or("", |(_, name)| name))
             }
         }
     }
@@ -89,19 +92,40 @@ impl Place {
     }
 
     /// The places that a place for reading stands for: a pattern's matches in order, else itself.
+    /// With `only_files` directories among the matches are passed over, and `note` hears of it.
     ///
     /// # Errors
     /// When a path is not there, a pattern matches nothing, or a directory cannot be listed.
-    pub fn expand(self) -> Result<Vec<Place>> {
+    pub fn expand(self, only_files: bool, note: &dyn Fn(&str)) -> Result<Vec<Place>> {
         let Place::Path(path) = self else { return Ok(vec![self]) };
         match fs::metadata(&path) {
-            Ok(_) => Ok(vec![Place::Path(path)]),
-            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::path("read", &path, &e)),
-            Err(e) => match path.to_str() {
-                Some(pattern) if pattern.contains(['*', '?', '[']) => matches(pattern),
-                _ => Err(Error::path("read", &path, &e)),
-            },
+            Ok(_) => return Ok(vec![Place::Path(path)]),
+            // A pattern may be longer than a name.
+            Err(e)
+                if pattern::is_pattern(path.as_os_str())
+                    && matches!(e.kind(), ErrorKind::NotFound | ErrorKind::InvalidFilename) => {}
+            Err(e) => return Err(Error::path("read", &path, &e)),
         }
+        let shown = path.display();
+        let mut found = pattern::matches(path.as_os_str())?;
+        let all = found.len();
+        if only_files {
+            found.retain(|path| !path.is_dir());
+        }
+        let directories = match all - found.len() {
+            0 => String::new(),
+            1 => "a directory is passed over".to_string(),
+            many => format!("{many} directories are passed over"),
+        };
+        match (found.is_empty(), directories.is_empty()) {
+            (true, true) => return Err(Error::usage(format!("{shown}: no file matches"))),
+            (true, false) => {
+                return Err(Error::usage(format!("{shown}: no file matches; {directories}")));
+            }
+            (false, true) => (),
+            (false, false) => note(&format!("{shown}: {directories}")),
+        }
+        Ok(found.into_iter().map(Place::Path).collect())
     }
 }
 
@@ -159,31 +183,6 @@ fn file_path(rest: &[u8]) -> Option<PathBuf> {
     (!path.contains(&0)).then(|| PathBuf::from(OsString::from_vec(path)))
 }
 
-/// The paths that match `pattern`, sorted by bytes; names that begin with a dot only where the
-/// pattern says the dot.
-fn matches(pattern: &str) -> Result<Vec<Place>> {
-    let options = glob::MatchOptions {
-        require_literal_separator: true,
-        require_literal_leading_dot: true,
-        ..glob::MatchOptions::new()
-    };
-    let found = glob::glob_with(pattern, options)
-        .map_err(|e| Error::usage(format!("{pattern}: not a pattern: {e}")))?;
-    let mut paths = Vec::new();
-    for path in found {
-        paths.push(path.map_err(|e| Error::path("list", e.path(), e.error()))?);
-    }
-    if paths.is_empty() {
-        return Err(Error::usage(format!("{pattern}: no file matches")));
-    }
-    paths.sort_by(|a, b| bytes(a).cmp(bytes(b)));
-    Ok(paths.into_iter().map(Place::Path).collect())
-}
-
-fn bytes(path: &Path) -> &[u8] {
-    path.as_os_str().as_bytes()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,13 +226,17 @@ mod tests {
         for name in ["b.txt", "a.txt", ".c.txt", "x[1].txt"] {
             fs::write(dir.path().join(name), "").unwrap();
         }
-        let expand = |name: &str| Place::Path(dir.path().join(name)).expand();
+        let expand = |name: &str| Place::Path(dir.path().join(name)).expand(true, &|_| ());
         let names = |name: &str| -> Vec<String> {
             expand(name).unwrap().iter().map(|p| p.name().to_string()).collect()
         };
         assert_eq!(names("*.txt"), ["a.txt", "b.txt", "x[1].txt"]);
         assert_eq!(names("x[1].txt"), ["x[1].txt"]);
+        fs::create_dir(dir.path().join("d.txt")).unwrap();
+        assert_eq!(names("*.txt"), ["a.txt", "b.txt", "x[1].txt"]);
         assert!(expand("*.csv").is_err());
+        let error = expand("d*").unwrap_err().to_string();
+        assert!(error.ends_with("d*: no file matches; a directory is passed over"), "{error}");
         assert!(expand("none").is_err());
     }
 }

@@ -6,12 +6,21 @@
 //! It has exited with 0 or what it did counts for nothing. A write goes to a path of the same name
 //! in a temporary directory beside, and is published when all is well: so a program that sees its
 //! input end early has spoiled nothing. What it says on standard error is passed on line by line.
+//!
+//! Its end is when it has exited: a process that it left behind and that holds its output open (a
+//! daemon) has a short grace, and is not waited for any longer.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::ledger::Ledger;
 use super::place::Place;
@@ -28,11 +37,21 @@ use crate::record::stream::Input;
 /// The longest line of a program's standard error that is passed on whole.
 const MOST_LINE_BYTES: u64 = 4096;
 
+/// How long what a program left behind may keep its output open.
+const OUTPUT_GRACE: Duration = Duration::from_secs(2);
+
+/// How often it is asked whether a program has ended, at the least.
+const TICK: Duration = Duration::from_millis(100);
+
 /// A program at work. Dropped before its end, it is killed.
 struct Program {
     name: String,
     child: Child,
-    stderr: Option<JoinHandle<()>>,
+    /// Hears of the end of its standard error.
+    silence: Option<Receiver<()>>,
+    /// When its output is not waited for any more, once it has ended.
+    give_up: Option<Instant>,
+    next_look: Instant,
 }
 
 impl Program {
@@ -47,26 +66,63 @@ impl Program {
         };
         let mut child = command.stderr(Stdio::piped()).spawn().map_err(|e| match e.kind() {
             io::ErrorKind::NotFound => Error::usage(format!(
-                "no format {0}: there are {BUILT_IN}, and no program mc-format-{0} is in PATH{1}",
+                "no format {0}: there are {BUILT_IN}, and no program mc-format-{0} is in PATH{1}; a \
+                 path with ':' is written ./{0}:...",
                 resource.spec.name(),
                 did_you_mean(resource.spec.name(), BUILT_IN.split(", "))
             )),
             _ => Error::io("run", &name, &e),
         })?;
-        let stderr = child.stderr.take().map(|pipe| pass_lines(pipe, &name, warn));
-        let stderr = stderr.transpose();
-        let mut program = Program { name, child, stderr: None };
-        program.stderr = stderr?;
+        let silence = child.stderr.take().map(|pipe| pass_lines(pipe, &name, warn));
+        let silence = silence.transpose();
+        let next_look = Instant::now() + TICK;
+        let mut program = Program { name, child, silence: None, give_up: None, next_look };
+        program.silence = silence?;
         Ok(program)
+    }
+
+    /// Reads what it prints, at least a byte unless it has ended and prints nothing more.
+    fn read(&mut self, buffer: &mut [u8], warn: &Warn) -> io::Result<usize> {
+        loop {
+            let Some(stdout) = &mut self.child.stdout else { return Ok(0) };
+            let mut polled = [PollFd::new(stdout.as_fd(), PollFlags::POLLIN)];
+            let wait = PollTimeout::try_from(TICK).unwrap_or(PollTimeout::ZERO);
+            match poll(&mut polled, wait) {
+                Ok(0) | Err(Errno::EINTR) => (),
+                Ok(_) => match stdout.read(buffer) {
+                    Err(e) if e.kind() == io::ErrorKind::Interrupted => (),
+                    result => return result,
+                },
+                Err(e) => return Err(e.into()),
+            }
+            if self.is_given_up()? {
+                let name = &self.name;
+                warn(&format!(
+                    "{name} has ended; what it left behind keeps its output open, and is not waited for"
+                ));
+                self.child.stdout = None;
+            }
+        }
+    }
+
+    /// Whether it has ended, and its output did not for so long that it is not waited for.
+    fn is_given_up(&mut self) -> io::Result<bool> {
+        let now = Instant::now();
+        if self.give_up.is_none() && now >= self.next_look {
+            self.next_look = now + TICK;
+            self.give_up = self.child.try_wait()?.map(|_| now + OUTPUT_GRACE);
+        }
+        Ok(self.give_up.is_some_and(|at| now >= at))
     }
 
     /// Waits for its end, which has to be a good one.
     fn finish(&mut self) -> Result<()> {
         let failed = |e: io::Error| Error::io("wait for", &self.name, &e);
         let status = self.child.wait().map_err(failed)?;
-        if let Some(stderr) = self.stderr.take() {
-            // A panic there would lose lines for people, nothing else.
-            let _ = stderr.join();
+        if let Some(silence) = self.silence.take() {
+            let give_up = self.give_up.unwrap_or_else(|| Instant::now() + OUTPUT_GRACE);
+            // Lines for people may be lost, nothing else.
+            let _ = silence.recv_timeout(give_up.saturating_duration_since(Instant::now()));
         }
         if status.success() {
             return Ok(());
@@ -92,10 +148,13 @@ fn words(status: ExitStatus) -> String {
     }
 }
 
-/// Passes a program's standard error on by lines.
-fn pass_lines(pipe: ChildStderr, name: &str, warn: &Warn) -> Result<JoinHandle<()>> {
+/// Passes a program's standard error on by lines; what comes back hears of its end.
+fn pass_lines(pipe: ChildStderr, name: &str, warn: &Warn) -> Result<Receiver<()>> {
     let (name, warn) = (name.to_string(), Warn::clone(warn));
+    let (ended, silence) = channel();
     let body = move || {
+        // Whoever listens hears when this goes.
+        let _ended: Sender<()> = ended;
         let mut pipe = BufReader::new(pipe);
         let mut line = Vec::new();
         while pipe.by_ref().take(MOST_LINE_BYTES).read_until(b'\n', &mut line).is_ok_and(|n| n > 0)
@@ -104,7 +163,8 @@ fn pass_lines(pipe: ChildStderr, name: &str, warn: &Warn) -> Result<JoinHandle<(
             line.clear();
         }
     };
-    thread::Builder::new().spawn(body).map_err(|e| Error::io("start", "a thread", &e))
+    thread::Builder::new().spawn(body).map_err(|e| Error::io("start", "a thread", &e))?;
+    Ok(silence)
 }
 
 /// The records that a program prints.
@@ -120,7 +180,8 @@ impl Reader {
     pub fn open(resource: &Resource, options: &ReadOptions) -> Result<Reader> {
         let path = path_of(resource)?;
         let program = Program::start(resource, "read", path, &options.warn)?;
-        let printed = Printed { name: format!("{} {}", program.name, path.display()), program };
+        let name = format!("{} {}", program.name, path.display());
+        let printed = Printed { name, program, warn: Warn::clone(&options.warn) };
         Ok(Reader { records: ndjson::Reader::new(printed, options) })
     }
 }
@@ -135,17 +196,13 @@ impl Source for Reader {
 struct Printed {
     program: Program,
     name: String,
+    warn: Warn,
 }
 
 impl Input for Printed {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let Some(stdout) = &mut self.program.child.stdout else { return Ok(0) };
-        let got = loop {
-            match stdout.read(buffer) {
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => (),
-                result => break result.map_err(|e| Error::io("read", &self.name, &e))?,
-            }
-        };
+        let failed = |e: io::Error| Error::io("read", &self.name, &e);
+        let got = self.program.read(buffer, &self.warn).map_err(failed)?;
         if got == 0 {
             self.program.finish()?;
         }

@@ -8,7 +8,7 @@ use super::decompression::{decode, unpack};
 use super::encoding::{Charset, Coding, Decoded};
 use super::place::Place;
 use super::range::Range;
-use super::resource::{Resource, is_tabbed};
+use super::resource::{self, Resource, is_tabbed};
 use super::spec::Spec;
 use super::{ReadOptions, Source, csv, files, leveldb, ndjson, plugin, text, zip};
 use crate::error::{Error, Result};
@@ -22,13 +22,14 @@ use crate::record::stream::Input;
 pub fn open(resources: &[Resource], options: &ReadOptions) -> Result<Box<dyn Source>> {
     let mut waiting = VecDeque::new();
     for resource in resources {
-        let places = match Format::parse(resource)? {
-            Format::Range(_) => vec![resource.place.clone()],
-            _ => resource.place.clone().expand()?,
-        };
-        for place in places {
+        let format = Format::parse(resource)?;
+        let found = resource.expand(options.note.as_ref()).map_err(|e| match &format {
+            // Perhaps a name with a colon was meant.
+            Format::Plugin => e.at(format!("format {}", resource.spec.name())),
+            _ => e,
+        })?;
+        for one in found {
             // Each of what a pattern matches has its own name, which tells its own.
-            let one = Resource::new(resource.spec.clone(), place);
             waiting.push_back((Format::parse(&one)?, one));
         }
     }
@@ -41,9 +42,11 @@ enum Format {
     /// One that is made of bytes, wherever they come from.
     Bytes(ByteFormat),
     /// One that is made of bytes, in the members of a Zip.
-    Zipped(ByteFormat, zip::Limits),
-    Zip(zip::Limits),
-    Leveldb,
+    Zipped(ByteFormat, zip::Options),
+    Zip(zip::Options),
+    Leveldb {
+        any_order: bool,
+    },
     Files {
         skip: bool,
     },
@@ -64,20 +67,21 @@ enum ByteFormat {
 impl Format {
     fn parse(resource: &Resource) -> Result<Format> {
         let spec = &resource.spec;
-        if resource.packing().zipped {
+        if resource.packing().zipped && spec.name() != "table" {
             let mut spec = spec.clone();
-            let limits = zip::Limits::take(&mut spec)?;
-            return ByteFormat::parse(&spec).map(|format| Format::Zipped(format, limits));
+            let archive = zip::Options::take(&mut spec)?;
+            return ByteFormat::parse(&spec).map(|format| Format::Zipped(format, archive));
         }
         match spec.name() {
             "ndjson" | "text" | "csv" => ByteFormat::parse(spec).map(Format::Bytes),
-            "zip" => zip::Limits::parse(spec).map(Format::Zip),
+            "zip" => zip::Options::parse(spec).map(Format::Zip),
             "files" => files::parse(spec).map(|skip| Format::Files { skip }),
-            "leveldb" => spec.finish("").map(|()| Format::Leveldb),
+            "leveldb" => leveldb::parse(spec).map(|any_order| Format::Leveldb { any_order }),
             "range" => {
                 spec.finish("")?;
                 Range::parse(&resource.place.to_string()).map(Format::Range)
             }
+            "table" => Err(Error::usage("format table is for writing only")),
             "shards" => spec.finish("").map(|()| Format::Shards),
             _ => Ok(Format::Plugin),
         }
@@ -87,11 +91,11 @@ impl Format {
     fn open(self, resource: &Resource, options: &ReadOptions) -> Result<Box<dyn Source>> {
         match self {
             Format::Range(range) => Ok(Box::new(range)),
-            Format::Leveldb => match &resource.place {
-                Place::Path(path) => Ok(Box::new(leveldb::Reader::open(path, options)?)),
+            Format::Leveldb { any_order } => match &resource.place {
+                Place::Path(path) => Ok(Box::new(leveldb::Reader::open(path, any_order, options)?)),
                 _ => Err(Error::usage(format!("leveldb:{}: not a directory", resource.place))),
             },
-            Format::Zip(limits) => Ok(Box::new(zip::Reader::open(resource, limits, options)?)),
+            Format::Zip(archive) => Ok(Box::new(zip::Reader::open(resource, archive, options)?)),
             Format::Files { skip } => Ok(Box::new(files::Reader::open(resource, skip, options)?)),
             Format::Shards => match (&resource.place, &options.shards) {
                 (Place::Path(path), Some(open)) => {
@@ -101,12 +105,15 @@ impl Format {
                 _ => Err(Error::usage(format!("{}: shards cannot be read here", resource.place))),
             },
             Format::Plugin => Ok(Box::new(plugin::Reader::open(resource, options)?)),
-            Format::Zipped(format, limits) => {
-                let each = options.clone();
-                let over = Box::new(move |input: Box<dyn Input>| {
-                    format.clone().named(input.name()).over(input, &each)
-                });
-                Ok(Box::new(zip::Over::open(resource, limits, options, over)?))
+            Format::Zipped(format, archive) => {
+                let (each, tells) = (options.clone(), format.clone());
+                let inside = zip::Inside {
+                    tells: Box::new(move |member| tells.is_told_by(member)),
+                    open: Box::new(move |input| {
+                        format.clone().named(input.name()).over(input, &each)
+                    }),
+                };
+                Ok(Box::new(zip::Over::open(resource, archive, options, inside)?))
             }
             Format::Bytes(format) => {
                 let input = bytes::open(&resource.place, options)?;
@@ -144,6 +151,18 @@ impl ByteFormat {
         match self {
             ByteFormat::Csv(dialect) if is_tabbed(name) => ByteFormat::Csv(dialect.tabbed()),
             format => format,
+        }
+    }
+
+    /// Whether the name of a member of a Zip tells this format. Lines of text may be called
+    /// anything that tells no other.
+    fn is_told_by(&self, member: &str) -> bool {
+        let told = resource::told(member);
+        match (self, told.as_ref().map(Spec::name)) {
+            (ByteFormat::Ndjson(_), Some(told)) => told == "ndjson",
+            (ByteFormat::Text(..), told) => told.is_none_or(|told| told == "text"),
+            (ByteFormat::Csv(_), Some(told)) => told == "csv",
+            (_, None) => false,
         }
     }
 

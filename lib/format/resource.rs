@@ -1,12 +1,13 @@
 //! `FORMAT[,OPTION...]:PATH`: what a resource is called on the command line, and what its name
 //! decides: the format, the compression, and whether the format lies in the members of a Zip.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use super::compression::Codec;
+use super::pattern;
 use super::place::{Place, scheme};
 use super::spec::{BUILT_IN, Spec};
 use crate::error::{Error, Result};
@@ -33,49 +34,59 @@ impl Resource {
     /// A format at a place: what the place's name tells of the format holds unless an option says
     /// otherwise.
     pub fn new(spec: Spec, place: Place) -> Resource {
-        let tabs = spec.name() == "csv" && !spec.has("delim") && is_tabbed(place.name());
+        let tabs = spec.name() == "csv" && !spec.has("delim") && is_tabbed(&place.name());
         let spec = if tabs { spec.with("delim", "tab") } else { spec };
         Resource { spec, place }
     }
 
     /// Reads a resource from an argument. With `format` (`-f`) the argument is a plain path;
     /// otherwise what stands before the first colon is a format, unless it holds a `/` that is not
-    /// in the value of an option.
+    /// in the value of an option, or is no format of ours and there is a file of that whole name.
     ///
     /// # Errors
     /// When the format cannot be told or does not exist.
     pub fn parse(argument: &OsStr, format: Option<&Spec>) -> Result<Resource> {
+        Resource::parse_in(Path::new(""), argument, format)
+    }
+
+    fn parse_in(directory: &Path, argument: &OsStr, format: Option<&Spec>) -> Result<Resource> {
         let bytes = argument.as_bytes();
         if let Some(spec) = format {
-            return Ok(Resource::new(spec.clone(), Place::parse(argument)?));
+            return Resource::of(spec.clone(), argument, directory);
         }
         if scheme(bytes).is_some_and(|scheme| !Spec::plain(scheme).is_built_in()) {
             return Resource::by_name(Place::parse(argument)?);
         }
-        match memchr::memchr(b':', bytes) {
-            Some(at) if !is_plain_path(bytes) => {
-                let format = std::str::from_utf8(&bytes[..at]).map_err(|_| {
-                    Error::usage(format!("{}: a format that is not UTF-8", argument.display()))
-                })?;
-                let spec = Spec::parse(format)?;
-                let place = match spec.name() {
-                    // What a range spans is no path: nothing in it is special.
-                    "range" => Place::Path(OsStr::from_bytes(&bytes[at + 1..]).into()),
-                    _ => Place::parse(OsStr::from_bytes(&bytes[at + 1..]))?,
-                };
-                Ok(Resource::new(spec, place))
-            }
-            _ => Resource::by_name(Place::parse(argument)?),
-        }
+        let Some(at) = format_end(directory, argument) else {
+            return Resource::by_name(Place::parse(argument)?.seen_from(directory));
+        };
+        let format = std::str::from_utf8(&bytes[..at]).map_err(|_| {
+            Error::usage(format!("{}: a format that is not UTF-8", argument.display()))
+        })?;
+        Resource::of(Spec::parse(format)?, OsStr::from_bytes(&bytes[at + 1..]), directory)
+    }
+
+    fn of(spec: Spec, path: &OsStr, directory: &Path) -> Result<Resource> {
+        let place = match spec.name() {
+            // What a range spans is no path: nothing in it is special.
+            "range" => Place::Path(path.into()),
+            _ => Place::parse(path)?.seen_from(directory),
+        };
+        Ok(Resource::new(spec, place))
     }
 
     /// Reads the resources for reading that an argument stands for, as [`Resource::parse`]; of
-    /// what a pattern without a format matches, each name decides for itself.
+    /// what a pattern without a format matches, each name decides for itself. `note` hears what is
+    /// worth a word to those who want to know.
     ///
     /// # Errors
     /// As [`Resource::parse`], and when there is no such path.
-    pub fn parse_all(argument: &OsStr, format: Option<&Spec>) -> Result<Vec<Resource>> {
-        Resource::parse_all_in(Path::new(""), argument, format)
+    pub fn parse_all(
+        argument: &OsStr,
+        format: Option<&Spec>,
+        note: &dyn Fn(&str),
+    ) -> Result<Vec<Resource>> {
+        Resource::parse_all_in(Path::new(""), argument, format, note)
     }
 
     /// The same, with paths seen from `directory`.
@@ -86,16 +97,50 @@ impl Resource {
         directory: &Path,
         argument: &OsStr,
         format: Option<&Spec>,
+        note: &dyn Fn(&str),
     ) -> Result<Vec<Resource>> {
-        if format.is_some() || !is_plain_path(argument.as_bytes()) {
-            let mut resource = Resource::parse(argument, format)?;
-            if resource.spec.name() != "range" {
-                resource.place = resource.place.seen_from(directory);
-            }
-            return Ok(vec![resource]);
+        if format.is_some() || format_end(directory, argument).is_some() {
+            return Ok(vec![Resource::parse_in(directory, argument, format)?]);
         }
         let place = Place::parse(argument)?.seen_from(directory);
-        place.expand()?.into_iter().map(Resource::by_name).collect()
+        place.expand(true, note)?.into_iter().map(Resource::by_name).collect()
+    }
+
+    /// Reads the name of a file, in which nothing is special, without a format but what `format`
+    /// or the name itself tells.
+    ///
+    /// # Errors
+    /// When the format cannot be told, and when there is no such path.
+    pub fn named(path: &Path, format: Option<&Spec>) -> Result<Resource> {
+        std::fs::metadata(path).map_err(|e| Error::path("read", path, &e))?;
+        let place = Place::Path(path.into());
+        match format {
+            Some(spec) => Ok(Resource::new(spec.clone(), place)),
+            None => Resource::by_name(place),
+        }
+    }
+
+    /// The argument, for elsewhere, that names the file `path` and in which nothing is special.
+    pub fn plain_argument(path: &Path) -> OsString {
+        let mut argument = pattern::literal(path.as_os_str().as_bytes());
+        if path.is_relative() {
+            argument.splice(..0, *b"./");
+        }
+        OsString::from_vec(argument)
+    }
+
+    /// The resources, of one place each, that this one stands for, in order: those that its pattern
+    /// matches, or itself. `note` hears of what was passed over.
+    ///
+    /// # Errors
+    /// As [`Place::expand`].
+    pub fn expand(&self, note: &dyn Fn(&str)) -> Result<Vec<Resource>> {
+        if self.spec.name() == "range" {
+            return Ok(vec![self.clone()]);
+        }
+        let only_files = self.is_bytes() || self.spec.name() == "shards";
+        let places = self.place.clone().expand(only_files, note)?;
+        Ok(places.into_iter().map(|place| Resource::new(self.spec.clone(), place)).collect())
     }
 
     /// Standard input or output as NDJSON.
@@ -103,12 +148,18 @@ impl Resource {
         Resource { spec: Spec::plain("ndjson"), place: Place::Standard }
     }
 
+    /// Whether the format is one of ours that is made of bytes, wherever they come from.
+    fn is_bytes(&self) -> bool {
+        matches!(self.spec.name(), "ndjson" | "text" | "csv" | "zip" | "table")
+    }
+
     /// How the bytes are packed: by the name, where the format is made of bytes at all.
     pub fn packing(&self) -> Packing {
-        if !matches!(self.spec.name(), "ndjson" | "text" | "csv" | "zip") {
+        if !self.is_bytes() {
             return Packing::default();
         }
-        let (name, codec) = Codec::of(self.place.name());
+        let name = self.place.name();
+        let (name, codec) = Codec::of(&name);
         let zipped = self.spec.name() != "zip" && extension(name) == "zip";
         Packing { codec, zipped }
     }
@@ -117,16 +168,17 @@ impl Resource {
         if place == Place::Standard {
             return Ok(Resource::standard());
         }
-        let (name, _) = Codec::of(place.name());
-        let spec = match format_of(name) {
-            Some(spec) => spec,
-            None if extension(name) == "zip" => {
+        let name = place.name();
+        let (name, _) = Codec::of(&name);
+        let spec = match (format_of(name), extension(name).as_str()) {
+            (Some(spec), _) => spec,
+            (None, "zip") => {
                 let (inner, _) = Codec::of(&name[..name.len() - ".zip".len()]);
                 format_of(inner).unwrap_or_else(|| Spec::plain("zip"))
             }
-            None if extension(name) == "mc" => Spec::plain("shards"),
-            None if is_stream(&place) => Spec::plain("ndjson"),
-            None => {
+            (None, "mc") => Spec::plain("shards"),
+            (None, _) if is_stream(&place) => Spec::plain("ndjson"),
+            (None, _) => {
                 return Err(Error::usage(format!(
                     "{place}: its name does not tell its format: say FORMAT:{place} (formats: {BUILT_IN})"
                 )));
@@ -145,26 +197,51 @@ impl fmt::Display for Resource {
     }
 }
 
-/// Whether an argument names no format: a `/` comes before the first colon, but for one in the
-/// value of an option (`csv,null=N/A:a.csv`).
-fn is_plain_path(argument: &[u8]) -> bool {
-    let Some(colon) = memchr::memchr(b':', argument) else { return true };
-    let word = &argument[..colon];
-    let Some(slash) = memchr::memchr(b'/', word) else { return false };
-    let option = memchr::memchr(b',', &word[..slash]);
-    option.is_none_or(|comma| !word[comma..slash].contains(&b'='))
-}
-
 /// Whether a name tells that columns are parted by tabs.
 pub(super) fn is_tabbed(name: &str) -> bool {
     let (name, _) = Codec::of(name);
-    let (inner, _) = Codec::of(name.strip_suffix(".zip").unwrap_or(name));
-    matches!(extension(inner), "tsv" | "tab")
+    let name = if extension(name) == "zip" { &name[..name.len() - ".zip".len()] } else { name };
+    let (inner, _) = Codec::of(name);
+    matches!(extension(inner).as_str(), "tsv" | "tab")
+}
+
+/// Where the colon stands behind the format that an argument names, seen from `directory`; none
+/// where it is a plain path. A `/` before it means a path, but for one in the value of an option of
+/// a format of ours. A time in a file's name has colons too: before one stands a format of ours, or
+/// else there is no file of that whole name.
+fn format_end(directory: &Path, argument: &OsStr) -> Option<usize> {
+    let bytes = argument.as_bytes();
+    let at = memchr::memchr(b':', bytes)?;
+    let word = &bytes[..at];
+    let format = std::str::from_utf8(word).ok().and_then(|text| Spec::parse(text).ok());
+    let is_ours = format.is_some_and(|format| format.is_built_in());
+    if let Some(slash) = memchr::memchr(b'/', word) {
+        let option = memchr::memchr(b',', &word[..slash]);
+        let in_value = option.is_some_and(|comma| word[comma..slash].contains(&b'='));
+        return Some(at).filter(|_| is_ours && in_value);
+    }
+    if is_ours {
+        return Some(at);
+    }
+    let path = directory.join(argument);
+    let is_there = std::fs::symlink_metadata(&path).is_ok()
+        || pattern::is_pattern(argument)
+            && pattern::matches(path.as_os_str()).is_ok_and(|found| !found.is_empty());
+    if is_there { None } else { Some(at) }
+}
+
+/// The format that the name of a file or of a member of a Zip tells, packed or not.
+pub(super) fn told(name: &str) -> Option<Spec> {
+    let (name, _) = Codec::of(name);
+    match extension(name).as_str() {
+        "zip" => Some(Spec::plain("zip")),
+        _ => format_of(name),
+    }
 }
 
 /// The format that a name without compression ending tells.
 fn format_of(name: &str) -> Option<Spec> {
-    match extension(name) {
+    match extension(name).as_str() {
         "ndjson" | "jsonl" | "json" => Some(Spec::plain("ndjson")),
         "csv" | "tsv" | "tab" => Some(Spec::plain("csv")),
         "txt" | "text" | "log" => Some(Spec::plain("text")),
@@ -178,9 +255,9 @@ fn is_stream(place: &Place) -> bool {
     matches!(place, Place::Path(path) if streams.iter().any(|stream| path.starts_with(stream)))
 }
 
-/// What follows the last dot of a name.
-fn extension(name: &str) -> &str {
-    name.rsplit_once('.').map_or("", |(_, extension)| extension)
+/// What follows the last dot of a name, in small letters.
+fn extension(name: &str) -> String {
+    name.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase()
 }
 
 #[cfg(test)]
@@ -244,6 +321,12 @@ mod tests {
         assert_eq!(told("a.jsonl"), (word("ndjson"), Packing::default()));
         assert_eq!(told("/dev/fd/63"), (word("ndjson"), Packing::default()));
         assert_eq!(told("a.tsv.gz"), (word("csv"), Packing { codec: gz, zipped: false }));
+        assert_eq!(told("A.CSV.GZ"), (word("csv"), Packing { codec: gz, zipped: false }));
+        assert_eq!(told("a.Json.bgz"), (word("ndjson"), Packing { codec: gz, zipped: false }));
+        assert_eq!(told("a.CSV.ZIP"), (word("csv"), Packing { codec: None, zipped: true }));
+        let stray = OsStr::from_bytes(b"Caf\xe9.csv.gz");
+        let stray = Resource::parse(stray, None).unwrap();
+        assert_eq!((stray.spec.name(), stray.packing().codec), ("csv", gz));
         assert_eq!(told("a.csv.zip"), (word("csv"), Packing { codec: None, zipped: true }));
         assert_eq!(told("a.zip"), (word("zip"), Packing::default()));
         assert_eq!(told("zip:a.csv.zip"), (word("zip"), Packing::default()));

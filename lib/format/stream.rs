@@ -18,10 +18,10 @@ pub fn open(resources: &[Resource], options: &ReadOptions) -> Result<Box<dyn Inp
     if let [resource] = resources
         && resource.spec.text() == "ndjson"
         && !resource.packing().zipped
-        && let [place] = resource.place.clone().expand()?.as_slice()
+        && let [one] = resource.expand(options.note.as_ref())?.as_slice()
     {
-        let input = bytes::open(place, options)?;
-        let input = match resource.packing().codec {
+        let input = bytes::open(&one.place, options)?;
+        let input = match one.packing().codec {
             Some(codec) => decode(codec, input)?,
             None => input,
         };
@@ -40,12 +40,7 @@ pub fn open(resources: &[Resource], options: &ReadOptions) -> Result<Box<dyn Inp
 pub fn open_each(resources: &[Resource], options: &ReadOptions) -> Result<Vec<Box<dyn Input>>> {
     let mut inputs = Vec::new();
     for resource in resources {
-        let places = match resource.spec.name() {
-            "range" => vec![resource.place.clone()],
-            _ => resource.place.clone().expand()?,
-        };
-        for place in places {
-            let one = Resource::new(resource.spec.clone(), place);
+        for one in resource.expand(options.note.as_ref())? {
             inputs.push(open(&[one], options)?);
         }
     }

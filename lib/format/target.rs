@@ -57,7 +57,10 @@ impl Target {
             return Err(Error::usage(format!("{name}: a Zip is not compressed once more")));
         }
         let member = resource.place.name();
-        let member = member.strip_suffix(".zip").unwrap_or(member);
+        if member.to_ascii_lowercase().ends_with(".bgz") {
+            return Err(Error::usage(format!("{name}: .bgz is for reading only; say .gz")));
+        }
+        let member = if packing.zipped { &member[..member.len() - ".zip".len()] } else { &member };
         let encoder =
             Encoder::new(packing, member, buffered).map_err(|e| lower(&name, "write", e))?;
         Ok(Target { name, state: State::Open(Box::new(encoder)), charset: None, abandoned })

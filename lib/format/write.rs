@@ -3,7 +3,7 @@
 use super::place::Place;
 use super::resource::Resource;
 use super::target::Target;
-use super::{Sink, WriteOptions, csv, files, leveldb, ndjson, plugin, text, zip};
+use super::{Sink, WriteOptions, csv, files, leveldb, ndjson, plugin, table, text, zip};
 use crate::error::{Error, Result};
 
 /// Begins the output that `resource` names.
@@ -38,6 +38,7 @@ pub fn create(resource: &Resource, options: &WriteOptions) -> Result<Box<dyn Sin
             let packed = zip::Writer::parse(spec)?;
             Ok(Box::new(zip::Writer::new(target()?, packed)))
         }
+        "table" => Ok(Box::new(table::Writer::new(spec, target()?, options)?)),
         "files" => Ok(Box::new(files::Writer::create(resource, options)?)),
         "range" => Err(Error::usage("format range is for reading only")),
         "shards" => {

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
-use crate::format::{Once, ReadOptions};
+use crate::format::{Once, ReadOptions, zip};
 use crate::record::bad::{Bad, Policy};
 use crate::record::block::Blocks;
 use crate::record::digest::Contents;
@@ -241,8 +241,10 @@ impl Work<'_> {
             bad: Arc::clone(&self.bad),
             stdin: Once::none(),
             warn: Arc::new(warn),
+            note: Arc::new(|_| ()),
             directory: self.shared.base.path().into(),
             shards: None,
+            zip_password: zip::Password::Withheld,
         };
         let mut source = resource::open(&self.shared.login, resource, &options)?;
         let mut records = Vec::new();

@@ -23,7 +23,7 @@ const EXPANDED_MAX: usize = 4096;
 fn parse(login: &Path, resource: &message::Resource) -> Result<Vec<Resource>> {
     let format = resource.format.as_deref().map(Spec::parse).transpose()?;
     let path = OsString::from(resource.path.clone());
-    let mut found = Resource::parse_all_in(login, &path, format.as_ref())?;
+    let mut found = Resource::parse_all_in(login, &path, format.as_ref(), &|_| ())?;
     if found.iter().any(|found| found.place == Place::Standard) {
         return Err(Error::usage("standard input is not a file of hosts"));
     }
@@ -41,13 +41,12 @@ pub(crate) fn expand(login: &Path, resource: &message::Resource) -> Result<Vec<m
     }
     let mut expanded = Vec::new();
     for found in parse(login, resource)? {
-        let format = found.spec.text();
-        for place in found.place.expand()? {
+        for Resource { spec, place } in found.expand(&|_| ())? {
             let path = match place {
                 Place::Path(path) => Bytes::from(path.as_os_str()),
                 other => Bytes(other.to_string().into_bytes()),
             };
-            let format = Some(format.clone());
+            let format = Some(spec.text());
             expanded.push(message::Resource { format, path, part: None, cut: None });
         }
     }

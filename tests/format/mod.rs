@@ -13,4 +13,6 @@ mod replaced; // what an output comes in the place of
 mod resource; // names, options, patterns
 mod round_trip; // read(write(x)) == x, as a property
 mod split; // numbered outputs
+mod table; // aligned columns, in a file and on a terminal
 mod zip; // against Python's zipfile, zip and unzip
+mod zip_members; // which of them are read, with passwords and beside damaged ones

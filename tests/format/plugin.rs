@@ -48,6 +48,24 @@ fn a_program_that_fails_fails_the_tool_and_is_heard() {
 }
 
 #[test]
+fn a_daemon_that_a_program_leaves_behind_holds_nothing_up() {
+    // It has all its three streams, and more to say than anybody waits for.
+    let daemon = "(trap '' HUP; echo $BASHPID > pid; sleep 300; echo 3) & echo 1; echo 2";
+    let dir = dir();
+    let program = write(&dir, "bin/mc-format-odd", format!("#!/bin/bash\n{daemon}\n"));
+    std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    write(&dir, "x", "");
+    let read = call("cat", &dir).arg("odd:x").within(std::time::Duration::from_secs(60));
+    read.stderr_has("mc-format-odd has ended; what it left behind").stdout("1\n2\n").succeeds();
+    let pid = std::fs::read_to_string(dir.path().join("pid")).unwrap();
+    let process = std::path::Path::new("/proc").join(pid.trim());
+    assert!(!process.exists(), "the daemon is still there");
+    let dir = with_format("cat > \"$2\"; sleep 300 & exit 0");
+    call("gather", &dir).args(["-o", "odd:y"]).stdin("[2]\n").succeeds();
+    assert_eq!(std::fs::read(dir.path().join("y")).unwrap(), b"[2]\n");
+}
+
+#[test]
 fn a_program_that_makes_nothing_or_reads_nothing_has_not_written() {
     let dir = with_format("cat > /dev/null");
     let gather = |dir| call("gather", dir).args(["-o", "odd:y"]);

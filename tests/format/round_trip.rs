@@ -21,6 +21,7 @@ fn round(format: &str, path: &Path, records: &[u8]) -> Result<Vec<u8>> {
         ledger: Ledger::none(),
         directory: std::env::temp_dir(),
         warn: std::sync::Arc::new(|_| ()),
+        terminal: None,
     };
     let mut sink = write::create(&resource, &options)?;
     // In two pieces, as it comes in life.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{all, oracle};
-use crate::support::{dir, names};
+use crate::support::{dir, mc, names};
 
 /// A small database with several blocks, tables, levels and a log; its directory and its records.
 #[track_caller]
@@ -58,6 +58,37 @@ fn a_byte_that_changed_is_found_wherever_it_lies() {
         }
     }
     assert!(all(&database).unwrap() == expected);
+}
+
+#[test]
+fn a_damaged_block_is_passed_over_where_bad_records_are() {
+    let (dir, database, expected) = small();
+    let expected: Vec<&[u8]> = expected.split_inclusive(|&b| b == b'\n').collect();
+    let cat =
+        |policy: &str| mc("cat").current_dir(dir.path()).args(["--bad", policy, "leveldb:db"]);
+    let tables = names(&database).into_iter().filter(|name| name.ends_with(".ldb"));
+    for name in tables {
+        let path = database.join(&name);
+        let sound = std::fs::read(&path).unwrap();
+        let mut hurt = sound.clone();
+        hurt[3] ^= 0x10;
+        std::fs::write(&path, hurt).unwrap();
+        cat("fail").stderr_has(format!("db/{name}: byte 0: the database is damaged")).fails(3);
+        let skip = cat("skip").stderr_has(format!("db/{name}: byte 0: the database is damaged"));
+        let skip = skip.stderr_has("; passed over, with keys from \"").stderr_has(" dropped");
+        let got = skip.succeeds().stdout;
+        let got: Vec<&[u8]> = got.split_inclusive(|&b| b == b'\n').collect();
+        assert!(got.iter().all(|record| expected.contains(record)), "{name}");
+        assert!(!got.is_empty() && got.len() < expected.len(), "{name}: {}", got.len());
+        cat("limit=0").stderr_has("more than 0 bad records").fails(3);
+        std::fs::write(&path, &sound).unwrap();
+    }
+    // What a log held may have replaced anything.
+    let log = names(&database).into_iter().find(|name| name.ends_with(".log")).unwrap();
+    let mut hurt = std::fs::read(database.join(&log)).unwrap();
+    hurt[9] ^= 0x10;
+    std::fs::write(database.join(&log), hurt).unwrap();
+    cat("skip").stderr_has(format!("db/{log}: byte 0: the database is damaged")).fails(3);
 }
 
 #[test]

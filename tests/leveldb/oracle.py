@@ -95,6 +95,26 @@ def foreign(path):
         db.put(b"a", b"1")
 
 
+def other_order(path):
+    """Many keys in another order than that of their bytes, in tables and a log; what is true, in byte order."""
+    random.seed(11)
+    true = {}
+    options = {"comparator": lambda a, b: (a < b) - (a > b), "comparator_name": b"my.reverse", "block_size": 512}
+    # What a session leaves in its log the next one makes a table of. Four would begin a compaction, on a thread that
+    # waits for Python for ever.
+    for session in range(3):
+        with plyvel.DB(path, create_if_missing=True, **options) as db:
+            for n in range(1500):
+                key = random.choice([b"", bytes([random.randrange(256)]), b"key%05d" % random.randrange(2000)])
+                if random.random() < 0.2:
+                    db.delete(key)
+                    true.pop(key, None)
+                else:
+                    true[key] = b"%d of %d " % (n, session) + random.randbytes(random.randrange(30))
+                    db.put(key, true[key])
+    sys.stdout.buffer.writelines(line(pair) for pair in sorted(true.items()))
+
+
 def dump(path):
     """All entries, each of which must be found by its key too, through the filters."""
     with plyvel.DB(path, paranoid_checks=True, bloom_filter_bits=10) as db:

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use mycloud::record::bad::Policy;
 
 use super::{all, oracle, oracle_call, records, snapshot};
-use crate::support::dir;
+use crate::support::{dir, mc, sh};
 
 #[track_caller]
 fn gives_what_plyvel_gives(name: &str) {
@@ -90,6 +90,36 @@ fn another_order_is_refused_by_name() {
     let error = all(&database).unwrap_err();
     assert_eq!(error.exit_code(), 3);
     assert!(error.to_string().contains("my.reverse"), "{error}");
+    assert!(error.to_string().contains("leveldb,comparator=ignore:"), "{error}");
+}
+
+#[test]
+fn another_order_may_be_ignored() {
+    let dir = dir();
+    let database = dir.path().join("db");
+    let expected = oracle(&["other_order", database.to_str().unwrap()]);
+    assert!(expected.iter().filter(|&&byte| byte == b'\n').count() > 500);
+    let before = snapshot(&database);
+    let cat = |args: &[&str]| mc("cat").current_dir(dir.path()).args(args);
+    let said = "db: its comparator 'my.reverse' is ignored";
+    let read = cat(&["leveldb,comparator=ignore:db"]).stderr_has(said).stdout(&expected).succeeds();
+    assert_eq!(String::from_utf8(read.stderr).unwrap().lines().count(), 1);
+    assert_eq!(before, snapshot(&database));
+    cat(&["leveldb,comparator=bytewise:db"]).stderr_has("say comparator=ignore").fails(2);
+    let far = "mc-cat -h : \"leveldb,comparator=ignore:$PWD/db\" | mc-gather";
+    let far = sh("bash", far).current_dir(dir.path()).stderr_has("'my.reverse' is ignored");
+    far.stdout(&expected).succeeds();
+    // Where there is nothing to ignore nothing is said.
+    let sound = oracle(&["make", dir.path().join("sound").to_str().unwrap(), "log"]);
+    cat(&["leveldb,comparator=ignore:sound"]).stdout(sound).succeeds();
+    // Which keys damage hides, nobody can say.
+    let mut paths = database.read_dir().unwrap().map(|entry| entry.unwrap().path());
+    let table = paths.find(|path| path.extension().is_some_and(|e| e == "ldb")).unwrap();
+    let mut bytes = std::fs::read(&table).unwrap();
+    bytes[5] ^= 0xff;
+    std::fs::write(&table, bytes).unwrap();
+    let call = cat(&["--bad", "skip", "leveldb,comparator=ignore:db"]).stderr_has("is damaged");
+    call.stderr_has(said).fails(3);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The tools read and write databases.
 
+use std::os::unix::ffi::OsStrExt;
+
 use super::{oracle, snapshot};
 use crate::support::{dir, mc, names, rows};
 
@@ -33,4 +35,20 @@ fn mc_gather_writes_what_mc_cat_reads() {
     gather(&["--replace", "-o", "leveldb:db"], rows![["c", "3"]]).succeeds();
     cat().stdout(rows![["c", "3"]]).succeeds();
     assert_eq!(names(dir.path()), ["db"]);
+}
+
+#[test]
+fn a_database_may_be_called_anything() {
+    let dir = dir();
+    let resource = std::ffi::OsStr::from_bytes(b"leveldb:d\xff/b\xfe");
+    std::fs::create_dir(dir.path().join(std::ffi::OsStr::from_bytes(b"d\xff"))).unwrap();
+    let records = rows![["a", "1"], ["b", "2"]];
+    let gather = mc("gather").current_dir(dir.path()).arg("-o").arg(resource);
+    gather.stdin(&records).stderr_has("under a path that is not UTF-8: move it there").fails(2);
+    mc("gather").current_dir(dir.path()).args(["-o", "leveldb:db"]).stdin(&records).succeeds();
+    let name = std::ffi::OsStr::from_bytes(b"d\xff/b\xfe");
+    std::fs::rename(dir.path().join("db"), dir.path().join(name)).unwrap();
+    mc("cat").current_dir(dir.path()).arg(resource).stdout(&records).succeeds();
+    let pattern = std::ffi::OsStr::from_bytes(b"leveldb:*/b*");
+    mc("cat").current_dir(dir.path()).arg(pattern).stdout(&records).succeeds();
 }

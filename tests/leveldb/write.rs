@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mycloud::Result;
 use mycloud::format::ledger::Ledger;
 use mycloud::format::leveldb::Writer;
-use mycloud::format::{Once, Sink, WriteOptions};
+use mycloud::format::{Once, Sink, Warn, WriteOptions};
 use proptest::prelude::*;
 
 use super::{all, oracle, oracle_call};
@@ -14,8 +14,8 @@ use crate::support::{Random, dir, names};
 
 fn options(replace: bool) -> WriteOptions {
     let (stdout, ledger) = (Once::none(), Ledger::none());
-    let directory = std::env::temp_dir();
-    WriteOptions { replace, stdout, ledger, directory, warn: Arc::new(|_| ()) }
+    let (warn, directory): (Warn, _) = (Arc::new(|_| ()), std::env::temp_dir());
+    WriteOptions { replace, stdout, ledger, warn, directory, terminal: None }
 }
 
 /// Writes `records`, a piece at a time.

@@ -67,6 +67,11 @@ impl Block {
         Ok(true)
     }
 
+    /// Leaves out the entries that are left.
+    pub(super) fn close(&mut self) {
+        self.at = self.end;
+    }
+
     /// The key of the entry at hand.
     pub(super) fn key(&self) -> &[u8] {
         &self.key

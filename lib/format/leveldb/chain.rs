@@ -9,17 +9,15 @@ use std::collections::BinaryHeap;
 use std::path::PathBuf;
 use std::vec;
 
+use super::damage::{Age, Damage};
 use super::key::InternalKey;
 use super::manifest::Table;
-use super::table::TableReader;
+use super::table::{Link, TableReader};
 use crate::error::Result;
-
-/// The tables of a chain that are still to be read: where each lies, and how long it is.
-pub(super) type Links = Vec<(PathBuf, u64)>;
 
 /// Reads a chain.
 pub(super) struct Chain {
-    ahead: vec::IntoIter<(PathBuf, u64)>,
+    ahead: vec::IntoIter<Link>,
     table: TableReader,
     limit: usize,
 }
@@ -31,14 +29,14 @@ pub(super) struct Chain {
 pub(super) fn chains(
     tables: &[Table],
     path: impl Fn(u64) -> Result<PathBuf>,
-) -> Result<Vec<Links>> {
+) -> Result<Vec<Vec<Link>>> {
     let mut sorted: Vec<_> = tables.iter().map(|t| (range(t), t)).collect();
     sorted.sort_by_key(|(range, table)| (range.0, table.number));
-    let mut chains: Vec<Links> = Vec::new();
+    let mut chains: Vec<Vec<Link>> = Vec::new();
     // The last key of each chain, the least first.
     let mut ends = BinaryHeap::new();
     for ((smallest, largest), table) in sorted {
-        let link = (path(table.number)?, table.size);
+        let link = link(table, path(table.number)?);
         let chain = match ends.peek() {
             Some(&Reverse((end, chain))) if end < smallest => {
                 ends.pop();
@@ -55,6 +53,13 @@ pub(super) fn chains(
     Ok(chains)
 }
 
+/// What the manifest says of a table, whose file lies at `path`.
+pub(super) fn link(table: &Table, path: PathBuf) -> Link {
+    let (first, last) = range(table);
+    let age = Age { level: table.level, number: table.number };
+    Link { path, size: table.size, range: (first.user.to_vec(), last.user.to_vec()), age }
+}
+
 /// The first and the last key of a table. The manifest's reader has checked their form.
 fn range(table: &Table) -> (InternalKey<'_>, InternalKey<'_>) {
     let key = |bytes| InternalKey::parse(bytes).unwrap_or(InternalKey { user: bytes, tag: 0 });
@@ -66,15 +71,14 @@ impl Chain {
     ///
     /// # Errors
     /// As [`TableReader::open`].
-    pub(super) fn open(links: Links, limit: usize) -> Result<Option<Chain>> {
+    pub(super) fn open(
+        links: Vec<Link>,
+        limit: usize,
+        damage: &mut Damage,
+    ) -> Result<Option<Chain>> {
         let mut ahead = links.into_iter();
-        match ahead.next() {
-            None => Ok(None),
-            Some((path, size)) => {
-                let table = TableReader::open(&path, size, limit)?;
-                Ok(Some(Chain { ahead, table, limit }))
-            }
-        }
+        let first = open_next(&mut ahead, limit, damage)?;
+        Ok(first.map(|table| Chain { ahead, table, limit }))
     }
 
     /// Goes to the next entry; `false` behind the last.
@@ -82,11 +86,11 @@ impl Chain {
     /// # Errors
     /// As [`TableReader::advance`] and [`TableReader::open`].
     #[inline]
-    pub(super) fn advance(&mut self) -> Result<bool> {
-        while !self.table.advance()? {
-            match self.ahead.next() {
+    pub(super) fn advance(&mut self, damage: &mut Damage) -> Result<bool> {
+        while !self.table.advance(damage)? {
+            match open_next(&mut self.ahead, self.limit, damage)? {
                 None => return Ok(false),
-                Some((path, size)) => self.table = TableReader::open(&path, size, self.limit)?,
+                Some(table) => self.table = table,
             }
         }
         Ok(true)
@@ -99,6 +103,22 @@ impl Chain {
     }
 }
 
+/// Opens the next table that can be opened.
+fn open_next(
+    ahead: &mut vec::IntoIter<Link>,
+    limit: usize,
+    damage: &mut Damage,
+) -> Result<Option<TableReader>> {
+    for link in ahead {
+        let ((first, last), age) = (link.range.clone(), link.age);
+        match TableReader::open(link, limit) {
+            Ok(table) => return Ok(Some(table)),
+            Err(error) => damage.pass(error, &first, &last, age)?,
+        }
+    }
+    Ok(None)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::key::tag;
@@ -106,12 +126,12 @@ mod tests {
 
     fn table(number: u64, smallest: &str, largest: &str) -> Table {
         let key = |user: &str| [user.as_bytes(), &tag(number, 1).to_le_bytes()].concat();
-        Table { number, size: 0, smallest: key(smallest), largest: key(largest) }
+        Table { number, level: 1, size: 0, smallest: key(smallest), largest: key(largest) }
     }
 
     fn numbers(tables: &[Table]) -> Vec<Vec<String>> {
         let links = chains(tables, |number| Ok(number.to_string().into())).unwrap();
-        let name = |(path, _): (PathBuf, u64)| path.display().to_string();
+        let name = |link: Link| link.path.display().to_string();
         links.into_iter().map(|chain| chain.into_iter().map(name).collect()).collect()
     }
 

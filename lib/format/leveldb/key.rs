@@ -35,6 +35,13 @@ impl<'a> InternalKey<'a> {
     }
 }
 
+/// A key as it may be shown: not too long, and with no character that a terminal obeys.
+pub(super) fn excerpt(key: &[u8]) -> String {
+    const MOST: usize = 40;
+    let shown = key[..key.len().min(MOST)].escape_ascii();
+    format!("\"{shown}{}\"", if key.len() > MOST { "..." } else { "" })
+}
+
 /// The tag of an entry.
 pub(super) fn tag(sequence: u64, kind: u8) -> u64 {
     sequence << 8 | u64::from(kind)

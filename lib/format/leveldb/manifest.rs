@@ -12,7 +12,7 @@ use super::key::InternalKey;
 use super::log::LogReader;
 use crate::error::{Error, Result};
 
-/// The one order of keys that we know.
+/// The one order of keys that is known here.
 const COMPARATOR: &[u8] = b"leveldb.BytewiseComparator";
 
 /// How many levels the C++ library has.
@@ -23,6 +23,8 @@ const LEVELS: usize = 7;
 pub(super) struct Table {
     /// Its number, which names it.
     pub(super) number: u64,
+    /// The level that it lies on.
+    pub(super) level: usize,
     /// Its length in bytes.
     pub(super) size: u64,
     /// Its first internal key.
@@ -42,6 +44,10 @@ pub(super) struct Version {
     pub(super) tables: Vec<Table>,
     /// How long the manifest was.
     pub(super) manifest_length: u64,
+    /// Whether its last edit is torn, and does not count.
+    pub(super) torn: bool,
+    /// The name of the order of keys, where it is another than ours.
+    pub(super) foreign: Option<String>,
 }
 
 #[derive(Default)]
@@ -54,21 +60,26 @@ struct State {
     levels: [BTreeMap<u64, Table>; LEVELS],
 }
 
-/// Reads a manifest.
+/// Reads a manifest; of a database in another order than bytewise only where that does not matter
+/// (`any_order`).
 ///
 /// # Errors
-/// `BadInput` for a database in another order than bytewise, and for what is no manifest.
-pub(super) fn read(path: &Path) -> Result<Version> {
+/// `BadInput` for such a database, and for what is no manifest.
+pub(super) fn read(path: &Path, any_order: bool) -> Result<Version> {
     let mut log = LogReader::open(path)?;
     let mut state = State::default();
-    let mut name = None;
+    let (mut name, mut foreign) = (None, None);
     loop {
         let applied = match log.next()? {
             None => break,
             Some(edit) => state.apply(edit, &mut name),
         };
         if let Some(name) = name.take().filter(|name| name != COMPARATOR) {
-            return Err(foreign_order(path, &name));
+            let name = name.escape_ascii().to_string();
+            if !any_order {
+                return Err(foreign_order(path, &name));
+            }
+            foreign = Some(name);
         }
         applied.map_err(|what| log.corrupt(what))?;
     }
@@ -84,15 +95,16 @@ pub(super) fn read(path: &Path) -> Result<Version> {
         previous_log_number: state.previous_log_number,
         tables: state.levels.into_iter().flat_map(BTreeMap::into_values).collect(),
         manifest_length: log.length(),
+        torn: log.torn(),
+        foreign,
     })
 }
 
-fn foreign_order(path: &Path, name: &[u8]) -> Error {
+fn foreign_order(path: &Path, name: &str) -> Error {
     let database = path.parent().unwrap_or(path).display();
-    let name = name.escape_ascii();
     Error::input(format!(
-        "{database}: its keys are in the order of comparator '{name}'; only {} can be read",
-        COMPARATOR.escape_ascii()
+        "{database}: its keys are in the order of comparator '{name}', which is not known here; \
+         leveldb,comparator=ignore: reads them in the order of their bytes"
     ))
 }
 
@@ -143,7 +155,7 @@ impl State {
                 let number = fields.varint64().ok_or(CUT)?;
                 let size = fields.varint64().ok_or(CUT)?;
                 let (smallest, largest) = (internal_key(fields)?, internal_key(fields)?);
-                added.push((level, Table { number, size, smallest, largest }));
+                added.push((level, Table { number, level, size, smallest, largest }));
             }
             9 => self.previous_log_number = fields.varint64().ok_or(CUT)?,
             _ => return Err("an edit of the manifest has an unknown field"),

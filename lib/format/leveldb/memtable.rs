@@ -56,9 +56,41 @@ impl Memtable {
                 torn = Some(path);
             }
         }
-        let Memtable { arena, entries, .. } = &mut table;
-        entries.sort_unstable_by(|a, b| a.key(arena).cmp(&b.key(arena)));
+        table.sort();
         Ok(table)
+    }
+
+    /// Sorts the entries.
+    pub(super) fn sort(&mut self) {
+        let Memtable { arena, entries, .. } = self;
+        entries.sort_unstable_by(|a, b| a.key(arena).cmp(&b.key(arena)));
+    }
+
+    /// How much memory the entries take, in bytes.
+    pub(super) fn size(&self) -> usize {
+        self.arena.len() + self.entries.len() * size_of::<Entry>()
+    }
+
+    /// Takes an entry.
+    ///
+    /// # Errors
+    /// When there is no room for it.
+    pub(super) fn push(
+        &mut self,
+        key: InternalKey<'_>,
+        value: &[u8],
+    ) -> std::result::Result<(), &'static str> {
+        let place = u32::try_from(self.arena.len()).ok();
+        let length = |bytes: &[u8]| u32::try_from(bytes.len()).map_err(|_| "an entry is too long");
+        self.entries.push(Entry {
+            tag: key.tag,
+            start: place.ok_or("the log is too long")?,
+            key_length: length(key.user)?,
+            value_length: length(value)?,
+        });
+        self.arena.extend_from_slice(key.user);
+        self.arena.extend_from_slice(value);
+        Ok(())
     }
 
     /// Reads one log; whether its last record is torn. That, a crash does to the newest log alone:
@@ -72,7 +104,7 @@ impl Memtable {
                 return Err(directory::corrupt(torn, length, cut));
             }
             self.insert(batch).map_err(|what| log.corrupt(what))?;
-            if self.arena.len() + self.entries.len() * size_of::<Entry>() > MAX_BYTES {
+            if self.size() > MAX_BYTES {
                 let advice = "open the database once with its own program, which sorts them away";
                 return Err(Error::new(
                     Kind::Storage,
@@ -101,15 +133,7 @@ impl Memtable {
             if sequence > key::MAX_SEQUENCE {
                 return Err("a sequence number of the log is too high");
             }
-            let place = u32::try_from(self.arena.len()).ok();
-            self.entries.push(Entry {
-                tag: key::tag(sequence, kind),
-                start: place.ok_or("the log is too long")?,
-                key_length: key.len() as u32,
-                value_length: value.len() as u32,
-            });
-            self.arena.extend_from_slice(key);
-            self.arena.extend_from_slice(value);
+            self.push(InternalKey { user: key, tag: key::tag(sequence, kind) }, value)?;
             sequence += 1;
         }
         if left == 0 { Ok(()) } else { Err("a batch of the log has too few entries") }

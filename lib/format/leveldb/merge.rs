@@ -1,50 +1,65 @@
 //! Merges the sorted entries of logs and tables, and keeps what is true: of each key the newest
-//! entry, unless that deletes it.
+//! entry, unless that deletes it, or is hidden by damage.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 
 use super::chain::Chain;
+use super::damage::{Age, Damage};
 use super::key::InternalKey;
 use super::memtable::Memtable;
+use super::unordered::Spilled;
 use crate::error::{Error, Result};
 
-/// Entries in order: the logs', or a chain of tables'. In the heap the least key is the greatest.
+/// Entries in order. In the heap the least key is the greatest.
 pub(super) enum Run {
-    /// What the logs hold.
-    Logs(Memtable),
+    /// Some that were sorted in memory, such as those of the logs.
+    Memory(Memtable),
     /// Tables.
     Tables(Box<Chain>),
+    /// Some that were sorted and lie in a temporary file.
+    Spilled(Box<Spilled>),
 }
 
 impl Run {
-    fn advance(&mut self) -> Result<bool> {
+    fn advance(&mut self, damage: &mut Damage) -> Result<bool> {
         match self {
-            Run::Logs(table) => Ok(table.advance()),
-            Run::Tables(chain) => chain.advance(),
+            Run::Memory(table) => Ok(table.advance()),
+            Run::Tables(chain) => chain.advance(damage),
+            Run::Spilled(spilled) => spilled.advance(),
+        }
+    }
+
+    /// How new its table is; nothing is newer than a log.
+    fn age(&self) -> Option<Age> {
+        match self {
+            Run::Tables(chain) => Some(chain.table().age()),
+            _ => None,
         }
     }
 
     #[inline]
     fn key(&self) -> InternalKey<'_> {
         match self {
-            Run::Logs(table) => table.key(),
+            Run::Memory(table) => table.key(),
             Run::Tables(chain) => chain.table().key(),
+            Run::Spilled(spilled) => spilled.key(),
         }
     }
 
     fn value(&self) -> &[u8] {
         match self {
-            Run::Logs(table) => table.value(),
+            Run::Memory(table) => table.value(),
             Run::Tables(chain) => chain.table().value(),
+            Run::Spilled(spilled) => spilled.value(),
         }
     }
 
     fn wrong(&self, what: &str) -> Error {
         match self {
-            Run::Logs(_) => Error::input(what),
             Run::Tables(chain) => chain.table().wrong(what),
+            _ => Error::input(what),
         }
     }
 }
@@ -77,6 +92,7 @@ pub(super) struct Merge {
     /// The last key that was met.
     last: Vec<u8>,
     last_tag: Option<u64>,
+    damage: Damage,
 }
 
 impl Merge {
@@ -84,14 +100,14 @@ impl Merge {
     ///
     /// # Errors
     /// What keeps a run from going to its first entry.
-    pub(super) fn new(runs: impl IntoIterator<Item = Run>) -> Result<Merge> {
+    pub(super) fn new(runs: impl IntoIterator<Item = Run>, mut damage: Damage) -> Result<Merge> {
         let mut heap = BinaryHeap::new();
         for mut run in runs {
-            if run.advance()? {
+            if run.advance(&mut damage)? {
                 heap.push(run);
             }
         }
-        Ok(Merge { runs: heap, given: false, last: Vec::new(), last_tag: None })
+        Ok(Merge { runs: heap, given: false, last: Vec::new(), last_tag: None, damage })
     }
 
     /// Goes to the next key that has a value; `false` behind the last.
@@ -119,9 +135,13 @@ impl Merge {
             self.last.clear();
             self.last.extend_from_slice(key.user);
             self.last_tag = Some(key.tag);
-            if !key.deletes() {
+            if key.deletes() {
+                continue;
+            }
+            if !self.damage.hides(&self.last, first.age()) {
                 return Ok(true);
             }
+            self.damage.doubt(&self.last, first.value(), first.wrong("passed over"))?;
         }
     }
 
@@ -138,7 +158,7 @@ impl Merge {
     /// Goes past the first run's entry.
     fn pass(&mut self) -> Result<()> {
         if let Some(mut first) = self.runs.peek_mut()
-            && !first.advance()?
+            && !first.advance(&mut self.damage)?
         {
             PeekMut::pop(first);
         }

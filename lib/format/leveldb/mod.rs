@@ -16,9 +16,17 @@
 //!
 //! A damaged database is never a shorter answer: a checksum, a length or an order that is wrong, a
 //! table that is missing or cut, is `BadInput` with file and place. The one exception is what a
-//! crash leaves: a last log record that was written in part never counted, for LevelDB neither.
+//! crash leaves: a last log record that was written in part never counted, for LevelDB neither;
+//! where it is one of the manifest, that is said.
 //!
-//! Not done here: other comparators than bytewise, encryption, repairing.
+//! Where bad records may be passed over (`--bad`), so may blocks and tables that are damaged, and
+//! what they may hide with them ([damage]). A damaged log or manifest stays an error: nobody can say
+//! which keys it hides.
+//!
+//! Keys in another order than that of their bytes are read only when that order is to be ignored;
+//! all entries are sorted again then ([unordered]).
+//!
+//! Not done here: encryption, repairing.
 
 mod batch;
 mod block;
@@ -26,6 +34,7 @@ mod bytewise;
 mod chain;
 mod coding;
 mod compression;
+mod damage;
 mod directory;
 mod key;
 mod lock;
@@ -37,7 +46,8 @@ mod reader;
 mod table;
 #[cfg(test)]
 mod tests;
+mod unordered;
 mod writer;
 
-pub use reader::Reader;
+pub use reader::{Reader, parse};
 pub use writer::Writer;

@@ -1,20 +1,39 @@
 //! Reads a database as it lies in its directory.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::chain::{self, Chain};
+use super::damage::Damage;
 use super::directory::{self, Listing};
 use super::lock::Lock;
 use super::manifest::{self, Version};
 use super::memtable::Memtable;
 use super::merge::{Merge, Run};
+use super::unordered;
 use crate::error::{Error, Result};
-use crate::format::{FILL_BYTES, ReadOptions, Source};
+use crate::format::spec::Spec;
+use crate::format::{FILL_BYTES, ReadOptions, Source, Warn};
 use crate::record::text::push_bytes;
 
 /// How much longer than the longest record a block may be: LevelDB closes a block with the entry
 /// that makes it longer than its block size, 4 KiB unless somebody asked for more.
 const BLOCK_BYTES: usize = 64 << 20;
+
+/// Reads the options of the format, for reading: whether the order of keys does not matter.
+///
+/// # Errors
+/// When one is unknown.
+pub fn parse(spec: &Spec) -> Result<bool> {
+    let mut spec = spec.clone();
+    let any_order = match spec.value("comparator")?.as_deref() {
+        None => false,
+        Some("ignore") => true,
+        Some(_) => return Err(spec.refuse("say comparator=ignore")),
+    };
+    spec.finish("comparator=ignore (when reading)")?;
+    Ok(any_order)
+}
 
 /// A database that is being read: one record `[key, value]` for each key, in key order.
 pub struct Reader {
@@ -27,14 +46,21 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Opens the database in the directory `database`.
+    /// Opens the database in the directory `database`. With `any_order` it may have any order of
+    /// keys; they come in that of their bytes.
     ///
     /// # Errors
     /// `Usage` if there is no such directory. `BadInput` if it holds no database, a damaged one,
     /// one with another order of keys, or one that another process has open.
-    pub fn open(database: &Path, options: &ReadOptions) -> Result<Reader> {
-        let limit = options.max_record.saturating_add(BLOCK_BYTES);
-        let (merge, lock) = entries(database, limit)?;
+    pub fn open(database: &Path, any_order: bool, options: &ReadOptions) -> Result<Reader> {
+        let how = How {
+            limit: options.max_record.saturating_add(BLOCK_BYTES),
+            any_order,
+            damage: Damage::is_bad(options),
+            warn: Warn::clone(&options.warn),
+            directory: options.directory.clone(),
+        };
+        let (merge, lock) = entries(database, how)?;
         Ok(Reader {
             database: database.to_path_buf(),
             options: options.clone(),
@@ -65,23 +91,66 @@ impl Reader {
     }
 }
 
-/// The keys that have values, whose tables' blocks are `limit` bytes long at most; and the lock to
-/// hold on to while they are read.
-pub(super) fn entries(database: &Path, limit: usize) -> Result<(Merge, Lock)> {
+/// How a database is read.
+pub(super) struct How {
+    /// The most bytes of a block.
+    limit: usize,
+    /// Whether the order of keys does not matter.
+    any_order: bool,
+    damage: Damage,
+    warn: Warn,
+    /// Where temporary files go.
+    directory: PathBuf,
+}
+
+impl How {
+    /// In the one order, nothing being passed over or said; blocks are `limit` bytes long at most.
+    pub(super) fn strict(limit: usize) -> How {
+        let (warn, directory): (Warn, _) = (Arc::new(|_| ()), PathBuf::new());
+        How { limit, any_order: false, damage: Damage::is_an_error(), warn, directory }
+    }
+}
+
+/// The keys that have values; and the lock to hold on to while they are read.
+pub(super) fn entries(database: &Path, how: How) -> Result<(Merge, Lock)> {
+    let How { limit, any_order, mut damage, warn, directory } = how;
     let manifest = directory::manifest_path(database)?;
     let lock = Lock::new(database)?;
-    let version = manifest::read(&manifest)?;
+    let version = manifest::read(&manifest, any_order)?;
     let listing = Listing::of(database)?;
-    let chains = chain::chains(&version.tables, |n| listing.table(database, n))?;
+    let path = |number| listing.table(database, number);
+    let chains = match &version.foreign {
+        None => chain::chains(&version.tables, path)?,
+        Some(_) => {
+            let link = |table| Ok(chain::link(table, path(table.number)?));
+            vec![version.tables.iter().map(link).collect::<Result<_>>()?]
+        }
+    };
     let logs = Memtable::recover(database, &listing, &version)?;
     // From here on a table that a writer takes away is missed; a log would not have been.
     lock.check()?;
     unchanged(database, &manifest, &version)?;
-    let mut runs = vec![Run::Logs(logs)];
-    for links in chains {
-        runs.extend(Chain::open(links, limit)?.map(|chain| Run::Tables(Box::new(chain))));
+    if version.torn {
+        let manifest = manifest.display();
+        warn(&format!("{manifest}: its last edit is torn, as by a crash, and does not count"));
     }
-    Ok((Merge::new(runs)?, lock))
+    let mut runs = vec![Run::Memory(logs)];
+    if let Some(name) = &version.foreign {
+        let database = database.display();
+        warn(&format!(
+            "{database}: its comparator '{name}' is ignored: keys are in the order of their bytes, \
+             each with its newest value"
+        ));
+        for links in chains {
+            runs.extend(unordered::runs(links, limit, &directory)?);
+        }
+    } else {
+        for links in chains {
+            let chain = Chain::open(links, limit, &mut damage)?;
+            runs.extend(chain.map(|chain| Run::Tables(Box::new(chain))));
+        }
+    }
+    Ok((Merge::new(runs, damage)?, lock))
 }
 
 /// An error if a writer was here since the manifest was read.

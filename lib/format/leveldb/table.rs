@@ -11,11 +11,12 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::block::Block;
 use super::coding::{Decoder, masked};
 use super::compression::decompress;
+use super::damage::{Age, Damage};
 use super::directory::{self, corrupt};
 use super::key::InternalKey;
 use crate::error::{Error, Result};
@@ -26,10 +27,27 @@ const MAGIC: u64 = 0xdb47_7524_8b80_fb57;
 /// The byte and the checksum behind a block.
 const TRAILER_BYTES: usize = 5;
 
+/// Where a table lies, and what the manifest says of it.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    /// Its file.
+    pub(super) path: PathBuf,
+    /// Its length in bytes.
+    pub(super) size: u64,
+    /// The first and the last key that the user gave.
+    pub(super) range: (Vec<u8>, Vec<u8>),
+    /// How new it is.
+    pub(super) age: Age,
+}
+
 /// Reads the entries of a table in order.
 pub(super) struct TableReader {
     file: File,
-    path: PathBuf,
+    link: Link,
+    /// A key that none of the block at hand is less than.
+    least: Vec<u8>,
+    /// Whether the rest of the index cannot be read.
+    index_lost: bool,
     /// Where the footer begins.
     end: u64,
     /// The most bytes of a block.
@@ -58,11 +76,12 @@ impl Handle {
 }
 
 impl TableReader {
-    /// Opens a table that should be `size` bytes long, whose blocks hold `limit` bytes at most.
+    /// Opens a table, whose blocks hold `limit` bytes at most.
     ///
     /// # Errors
     /// `BadInput` if it is missing, cut, or no table.
-    pub(super) fn open(path: &Path, size: u64, limit: usize) -> Result<TableReader> {
+    pub(super) fn open(link: Link, limit: usize) -> Result<TableReader> {
+        let (path, size) = (link.path.as_path(), link.size);
         let file = directory::open(path)?;
         let length = file.metadata().map_err(|e| Error::path("read", path, &e))?.len();
         if length < size {
@@ -85,7 +104,9 @@ impl TableReader {
         let index = Handle::decode(&mut handles).ok_or_else(not_one)?;
         let mut table = TableReader {
             file,
-            path: path.to_path_buf(),
+            least: link.range.0.clone(),
+            link,
+            index_lost: false,
             end,
             limit,
             index: Block::default(),
@@ -102,12 +123,31 @@ impl TableReader {
         Ok(table)
     }
 
-    /// Goes to the next entry; `false` behind the last.
+    /// Goes to the next entry, past what is damaged where that is allowed; `false` behind the last.
     ///
     /// # Errors
     /// `BadInput` with the place of the block that is damaged.
     #[inline]
-    pub(super) fn advance(&mut self) -> Result<bool> {
+    pub(super) fn advance(&mut self, damage: &mut Damage) -> Result<bool> {
+        loop {
+            match self.step() {
+                Err(error) => self.pass(error, damage)?,
+                stepped => return stepped,
+            }
+        }
+    }
+
+    /// Passes over the rest of the block at hand, or of all blocks where their index is damaged.
+    #[cold]
+    fn pass(&mut self, error: Error, damage: &mut Damage) -> Result<()> {
+        self.block.close();
+        let last = InternalKey::parse(self.index.key()).filter(|_| !self.index_lost);
+        let to = last.map_or(self.link.range.1.as_slice(), |last| last.user);
+        damage.pass(error, &self.least, to, self.link.age)
+    }
+
+    #[inline]
+    fn step(&mut self) -> Result<bool> {
         loop {
             match self.block.advance() {
                 Ok(true) => break,
@@ -135,6 +175,11 @@ impl TableReader {
         InternalKey { user: &key[..key.len().saturating_sub(8)], tag: self.tag }
     }
 
+    /// How new the table is.
+    pub(super) fn age(&self) -> Age {
+        self.link.age
+    }
+
     /// The value of the entry at hand.
     pub(super) fn value(&self) -> &[u8] {
         self.block.value()
@@ -146,12 +191,22 @@ impl TableReader {
     }
 
     fn corrupt(&self, offset: u64, what: &str) -> Error {
-        corrupt(&self.path, offset, what)
+        corrupt(&self.link.path, offset, what)
     }
 
     /// Loads the next block of entries; `false` behind the last.
     fn next_block(&mut self) -> Result<bool> {
-        let found = self.index.advance().map_err(|what| self.corrupt(self.index_offset, what))?;
+        if self.index_lost {
+            return Ok(false);
+        }
+        if let Some(last) = InternalKey::parse(self.index.key()) {
+            self.least.clear();
+            self.least.extend_from_slice(last.user);
+        }
+        let found = self.index.advance().map_err(|what| {
+            self.index_lost = true;
+            self.corrupt(self.index_offset, what)
+        })?;
         if !found {
             return Ok(false);
         }
@@ -182,7 +237,7 @@ impl TableReader {
         self.raw.resize(length + TRAILER_BYTES, 0);
         self.file.read_exact_at(&mut self.raw, handle.offset).map_err(|e| match e.kind() {
             io::ErrorKind::UnexpectedEof => self.corrupt(handle.offset, "a block is cut"),
-            _ => Error::path("read", &self.path, &e),
+            _ => Error::path("read", &self.link.path, &e),
         })?;
         let (data, trailer) = self.raw.split_at(length);
         let mut fields = Decoder(trailer);

@@ -76,7 +76,7 @@ fn expected(numbers: std::ops::Range<u32>) -> String {
 }
 
 fn read(path: &Path) -> Result<String> {
-    let mut reader = Reader::open(path, &ReadOptions::new(Policy::Fail)?)?;
+    let mut reader = Reader::open(path, false, &ReadOptions::new(Policy::Fail)?)?;
     let mut out = Vec::new();
     while reader.fill(&mut out)? {}
     Ok(String::from_utf8(out).unwrap())
@@ -136,7 +136,7 @@ fn a_lock_of_the_other_kind_is_seen_and_readers_share() {
     let error = read(dir.path()).unwrap_err();
     assert!(error.to_string().contains("is open in another process"), "{error}");
     drop(writer);
-    let reader = Reader::open(dir.path(), &ReadOptions::new(Policy::Fail).unwrap()).unwrap();
+    let reader = Reader::open(dir.path(), false, &ReadOptions::new(Policy::Fail).unwrap()).unwrap();
     assert_eq!(read(dir.path()).unwrap(), expected(0..3));
     assert!(Flock::lock(lock(), FlockArg::LockExclusiveNonblock).is_err());
     drop(reader);
@@ -163,7 +163,8 @@ fn many_tables_are_read_with_few_files() {
     let tables =
         tables.filter(|e| e.as_ref().is_ok_and(|e| e.path().extension() == Some("ldb".as_ref())));
     assert!(tables.count() > 50);
-    let mut reader = Reader::open(dir.path(), &ReadOptions::new(Policy::Fail).unwrap()).unwrap();
+    let mut reader =
+        Reader::open(dir.path(), false, &ReadOptions::new(Policy::Fail).unwrap()).unwrap();
     let open = fs::read_dir("/proc/self/fd").unwrap();
     let open = open.filter(|e| in_there(fs::read_link(e.as_ref().unwrap().path()))).count();
     assert!(open < 15, "{open} files are open");
@@ -172,6 +173,154 @@ fn many_tables_are_read_with_few_files() {
     let mut lines: Vec<String> = numbers.map(|n| expected(n..n + 1)).collect();
     lines.sort();
     assert!(String::from_utf8(out).unwrap() == lines.concat());
+}
+
+/// A small database with old and new values on several levels, and its records.
+fn layered(path: &Path) -> Vec<String> {
+    let small = Options {
+        write_buffer_size: 1 << 12,
+        max_file_size: 1 << 12,
+        block_size: 256,
+        ..options()
+    };
+    let mut database = DB::open(path, small).unwrap();
+    let mut want = std::collections::BTreeMap::new();
+    for round in 0..4u32 {
+        for number in (0..400u32).filter(|n| n % (round + 1) == 0) {
+            let key = format!("{number:04}");
+            if round > 0 && number % 7 == round {
+                database.delete(key.as_bytes()).unwrap();
+                want.remove(&key);
+            } else {
+                let value = format!("{number} of round {round}");
+                database.put(key.as_bytes(), value.as_bytes()).unwrap();
+                want.insert(key, value);
+            }
+        }
+        if round == 0 {
+            database.compact_range(b"", b"~").unwrap();
+        }
+    }
+    database.flush().unwrap();
+    database.close().unwrap();
+    want.into_iter().map(|(key, value)| format!("[\"{key}\",\"{value}\"]")).collect()
+}
+
+/// The records of a database, what is damaged passed over, and how many bad records there were.
+fn read_skipping(path: &Path) -> Result<(Vec<String>, u64)> {
+    let options = ReadOptions::new(Policy::Skip)?;
+    let mut reader = Reader::open(path, false, &options)?;
+    let mut out = Vec::new();
+    while reader.fill(&mut out)? {}
+    let records = String::from_utf8(out).unwrap().lines().map(str::to_string).collect();
+    Ok((records, options.bad.count()))
+}
+
+/// The tables of a database.
+fn tables(path: &Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+    let mut tables: Vec<_> =
+        entries.filter(|path| path.extension() == Some("ldb".as_ref())).collect();
+    tables.sort();
+    tables
+}
+
+/// What is read under damage is true: none but records that are there, and those that are not read
+/// are counted.
+fn check_skipping(path: &Path, want: &[String], how: &str) -> u64 {
+    let (got, bad) = read_skipping(path).unwrap_or_else(|error| panic!("{how}: {error}"));
+    let made_up = got.iter().find(|record| !want.contains(record));
+    assert_eq!(made_up, None, "{how}");
+    assert!(got.windows(2).all(|pair| pair[0] < pair[1]), "{how}: order");
+    assert!(
+        got.len() == want.len() || bad > 0,
+        "{how}: {} of {} and none bad",
+        got.len(),
+        want.len()
+    );
+    bad
+}
+
+#[test]
+fn a_damaged_block_is_passed_over_and_nothing_old_comes_to_light() {
+    let dir = tempfile::tempdir().unwrap();
+    let want = layered(dir.path());
+    assert_eq!(read_skipping(dir.path()).unwrap(), (want.clone(), 0));
+    assert!(tables(dir.path()).len() > 3, "{:?}", tables(dir.path()));
+    let (mut bad, mut most) = (0, 0);
+    for table in tables(dir.path()) {
+        let sound = fs::read(&table).unwrap();
+        for place in (0..sound.len()).step_by(11) {
+            let mut hurt = sound.clone();
+            hurt[place] ^= 0x20;
+            fs::write(&table, hurt).unwrap();
+            let here = check_skipping(dir.path(), &want, &format!("{}: {place}", table.display()));
+            (bad, most) = (bad + here, most.max(here));
+        }
+        for length in [0, 1, sound.len() / 2, sound.len() - 1] {
+            fs::write(&table, &sound[..length]).unwrap();
+            check_skipping(dir.path(), &want, &format!("{}: cut {length}", table.display()));
+        }
+        fs::write(&table, &sound).unwrap();
+    }
+    assert!(bad > 100 && most > 1, "{bad} {most}");
+    let first = &tables(dir.path())[0];
+    fs::remove_file(first).unwrap();
+    assert_eq!(read_skipping(dir.path()).unwrap_err().exit_code(), 3);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    #[test]
+    fn whatever_blocks_are_hurt_no_record_is_made_up(
+        hits in proptest::collection::vec((0usize..100, 0usize..100_000, 1u8..=255), 1..6),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let want = layered(dir.path());
+        let tables = tables(dir.path());
+        for (table, place, mask) in hits {
+            let table = &tables[table % tables.len()];
+            let mut bytes = fs::read(table).unwrap();
+            let length = bytes.len();
+            bytes[place % length] ^= mask;
+            fs::write(table, bytes).unwrap();
+        }
+        check_skipping(dir.path(), &want, "hit");
+    }
+}
+
+#[test]
+fn a_torn_manifest_is_said_and_read() {
+    let dir = tempfile::tempdir().unwrap();
+    make(dir.path(), options(), 0..10).close().unwrap();
+    let current = fs::read_to_string(dir.path().join("CURRENT")).unwrap();
+    let manifest = dir.path().join(current.trim_end());
+    let sound = fs::read(&manifest).unwrap();
+    let said = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let read = || {
+        let said = said.clone();
+        let warn = move |text: &str| said.lock().unwrap().push(text.to_string());
+        let options = ReadOptions {
+            warn: std::sync::Arc::new(warn),
+            ..ReadOptions::new(Policy::Fail).unwrap()
+        };
+        let mut reader = Reader::open(dir.path(), false, &options)?;
+        let mut out = Vec::new();
+        while reader.fill(&mut out)? {}
+        Result::Ok(String::from_utf8(out).unwrap())
+    };
+    assert_eq!(read().unwrap(), expected(0..10));
+    assert!(said.lock().unwrap().is_empty());
+    // An edit of 50 bytes whose first 3 were written; its header alone; zeros alone.
+    let edit = b"\x01\x02\x03\x04\x32\x00\x01abc";
+    for torn in [edit.as_slice(), &edit[..7], &edit[..3], &[0; 20]] {
+        fs::write(&manifest, [&sound, torn].concat()).unwrap();
+        assert_eq!(read().unwrap(), expected(0..10));
+        let said = std::mem::take(&mut *said.lock().unwrap());
+        assert!(said.len() == 1 && said[0].contains("its last edit is torn"), "{said:?}");
+    }
+    fs::write(&manifest, [&sound[..], &edit[..], &[1; 60]].concat()).unwrap();
+    assert_eq!(read().unwrap_err().exit_code(), 3);
 }
 
 #[test]

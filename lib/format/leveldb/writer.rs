@@ -19,8 +19,9 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
 use super::batch::{Batch, Pair};
 use super::bytewise::Bytewise;
+use super::key::excerpt;
 use super::lock::Lock;
-use super::reader;
+use super::reader::{self, How};
 use crate::error::{Error, Kind, Result};
 use crate::format::pairs;
 use crate::format::whole_tree::WholeTree;
@@ -62,6 +63,12 @@ impl Writer {
     pub fn create(path: &Path, options: &WriteOptions) -> Result<Writer> {
         let tree = WholeTree::create(path, options.replace, replaceable, &options.ledger)?;
         let shown = tree.path().to_path_buf();
+        // The library looks for the whole path, and panics at one that is not UTF-8.
+        let whole = tree.directory().canonicalize();
+        if whole.is_ok_and(|whole| whole.to_str().is_none()) {
+            let why = "a database cannot be written under a path that is not UTF-8: move it there";
+            return Err(Error::usage(format!("{}: {why}", shown.display())));
+        }
         let (queue, receiver) = sync_channel(QUEUE_LENGTH);
         let abandoned = Arc::new(AtomicBool::new(false));
         let work = Work {
@@ -260,7 +267,7 @@ impl Work {
     /// Reads the database, and compares it with what was written.
     fn read_back(&self) -> Result<()> {
         let mut found = Total::default();
-        let (mut entries, _lock) = reader::entries(&self.directory, usize::MAX)
+        let (mut entries, _lock) = reader::entries(&self.directory, How::strict(usize::MAX))
             .map_err(|e| failed(&self.shown, format!("it cannot be read back: {e}")))?;
         while entries.advance().map_err(|e| failed(&self.shown, e))? {
             found.add(entries.key(), entries.value());
@@ -272,13 +279,6 @@ impl Work {
         }
         Ok(())
     }
-}
-
-/// A key as it may be shown: not too long, and with no character that a terminal obeys.
-fn excerpt(key: &[u8]) -> String {
-    const MOST: usize = 40;
-    let shown = key[..key.len().min(MOST)].escape_ascii();
-    format!("\"{shown}{}\"", if key.len() > MOST { "..." } else { "" })
 }
 
 fn options() -> Options {

@@ -2,22 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
+use std::io::BufReader;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use ::zip::ZipReadOptions;
-use ::zip::read::{Config, ZipFileEntry};
+use ::zip::read::{Config, OwnedZipFileEntry, ZipFileEntry};
 use ::zip::result::ZipError;
 // "Unstable" means that the crate may change it in any version, and ours is pinned. The stable
 // ZipArchive drops all but one member of a name.
 use ::zip::unstable::read::ZipIterable;
 
-use super::Limits;
-use crate::error::{Error, Result};
+use super::at::{At, read_full};
+use super::choice::{Choice, Chooser};
+use super::{Options, PASSWORD_VARIABLE, Password};
+use crate::error::{Error, Kind, Result};
 use crate::format::bytes::lower;
+use crate::format::{ReadOptions, Warn};
 
 /// How many bytes of a member are handed over at once.
 const CHUNK_BYTES: usize = 128 * 1024;
@@ -25,8 +27,12 @@ const CHUNK_BYTES: usize = 128 * 1024;
 /// How many pieces wait for whoever takes them.
 const QUEUE: usize = 4;
 
-/// What a member unpacks to before its ratio is judged: small ones do no harm.
-const JUDGED_BYTES: u64 = 1 << 20;
+/// What a member unpacks to before its ratio is judged: smaller ones do no harm, and blanks are
+/// packed well.
+const JUDGED_BYTES: u64 = 100 << 20;
+
+/// How many names of members that are passed over are said.
+const SAID_NAMES: usize = 5;
 
 /// What comes out of an archive.
 pub(super) enum Event {
@@ -36,6 +42,8 @@ pub(super) enum Event {
     Data(Vec<u8>),
     /// Its data ends, and is what the archive says it is.
     End,
+    /// The member of this name, which may have begun, cannot be read.
+    Damaged(String, Error),
 }
 
 /// The members of an archive.
@@ -45,12 +53,25 @@ pub(super) struct Members {
 }
 
 impl Members {
-    /// Unpacks the archive in `file`, which is called `name`.
-    pub(super) fn open(name: &str, file: File, limits: Limits) -> Result<Members> {
+    /// Unpacks the archive in `file`, which is called `name`. With `sound_only`, a member begins
+    /// only when all of it was found to be what the archive says.
+    pub(super) fn open(
+        name: &str,
+        file: File,
+        archive: Archive,
+        read: &ReadOptions,
+    ) -> Result<Members> {
         let length = file.metadata().map_err(|e| Error::io("read", name, &e))?.len();
-        let at = At { file: Arc::new(file), position: 0, length };
+        let at = At::new(file, length);
         let (give, events) = sync_channel(QUEUE);
-        let mut walk = Walk { name: name.to_string(), limits, total: 0, taken: BTreeMap::new() };
+        let mut walk = Walk {
+            name: name.to_string(),
+            archive,
+            password: read.zip_password.clone(),
+            note: Warn::clone(&read.note),
+            total: 0,
+            taken: BTreeMap::new(),
+        };
         thread::Builder::new()
             .spawn(move || {
                 let last = walk.walk(at, &give).map(|()| None);
@@ -73,10 +94,23 @@ impl Members {
     }
 }
 
+/// What is read of an archive, and how.
+pub(super) struct Archive {
+    /// How much it may unpack to.
+    pub(super) options: Options,
+    /// Which members are read.
+    pub(super) chooser: Chooser,
+    /// Whether a member is to begin only when all of it was found to be sound.
+    pub(super) sound_only: bool,
+}
+
 /// A walk through the members.
 struct Walk {
     name: String,
-    limits: Limits,
+    archive: Archive,
+    password: Password,
+    /// Hears what is passed over.
+    note: Warn,
     /// How many bytes were unpacked.
     total: u64,
     /// Which bytes of the archive belong to members: from, to.
@@ -85,22 +119,41 @@ struct Walk {
 
 type Give = SyncSender<Result<Option<Event>>>;
 
+/// Why a member could not be given.
+enum Trouble {
+    /// It is damaged, or cannot be read for another reason that is its own.
+    Member(Error),
+    /// The archive should not be read on.
+    Archive(Error),
+    /// Nobody listens any more.
+    Gone,
+}
+
 impl Walk {
     fn walk(&mut self, at: At, give: &Give) -> Result<()> {
         let mut data = BufReader::with_capacity(CHUNK_BYTES, at.clone());
         let mut directory = ZipIterable::try_new(BufReader::new(at.clone()), Config::default())
             .map_err(|e| self.failed(e))?;
+        if !self.archive.chooser.takes_all() {
+            self.choose(&mut directory)?;
+        }
         let mut last = None;
         for entry in directory.files().map_err(|e| self.failed(e))? {
             let entry = entry.map_err(|e| self.failed(e))?;
             last = Some(entry.central_header_start());
             let name = member_name(&entry);
-            let place = format!("{}: member {name}", self.name);
-            if give.send(Ok(Some(Event::Member(name)))).is_err() {
-                return Ok(());
+            if self.archive.chooser.choose(&name) != Choice::Read {
+                continue;
             }
-            if !self.unpack(entry, &place, &mut data, give)? {
-                return Ok(());
+            match self.member(&OwnedZipFileEntry::from(entry), &name, &mut data, give) {
+                Ok(()) => (),
+                Err(Trouble::Gone) => return Ok(()),
+                Err(Trouble::Archive(error)) => return Err(error),
+                Err(Trouble::Member(error)) => {
+                    if give.send(Ok(Some(Event::Damaged(name, error)))).is_err() {
+                        return Ok(());
+                    }
+                }
             }
         }
         match last {
@@ -113,44 +166,122 @@ impl Walk {
         }
     }
 
-    /// Unpacks one member; `false` when nobody listens any more.
+    /// Looks at the names of all members: whether it is known of each if it is to be read.
+    fn choose(&self, directory: &mut ZipIterable<BufReader<At>>) -> Result<()> {
+        let (mut count, mut read, mut passed, mut said) = (0u64, 0u64, 0u64, Vec::new());
+        for entry in directory.files().map_err(|e| self.failed(e))? {
+            let name = member_name(&entry.map_err(|e| self.failed(e))?);
+            count += 1;
+            match self.archive.chooser.choose(&name) {
+                Choice::Read => read += 1,
+                Choice::PassOver => {
+                    passed += 1;
+                    if said.len() < SAID_NAMES {
+                        said.push(name);
+                    }
+                }
+                Choice::Refuse => {
+                    return Err(Error::input(format!(
+                        "{}: the name of member {name} does not tell the format: say which members \
+                         to read, members=GLOB (members=* for all)",
+                        self.name
+                    )));
+                }
+            }
+        }
+        if passed > 0 {
+            let more = if passed > SAID_NAMES as u64 { ", ..." } else { "" };
+            let names = said.join(", ");
+            (self.note)(&format!(
+                "{}: passed over: {passed} of {count} members: {names}{more}",
+                self.name
+            ));
+        }
+        if read == 0 && !self.archive.options.members.is_empty() {
+            let why = "no member matches members=";
+            return Err(Error::input(format!("{}: {why}", self.name)));
+        }
+        Ok(())
+    }
+
+    /// Gives one member.
+    fn member(
+        &mut self,
+        entry: &OwnedZipFileEntry,
+        name: &str,
+        data: &mut BufReader<At>,
+        give: &Give,
+    ) -> std::result::Result<(), Trouble> {
+        if self.archive.sound_only {
+            let total = self.total;
+            self.unpack(entry.as_ref(), name, data, None)?;
+            self.total = total;
+        }
+        send(give, Event::Member(name.to_string()))?;
+        self.unpack(entry.as_ref(), name, data, Some(give))
+    }
+
+    /// Unpacks one member, for somebody or to see whether it is sound.
     fn unpack(
         &mut self,
         entry: ZipFileEntry<'_>,
-        place: &str,
+        name: &str,
         data: &mut BufReader<At>,
-        give: &Give,
-    ) -> Result<bool> {
-        if entry.encrypted() {
-            return Err(Error::input(format!("{place} is encrypted; unpack it with its password")));
-        }
+        give: Option<&Give>,
+    ) -> std::result::Result<(), Trouble> {
+        let place = &format!("{}: member {name}", self.name);
         let (packed, declared) = (entry.compressed_size(), entry.size());
-        let start = entry.header_start();
-        let mut member =
-            entry.with_reader(data, ZipReadOptions::new()).map_err(|e| failed(place, e))?;
-        let from = member.data_start().unwrap_or(start);
-        self.take(start, from.saturating_add(packed), place)?;
+        let (start, secret) = (entry.header_start(), entry.encrypted());
+        let password = if secret { Some(self.password(place)?) } else { None };
+        let options = ZipReadOptions::new().password(password.as_deref());
+        // Errors of the disk are not the member's.
+        let trouble = |error: Error| match error.kind() {
+            Kind::BadInput if secret => Trouble::Member(doubted(&error)),
+            Kind::BadInput => Trouble::Member(error),
+            _ => Trouble::Archive(error),
+        };
+        let mut member = entry.with_reader(data, options).map_err(|e| match e {
+            ZipError::InvalidPassword => Trouble::Member(Error::input(format!(
+                "{place} has another password than that in {PASSWORD_VARIABLE}"
+            ))),
+            e => trouble(failed(place, e)),
+        })?;
+        if give.is_some() {
+            let from = member.data_start().unwrap_or(start);
+            self.take(start, from.saturating_add(packed), place).map_err(Trouble::Archive)?;
+        }
         let mut size = 0;
         loop {
             let mut chunk = vec![0; CHUNK_BYTES];
-            let got = read_full(&mut member, &mut chunk).map_err(|e| lower(place, "unpack", e))?;
+            let got = read_full(&mut member, &mut chunk)
+                .map_err(|e| trouble(lower(place, "unpack", e)))?;
             chunk.truncate(got);
             size += got as u64;
             self.total += got as u64;
-            self.judge(size, packed, place)?;
+            self.judge(size, packed, place).map_err(Trouble::Archive)?;
             if got == 0 {
                 break;
             }
-            if give.send(Ok(Some(Event::Data(chunk)))).is_err() {
-                return Ok(false);
-            }
+            give.map_or(Ok(()), |give| send(give, Event::Data(chunk)))?;
         }
         if size != declared {
-            return Err(Error::input(format!(
+            return Err(trouble(Error::input(format!(
                 "{place} unpacks to {size} bytes, and the archive says {declared}"
-            )));
+            ))));
         }
-        Ok(give.send(Ok(Some(Event::End))).is_ok())
+        give.map_or(Ok(()), |give| send(give, Event::End))
+    }
+
+    /// The password of an encrypted member.
+    fn password(&self, place: &str) -> std::result::Result<Arc<[u8]>, Trouble> {
+        let why = match &self.password {
+            Password::Given(password) => return Ok(Arc::clone(password)),
+            Password::Missing => format!("give its password in {PASSWORD_VARIABLE}"),
+            Password::Withheld => {
+                "no password is sent to hosts or kept with shards: read it without -h".to_string()
+            }
+        };
+        Err(Trouble::Member(Error::input(format!("{place} is encrypted: {why}"))))
     }
 
     /// Takes note of the bytes of a member, which no other may have.
@@ -164,7 +295,7 @@ impl Walk {
     }
 
     fn judge(&self, size: u64, packed: u64, place: &str) -> Result<()> {
-        let Limits { ratio, size: most } = self.limits;
+        let Options { ratio, size: most, .. } = self.archive.options;
         if size > JUDGED_BYTES && size / ratio >= packed.max(1) {
             return Err(Error::input(format!(
                 "{place} unpacks to more than {ratio} times its size, as a Zip bomb does \
@@ -184,6 +315,17 @@ impl Walk {
     }
 }
 
+fn send(give: &Give, event: Event) -> std::result::Result<(), Trouble> {
+    give.send(Ok(Some(event))).map_err(|_| Trouble::Gone)
+}
+
+/// What is wrong with an encrypted member: the check of a password lets some wrong ones through.
+fn doubted(error: &Error) -> Error {
+    Error::input(format!(
+        "{error} (it is damaged, or has another password than that in {PASSWORD_VARIABLE})"
+    ))
+}
+
 fn failed(place: &str, error: ZipError) -> Error {
     match error {
         ZipError::Io(e) => lower(place, "unpack", e),
@@ -199,61 +341,5 @@ fn member_name(entry: &ZipFileEntry<'_>) -> String {
             Ok(name) => name.into_owned(),
             Err(_) => String::from_utf8_lossy(entry.name_raw()).into_owned(),
         },
-    }
-}
-
-fn read_full(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match reader.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(got) => filled += got,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => (),
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(filled)
-}
-
-/// A reader of a file with a position of its own.
-#[derive(Clone)]
-struct At {
-    file: Arc<File>,
-    position: u64,
-    length: u64,
-}
-
-impl At {
-    /// Whether another entry of the directory follows the one at `start`: the count at the end of
-    /// an archive wraps round at 65536 when a writer knows no Zip64.
-    fn has_entry_behind(mut self, start: u64) -> io::Result<bool> {
-        const SIGNATURE: &[u8] = b"PK\x01\x02";
-        let mut entry = [0; 46];
-        self.position = start;
-        self.read_exact(&mut entry)?;
-        let length = |at: usize| i64::from(u16::from_le_bytes([entry[at], entry[at + 1]]));
-        self.seek(SeekFrom::Current(length(28) + length(30) + length(32)))?;
-        let mut signature = [0; 4];
-        Ok(read_full(&mut self, &mut signature)? == 4 && signature == SIGNATURE)
-    }
-}
-
-impl Read for At {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let got = self.file.read_at(buffer, self.position)?;
-        self.position += got as u64;
-        Ok(got)
-    }
-}
-
-impl Seek for At {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let position = match to {
-            SeekFrom::Start(position) => Some(position),
-            SeekFrom::End(offset) => self.length.checked_add_signed(offset),
-            SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
-        };
-        self.position = position.ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(self.position)
     }
 }

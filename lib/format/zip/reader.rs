@@ -5,8 +5,9 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Limits;
-use super::members::{Event, Members};
+use super::Options;
+use super::choice::{Chooser, Tells};
+use super::members::{Archive, Event, Members};
 use crate::error::{Error, Result};
 use crate::format::compression::Codec;
 use crate::format::decompression::decode;
@@ -34,9 +35,13 @@ impl Reader {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn open(resource: &Resource, limits: Limits, options: &ReadOptions) -> Result<Reader> {
+    pub fn open(resource: &Resource, archive: Options, options: &ReadOptions) -> Result<Reader> {
         let name = resource.to_string();
-        let members = Members::open(&name, seekable(resource, options)?, limits)?;
+        let file = seekable(resource, options)?;
+        // A record is made of a member when all of it has come.
+        let chooser = Chooser::of_all(archive.clone());
+        let archive = Archive { options: archive, chooser, sound_only: false };
+        let members = Members::open(&name, file, archive, options)?;
         let (member, data) = (String::new(), Vec::new());
         Ok(Reader { members, name, options: options.clone(), member, data, too_long: false })
     }
@@ -79,37 +84,70 @@ impl Source for Reader {
                     }
                 }
                 Some(Event::End) => self.end_member(out)?,
+                Some(Event::Damaged(name, error)) => {
+                    self.data.clear();
+                    pass_over(&name, error, &self.options)?;
+                }
             }
         }
         Ok(true)
     }
 }
 
-/// What makes a source of the bytes of a member.
-pub(super) type Open = Box<dyn Fn(Box<dyn Input>) -> Box<dyn Source> + Send>;
+/// Judges a member that cannot be read, and says so where it is passed over.
+fn pass_over(member: &str, error: Error, options: &ReadOptions) -> Result<()> {
+    let said = format!("{error}; passed over");
+    let mut name = Vec::new();
+    push_bytes(&mut name, member.as_bytes());
+    options.bad.reject(error, &name)?;
+    (options.warn)(&said);
+    Ok(())
+}
 
-/// The records that another format finds in the members; directories hold none.
+/// What makes a source of the bytes of a member.
+type Open = Box<dyn Fn(Box<dyn Input>) -> Box<dyn Source> + Send>;
+
+/// A format over an archive.
+pub struct Inside {
+    /// Whether the name of a member tells that it holds the format.
+    pub tells: Tells,
+    /// Makes a source of the bytes of a member.
+    pub open: Open,
+}
+
+/// The records that another format finds in the members.
 pub struct Over {
     members: Arc<Mutex<Members>>,
     name: String,
+    options: ReadOptions,
     open: Open,
     current: Option<Box<dyn Source>>,
 }
 
 impl Over {
-    /// Opens the archive that `resource` names; `open` reads each member.
+    /// Opens the archive that `resource` names, whose members hold the format `inside`.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn open(
         resource: &Resource,
-        limits: Limits,
+        archive: Options,
         options: &ReadOptions,
-        open: Open,
+        inside: Inside,
     ) -> Result<Over> {
         let name = resource.to_string();
-        let members = Members::open(&name, seekable(resource, options)?, limits)?;
-        Ok(Over { members: Arc::new(Mutex::new(members)), name, open, current: None })
+        let file = seekable(resource, options)?;
+        let own = resource.place.name();
+        let (own, _) = Codec::of(&own);
+        let own = own.len().checked_sub(".zip".len()).map_or("", |end| &own[..end]);
+        let chooser = Chooser::of_format(archive.clone(), inside.tells, own.to_string());
+        // Records that were given cannot be taken back: where damaged members are passed over,
+        // each is looked at before.
+        let sound_only = !options.bad.is_strict();
+        let archive = Archive { options: archive, chooser, sound_only };
+        let members = Arc::new(Mutex::new(Members::open(&name, file, archive, options)?));
+        let (options, open) = (options.clone(), inside.open);
+        Ok(Over { members, name, options, open, current: None })
     }
 
     /// Begins the next member, `false` when there is none.
@@ -118,7 +156,7 @@ impl Over {
         let event = lock(&self.members).next()?;
         match event {
             None => return Ok(false),
-            Some(Event::Member(name)) if !name.ends_with('/') => {
+            Some(Event::Member(name)) => {
                 let full = format!("{}: {name}", self.name);
                 let input = MemberInput::new(Arc::clone(&self.members), full);
                 let (_, codec) = Codec::of(&name);
@@ -128,8 +166,9 @@ impl Over {
                 };
                 self.current = Some((self.open)(input));
             }
-            // What is left of a member that was not read to its end, or of a directory.
-            Some(_) => (),
+            Some(Event::Damaged(name, error)) => pass_over(&name, error, &self.options)?,
+            // What is left of a member that was not read to its end.
+            Some(Event::Data(_) | Event::End) => (),
         }
         Ok(true)
     }
@@ -165,6 +204,7 @@ impl Input for MemberInput {
         while self.used == self.chunk.len() && !self.ended {
             match lock(&self.members).next()? {
                 Some(Event::Data(chunk)) => (self.chunk, self.used) = (chunk, 0),
+                Some(Event::Damaged(_, error)) => return Err(error),
                 _ => self.ended = true,
             }
         }

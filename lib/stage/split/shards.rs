@@ -42,9 +42,7 @@ pub enum Size {
 pub fn run(options: &Options<'_>, output: &mut dyn Output) -> Result<(Summary, Producer)> {
     let mut files = Vec::new();
     for resource in &options.resources {
-        for place in resource.place.clone().expand()? {
-            files.push(Resource::new(resource.spec.clone(), place));
-        }
+        files.extend(resource.expand(options.read.note.as_ref())?);
     }
     let size = match options.size {
         Size::Bytes(bytes) => bytes.max(1),
