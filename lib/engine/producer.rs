@@ -161,12 +161,12 @@ impl Producer {
         self.inputs.iter().all(Claim::holds)
     }
 
-    /// Makes `job` known to all workers, with the files that it needs; one that has no room for them
-    /// gets no tasks.
+    /// Makes `job` known to all workers, with the files that it needs; one that is lost, or has no room
+    /// for them, gets no tasks.
     ///
     /// # Errors
-    /// `Hosts` when a worker is lost, `Usage` when a file cannot be read, `Storage` when no worker has
-    /// room.
+    /// `Hosts` when all workers are lost, `Usage` when a file cannot be read, `Storage` when no worker
+    /// has room.
     pub fn job(&self, job: &message::Job, files: &[Shipped]) -> Result<()> {
         let results: Vec<Result<()>> = std::thread::scope(|scope| {
             let sent: Vec<_> = self
@@ -181,6 +181,9 @@ impl Producer {
             match result {
                 Err(error) if error.kind() == Kind::Storage => {
                     self.fleet.set_aside(member, &error, |text| self.say(text));
+                }
+                Err(error) if member.connection.lost().is_some() => {
+                    member.mourn(|| self.say(&format!("{error}; its tasks go elsewhere")));
                 }
                 result => result?,
             }
