@@ -132,9 +132,13 @@ impl Decoded {
                     Some(other) => format!(" but {}", other.name()),
                     None => String::new(),
                 };
+                let way_out = match name.contains("://") {
+                    true => "curl URL | mc-cat FORMAT:-",
+                    false => "mc-cat FORMAT:- < FILE",
+                };
                 Err(Error::input(format!(
-                    "{name}: it is not {what}{is}, whatever its name (or its server) says; standard input is taken \
-                     for what it is: mc-cat FORMAT:- < FILE"
+                    "{name}: it is not {what}{is}, whatever its name (or its server) says; standard \
+                     input is taken for what it is: {way_out}"
                 )))
             }
         }

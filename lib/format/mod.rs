@@ -9,7 +9,7 @@
 //!   [`target`], [`whole`], [`whole_tree`], [`replaced`], [`rename`], [`ledger`]: where they go, whole
 //!   or not at all; [`parts`], [`spool`]: several at once.
 //! - [`split`]: the parts of a file.
-//! - The formats: [`ndjson`], [`text`], [`csv`], [`zip`], [`leveldb`], [`files`], [`range`],
+//! - The formats: [`ndjson`], [`json`], [`text`], [`csv`], [`zip`], [`leveldb`], [`files`], [`range`],
 //!   [`table`], and those of others: [`plugin`].
 //!
 //! This room reads and writes files; it knows nothing of stages, keys or hosts.
@@ -30,6 +30,7 @@ pub mod decompression;
 pub mod encoding;
 pub mod files;
 pub mod http;
+pub mod json;
 pub mod ledger;
 pub mod leveldb;
 pub mod ndjson;

@@ -2,32 +2,47 @@
 //! here, and pass byte for byte; blank lines, a first BOM and the CR of CRLF are dropped. A line
 //! that is not text in its encoding is bad, unless `invalid=` says otherwise.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::encoding::{Coding, Decoded, HINT, Invalid};
+use super::json::take_nan;
 use super::spec::Spec;
 use super::target::Target;
 use super::{FILL_BYTES, Position, ReadOptions, Sink, Source};
 use crate::error::Result;
 use crate::record::block::{Block, Blocks, Line, flaw_error};
+use crate::record::scan;
 use crate::record::stream::{Facts, Input};
-use crate::record::{Flaw, scan};
+use crate::record::text::push_without_nan;
 
-/// Reads the options of the format.
-///
-/// # Errors
-/// When one is unknown.
-pub fn parse(spec: &Spec) -> Result<Coding> {
-    let mut spec = spec.clone();
-    let coding = Coding::take(&mut spec)?;
-    spec.finish("encoding=, invalid=")?;
-    Ok(coding)
+/// The options of the format: what is taken beside JSON in UTF-8.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leniency {
+    /// Whether NaN and Infinity are null.
+    pub nan: bool,
+    /// How text is written down.
+    pub coding: Coding,
+}
+
+impl Leniency {
+    /// Reads the options of the format.
+    ///
+    /// # Errors
+    /// When one is unknown.
+    pub fn parse(spec: &Spec) -> Result<Leniency> {
+        let mut spec = spec.clone();
+        let nan = take_nan(&mut spec)?;
+        let coding = Coding::take(&mut spec)?;
+        spec.finish("nan=, encoding=, invalid=")?;
+        Ok(Leniency { nan, coding })
+    }
 }
 
 /// Records from lines of JSON.
 pub struct Reader<I> {
     blocks: Blocks<Decoded<I>>,
-    invalid: Invalid,
+    leniency: Leniency,
     options: ReadOptions,
     spare: Vec<u8>,
 }
@@ -35,13 +50,13 @@ pub struct Reader<I> {
 impl<I: Input> Reader<I> {
     /// Reads the records of `input`, in UTF-8 or what its byte order mark says.
     pub fn new(input: I, options: &ReadOptions) -> Reader<I> {
-        Reader::of(Decoded::new(input, Coding::default()), Invalid::Fail, options)
+        Reader::of(Decoded::new(input, Coding::default()), Leniency::default(), options)
     }
 
-    /// Reads the records of `input`; `invalid` says what becomes of lines that are no text.
-    pub(super) fn of(input: Decoded<I>, invalid: Invalid, options: &ReadOptions) -> Reader<I> {
+    /// Reads the records of `input`; `leniency` says what becomes of lines that are no JSON.
+    pub(super) fn of(input: Decoded<I>, leniency: Leniency, options: &ReadOptions) -> Reader<I> {
         let blocks = Blocks::new(input, options.max_record).eager();
-        Reader { blocks, invalid, options: options.clone(), spare: Vec::new() }
+        Reader { blocks, leniency, options: options.clone(), spare: Vec::new() }
     }
 
     /// The same, but these bytes do not begin their file.
@@ -73,7 +88,7 @@ impl<I: Input> Reader<I> {
             out.extend_from_slice(&bytes[run]);
             run = if plain { start..end + 1 } else { end..end };
             match flaw {
-                Some(flaw) => self.mend_or_reject(line, flaw, out)?,
+                Some(_) => self.mend_or_reject(line, out)?,
                 None if plain => (),
                 None => {
                     out.extend_from_slice(line.text);
@@ -85,29 +100,33 @@ impl<I: Input> Reader<I> {
     }
 
     /// Appends a line with a flaw where the options make it good; else it is a bad record.
-    fn mend_or_reject(&self, line: Line<'_>, mut flaw: Flaw, out: &mut Vec<u8>) -> Result<()> {
-        let invalid = std::str::from_utf8(line.text).is_err();
-        if invalid && self.invalid == Invalid::Replace {
-            let text = String::from_utf8_lossy(line.text);
-            match scan::check(text.as_bytes()) {
-                Ok(()) => {
-                    out.extend_from_slice(text.as_bytes());
-                    out.push(b'\n');
-                    return Ok(());
-                }
-                Err(other) => {
-                    let line = Line { text: text.as_bytes(), ..line };
-                    let error = flaw_error(self.blocks.name(), line, other);
-                    return self.options.bad.reject(error, line.text);
-                }
-            }
+    fn mend_or_reject(&self, line: Line<'_>, out: &mut Vec<u8>) -> Result<()> {
+        let Leniency { nan, coding } = self.leniency;
+        let mut text = Cow::Borrowed(line.text);
+        let invalid = std::str::from_utf8(&text).is_err();
+        if invalid && coding.invalid == Invalid::Replace {
+            text = Cow::Owned(String::from_utf8_lossy(&text).into_owned().into_bytes());
         }
-        if !invalid {
-            return self.options.bad.reject(flaw_error(self.blocks.name(), line, flaw), line.text);
+        let checked = if nan { scan::check_with_nan(&text) } else { scan::check(&text) };
+        let mut flaw = match checked {
+            Err(flaw) => flaw,
+            Ok(()) => {
+                if nan {
+                    push_without_nan(out, &text);
+                } else {
+                    out.extend_from_slice(&text);
+                }
+                out.push(b'\n');
+                return Ok(());
+            }
+        };
+        let name = self.blocks.name();
+        let line = Line { text: &text, ..line };
+        if !invalid || coding.invalid == Invalid::Replace {
+            return self.options.bad.reject(flaw_error(name, line, flaw), line.text);
         }
         flaw.what = self.blocks.ahead().0.charset().flaw();
-        let error = flaw_error(self.blocks.name(), line, flaw).hint(HINT);
-        self.options.bad.reject(error, line.text)
+        self.options.bad.reject(flaw_error(name, line, flaw).hint(HINT), line.text)
     }
 }
 

@@ -10,7 +10,7 @@ use super::place::Place;
 use super::range::Range;
 use super::resource::{self, Resource, is_tabbed};
 use super::spec::Spec;
-use super::{ReadOptions, Source, csv, files, leveldb, ndjson, plugin, text, zip};
+use super::{ReadOptions, Source, csv, files, json, leveldb, ndjson, plugin, text, zip};
 use crate::error::{Error, Result};
 use crate::record::stream::Input;
 
@@ -59,7 +59,8 @@ enum Format {
 
 #[derive(Clone)]
 enum ByteFormat {
-    Ndjson(Coding),
+    Ndjson(ndjson::Leniency),
+    Json(json::Layout),
     Text(text::Shape, Coding),
     Csv(csv::Dialect),
 }
@@ -73,7 +74,7 @@ impl Format {
             return ByteFormat::parse(&spec).map(|format| Format::Zipped(format, archive));
         }
         match spec.name() {
-            "ndjson" | "text" | "csv" => ByteFormat::parse(spec).map(Format::Bytes),
+            "ndjson" | "json" | "text" | "csv" => ByteFormat::parse(spec).map(Format::Bytes),
             "zip" => zip::Options::parse(spec).map(Format::Zip),
             "files" => files::parse(spec).map(|skip| Format::Files { skip }),
             "leveldb" => leveldb::parse(spec).map(|any_order| Format::Leveldb { any_order }),
@@ -134,14 +135,17 @@ impl ByteFormat {
                 text::Shape::parse(spec).map(|(shape, coding)| ByteFormat::Text(shape, coding))
             }
             "csv" => csv::Dialect::parse(spec)?.for_reading().map(ByteFormat::Csv),
-            _ => ndjson::parse(spec).map(ByteFormat::Ndjson),
+            "json" => json::Layout::parse(spec).map(ByteFormat::Json),
+            _ => ndjson::Leniency::parse(spec).map(ByteFormat::Ndjson),
         }
     }
 
     /// How its text is written down.
     fn coding(&self) -> Coding {
         match self {
-            ByteFormat::Ndjson(coding) | ByteFormat::Text(_, coding) => *coding,
+            ByteFormat::Ndjson(leniency) => leniency.coding,
+            ByteFormat::Json(layout) => layout.coding,
+            ByteFormat::Text(_, coding) => *coding,
             ByteFormat::Csv(dialect) => dialect.coding,
         }
     }
@@ -159,7 +163,10 @@ impl ByteFormat {
     fn is_told_by(&self, member: &str) -> bool {
         let told = resource::told(member);
         match (self, told.as_ref().map(Spec::name)) {
-            (ByteFormat::Ndjson(_), Some(told)) => told == "ndjson",
+            // Many call lines of JSON .json.
+            (ByteFormat::Ndjson(_) | ByteFormat::Json(_), Some(told)) => {
+                told == "ndjson" || told == "json"
+            }
             (ByteFormat::Text(..), told) => told.is_none_or(|told| told == "text"),
             (ByteFormat::Csv(_), Some(told)) => told == "csv",
             (_, None) => false,
@@ -186,14 +193,17 @@ impl ByteFormat {
         in_the_middle: bool,
         options: &ReadOptions,
     ) -> Box<dyn Source> {
-        let invalid = self.coding().invalid;
         match self {
-            ByteFormat::Ndjson(_) => {
-                let reader = ndjson::Reader::of(input, invalid, options);
+            ByteFormat::Json(layout) => {
+                let reader = json::Reader::new(input, *layout, options);
                 Box::new(if in_the_middle { reader.in_the_middle() } else { reader })
             }
-            ByteFormat::Text(shape, _) => {
-                let reader = text::Reader::new(input, *shape, invalid, options);
+            ByteFormat::Ndjson(leniency) => {
+                let reader = ndjson::Reader::of(input, *leniency, options);
+                Box::new(if in_the_middle { reader.in_the_middle() } else { reader })
+            }
+            ByteFormat::Text(shape, coding) => {
+                let reader = text::Reader::new(input, *shape, coding.invalid, options);
                 Box::new(if in_the_middle { reader.in_the_middle() } else { reader })
             }
             ByteFormat::Csv(dialect) => {
@@ -242,7 +252,8 @@ pub fn cuts(resource: &Resource, head: &[u8]) -> Result<(Cuts, Charset)> {
     let packed = resource.packing().codec.is_some() || Codec::seen(head).is_some();
     let cuts = match format {
         _ if packed || !charset.can_be_cut() => Cuts::Nowhere,
-        ByteFormat::Csv(_) => Cuts::AtRecords,
+        ByteFormat::Json(layout) if layout.items => Cuts::Nowhere,
+        ByteFormat::Csv(_) | ByteFormat::Json(_) => Cuts::AtRecords,
         _ => Cuts::AtLines,
     };
     Ok((cuts, charset))

@@ -150,7 +150,7 @@ impl Resource {
 
     /// Whether the format is one of ours that is made of bytes, wherever they come from.
     fn is_bytes(&self) -> bool {
-        matches!(self.spec.name(), "ndjson" | "text" | "csv" | "zip" | "table")
+        matches!(self.spec.name(), "ndjson" | "json" | "text" | "csv" | "zip" | "table")
     }
 
     /// How the bytes are packed: by the name, where the format is made of bytes at all.
@@ -242,7 +242,8 @@ pub(super) fn told(name: &str) -> Option<Spec> {
 /// The format that a name without compression ending tells.
 fn format_of(name: &str) -> Option<Spec> {
     match extension(name).as_str() {
-        "ndjson" | "jsonl" | "json" => Some(Spec::plain("ndjson")),
+        "ndjson" | "jsonl" => Some(Spec::plain("ndjson")),
+        "json" => Some(Spec::plain("json")),
         "csv" | "tsv" | "tab" => Some(Spec::plain("csv")),
         "txt" | "text" | "log" => Some(Spec::plain("text")),
         _ => None,

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::record::nearest::did_you_mean;
 
 /// The formats that are built in, for messages.
-pub const BUILT_IN: &str = "ndjson, text, csv, tsv, zip, leveldb, files, range, table";
+pub const BUILT_IN: &str = "ndjson, json, text, csv, tsv, zip, leveldb, files, range, table";
 
 /// A format as written: its name and its options.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -349,6 +349,21 @@ mod tests {
     }
 
     #[test]
+    fn the_parts_of_json_together_are_the_file() {
+        let values = "{\n  \"a\": [1,\n\"x\"]\n}\n{\"b\":2} [3] \n\x1e{\"c\" : 4}\n\n 5\r\n";
+        // One that is bad within a line, one over lines, and one over --max-record.
+        let bad = format!("{{\"d\":x}} 1\n{{\n \"e\":\n  oops\n}}\n[\"{}\"]\n", "y".repeat(400));
+        let text = format!("\u{feff}{}6", format!("{}{bad}", values.repeat(9)).repeat(60));
+        for size in [1, 5000, 20_000, 10_000_000] {
+            for format in ["json", "json,nan=null"] {
+                let count = cut(format, text.as_bytes(), size);
+                assert_eq!(count == 1, size == 10_000_000, "{format} {size}: {count}");
+            }
+        }
+        assert_eq!(cut("json,items", b"[1,\n2,\n3]\n", 1), 1);
+    }
+
+    #[test]
     fn the_parts_of_what_is_not_utf_8_together_are_the_file() {
         let rows = "na\u{ef}ve,\"x\n\u{e9}\"\r\n\u{df},\u{20ac}\n".repeat(2000);
         let latin: Vec<u8> = format!("a,\u{fc}\n{rows}")

@@ -3,7 +3,7 @@
 use super::place::Place;
 use super::resource::Resource;
 use super::target::Target;
-use super::{Sink, WriteOptions, csv, files, leveldb, ndjson, plugin, table, text, zip};
+use super::{Sink, WriteOptions, csv, files, json, leveldb, ndjson, plugin, table, text, zip};
 use crate::error::{Error, Result};
 
 /// Begins the output that `resource` names.
@@ -15,8 +15,13 @@ pub fn create(resource: &Resource, options: &WriteOptions) -> Result<Box<dyn Sin
     let target = || Target::create(resource, options);
     match spec.name() {
         "ndjson" => {
-            let coding = ndjson::parse(spec)?;
+            let coding = ndjson::Leniency::parse(spec)?.coding;
             Ok(Box::new(ndjson::Writer::new(target()?.in_charset(coding.charset))))
+        }
+        "json" => {
+            let layout = json::Layout::parse(spec)?;
+            let target = target()?.in_charset(layout.coding.charset);
+            Ok(Box::new(json::Writer::new(target, layout.items)))
         }
         "text" => {
             let (shape, coding) = text::Shape::parse(spec)?;

@@ -6,6 +6,7 @@ mod edges; // empty, cut, CRLF, BOM, no final line end: every format
 mod encoding; // byte order marks, encoding=, invalid=, against Python's codecs
 mod files; // trees of files
 mod http; // against a server of Python's
+mod json; // however it is laid out, against jq
 mod output; // whole or not at all, whatever happens
 mod pairs; // records that are no [key, value], and the line that makes them so
 mod plugin; // formats of others, and scripts/mc-format-sqlite

@@ -188,7 +188,7 @@ fn what_is_no_resource_is_refused_before_anything_is_read() {
     refused(&["range:0..3", "no.txt"], "cannot read no.txt: No such file or directory");
     refused(&["csvv:/dev/null"], "no program mc-format-csvv is in PATH");
     refused(&["csvv:/dev/null"], "is in PATH (did you mean csv?)");
-    refused(&["csvv:/dev/null"], "ndjson, text, csv, tsv, zip, leveldb, files, range");
+    refused(&["csvv:/dev/null"], "ndjson, json, text, csv, tsv, zip, leveldb, files, range");
     refused(&[repository("LICENSE-MIT").to_str().unwrap()], "its name does not tell its format");
     refused(&["a b:x"], "'a b' is not a format");
     refused(&["csv:"], "without a path");
@@ -222,7 +222,7 @@ fn a_url_is_read_or_its_scheme_is_named() {
 
 #[test]
 fn unknown_and_unfit_options_are_refused() {
-    refused(&["ndjson,typed:-"], "no option 'typed' here; there are encoding=, invalid=");
+    refused(&["ndjson,typed:-"], "no option 'typed' here; there are nan=, encoding=, invalid=");
     refused(&["csv,tpyed:-"], "no option 'tpyed' here; there are header=, delim=");
     refused(&["csv,tpyed:-"], "(did you mean typed?)");
     refused(&["csv,delimiter=;:-"], "(did you mean delim?)");

@@ -116,6 +116,8 @@ fn pairs(
 fn csv_comes_back() {
     holds("csv", "a.csv", false, table());
     holds("csv,delim=;", "a.csv.gz", false, table());
+    holds("csv,encoding=utf-16", "a.csv", false, table());
+    holds("csv,encoding=windows-1252", "a.csv", true, table());
     holds("csv,typed,null=NA", "a.csv", true, table());
     let row =
         vec(text(), 3).prop_map(|row| array(&row.iter().map(|t| string(t)).collect::<Vec<_>>()));
@@ -175,6 +177,13 @@ fn text_comes_back_or_is_refused() {
     let plain = "[a-zé\"\\\\ ]{0,9}".prop_map(|text| string(&text));
     holds("text", "a.txt", false, vec(plain, 0..6));
     holds("text,kv", "a.txt", true, pairs(text(), text().prop_map(String::into_bytes)));
+    let bytes = vec(prop_oneof![any::<u8>(), Just(0xff), Just(b'a')], 0..9).prop_map(|bytes| {
+        let mut out = Vec::new();
+        push_bytes(&mut out, &bytes);
+        out
+    });
+    holds("text,invalid=base64", "a.txt.gz", true, vec(bytes, 0..6));
+    holds("text,encoding=utf-32le", "a.txt", true, lines());
 }
 
 #[test]
@@ -184,7 +193,10 @@ fn ndjson_comes_back_byte_for_byte() {
         Just(b"{ \"a\" : [1.0, 1e400, -0]\t}".to_vec()),
         Just(b"\"\\u00e9\\ud800\"".to_vec()),
     ];
-    holds("ndjson", "a.ndjson.xz", false, vec(value, 0..6));
+    holds("ndjson", "a.ndjson.xz", false, vec(value.clone(), 0..6));
+    holds("ndjson,encoding=utf-16be", "a.ndjson", false, vec(value.clone(), 0..6));
+    holds("json", "a.json.zst", false, vec(value.clone(), 0..6));
+    holds("json,items", "a.json", false, vec(value, 0..6));
 }
 
 #[test]

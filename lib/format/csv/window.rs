@@ -37,7 +37,7 @@ impl Window {
 
     /// Whether the next row is not to be read any more.
     pub(super) fn is_behind_end(&self) -> bool {
-        self.input.is_behind_end(self.bytes.len() - self.at)
+        self.input.before_end(self.bytes.len() - self.at) == 0
     }
 
     /// What is here, from the next row on.

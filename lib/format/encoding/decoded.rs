@@ -104,11 +104,11 @@ impl<I: Input> Decoded<I> {
         self.read - length as u64
     }
 
-    /// Whether what was taken last and makes `rest` is behind the end of the part. It is known by
-    /// the time that `rest` is at hand.
-    pub fn is_behind_end(&self, rest: usize) -> bool {
+    /// How much of the `rest` bytes that were taken last, and of what comes behind them, is before
+    /// the end of the part: enough, as long as the end was not come to.
+    pub fn before_end(&self, rest: usize) -> u64 {
         let end = if matches!(self.way, Way::Decode(_)) { self.end } else { self.raw_end };
-        self.made - (rest + self.text.len() - self.at) as u64 >= end
+        end.saturating_sub(self.made - (rest + self.text.len() - self.at) as u64)
     }
 
     /// The input itself, for what it knows beside its bytes.
@@ -129,7 +129,7 @@ impl<I: Input> Decoded<I> {
         head.truncate(length);
         let seen = &head[..length.min(HEAD_BYTES)];
         if self.coding.charset.is_none()
-            && Charset::marked(seen).is_none()
+            && Charset::marked(seen, self.coding.charset).is_none()
             && let Some(name) = looks_like(seen)
         {
             return Err(Error::input(format!(
@@ -139,7 +139,7 @@ impl<I: Input> Decoded<I> {
                 name.to_uppercase(),
             )));
         }
-        let mark = Charset::marked(seen).map_or(0, |(_, mark)| mark);
+        let mark = Charset::marked(seen, self.coding.charset).map_or(0, |(_, mark)| mark);
         self.way = Way::of(self.coding.of(seen), Vec::new());
         self.read = mark as u64;
         head.drain(..mark);

@@ -204,7 +204,7 @@ mod tests {
             // What each stands for that is malformed, as encoding_rs itself would put it.
             let found = String::from_utf8_lossy(&found).into_owned();
             if let Some(Charset::Standard(encoding)) = coding.charset {
-                let want = match Charset::marked(&bytes) {
+                let want = match Charset::marked(&bytes, coding.charset) {
                     Some((Charset::Standard(marked), mark)) => {
                         marked.decode_without_bom_handling(&bytes[mark..]).0
                     }
@@ -245,7 +245,7 @@ mod tests {
                         let raw =
                             std::str::from_utf8(&text[..from]).unwrap().chars().count() as u64;
                         assert_eq!(input.position(&text[from..]), raw);
-                        assert_eq!(input.is_behind_end(rest), raw >= end, "{raw} {end}");
+                        assert_eq!(input.before_end(rest) == 0, raw >= end, "{raw} {end}");
                     }
                 }
                 if got == 0 {

@@ -64,10 +64,12 @@ impl Charset {
     }
 
     /// The encoding that the beginning of a file names by a byte order mark, and the mark's length.
-    fn marked(head: &[u8]) -> Option<(Charset, usize)> {
+    /// `given` is what else is known: UTF-16 may begin with a NUL, and then has UTF-32's mark.
+    fn marked(head: &[u8], given: Option<Charset>) -> Option<(Charset, usize)> {
+        let utf_16 = given == Some(Charset::Standard(UTF_16LE));
         // UTF-32 first: its mark begins with that of UTF-16.
         match head {
-            [0xff, 0xfe, 0, 0, ..] => Some((Charset::Utf32 { big_endian: false }, 4)),
+            [0xff, 0xfe, 0, 0, ..] if !utf_16 => Some((Charset::Utf32 { big_endian: false }, 4)),
             [0, 0, 0xfe, 0xff, ..] => Some((Charset::Utf32 { big_endian: true }, 4)),
             [0xff, 0xfe, ..] => Some((Charset::Standard(UTF_16LE), 2)),
             [0xfe, 0xff, ..] => Some((Charset::Standard(UTF_16BE), 2)),
@@ -165,7 +167,7 @@ impl Coding {
 
     /// The encoding of a file with this beginning.
     pub fn of(&self, head: &[u8]) -> Charset {
-        let marked = Charset::marked(head).map(|(charset, _)| charset);
+        let marked = Charset::marked(head, self.charset).map(|(charset, _)| charset);
         marked.or(self.charset).unwrap_or(Charset::Utf8)
     }
 }
@@ -208,6 +210,7 @@ mod tests {
         assert_eq!(of(latin, b"\xff\xfea\0"), "UTF-16LE");
         assert_eq!(of(None, b"\xfe\xff\0a"), "UTF-16BE");
         assert_eq!(of(None, b"\xff\xfe\0\0"), "UTF-32LE");
+        assert_eq!(of(Charset::named("utf-16"), b"\xff\xfe\0\0"), "UTF-16LE");
         assert_eq!(of(None, b"\0\0\xfe\xff"), "UTF-32BE");
         assert_eq!(of(None, b""), "UTF-8");
     }
