@@ -66,6 +66,23 @@ fn what_the_readme_exchanges_between_hosts_runs_and_says_what_is_shown() {
     sh("bash", here).current_dir(&dir).succeeds();
 }
 
+#[test]
+fn data_as_it_comes_is_read_as_is_shown() {
+    let readme = std::fs::read_to_string(repository("README.md")).unwrap();
+    let mut after = readme.split("```sh\n").nth(4).unwrap().split("```");
+    let (command, shown) = (after.next().unwrap(), after.next().unwrap());
+    let shown: String = shown
+        .lines()
+        .filter_map(|line| line.strip_prefix("    "))
+        .map(|l| format!("{l}\n"))
+        .collect();
+    let dir = dir();
+    let call = sh("bash", command).current_dir(&dir).env("HOME", dir.path()).stdout(shown);
+    let call = call.stderr_has("mc-map: 1 record dropped, on which the command failed");
+    // The last line looks in vain for what was not published.
+    call.stderr_has("cannot access 'v.ndjson'").fails(2);
+}
+
 fn without_numbers(line: &str) -> String {
     line.chars().filter(|c| !c.is_ascii_digit() && *c != '.').collect()
 }

@@ -46,6 +46,10 @@ pub fn open(url: &str) -> Result<Box<dyn Input>> {
         let why = "the server sent a part of it, which nobody asked for (status 206)";
         return Err(Error::input(format!("{url}: {why}")));
     }
+    if answer.status() != 200 {
+        let why = format!("the server sent no file (status {})", answer.status().as_u16());
+        return Err(Error::input(format!("{url}: {why}")));
+    }
     let headers = answer.headers().get_all("content-encoding").iter();
     let headers: Vec<String> =
         headers.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();

@@ -323,7 +323,7 @@ mod tests {
         assert_eq!(told("/dev/fd/63"), (word("ndjson"), Packing::default()));
         assert_eq!(told("a.tsv.gz"), (word("csv"), Packing { codec: gz, zipped: false }));
         assert_eq!(told("A.CSV.GZ"), (word("csv"), Packing { codec: gz, zipped: false }));
-        assert_eq!(told("a.Json.bgz"), (word("ndjson"), Packing { codec: gz, zipped: false }));
+        assert_eq!(told("a.Json.bgz"), (word("json"), Packing { codec: gz, zipped: false }));
         assert_eq!(told("a.CSV.ZIP"), (word("csv"), Packing { codec: None, zipped: true }));
         let stray = OsStr::from_bytes(b"Caf\xe9.csv.gz");
         let stray = Resource::parse(stray, None).unwrap();

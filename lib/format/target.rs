@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::WriteOptions;
 use super::bytes::lower;
-use super::compression::Encoder;
+use super::compression::{Codec, Encoder};
 use super::encoding::{self, Charset};
 use super::place::Place;
 use super::replaced::{follow, may_replace};
@@ -28,6 +28,9 @@ pub struct Target {
     name: String,
     state: State,
     charset: Option<encoding::Encoder>,
+    /// The first bytes, where they must not be taken for what they are not; `None` once that is
+    /// sure, or where it is no matter.
+    head: Option<Vec<u8>>,
     /// Set when the output is given up: encoders write their last words when they are dropped, and
     /// those would make half an output look whole.
     abandoned: Arc<AtomicBool>,
@@ -63,11 +66,21 @@ impl Target {
         let member = if packing.zipped { &member[..member.len() - ".zip".len()] } else { &member };
         let encoder =
             Encoder::new(packing, member, buffered).map_err(|e| lower(&name, "write", e))?;
-        Ok(Target { name, state: State::Open(Box::new(encoder)), charset: None, abandoned })
+        Ok(Target {
+            name,
+            state: State::Open(Box::new(encoder)),
+            charset: None,
+            head: None,
+            abandoned,
+        })
     }
 
     /// The same, for text that is to be written in `charset`.
     pub fn in_charset(mut self, charset: Option<Charset>) -> Target {
+        // UTF-16 and UTF-32 have their own mark.
+        if charset.is_none_or(|charset| !charset.is_marked()) {
+            self.head = Some(Vec::new());
+        }
         self.charset = encoding::Encoder::new(charset);
         self
     }
@@ -107,6 +120,7 @@ impl Target {
                 charset.encode(bytes).map_err(|why| Error::input(format!("{name}: {why}")))?
             }
         };
+        look_at_head(&mut self.head, bytes, &self.name)?;
         let result = match &mut self.state {
             State::Open(encoder) => encoder.write_all(bytes),
             _ => Err(io::Error::other("it was ended already")),
@@ -147,6 +161,29 @@ impl Target {
             _ => Ok(()),
         }
     }
+}
+
+/// Refuses text whose first bytes are those of something else, as which it would be read: a byte
+/// order mark, compressed data. `head` holds the first bytes that were written so far.
+fn look_at_head(head: &mut Option<Vec<u8>>, bytes: &[u8], name: &str) -> Result<()> {
+    let Some(first) = head else { return Ok(()) };
+    let lacking = Codec::MAGIC_BYTES - first.len();
+    first.extend_from_slice(&bytes[..lacking.min(bytes.len())]);
+    let taken_for = match Charset::marked(first, None) {
+        Some((charset, _)) => format!("a byte order mark of {}", charset.name()),
+        None => match Codec::seen(first) {
+            Some(codec) => format!("the first bytes of {}", codec.name()),
+            None => {
+                if first.len() == Codec::MAGIC_BYTES {
+                    *head = None;
+                }
+                return Ok(());
+            }
+        },
+    };
+    Err(Error::input(format!(
+        "{name}: the first record begins with {taken_for}, as which it would be read (ndjson holds it)"
+    )))
 }
 
 impl Drop for Target {

@@ -235,9 +235,9 @@ fn no_value<const NAN: bool>(text: &[u8], at: usize, other: Flaw) -> Scan<usize>
     let what = match not_a_number(&text[at..]) {
         None => return Err(other),
         Some(length) if NAN => return Ok(at + length),
-        Some(3) => "NaN is no JSON (mc-cat ndjson,nan=null takes it for null)",
-        Some(8) => "Infinity is no JSON (mc-cat ndjson,nan=null takes it for null)",
-        Some(_) => "-Infinity is no JSON (mc-cat ndjson,nan=null takes it for null)",
+        Some(3) => "NaN is no JSON (nan=null takes it for null)",
+        Some(8) => "Infinity is no JSON (nan=null takes it for null)",
+        Some(_) => "-Infinity is no JSON (nan=null takes it for null)",
     };
     flaw(at, what)
 }

@@ -54,7 +54,7 @@ fn words_reach_the_command_as_they_are() {
 
 #[test]
 fn a_shell_line() {
-    let line = r#"mc-map {h} -c 'grep -v 7 | sed "s/^\(.*\)$/[\1,\"it'\''s\"]/"' | mc-gather"#;
+    let line = r#"mc-map {h} -c 'sed /7/d | sed "s/^\(.*\)$/[\1,\"it'\''s\"]/"' | mc-gather"#;
     let output = everywhere(line, |call| call.stdin(numbers(5000)));
     assert!(output.text().starts_with("[1,\"it's\"]\n[2,"));
 }

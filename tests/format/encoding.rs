@@ -147,6 +147,29 @@ fn bytes_that_are_no_text_travel_as_base64_and_come_back() {
 }
 
 #[test]
+fn text_that_would_be_read_as_something_else_is_refused() {
+    let refused = |resource: &str, record: &str, what: &str| {
+        let dir = dir();
+        let call = mc("gather").current_dir(&dir).args(["-o", resource]).stdin(record);
+        call.stderr_has(format!("the first record begins with {what}")).fails(3);
+        assert_eq!(crate::support::names(&dir), [""; 0]);
+    };
+    refused("text:a.txt", "{\"$base64\":\"//5h\"}\n", "a byte order mark of UTF-16LE");
+    refused("text,encoding=latin1:a.txt", "\"\u{ff}\u{fe}a\"\n", "a byte order mark of UTF-16LE");
+    refused("text,encoding=latin1:a.txt", "\"\u{ef}\u{bb}\u{bf}\"\n", "a byte order mark of UTF-8");
+    let row = "[\"\u{fe}\u{ff}\",\"b\"]\n";
+    refused("csv,encoding=latin1,header=no:a.csv", row, "a byte order mark of UTF-16BE");
+    refused("text:a.txt", "\"BZh91AY&SY\"\n", "the first bytes of bzip2");
+    // Behind the first record the same is text.
+    let dir = dir();
+    let records = "\"\"\n\"\u{ff}\u{fe}a\"\n";
+    let call = mc("gather").current_dir(&dir).args(["-o", "text,encoding=latin1:a.txt"]);
+    call.stdin(records).succeeds();
+    let call = mc("cat").current_dir(&dir).arg("text,encoding=latin1:a.txt");
+    call.stdout(records).succeeds();
+}
+
+#[test]
 fn utf_16_without_a_mark_is_named_with_the_way_out() {
     for (encoding, name) in
         [("utf-16-le", "utf-16le"), ("utf-16-be", "utf-16be"), ("utf-32-le", "utf-32le")]

@@ -40,6 +40,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif path == '/lie.csv': self.answer(200, CSV, **{'Content-Encoding': 'gzip'})
         elif path == '/asked.csv': self.answer(200, b'asked\n' + self.headers['Accept-Encoding'].replace(', ', ' ').encode())
         elif path == '/part.csv': self.answer(206, CSV, **{'Content-Range': 'bytes 0-7/100'})
+        elif path == '/nothing.csv': self.answer(204, length=False)
         elif path == '/broken.csv': self.answer(500)
         else: self.answer(404)
 server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
@@ -103,6 +104,11 @@ fn what_a_body_was_encoded_in_for_the_way_is_undone() {
     server.cat("/asked.csv").stdout("{\"asked\":\"gzip zstd\"}\n").succeeds();
     server.cat("/brotli.csv").stdout("").stderr_has("its Content-Encoding is br, which").fails(3);
     server.cat("/lie.csv").stdout("").stderr_has("/lie.csv: it is not gzip").fails(3);
+    server
+        .cat("/nothing.csv")
+        .stdout("")
+        .stderr_has("/nothing.csv: the server sent no file (status 204)")
+        .fails(3);
     server
         .cat("/part.csv")
         .stdout("")

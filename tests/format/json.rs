@@ -145,6 +145,15 @@ fn bad_values_are_dropped_and_no_good_one_with_them() {
     let items = "[\n  {\"a\":1},\n  {\"a\":x},\n  {\n    \"a\": 3\n  },\n  {\"a\":\n]\n[\n  4\n]\n";
     skip("json,items", items, "{\"a\":1}\n{\"a\":3}\n4\n", 2);
     skip("json,items", "[1]\n{\"a\":1}\n[2]\n", "1\n2\n", 1);
+    // Whether a line is inside of a bad value, nobody can tell where nothing is indented.
+    let unclear = |format: &str, text: &str, good: &str| {
+        let call = cat(format, text).args(["--bad", "skip"]).stdout(good);
+        call.stderr_has("is a part of it cannot be told").fails(3);
+    };
+    unclear("json", "1\n{\n\"a\":oops,\n\"b\":[\n{\"c\":1}\n]}\n", "1\n");
+    unclear("json,items", "[\n1,\n{\"a\":[1,\n2\n3]},\n{\"b\":2}]\n", "1\n");
+    let call = cat("json,items", "[1,2").args(["--bad", "skip"]).stdout("1\n2\n");
+    call.stderr_has("line 2: it ends inside the array that begins on line 1").fails(3);
     // Elements that share a line with a bad one cannot be told from what is inside of it.
     let call = cat("json,items", "[1,{x},2]\n[3]\n").args(["--bad", "skip"]);
     call.stdout("1\n").stderr_has("line 1, byte 5").fails(3);

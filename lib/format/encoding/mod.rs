@@ -65,7 +65,10 @@ impl Charset {
 
     /// The encoding that the beginning of a file names by a byte order mark, and the mark's length.
     /// `given` is what else is known: UTF-16 may begin with a NUL, and then has UTF-32's mark.
-    fn marked(head: &[u8], given: Option<Charset>) -> Option<(Charset, usize)> {
+    pub(in crate::format) fn marked(
+        head: &[u8],
+        given: Option<Charset>,
+    ) -> Option<(Charset, usize)> {
         let utf_16 = given == Some(Charset::Standard(UTF_16LE));
         // UTF-32 first: its mark begins with that of UTF-16.
         match head {
@@ -76,6 +79,15 @@ impl Charset {
             // This one is left to the readers, who drop it.
             [0xef, 0xbb, 0xbf, ..] => Some((Charset::Utf8, 0)),
             _ => None,
+        }
+    }
+
+    /// Whether text in it is written behind a byte order mark.
+    pub(in crate::format) fn is_marked(self) -> bool {
+        match self {
+            Charset::Utf8 => false,
+            Charset::Standard(encoding) => encoding == UTF_16LE || encoding == UTF_16BE,
+            Charset::Utf32 { .. } => true,
         }
     }
 

@@ -1,14 +1,16 @@
-//! Where to go on behind a bad value: at the next line that is indented no further than the one it
-//! began on and begins a value itself, or at a record separator. So the lines inside a bad value that is laid
-//! out over several are no records; and a good value that begins a line is never passed over, as
-//! all lines are tried but the first.
+//! Where to go on behind a bad value: at the next line that begins a value itself, is indented no
+//! further than the line the bad one began on, and stands outside all brackets that the bad one
+//! opened; or at a record separator. Where such a line stands inside of them, either they lack their
+//! end or it is a part of the bad value: only of an object on a line of its own, where none can stand
+//! inside, it is clear that it is another record; else nobody can tell, and that ends the reading. So
+//! nothing inside a bad value becomes a record, and no good value is passed over.
 
 use super::reader::{Expects, Reader, Step};
 use crate::error::{Error, Result};
 use crate::format::encoding::HINT;
-use crate::record::Flaw;
 use crate::record::block::{Line, flaw_error_behind};
 use crate::record::stream::Input;
+use crate::record::{Flaw, scan};
 
 /// How much must be at hand behind a flaw, or the end of its line, to show it.
 const SHOWN: usize = 64;
@@ -25,31 +27,94 @@ pub(super) enum Next {
     End(usize),
     /// It cannot be told yet; what comes before so many bytes is out of the question.
     Unknown(usize),
+    /// Nobody can tell whether the line behind so many bytes is a part of the bad value.
+    Unclear(usize),
 }
 
-/// Looks for the place to go on in `text`, which begins within a line that is passed over; the
-/// lines of interest are indented by no more than `indent` bytes. Within an array (`items`), a line that closes
-/// it, indented no further, ends the search too.
-pub(super) fn next(text: &[u8], indent: usize, items: bool) -> Next {
-    let mut from = 0;
-    while let Some(at) = memchr::memchr2(b'\n', SEPARATOR, &text[from..]).map(|at| at + from) {
-        if text[at] == SEPARATOR && !items {
-            return Next::Value(at);
-        }
-        from = at + 1;
-        if text[at] == SEPARATOR {
-            continue;
-        }
-        let line = &text[from..];
-        let blank = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-        match line.get(blank) {
-            None => return Next::Unknown(at),
-            Some(b']') if items && blank <= indent => return Next::End(from),
-            Some(&byte) if blank <= indent && begins_value(byte) => return Next::Value(from),
-            Some(_) => (),
+/// A walk through a bad value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Search {
+    /// How far the line is indented on which the value began.
+    indent: usize,
+    /// The first byte and the last, but for space.
+    first: Option<u8>,
+    last: u8,
+    /// The brackets that are open.
+    open: Vec<u8>,
+    in_string: bool,
+    escaped: bool,
+}
+
+impl Search {
+    /// A walk that begins where the bad value does.
+    pub(super) fn new(indent: usize) -> Search {
+        Search { indent, ..Search::default() }
+    }
+
+    /// Walks over a piece of a line, as well as what is bad allows.
+    fn walk(&mut self, piece: &[u8]) {
+        for &byte in piece.iter().filter(|byte| !byte.is_ascii_whitespace()) {
+            self.first.get_or_insert(byte);
+            self.last = byte;
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' => self.escaped = self.in_string,
+                b'"' => self.in_string = !self.in_string,
+                b'{' | b'[' if !self.in_string => self.open.push(byte),
+                b'}' | b']' if !self.in_string => drop(self.open.pop()),
+                _ => (),
+            }
         }
     }
-    Next::Unknown(text.len())
+
+    /// Whether `line` is the next of a file with an object on each line, of which this one lacks
+    /// its end: an object too, where none can stand in what is open.
+    fn lacks_its_end_before(&self, line: &[u8]) -> bool {
+        let in_place = match self.open.last() {
+            Some(b'[') => matches!(self.last, b'[' | b','),
+            _ => self.last == b':',
+        };
+        let objects = self.first == Some(b'{') && line.first() == Some(&b'{');
+        objects && !in_place && scan::check(line.trim_ascii_end()).is_ok()
+    }
+
+    /// Looks for the place to go on in `text`, which begins within a line that is passed over.
+    /// Within an array (`items`), a line that closes it or goes on with a comma ends the search too.
+    pub(super) fn next(&mut self, text: &[u8], items: bool) -> Next {
+        let mut from = 0;
+        while let Some(at) = memchr::memchr2(b'\n', SEPARATOR, &text[from..]).map(|at| at + from) {
+            if text[at] == SEPARATOR && !items {
+                return Next::Value(at);
+            }
+            self.walk(&text[from..at]);
+            from = at + 1;
+            if text[at] == SEPARATOR {
+                continue;
+            }
+            let line = &text[from..];
+            let blank = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+            let Some(&byte) = line.get(blank) else { return Next::Unknown(at) };
+            // No string holds a line end.
+            (self.in_string, self.escaped) = (false, false);
+            let outside = self.open.is_empty();
+            match byte {
+                _ if blank > self.indent => (),
+                b']' if items && (outside || blank < self.indent) => return Next::End(from),
+                b',' if items && outside => return Next::End(from),
+                _ if begins_value(byte) && outside => return Next::Value(from),
+                _ if begins_value(byte) => match memchr::memchr(b'\n', line) {
+                    None => return Next::Unknown(at),
+                    Some(end) if !items && self.lacks_its_end_before(&line[blank..end]) => {
+                        return Next::Value(from);
+                    }
+                    Some(_) => return Next::Unclear(from),
+                },
+                _ => (),
+            }
+        }
+        self.walk(&text[from..]);
+        Next::Unknown(text.len())
+    }
 }
 
 /// Whether a value may begin with `byte`.
@@ -81,12 +146,13 @@ impl Reader {
             return Err(error);
         }
         let most = self.options.max_record;
-        let (length, expects) = match next(text, indent, in_array.is_some()) {
+        let (length, expects) = match Search::new(indent).next(text, in_array.is_some()) {
             Next::Value(at) => (at, in_array.map_or(Expects::Value, Expects::Element)),
             Next::End(at) => (at, in_array.map_or(Expects::Value, Expects::Comma)),
+            Next::Unclear(at) => return Err(error.hint(self.unclear(at))),
             Next::Unknown(_) if !self.window.whole && text.len() <= most => return Ok(Step::More),
             Next::Unknown(_) => {
-                self.skipping = Some(indent);
+                self.skipping = Some(Search::new(indent));
                 (text.len().min(most), self.expects)
             }
         };
@@ -109,26 +175,48 @@ impl Reader {
             return Err(error);
         }
         self.options.bad.reject(error, &text[..most.min(text.len())])?;
-        self.skipping = Some(self.place.indent.map_or(self.place.column as usize, |indent| indent));
+        let indent = self.place.indent.map_or(self.place.column as usize, |indent| indent);
+        self.skipping = Some(Search::new(indent));
         Ok(Step::Done)
     }
 
     /// Passes over what is left of a bad value.
-    pub(super) fn skip(&mut self, indent: usize) -> Step {
+    ///
+    /// # Errors
+    /// When nobody can tell where it ends.
+    pub(super) fn skip(&mut self, mut search: Search) -> Result<Step> {
         let text = &self.window.bytes[self.window.at..];
         let in_array = self.expects.array();
-        let (length, expects) = match next(text, indent, in_array.is_some()) {
+        let (length, expects) = match search.next(text, in_array.is_some()) {
+            Next::Unclear(at) => {
+                let place = format!("{}: line {}", self.input.name(), self.place.line);
+                return Err(Error::input(format!(
+                    "the bad value here has no end {}",
+                    self.unclear(at)
+                ))
+                .at(place));
+            }
             Next::Value(at) => (at, in_array.map_or(Expects::Value, Expects::Element)),
             Next::End(at) => (at, in_array.map_or(Expects::Value, Expects::Comma)),
             Next::Unknown(_) if self.window.whole => (text.len(), self.expects),
             Next::Unknown(at) => {
                 self.pass(at);
-                return Step::More;
+                self.skipping = Some(search);
+                return Ok(Step::More);
             }
         };
         self.pass(length);
         (self.skipping, self.expects) = (None, expects);
-        Step::Done
+        Ok(Step::Done)
+    }
+
+    /// What is said where nobody can tell whether the line `at` bytes on belongs to a bad value.
+    fn unclear(&self, at: usize) -> String {
+        let passed = &self.window.bytes[self.window.at..self.window.at + at];
+        let line = self.place.line + memchr::memchr_iter(b'\n', passed).count() as u64;
+        format!(
+            "whether line {line} is a part of it cannot be told; ndjson reads each line by itself"
+        )
     }
 
     /// The error for a flaw of the value that begins `text`.
@@ -153,22 +241,56 @@ impl Reader {
 mod tests {
     use super::*;
 
+    fn next(text: &[u8], indent: usize, items: bool) -> Next {
+        Search::new(indent).next(text, items)
+    }
+
     #[test]
-    fn it_goes_on_where_a_line_is_indented_no_further_and_begins_a_value() {
-        let text = b"{\n  \"a\": 1,\n  [\n}\n{\"b\":2}\n";
-        assert_eq!(next(text, 0, false), Next::Value(18));
-        assert_eq!(&text[18..], b"{\"b\":2}\n");
-        assert_eq!(next(b"x\n  {\n {", 1, false), Next::Value(6));
+    fn it_goes_on_where_a_line_outside_of_it_begins_a_value() {
+        let text = b"{\n  \"a\": 1,\n  [\n]}\n{\"b\":2}\n";
+        assert_eq!(next(text, 0, false), Next::Value(19));
+        assert_eq!(&text[19..], b"{\"b\":2}\n");
+        assert_eq!(next(b"x\n  {}\n {", 1, false), Next::Value(7));
         assert_eq!(next(b"x {\x1e{}\n", 0, false), Next::Value(3));
         assert_eq!(next(b"x\n \t", 0, false), Next::Unknown(1));
         assert_eq!(next(b"x\n}\n,\nyes\n", 0, false), Next::Unknown(9));
     }
 
     #[test]
+    fn a_line_that_may_be_a_part_of_it_is_no_record_and_is_not_passed_over() {
+        assert_eq!(next(b"{\"a\":\n{\"b\":2}\n", 0, false), Next::Unclear(6));
+        assert_eq!(next(b"{\"a\":[1,\n{\"b\":2}\n", 0, false), Next::Unclear(9));
+        assert_eq!(next(b"{\"a\"\n{\"b\":2\n", 0, false), Next::Unclear(5));
+        assert_eq!(next(b"{\"a\":[\n\"b\"]\n", 0, false), Next::Unclear(7));
+        assert_eq!(next(b"{\"{[\\\"[\"x}\n1\n", 0, false), Next::Value(11));
+        // Lines of objects, the first of which lacks its end.
+        assert_eq!(next(b"{\"a}\n{}\n", 0, false), Next::Value(5));
+        assert_eq!(next(b"{\"a\":1,\n{\"b\":2}\n", 0, false), Next::Value(8));
+        assert_eq!(next(b"{\"a\":1,\n{\"b\"", 0, false), Next::Unknown(7));
+    }
+
+    #[test]
     fn an_array_may_end_before_it_goes_on() {
         assert_eq!(next(b"  {\n    ]\n  }\n]\n{}", 2, true), Next::End(14));
-        assert_eq!(next(b"  {\n  {\n]", 2, true), Next::Value(4));
-        assert_eq!(next(b"{\n]\n", 0, true), Next::End(2));
+        assert_eq!(next(b"  {\n  {\n]", 2, true), Next::Unclear(4));
+        assert_eq!(next(b"{\n    [\n]", 2, true), Next::End(8));
+        assert_eq!(next(b"x\n,{}]", 0, true), Next::End(2));
         assert_eq!(next(b"{\x1e1\n", 0, true), Next::Unknown(3));
+    }
+
+    #[test]
+    fn a_walk_goes_on_with_what_is_read_later() {
+        let text = b"{\"a\":[x\n  \"b\\\"[\"\n ]\n}\n[1]\n";
+        for cut in 1..text.len() {
+            let mut search = Search::new(0);
+            let found = match search.next(&text[..cut], false) {
+                Next::Unknown(at) => match search.next(&text[at..], false) {
+                    Next::Value(more) => Next::Value(at + more),
+                    other => other,
+                },
+                other => other,
+            };
+            assert_eq!(found, Next::Value(22), "{cut}");
+        }
     }
 }
