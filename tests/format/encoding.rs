@@ -182,6 +182,8 @@ fn utf_16_without_a_mark_is_named_with_the_way_out() {
         }
         cat(&format!("csv,encoding={name}"), encode(TABLE, encoding)).stdout(RECORDS).succeeds();
     }
+    let other = cat("csv,encoding=utf-16be", encode(TABLE, "utf-16-le")).stdout("");
+    other.stderr_has("it is UTF-16LE, not UTF-16BE: say encoding=utf-16le").fails(3);
     // Whoever says so reads the zeros.
     cat("text,encoding=utf-8", "a\0".repeat(8))
         .stdout(format!("\"{}\"\n", "a\\u0000".repeat(8)))

@@ -1,6 +1,6 @@
 //! Bytes to UTF-8, on the way from an input to its reader.
 
-use encoding_rs::{Decoder, DecoderResult};
+use encoding_rs::{Decoder, DecoderResult, UTF_16BE, UTF_16LE};
 
 use super::guess::looks_like;
 use super::{Charset, Coding, HEAD_BYTES};
@@ -128,6 +128,16 @@ impl<I: Input> Decoded<I> {
         }
         head.truncate(length);
         let seen = &head[..length.min(HEAD_BYTES)];
+        if let Some(given @ Charset::Standard(encoding)) = self.coding.charset
+            && (encoding == UTF_16LE || encoding == UTF_16BE)
+            && Charset::marked(seen, Some(given)).is_none()
+            && let Some(name) = looks_like(seen)
+            && !name.eq_ignore_ascii_case(given.name())
+        {
+            let (is, not, file) = (name.to_uppercase(), given.name(), self.input.name());
+            let why = format!("{file}: it is {is}, not {not}: say encoding={name}");
+            return Err(Error::input(why));
+        }
         if self.coding.charset.is_none()
             && Charset::marked(seen, self.coding.charset).is_none()
             && let Some(name) = looks_like(seen)

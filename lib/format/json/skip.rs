@@ -125,7 +125,7 @@ pub(super) fn begins_value(byte: u8) -> bool {
 /// What is bad, and where it goes on behind it.
 impl Reader {
     /// Rejects the value that begins here and has a flaw. Its end is `end` bytes on, or where
-    /// [`next`] finds it if that is 0.
+    /// [`Search::next`] finds it if that is 0.
     pub(super) fn reject(&mut self, flaw: Flaw, end: usize) -> Result<Step> {
         let text = &self.window.bytes[self.window.at..];
         let behind = &text[flaw.at.min(text.len())..];

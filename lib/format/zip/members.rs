@@ -168,26 +168,31 @@ impl Walk {
 
     /// Looks at the names of all members: whether it is known of each if it is to be read.
     fn choose(&self, directory: &mut ZipIterable<BufReader<At>>) -> Result<()> {
-        let (mut count, mut read, mut passed, mut said) = (0u64, 0u64, 0u64, Vec::new());
+        let (mut count, mut read, mut passed, mut said) = (0u64, None, 0u64, Vec::new());
+        let mut refused = None;
         for entry in directory.files().map_err(|e| self.failed(e))? {
             let name = member_name(&entry.map_err(|e| self.failed(e))?);
             count += 1;
             match self.archive.chooser.choose(&name) {
-                Choice::Read => read += 1,
+                Choice::Read => drop(read.get_or_insert(name)),
                 Choice::PassOver => {
                     passed += 1;
                     if said.len() < SAID_NAMES {
                         said.push(name);
                     }
                 }
-                Choice::Refuse => {
-                    return Err(Error::input(format!(
-                        "{}: the name of member {name} does not tell the format: say which members \
-                         to read, members=GLOB (members=* for all)",
-                        self.name
-                    )));
-                }
+                Choice::Refuse => drop(refused.get_or_insert(name)),
             }
+        }
+        if let Some(name) = refused {
+            let ending = read.as_ref().and_then(|name| name.rsplit_once('.'));
+            let such =
+                ending.map_or(String::new(), |(_, ending)| format!(", such as members=*.{ending}"));
+            return Err(Error::input(format!(
+                "{}: the name of member {name} does not tell the format: say which members to read, \
+                 members=GLOB{such}",
+                self.name
+            )));
         }
         if passed > 0 {
             let more = if passed > SAID_NAMES as u64 { ", ..." } else { "" };
@@ -197,9 +202,13 @@ impl Walk {
                 self.name
             ));
         }
-        if read == 0 && !self.archive.options.members.is_empty() {
-            let why = "no member matches members=";
-            return Err(Error::input(format!("{}: {why}", self.name)));
+        if read.is_none() && !self.archive.options.members.is_empty() {
+            let names = if said.is_empty() {
+                String::new()
+            } else {
+                format!(" (there are {})", said.join(", "))
+            };
+            return Err(Error::input(format!("{}: no member matches members={names}", self.name)));
         }
         Ok(())
     }
