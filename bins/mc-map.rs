@@ -158,6 +158,12 @@ impl Args {
         if block.is_some_and(|bytes| bytes > self.memory.bytes()) {
             return Err(Error::usage("--block is more than the memory that may be used (-S)"));
         }
+        let (bad, failed) = (self.records.bad()?, Quarantine::new(self.failed.clone())?);
+        if self.records.bad.shares_file_with(&self.failed) {
+            return Err(Error::usage(
+                "--bad and --failed keep what they drop in two files, not in one",
+            ));
+        }
         Ok(Options {
             command,
             form: if self.text { Form::Text } else { Form::Records },
@@ -167,11 +173,11 @@ impl Args {
             ok_exit: self.ok_exit(),
             retries: self.retries,
             timeout: self.timeout,
-            bad: self.records.bad()?,
+            bad,
             max_record: self.records.max_record(),
             memory: self.memory.bytes(),
             directory: self.memory.temporary_directory()?,
-            failed: Arc::new(Quarantine::new(self.failed.clone())?),
+            failed: Arc::new(failed),
             plain_lines: if self.text { "" } else { map::PLAIN_LINES },
             kept,
         })

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -19,6 +20,17 @@ pub enum Policy {
     File(PathBuf),
     /// Bad records are dropped and counted, but no more than so many.
     Limit(u64),
+}
+
+impl Policy {
+    /// Whether what is kept by this policy and by `other` would go into one file, where each would
+    /// write over the other. To be asked once both files are there.
+    pub fn shares_file_with(&self, other: &Policy) -> bool {
+        let (Policy::File(one), Policy::File(other)) = (self, other) else { return false };
+        let place =
+            |path| std::fs::metadata(path).map(|file| (file.dev(), file.ino(), file.is_file()));
+        matches!((place(one), place(other)), (Ok(one), Ok(other)) if one == other && one.2)
+    }
 }
 
 impl std::str::FromStr for Policy {

@@ -17,7 +17,7 @@ mod words;
 
 use std::ops::Range;
 
-use memchr::memchr;
+use memchr::{memchr, memmem};
 
 use words::is_meta;
 
@@ -69,14 +69,19 @@ pub(crate) fn judged(line: &[u8], pipes: &[Range<usize>], ok_exit: &[i32]) -> Ve
     };
     let last = listed(&mut ok_exit.iter().copied());
     let others = listed(&mut ok_exit.iter().copied().chain([0, ENDED_BY_SIGPIPE]));
-    // Nothing here depends on what the line may set: IFS, -e, -u, -f.
-    let judge = format!(
-        "__mc_pipe() {{ local s=(\"${{PIPESTATUS[@]}}\") i bad=0; \
-         for ((i = 0; i < ${{#s[@]}} - 1; i++)); do \
-         case ' {others}' in *\" ${{s[i]}} \"*) ;; *) bad=${{s[i]}} ;; esac; done; \
-         case ' {last}' in *\" ${{s[i]}} \"*) ((bad == 0)) || return \"$bad\" ;; esac; \
-         return \"${{s[i]}}\"; }}; "
+    // Nothing here depends on what the line may set: IFS, -e, -u, -f, variables of its own.
+    let mut judge = format!(
+        "__mc_pipe() {{ local __mc_s=(\"${{PIPESTATUS[@]}}\") __mc_i __mc_bad=0; \
+         for ((__mc_i = 0; __mc_i < ${{#__mc_s[@]}} - 1; __mc_i++)); do \
+         case ' {others}' in *\" ${{__mc_s[__mc_i]}} \"*) ;; *) __mc_bad=${{__mc_s[__mc_i]}} ;; esac; \
+         done; case ' {last}' in *\" ${{__mc_s[__mc_i]}} \"*) \
+         ((__mc_bad == 0)) || return \"$__mc_bad\" ;; esac; return \"${{__mc_s[__mc_i]}}\"; }}; "
     );
+    // Functions that are handed to other shells take it with them.
+    let has = |word: &str| memmem::find(line, word.as_bytes()).is_some();
+    if ["export", "declare", "typeset"].into_iter().any(has) {
+        judge.push_str("export -f __mc_pipe; ");
+    }
     let mut inserts: Vec<(usize, &str)> = Vec::new();
     for pipe in pipes {
         inserts.extend([(pipe.start, "{ "), (pipe.end, "; __mc_pipe; }")]);

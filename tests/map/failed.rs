@@ -51,6 +51,13 @@ fn what_is_left_out_is_kept_and_can_be_run_again() {
 }
 
 #[test]
+fn what_is_bad_and_what_fails_is_not_kept_in_one_file() {
+    let dir = dir();
+    let call = mc("map").current_dir(&dir).args(["--bad", "file=both", "--failed", "file=./both"]);
+    call.arg("cat").stdin("1\nbad\n").stdout("").stderr_has("in two files, not in one").fails(2);
+}
+
+#[test]
 fn a_signal_and_a_timeout_are_faults_too() {
     let dir = dir();
     let file = dir.path().join("failed");

@@ -66,6 +66,19 @@ fn a_line_may_judge_its_pipes_itself() {
 }
 
 #[test]
+fn functions_take_their_pipes_to_other_shells_and_names_do_not_clash() {
+    let text = |line: &str, printed: &str| {
+        mc("map").args(["-t", "-c", line]).stdin("\"a\"\n").stdout(printed).succeeds();
+    };
+    let f = "f() { grep -q a | cat; }; export -f f;";
+    text(&format!("{f} bash -c 'if f; then echo yes; else echo no; fi'"), "\"yes\"\n");
+    let f = "f() { echo $1 | tr a b; }; export -f f;";
+    text(&format!("{f} xargs -I{{}} bash -c 'f {{}}'"), "\"b\"\n");
+    text("f() { cat | cat; }; bash -c \"$(declare -f f); f\"", "\"a\"\n");
+    text("readonly s=5 i=6 bad=7; yes $s | head -n 1; cat | cat", "\"5\"\n\"a\"\n");
+}
+
+#[test]
 fn what_is_no_pipe_is_none() {
     let line = "grep -E '1|3' || true; case 1 in 1|2) ;; esac; echo $((4 | 1))";
     mc("map").args(["-c", line]).stdin(numbers(4)).stdout("1\n3\n5\n").succeeds();
