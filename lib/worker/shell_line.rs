@@ -224,13 +224,15 @@ impl<'a> Reading<'a> {
     }
 
     fn pipeline(&mut self) -> Read<()> {
+        let mut timed = false;
         loop {
             let word = self.plain_word();
             match word {
-                b"!" | b"time" => self.at += word.len(),
-                b"-p" => self.at += 2,
+                b"!" | b"time" => timed = word == b"time",
+                b"-p" if timed => (),
                 _ => break,
             }
+            self.at += word.len();
             self.blanks();
         }
         if matches!(self.rest(), [] | [b'\n' | b';' | b'&' | b')', ..]) {
@@ -298,6 +300,10 @@ mod tests {
         assert_eq!(found("cat <<E | sort\nx | y\nE\na | b"), ["cat <<E | sort", "a | b"]);
         assert_eq!(found("((a) | b) | c").len(), 2);
         assert_eq!(found("time -p a | b; ! time c | d"), ["a | b", "c | d"]);
+        assert_eq!(found("-p a | b; ! -p | c"), ["-p a | b", "-p | c"]);
+        assert_eq!(found("coproc { a | b; }; coproc M (c | d); coproc e f | g").len(), 3);
+        assert_eq!(found("coproc while a | b; do c; done; coproc N if d; then e; fi | f").len(), 2);
+        assert_eq!(found("for x in a b # it's a | b\ndo c | d; done"), ["c | d"]);
         assert_eq!(found("echo $(( $(a | b) | 1 ))"), ["a | b"]);
         assert_eq!(found("a=1 b <<<'x' | c &>f"), ["a=1 b <<<'x' | c &>f"]);
     }

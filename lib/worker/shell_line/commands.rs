@@ -34,6 +34,7 @@ impl Reading<'_> {
                 self.newlines()?;
                 self.command()?;
             }
+            b"coproc" => return self.coprocess(),
             _ => return self.simple(),
         }
         self.blanks();
@@ -42,6 +43,27 @@ impl Reading<'_> {
             self.blanks();
         }
         Ok(())
+    }
+
+    /// `coproc`, behind which a name may stand, if it is no simple command that follows.
+    fn coprocess(&mut self) -> Read<()> {
+        self.step(b"coproc".len());
+        self.blanks();
+        if !self.begins_compound() {
+            let name = self.at;
+            self.word()?;
+            self.blanks();
+            if !self.begins_compound() {
+                self.at = name;
+            }
+        }
+        self.command()
+    }
+
+    /// Whether a command begins here that holds others.
+    fn begins_compound(&self) -> bool {
+        let words = ["{", "if", "while", "until", "for", "select", "case", "[["];
+        self.sees(b"(") || words.iter().any(|word| word.as_bytes() == self.plain_word())
     }
 
     /// Whether digits stand here that belong to a redirection, as in `2>&1`.
@@ -80,7 +102,7 @@ impl Reading<'_> {
             if self.plain_word() == b"in" {
                 self.step(2);
                 self.blanks();
-                while !matches!(self.rest(), [] | [b';' | b'\n', ..]) {
+                while !matches!(self.rest(), [] | [b';' | b'\n' | b'#', ..]) {
                     self.word()?;
                     self.blanks();
                 }
