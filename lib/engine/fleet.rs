@@ -50,11 +50,6 @@ impl Member {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes note of a shard that lies there.
-    pub(crate) fn has_made(&self, shard: u64) {
-        self.made().insert(shard);
-    }
-
     fn full(&self) -> MutexGuard<'_, Option<String>> {
         self.full.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -237,6 +232,18 @@ impl Fleet {
     /// The member that is called `name`, if it is there.
     pub(crate) fn member(&self, name: &str) -> Option<&Member> {
         self.members.iter().find(|m| m.connection.name() == name)
+    }
+
+    /// Whether the member that is called `name` is not lost.
+    pub(crate) fn is_there(&self, name: &str) -> bool {
+        self.member(name).is_some_and(|member| member.connection.lost().is_none())
+    }
+
+    /// Takes note of a shard that lies with the member that is called `name`.
+    pub(crate) fn has_made(&self, name: &str, shard: u64) {
+        if let Some(member) = self.member(name) {
+            member.made().insert(shard);
+        }
     }
 
     /// Gives no more tasks to `member`, which has no room: `why` says so and names it. That is said

@@ -146,9 +146,7 @@ impl Producer {
 
     /// Takes note of a shard that lies on the host that is called `name`.
     pub(crate) fn made(&self, name: &str, shard: u64) {
-        if let Some(member) = self.fleet.member(name) {
-            member.has_made(shard);
-        }
+        self.fleet.has_made(name, shard);
     }
 
     /// Holds on to what the shards are made of, until they are gone themselves.

@@ -65,6 +65,7 @@ impl Slot<'_> {
         let mut copies: Vec<(String, Contents)> = Vec::new();
         for number in 1.. {
             hosts.fleet.check()?;
+            copies.retain(|(name, _)| hosts.fleet.is_there(name));
             let Some(seat) = hosts.fleet.seat(source.near(), &avoid) else {
                 return Err(hosts.fleet.exhausted("no host is left to work on").into());
             };
@@ -83,12 +84,14 @@ impl Slot<'_> {
             let bisect = self.looks_for_records(hosts, &name, failures);
             match self.attempt_on(hosts, &seat, (task, number, bisect), &mut source)? {
                 Tried::Done(done, rejects) => {
-                    member.has_made(task);
                     if let Some(other) = copies.first().filter(|(_, c)| *c != done.contents) {
                         return Err(differ(task, &other.0, &name).into());
                     }
                     copies.push((name.clone(), done.contents));
                     if copies.len() == hosts.replicas {
+                        // Not before: who is lost until then takes no shard away, but is one of
+                        // those that still lack a copy.
+                        copies.iter().for_each(|(name, _)| hosts.fleet.has_made(name, task));
                         return Ok(made(copies, done, rejects));
                     }
                     avoid.push(name);
