@@ -153,6 +153,75 @@ fn examples_print_what_the_pages_show() {
     assert!(run > 20, "only {run} examples were found");
 }
 
+/// What may be said of a format that is read and written, as its own errors say it: `delim=`,
+/// `trim`, `comparator=ignore`.
+fn options_of_format(format: &str) -> BTreeSet<String> {
+    let resource = format!("{format},no-such-option:x");
+    let mut options = BTreeSet::new();
+    for (tool, args) in [("cat", vec![&*resource]), ("gather", vec!["-o", &resource])] {
+        let said = mc(tool).args(args).stdin("").stderr_any().spawn().wait();
+        let said = String::from_utf8(said.stderr).unwrap();
+        let list = said.split_once("there are ").map_or("", |(_, list)| list.trim_end());
+        options
+            .extend(list.split(", ").map(|option| option.split(' ').next().unwrap().to_string()));
+    }
+    options.retain(|option| !option.is_empty() && option != "none");
+    assert!(!options.is_empty(), "{format} says of no option that it has it");
+    options
+}
+
+/// The reductions that `--help` names, as they are called.
+fn reductions() -> Vec<String> {
+    let help = mc("reduce").arg("--help").succeeds().text();
+    let list = help.split_once("each group: ").unwrap().1.split_once("\n\n").unwrap().0;
+    let names = list.split([',', '(', ')']).map(str::trim).filter(|name| name.len() > 2);
+    // Those that begin with another's name are quantiles of other numbers.
+    let names = names.filter(|name| *name != "...").map(|name| match name {
+        "p50" | "p95" => "p",
+        name => name.trim_end_matches(char::is_uppercase),
+    });
+    names.map(str::to_string).collect()
+}
+
+#[test]
+fn every_option_of_a_format_every_reduction_and_every_modifier_has_an_example() {
+    let commands: Vec<String> = pages()
+        .iter()
+        .flat_map(|name| examples(&page(name)))
+        .map(|example| example.command)
+        .collect();
+    let missing = |wanted: &dyn Fn(&str) -> bool| !commands.iter().any(|command| wanted(command));
+    let mut lacking = Vec::new();
+    for format in ["csv", "tsv", "json", "ndjson", "text", "zip", "leveldb", "table"] {
+        for option in options_of_format(format) {
+            let said = format!(",{option}");
+            if missing(&|command| command.contains(&said)) {
+                lacking.push(format!("{format}{said}"));
+            }
+        }
+    }
+    for name in reductions() {
+        let begins = |command: &str| {
+            let mut words = command.split([' ', '=', '\n']);
+            words.any(|word| word.starts_with(&name) || word == name.trim_end_matches('='))
+        };
+        if missing(&begins) {
+            lacking.push(name);
+        }
+    }
+    for modifier in ["n", "r", "i", "V"] {
+        let said = |command: &str| {
+            let of =
+                |word: &str| word.split_once(':').is_some_and(|(_, mods)| mods.contains(modifier));
+            command.split("-k ").skip(1).any(|rest| rest.split(' ').next().is_some_and(of))
+        };
+        if missing(&said) {
+            lacking.push(format!("-k KEY:{modifier}"));
+        }
+    }
+    assert!(lacking.is_empty(), "no example of the pages has {}", lacking.join(", "));
+}
+
 #[test]
 fn completions_are_scripts_that_know_the_options() {
     for (shell, check) in [("bash", "-n"), ("zsh", "-n"), ("fish", "--no-execute")] {
