@@ -58,10 +58,13 @@ pub(super) fn broken(reader: &Reader, found: Row, columns: Option<usize>) -> Str
 pub(super) fn ragged(reader: &Reader, layout: &Layout, end: usize, fields: usize) -> String {
     let row = &reader.window.text()[..end];
     let columns = layout.before.len();
-    // With quotes in it, or NULs, it may be something else than what it seems.
-    let is_plain = memchr::memchr2(b'"', 0, row).is_none();
+    // With quotes in it, it may be something else than what it seems.
+    let is_plain = memchr::memchr(b'"', row).is_none();
     let trimmed = || fits(reader, Some(columns), &|dialect| dialect.trim = true);
     let way = match fields > columns {
+        _ if row.contains(&0) => {
+            Some("NUL bytes are in it, as in files that were not written to their end".to_string())
+        }
         false => is_plain.then(|| "ragged=pad fills it up".to_string()),
         true if !is_plain => trimmed().then(|| "trim drops blanks around quotes".to_string()),
         true if surplus_is_empty(reader, row, columns) => {
