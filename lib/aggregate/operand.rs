@@ -7,7 +7,7 @@ use super::number::Number;
 use super::plan::Lacking;
 use super::print::push_spelling;
 use crate::error::{Error, Result};
-use crate::record::absent;
+use crate::record::absent::{self, placeholder};
 use crate::record::canonical::push_value;
 use crate::record::key::{Missing, Place};
 use crate::record::number::{lenient, push_key};
@@ -232,22 +232,11 @@ impl Lacking {
     }
 }
 
-/// What people write where there is no value, in lower case.
-const NONE: &[&str] =
-    &["na", "n/a", "#n/a", "nan", "nil", "none", "null", "-", ".", "?", "\\n", "missing"];
-
 /// How to say that a string stands for no value, where it is one that people use for that.
 fn stands_for_none(value: &[u8]) -> String {
-    let text = match value.first() {
-        Some(b'"') => string_bytes(value),
-        _ => return String::new(),
-    };
-    let Ok(text) = std::str::from_utf8(text.trim_ascii()) else { return String::new() };
-    if !NONE.contains(&text.to_ascii_lowercase().as_str()) {
-        return String::new();
-    }
+    let Some(text) = placeholder(value) else { return String::new() };
     let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-.".contains(&byte));
-    let word = if plain { text.to_string() } else { format!("'{text}'") };
+    let word = if plain { text.clone() } else { format!("'{text}'") };
     format!(
         "; if it stands for no value: --null {word} --missing=skip, or read the CSV with null={text}"
     )

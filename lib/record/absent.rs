@@ -25,6 +25,17 @@ pub fn describe(record: &[u8], path: &[Step], text: &str, ways: &str) -> String 
     }
 }
 
+/// What people write where there is no value, in lower case.
+const PLACEHOLDERS: &[&str] =
+    &["na", "n/a", "#n/a", "nan", "nil", "none", "null", "-", ".", "?", "\\n", "missing"];
+
+/// The text of `value` (a valid one), where it is one that people write where there is no value.
+pub fn placeholder(value: &[u8]) -> Option<String> {
+    let text = string_bytes(value.first().filter(|&&first| first == b'"').map(|_| value)?);
+    let text = std::str::from_utf8(text.trim_ascii()).ok()?;
+    PLACEHOLDERS.contains(&text.to_ascii_lowercase().as_str()).then(|| text.to_string())
+}
+
 /// How many steps of `path` there are in `record`, and the value that they lead to.
 fn deepest<'a>(record: &'a [u8], path: &[Step]) -> (usize, &'a [u8]) {
     let mut value = record.trim_ascii();

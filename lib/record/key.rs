@@ -318,7 +318,9 @@ fn lacks(part: &Part, value: Option<&[u8]>, record: &[u8]) -> String {
         }
         _ => String::new(),
     };
-    format!("'{}' is not a number: {shown} ({version}{ways})", part.text)
+    let null = absent::placeholder(value)
+        .map_or(String::new(), |text| format!("; when read as CSV, null={text} makes it null"));
+    format!("'{}' is not a number: {shown} ({version}{ways}{null})", part.text)
 }
 
 /// The most bytes of a value that a message shows.

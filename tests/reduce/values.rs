@@ -75,6 +75,11 @@ fn the_hints_for_what_is_no_number_hold() {
     call.stderr_has("'v' is not a number: \"1.10.2\" (as a version: v:V; --missing").fails(3);
     let call = mc("sort").args(["-k", "v:V"]).stdin(rows![{"v": "1.10.2"}, {"v": "1.9"}]);
     call.stdout(rows![{"v": "1.9"}, {"v": "1.10.2"}]).succeeds();
+    let way = "'v' is not a number: \"NA\" (--missing=null|skip accepts it; when read as CSV, null=NA \
+               makes it null)";
+    mc("sort").args(["-k", "v:n"]).stdin(rows![{"v": "NA"}]).stderr_has(way).fails(3);
+    let line = "printf 'v\n2\nNA\n' | mc-cat csv,null=NA:- | mc-sort -k v:n --missing=null";
+    sh("bash", line).stdout(rows![{"v": null}, {"v": "2"}]).succeeds();
 }
 
 #[test]
