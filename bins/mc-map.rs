@@ -12,6 +12,7 @@ use clap::builder::OsStringValueParser;
 use mycloud::cli::hosts::Hosts;
 use mycloud::cli::options::{Memory, Pipes, Records};
 use mycloud::cli::{self, Session, duration, feed, shards, shipping, size, surroundings};
+use mycloud::command::{Command, Given};
 use mycloud::engine::Form;
 use mycloud::engine::consumer::Feed;
 use mycloud::engine::quarantine::Quarantine;
@@ -19,7 +20,6 @@ use mycloud::record::bad::Policy;
 use mycloud::record::stream::{Input, Summary};
 use mycloud::stage::map::hosts::{self, Remote};
 use mycloud::stage::map::{self, Options};
-use mycloud::worker::{Command, Given};
 use mycloud::{Error, Result};
 
 /// Run a command over the records, as often and on as many cores as it takes, and print what it

@@ -9,6 +9,7 @@ use mycloud::aggregate::Op;
 use mycloud::cli::exchange::Exchange;
 use mycloud::cli::options::{Keys, Memory, Nulls, Records};
 use mycloud::cli::{self, Session, duration, feed, shipping, size, surroundings};
+use mycloud::command::{Command, Given};
 use mycloud::engine::consumer::{Consumer, Feed};
 use mycloud::engine::quarantine::Quarantine;
 use mycloud::engine::{Form, exchange};
@@ -16,7 +17,6 @@ use mycloud::keyed::order::Limits;
 use mycloud::record::stream::{Facts, Input, Summary};
 use mycloud::stage::map;
 use mycloud::stage::reduce::{self, By, OnHosts, Options, Running, With};
-use mycloud::worker::{Command, Given};
 use mycloud::{Error, Result};
 
 /// Reduce the groups of records that are in key order, as mc-shuffle leaves them: to results, by

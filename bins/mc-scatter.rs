@@ -8,11 +8,11 @@ use std::sync::Arc;
 use mycloud::cli::hosts::Hosts;
 use mycloud::cli::options::{Memory, Pipes, Records};
 use mycloud::cli::{self, Session, feed, shards, size};
+use mycloud::command::{Command, Given};
 use mycloud::engine::Form;
 use mycloud::engine::quarantine::Quarantine;
 use mycloud::stage::map::hosts::{self, Remote};
 use mycloud::stage::map::{Options, Per};
-use mycloud::worker::{Command, Given};
 use mycloud::{Error, Result};
 
 /// Spread records over hosts, where the next tools work on them

@@ -10,19 +10,22 @@
 //! - [`run`]: the pipe registry: how the stream of a pipe ended, and what is known of it; runs on
 //!   hosts: their manifests, their records, and who owns their data.
 //! - [`wire`]: the protocol between a tool and the worker on a host. Pure.
-//! - [`worker`]: the far end: one attempt at a task, its streams, its process tree; shards.
+//! - [`command`]: running a command: a task, one attempt at it, its streams, its process tree.
+//! - [`peer`]: direct connections between hosts. The only room that names TLS.
+//! - [`worker`]: the far end: it serves a tool on a host, and has the shards that are made there.
 //! - [`cluster`]: hosts, and how a worker is reached on them. The only room that names ssh.
 //! - [`engine`]: which task runs when, how often, and in what order its output counts.
 //! - [`stage`]: cat, split, map, shuffle, sort, reduce, gather, hosts: Options and `run()`.
 //! - [`parallel`]: work over threads, results in order.
 //! - [`cli`]: exit codes, messages, signals, standard streams.
 //!
-//! Arrows point one way: bins -> cli, stage -> engine -> cluster, worker -> run, format, sort,
-//! keyed -> aggregate -> wire -> record -> error. `tests/tidy.rs` holds the rooms to it.
+//! Arrows point one way: bins -> cli, stage -> engine, worker -> cluster, command, peer -> run,
+//! format, sort, keyed -> aggregate -> wire -> record -> error. `tests/tidy.rs` holds the rooms to it.
 //!
 //! # Invariants
 //!
 //! - Only `cli` exits, prints or reads the environment.
+//! - A record goes through `mc-map` by stage -> engine -> command -> engine -> cli.
 //! - `sort` knows no JSON; `record` opens no file but the one for bad records.
 //! - Stages do not know one another.
 //! - No stage holds more than its memory budget.
@@ -31,11 +34,13 @@
 pub mod aggregate;
 pub mod cli;
 pub mod cluster;
+pub mod command;
 pub mod engine;
 pub mod error;
 pub mod format;
 pub mod keyed;
 pub mod parallel;
+pub mod peer;
 pub mod record;
 pub mod run;
 pub mod sort;

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use crate::support::repository;
 
 /// What the engine and the rooms above it may name.
-const NEAR: [&str; 12] = [
+const NEAR: [&str; 13] = [
     "aggregate",
     "cluster",
+    "command",
     "engine",
     "error",
     "format",
@@ -34,9 +35,22 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("wire", &["error", "record"]),
     ("keyed", &["aggregate", "error", "parallel", "record", "sort"]),
     ("cluster", &["error", "record", "run", "wire"]),
+    ("command", &["error", "record", "wire"]),
+    ("peer", &["error", "wire"]),
     (
         "worker",
-        &["aggregate", "error", "format", "keyed", "parallel", "record", "run", "sort", "wire"],
+        &[
+            "aggregate",
+            "command",
+            "error",
+            "format",
+            "keyed",
+            "peer",
+            "record",
+            "run",
+            "sort",
+            "wire",
+        ],
     ),
     ("engine", &NEAR),
     ("stage", &NEAR),

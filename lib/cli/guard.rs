@@ -27,9 +27,9 @@ use nix::unistd::{ForkResult, Pid, pipe2};
 
 use crate::cli::ledger::{Kept, Names};
 use crate::cli::process;
+use crate::command::children;
+use crate::command::process_tree::{self, Processes, TERM_GRACE};
 use crate::error::{Error, Result};
-use crate::worker::children;
-use crate::worker::process_tree::{self, Processes, TERM_GRACE};
 
 /// How long killed processes are waited for: one that hangs in the kernel would hold us up.
 const KILL_WAIT: Duration = Duration::from_secs(3);

@@ -6,9 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
+use crate::command::Given;
 use crate::engine::producer::Shipped;
 use crate::error::{Error, Result};
-use crate::worker::Given;
 
 /// The most files of one command.
 const FILES_MAX: usize = 10_000;

@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
+use crate::command::Given;
 use crate::error::{Error, Result, reason};
 use crate::run::runtime_dir;
-use crate::worker::Given;
 
 /// Where the private directory of small files may be that the tools of this user share.
 ///

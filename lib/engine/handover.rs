@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::command::form::{Printed, Reject};
+use crate::command::{Rejects, Spool};
 use crate::engine::Piece;
 use crate::engine::schedule::{Next, Place, Schedule};
 use crate::error::{Error, Result};
 use crate::record::digest::Contents;
-use crate::worker::form::{Printed, Reject};
-use crate::worker::{Rejects, Spool};
 
 /// What became of a task.
 #[derive(Debug)]

@@ -26,14 +26,14 @@ mod slot;
 pub mod split;
 mod unpublished;
 
+use crate::command::Spool;
 use crate::error::Result;
 use crate::record::block::Block;
 use crate::record::digest::Contents;
 use crate::run::run_dir::Split;
 use crate::wire::message::Resource;
-use crate::worker::Spool;
 
-pub use crate::worker::Form;
+pub use crate::command::Form;
 pub use run::{Hosts, Line, Place, Plan, run};
 
 /// What one process of the command gets.

@@ -1,6 +1,6 @@
 //! What becomes of the records that a command fails on (`--failed`): the stage fails, or they are
 //! left out, counted, and kept with how the command failed. Which they are is found elsewhere
-//! ([`bisect`](crate::worker::bisect)).
+//! ([`bisect`](crate::command::bisect)).
 
 use std::fs::File;
 use std::io::Write;
@@ -9,11 +9,11 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
+use crate::command::Fault;
 use crate::error::{Error, Kind, Result};
 use crate::record::bad::Policy;
 use crate::record::scan;
 use crate::wire::frame::broken;
-use crate::worker::Fault;
 
 /// The policy at work.
 #[derive(Debug)]

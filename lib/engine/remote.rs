@@ -8,6 +8,8 @@ use std::sync::atomic::Ordering;
 
 use crate::cluster::Connection;
 use crate::cluster::host::shown;
+use crate::command::relay::LastWords;
+use crate::command::{Rejects, Spool, relay};
 use crate::engine::fleet::Seat;
 use crate::engine::handover::{Failure, Made, Product};
 use crate::engine::kept::INPUT_MAX;
@@ -20,8 +22,6 @@ use crate::record::digest::{Contents, Digest};
 use crate::run::run_dir::Split;
 use crate::wire::frame::broken;
 use crate::wire::message::{self, Ask, Done, Failed, Fetch, OnBad, Reply, Task};
-use crate::worker::relay::LastWords;
-use crate::worker::{Rejects, Spool, relay};
 
 /// Where the input of a task is.
 pub(crate) enum Source<'a> {

@@ -8,6 +8,10 @@ use std::thread;
 use std::time::Duration;
 
 use crate::cluster::host::shown;
+use crate::command::form::{Form, Printed};
+use crate::command::rejects::{Reason, Rejects};
+use crate::command::relay::{self, LastWords};
+use crate::command::{Children, Command, Spool, quote};
 use crate::engine::Cut;
 use crate::engine::budget::{Budget, within_descriptors};
 use crate::engine::fleet::Fleet;
@@ -22,10 +26,6 @@ use crate::record::bad::Bad;
 use crate::record::digest::Contents;
 use crate::record::stream::{Output, Summary};
 use crate::wire::message::OnBad;
-use crate::worker::form::{Form, Printed};
-use crate::worker::rejects::{Reason, Rejects};
-use crate::worker::relay::{self, LastWords};
-use crate::worker::{Children, Command, Spool, quote};
 
 /// How a worker on this machine is called.
 const HERE: &str = ":";

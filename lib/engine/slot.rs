@@ -4,17 +4,16 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::cluster::host::shown;
+use crate::command::form::{Fed, Printed};
+use crate::command::relay::LastWords;
+use crate::command::{Children, Ended, How, Rejects, Seen, Spool, TaskRunner};
 use crate::engine::handover::{Failure, Handover, Made, Outcome, Product};
 use crate::engine::heard::Heard;
 use crate::engine::remote::Source;
 use crate::engine::run::{Place, Plan};
 use crate::engine::{Piece, Shard, budget::Budget};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind};
 use crate::record::digest::Contents;
-use crate::worker::bisect::{self, Search};
-use crate::worker::form::{Fed, Form, Printed};
-use crate::worker::relay::LastWords;
-use crate::worker::{Attempt, Children, Ended, How, Rejects, Spool};
 
 /// What the slots count together.
 #[derive(Debug, Default)]
@@ -134,109 +133,74 @@ impl Slot<'_> {
         self.tally.records.fetch_add(records, Ordering::Relaxed);
     }
 
-    /// Tries until an attempt ends well, or looks for the records that it fails on.
+    /// Tries until an attempt ends well, or the task has failed for good.
     fn attempts(&self, prepared: &Prepared) -> std::result::Result<Product, Failure> {
         let task = prepared.task;
-        for number in 1.. {
-            let ended = self.attempt(task, &prepared.input, number)?;
-            match ended.how {
-                How::Stopped => break,
-                how if self.is_well(how) => return self.printed(prepared, ended.output, None),
-                how if self.plan.failed.is_on() && bisect::is_fault(how) => {
-                    return self.bisect(prepared, number, ended);
+        self.runner(task, |runner| {
+            let mut rejects = None;
+            for number in 1.. {
+                let finished = runner.run(&prepared.input, number, |fault, record| {
+                    rejects
+                        .get_or_insert_with(|| Rejects::new(self.spool()))
+                        .push_failed(&fault, record)
+                })?;
+                let searches = u64::from(finished.attempts - number);
+                self.tally.retries.fetch_add(searches, Ordering::Relaxed);
+                match finished.output {
+                    Ok(output) => return self.printed(runner, prepared, output, rejects),
+                    Err(ended) if ended.how == How::Stopped => break,
+                    Err(ended) if !finished.searched && self.handover.again(task, number) => {
+                        self.tell(&self.prefix(task, number), &ended.last_words);
+                        self.say(task, number, &format!("{}: trying again", ended.how));
+                        self.tally.retries.fetch_add(1, Ordering::Relaxed);
+                        self.handover.give(ended.output.into_memory());
+                    }
+                    Err(ended) => return Err(self.failure(task, finished.attempts, ended)),
                 }
-                how if self.handover.again(task, number) => {
-                    self.tell(&self.prefix(task, number), &ended.last_words);
-                    self.say(task, number, &format!("{how}: trying again"));
-                    self.tally.retries.fetch_add(1, Ordering::Relaxed);
-                    self.handover.give(ended.output.into_memory());
-                }
-                _ => return Err(self.failure(task, number, ended)),
             }
-        }
-        Err(Error::incomplete("stopped").into())
+            Err(Error::incomplete("stopped").into())
+        })
     }
 
-    /// Leaves out the records that the command fails on, which it did as `ended` tells in attempt
-    /// `number`.
-    fn bisect(
-        &self,
-        prepared: &Prepared,
-        mut number: u32,
-        ended: Ended,
-    ) -> std::result::Result<Product, Failure> {
-        let task = prepared.task;
-        let search = Search {
-            form: self.plan.form,
-            retries: self.plan.retries,
-            spare: &|| self.spool(),
-            is_well: &|how| self.is_well(how),
-        };
-        let mut rejects = Rejects::new(self.spool());
-        let attempt = |part: &Spool| {
-            number = number.saturating_add(1);
-            self.tally.retries.fetch_add(1, Ordering::Relaxed);
-            self.attempt(task, part, number)
-        };
-        let found = |fault, record: &[u8]| rejects.push_failed(&fault, record);
-        match search.run(&prepared.input, ended, attempt, found)? {
-            Ok(output) => self.printed(prepared, output, Some(rejects)),
-            Err(ended) if ended.how == How::Stopped => Err(Error::incomplete("stopped").into()),
-            Err(ended) => Err(self.failure(task, number, ended)),
-        }
-    }
-
-    fn is_well(&self, how: How) -> bool {
-        matches!(how, How::Status(status) if self.plan.ok_exit.contains(&status))
+    /// Has `work` use what runs task `task` on this machine.
+    fn runner<T>(&self, task: u64, work: impl FnOnce(&TaskRunner<'_>) -> T) -> T {
+        let plan = self.plan;
+        work(&TaskRunner {
+            task,
+            command: plan.command,
+            form: plan.form,
+            ok_exit: plan.ok_exit,
+            timeout: plan.timeout,
+            search: plan.failed.is_on().then_some(plan.retries),
+            max_record: plan.max_record,
+            plain_lines: plan.plain_lines,
+            stop: &|| !self.handover.wanted(task),
+            children: self.children,
+            prefix: &|number| self.prefix(task, number),
+            pass_on: plan.pass_on,
+            spool: &|| Spool::new(self.handover.memory(), self.budget.task, plan.folder),
+            give: &|memory| self.handover.give(memory),
+        })
     }
 
     fn spool(&self) -> Spool {
         Spool::new(Vec::new(), self.budget.task, self.plan.folder)
     }
 
-    /// Runs the command once. What it said at its end is passed on where it ended well.
-    fn attempt(&self, task: u64, input: &Spool, number: u32) -> Result<Ended> {
-        let attempt = Attempt {
-            command: self.plan.command,
-            input,
-            task,
-            number,
-            timeout: self.plan.timeout,
-            stop: &|| !self.handover.wanted(task),
-            children: self.children,
-            prefix: self.prefix(task, number),
-            pass_on: self.plan.pass_on,
-        };
-        let output = Spool::new(self.handover.memory(), self.budget.task, self.plan.folder);
-        let ended = attempt.run(output)?;
-        if self.is_well(ended.how) {
-            ended.last_words.pass_on(&self.prefix(task, number), self.plan.pass_on);
-        }
-        if !ended.killed.is_empty() {
-            let killed = ended.killed.join(", ");
-            let what = "killed what the command left behind with its output open";
-            self.say(task, number, &format!("{what}: {killed}"));
-        }
-        Ok(ended)
-    }
-
     fn printed(
         &self,
+        runner: &TaskRunner<'_>,
         prepared: &Prepared,
         output: Spool,
         rejects: Option<Rejects>,
     ) -> std::result::Result<Product, Failure> {
         self.tally.spilled.fetch_add(output.spilled(), Ordering::Relaxed);
-        let unchanged = output.in_memory().is_some_and(|o| Some(o) == prepared.input.in_memory());
-        if unchanged && self.plan.form == Form::Records {
-            // The input was checked.
-            return Ok(Product::Here(Printed::Records(output, prepared.records), rejects));
-        }
-        let spare = || Spool::new(self.handover.memory(), self.budget.task, self.plan.folder);
-        let mut printed = self
-            .plan
-            .form
-            .look(output, self.plan.max_record, spare, |memory| self.handover.give(memory))?;
+        let mut printed = match runner.look(&prepared.input, output)? {
+            Seen::Unchanged(output) => {
+                return Ok(Product::Here(Printed::Records(output, prepared.records), rejects));
+            }
+            Seen::Changed(printed) => printed,
+        };
         if let Printed::Flawed(spool) = &printed
             && self.plan.bad.is_strict()
         {
@@ -256,10 +220,7 @@ impl Slot<'_> {
         task: u64,
         printed: &Spool,
     ) -> std::result::Result<(Spool, u64), Failure> {
-        let plan = self.plan;
-        let place = format!("task {task}: output of {}", plan.command.shown());
-        let named = (place.as_str(), plan.plain_lines);
-        let sound = plan.form.rewrite(printed, named, plan.max_record, plan.bad, self.spool());
+        let sound = self.runner(task, |runner| runner.sound(printed, self.plan.bad));
         sound.map_err(|error| Failure { by_command: true, ..error.into() })
     }
 

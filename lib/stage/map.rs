@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::command::{Command, Spool};
 use crate::engine::quarantine::Quarantine;
 use crate::engine::{self, Cut, Form, Piece, Place, Plan};
 use crate::error::Result;
 use crate::record::bad::Bad;
 use crate::record::block::Blocks;
 use crate::record::stream::{Facts, Input, Output, Summary};
-use crate::worker::{Command, Spool};
 
 /// What `mc-map` is to do.
 pub struct Options {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::aggregate::Op;
+use crate::command::{Command, Given, Spool};
 use crate::engine::quarantine::Quarantine;
 use crate::engine::{self, Cut, Form, Piece, Place, Plan, exchange};
 use crate::error::{Error, Result};
@@ -16,7 +17,6 @@ use crate::record::block::{Block, Blocks, flaw_error};
 use crate::record::key::{Fault, Keyer, Keys, Missing};
 use crate::record::stream::{Facts, Input, Output, Summary};
 use crate::wire::exchange as wire;
-use crate::worker::{Command, Given, Spool};
 
 /// What `mc-reduce` is to do.
 pub struct Options {

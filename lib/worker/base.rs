@@ -27,14 +27,14 @@ fn candidates(home: Option<&Path>) -> Vec<PathBuf> {
 
 /// The directory.
 #[derive(Clone, Debug)]
-pub struct Base(PathBuf);
+pub(super) struct Base(PathBuf);
 
 impl Base {
     /// The directory `given`, or the first that can be had.
     ///
     /// # Errors
     /// `Hosts` when there is none.
-    pub fn open(given: Option<PathBuf>, home: Option<&Path>) -> Result<Base> {
+    pub(super) fn open(given: Option<PathBuf>, home: Option<&Path>) -> Result<Base> {
         let candidates = given.map_or_else(|| candidates(home), |given| vec![given]);
         let mut reasons = Vec::new();
         for candidate in candidates {
@@ -50,27 +50,27 @@ impl Base {
     }
 
     /// The directory itself.
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.0
     }
 
     /// Where the shards of tools that run lie.
-    pub fn runs(&self) -> PathBuf {
+    pub(super) fn runs(&self) -> PathBuf {
         self.0.join("runs")
     }
 
     /// Where shards are kept for good.
-    pub fn kept(&self) -> PathBuf {
+    pub(super) fn kept(&self) -> PathBuf {
         self.0.join("kept")
     }
 
     /// Where the locks of the slots lie.
-    pub fn slots(&self) -> PathBuf {
+    pub(super) fn slots(&self) -> PathBuf {
         self.0.join("slots")
     }
 
     /// The bytes free there.
-    pub fn free(&self) -> u64 {
+    pub(super) fn free(&self) -> u64 {
         statvfs(&self.0).map_or(0, |found| found.blocks_available() * found.fragment_size())
     }
 }

@@ -8,29 +8,27 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::command::attempt::How;
+use crate::command::form::{Form, Printed};
+use crate::command::program::{Command, Given};
+use crate::command::rejects::Rejects;
+use crate::command::relay::LastWords;
+use crate::command::runner::{Seen, TaskRunner};
+use crate::command::spool::Spool;
 use crate::error::{Error, Kind, Result};
 use crate::format::{Once, ReadOptions, zip};
 use crate::record::bad::{Bad, Policy};
 use crate::record::block::Blocks;
 use crate::record::digest::Contents;
 use crate::run::runtime_dir;
-use crate::wire::exchange::Deliver;
-use crate::wire::flow::Debt;
 use crate::wire::frame::broken;
 use crate::wire::message::{self, Done, Failed, Fetch, OnBad, Resource, Source, Task};
-use crate::worker::attempt::{Attempt, Ended, How};
-use crate::worker::bisect::{self, Search};
-use crate::worker::command::{Command, Given};
-use crate::worker::form::{Form, Printed};
-use crate::worker::rejects::Rejects;
-use crate::worker::relay::LastWords;
 use crate::worker::resource;
-use crate::worker::serve::{Refusal, Shared};
 use crate::worker::shard_file;
-use crate::worker::spool::Spool;
+use crate::worker::state::{JobError, WorkerState, lock};
 
 /// The most jobs of a tool.
 const JOBS_MAX: usize = 64;
@@ -38,36 +36,14 @@ const JOBS_MAX: usize = 64;
 /// How much of a shard is brought into form at once.
 const BLOCK_BYTES: usize = 1 << 20;
 
-/// What an input is for.
-#[derive(Debug)]
-pub(crate) enum Arrival {
-    File(message::File),
-    Task(Task),
-    Part(Deliver),
-}
-
-/// An input that arrives.
-struct Incoming {
-    arrival: Arrival,
-    spool: Result<Spool>,
-    debt: Debt,
-}
-
-/// The jobs of a tool, and the inputs that arrive.
+/// The jobs of a tool.
 #[derive(Clone, Default)]
-pub(crate) struct Jobs {
-    jobs: Arc<Mutex<HashMap<u32, Arc<message::Job>>>>,
-    incoming: Arc<Mutex<HashMap<u32, Incoming>>>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+pub(crate) struct Jobs(Arc<Mutex<HashMap<u32, Arc<message::Job>>>>);
 
 impl Jobs {
     /// Takes note of a job.
     pub(crate) fn add(&self, job: message::Job) -> Result<()> {
-        let mut jobs = lock(&self.jobs);
+        let mut jobs = lock(&self.0);
         if jobs.len() >= JOBS_MAX {
             return Err(broken("too many jobs"));
         }
@@ -75,50 +51,14 @@ impl Jobs {
         Ok(())
     }
 
-    /// The input of `request` is about to arrive.
-    pub(crate) fn open(&self, request: u32, arrival: Arrival, to: (Spool, Debt)) -> Result<()> {
-        let incoming = Incoming { arrival, spool: Ok(to.0), debt: to.1 };
-        match lock(&self.incoming).insert(request, incoming) {
-            None => Ok(()),
-            Some(_) => Err(broken("a request twice")),
-        }
-    }
-
-    /// Takes some of the input of `request`; gives the credit that is due.
-    pub(crate) fn take(&self, request: u32, bytes: &[u8]) -> Result<Option<u32>> {
-        let mut all = lock(&self.incoming);
-        // What was cancelled may still be on its way.
-        let Some(incoming) = all.get_mut(&request) else { return Ok(None) };
-        if !incoming.debt.came(bytes.len() as u64) {
-            return Err(broken("more data than it was allowed to send"));
-        }
-        if let Ok(spool) = &mut incoming.spool
-            && let Err(error) = spool.push(bytes)
-        {
-            // Only this request fails; its data is let pass by.
-            incoming.spool = Err(error);
-        }
-        Ok(incoming.debt.dealt_with(bytes.len() as u64))
-    }
-
-    /// All of the input of `request` is here.
-    pub(crate) fn close(&self, request: u32) -> Option<(Arrival, Result<Spool>)> {
-        lock(&self.incoming).remove(&request).map(|incoming| (incoming.arrival, incoming.spool))
-    }
-
-    /// The input of `request` is not wanted any more.
-    pub(crate) fn forget(&self, request: u32) {
-        lock(&self.incoming).remove(&request);
-    }
-
     /// Puts a file where commands start.
     pub(crate) fn keep_file(
         &self,
-        shared: &Shared,
+        state: &WorkerState,
         file: &message::File,
         content: &Spool,
-    ) -> std::result::Result<(), Refusal> {
-        let Some(store) = &shared.store else { return Err(broken("a file without a run").into()) };
+    ) -> std::result::Result<(), JobError> {
+        let Some(store) = &state.store else { return Err(broken("a file without a run").into()) };
         let path = OsString::from(file.path.clone());
         let path = Path::new(&path);
         if path.as_os_str().is_empty()
@@ -144,26 +84,26 @@ impl Jobs {
     /// be sent, are added to `rejects`.
     pub(crate) fn run(
         &self,
-        shared: &Arc<Shared>,
+        state: &Arc<WorkerState>,
         task: &Task,
         input: Option<Spool>,
         rejects: &Arc<Mutex<Rejects>>,
         stop: &AtomicBool,
-    ) -> std::result::Result<Done, Refusal> {
-        let job = lock(&self.jobs).get(&task.job).cloned();
-        let (Some(job), Some(store)) = (job, &shared.store) else {
+    ) -> std::result::Result<Done, JobError> {
+        let job = lock(&self.0).get(&task.job).cloned();
+        let (Some(job), Some(store)) = (job, &state.store) else {
             return Err(broken("a task without its job").into());
         };
-        let stopped = || stop.load(Ordering::SeqCst) || shared.ending.load(Ordering::SeqCst);
+        let stopped = || stop.load(Ordering::SeqCst) || state.ending.load(Ordering::SeqCst);
         let bad = Arc::new(bad(&job, rejects)?);
-        let work = Work { shared, job: &job, task, stopped: &stopped, bad, rejects };
+        let work = Work { state, job: &job, task, stopped: &stopped, bad, rejects };
         let input = match (input, &task.input) {
             (Some(input), _) => input,
             (None, Source::Shard(shard, contents)) => work.shard(shard, contents)?,
             (None, Source::Resource(resource)) => work.resource(resource)?,
             (None, Source::Stream) => return Err(broken("a task without its input").into()),
         };
-        let Some(_slot) = shared.slots.take(task.task, &stopped)? else {
+        let Some(_slot) = state.slots.take(task.task, &stopped)? else {
             return Err(Error::incomplete("stopped").into());
         };
         let records = work.printed(input)?;
@@ -187,7 +127,7 @@ fn bad(job: &message::Job, rejects: &Arc<Mutex<Rejects>>) -> Result<Bad> {
 
 /// A task at work.
 struct Work<'a> {
-    shared: &'a Arc<Shared>,
+    state: &'a Arc<WorkerState>,
     job: &'a message::Job,
     task: &'a Task,
     stopped: &'a dyn Fn() -> bool,
@@ -204,14 +144,10 @@ impl Work<'_> {
         usize::try_from(self.job.max_record).unwrap_or(usize::MAX)
     }
 
-    fn spool(&self) -> Spool {
-        Spool::new(Vec::new(), self.shared.spool_memory, self.shared.base.path())
-    }
-
     /// A shard that lies here, in the form that the command reads.
     fn shard(&self, shard: &Fetch, contents: &Contents) -> Result<Spool> {
-        shard_file::read(self.shared, shard, contents, |input| {
-            let mut spool = self.spool();
+        shard_file::read(self.state, shard, contents, |input| {
+            let mut spool = self.state.spool();
             let mut blocks = Blocks::new(input, usize::MAX >> 1);
             while let Some(block) = blocks.next(BLOCK_BYTES, Vec::new(), &self.bad)? {
                 if self.form() == Form::Records || self.job.words.is_empty() {
@@ -231,8 +167,8 @@ impl Work<'_> {
 
     /// The records of a resource of this host.
     fn resource(&self, resource: &Resource) -> Result<Spool> {
-        let mut spool = self.spool();
-        let (saying, task) = (Arc::clone(self.shared), self.task.task);
+        let mut spool = self.state.spool();
+        let (saying, task) = (Arc::clone(self.state), self.task.task);
         let warn = move |text: &str| {
             saying.outbox.said(&format!("{}: task {task}: {text}\n", saying.name));
         };
@@ -242,11 +178,11 @@ impl Work<'_> {
             stdin: Once::none(),
             warn: Arc::new(warn),
             note: Arc::new(|_| ()),
-            directory: self.shared.base.path().into(),
+            directory: self.state.base.path().into(),
             shards: None,
             zip_password: zip::Password::Withheld,
         };
-        let mut source = resource::open(&self.shared.login, resource, &options)?;
+        let mut source = resource::open(&self.state.login, resource, &options)?;
         let mut records = Vec::new();
         let mut more = true;
         while more {
@@ -261,104 +197,70 @@ impl Work<'_> {
     }
 
     /// What the command prints for `input`: sound records.
-    fn printed(&self, input: Spool) -> std::result::Result<Spool, Refusal> {
+    fn printed(&self, input: Spool) -> std::result::Result<Spool, JobError> {
         if self.job.words.is_empty() || (self.task.input != Source::Stream && input.is_empty()) {
             return Ok(input);
         }
+        let command = self.command()?;
+        let say = |lines: &str| self.state.outbox.said(lines);
+        let runner = TaskRunner {
+            task: self.task.task,
+            command: &command,
+            form: self.form(),
+            ok_exit: &self.job.ok_exit,
+            timeout: self.job.timeout_ms.map(Duration::from_millis),
+            search: self.task.bisect.then_some(self.job.retries),
+            max_record: self.max_record(),
+            plain_lines: &self.job.plain_lines,
+            stop: self.stopped,
+            children: &self.state.children,
+            prefix: &|number| self.prefix(number),
+            pass_on: &say,
+            spool: &|| self.state.spool(),
+            give: &drop,
+        };
+        let found = |fault, record: &[u8]| lock(self.rejects).push_failed(&fault, record);
+        let output = match runner.run(&input, self.task.attempt, found)?.output {
+            Ok(output) => output,
+            Err(ended) if ended.how == How::Stopped => {
+                return Err(Error::incomplete("stopped").into());
+            }
+            Err(ended) => return Err(self.failed(&command, ended.how, ended.last_words)),
+        };
+        match runner.look(&input, output)? {
+            Seen::Unchanged(records) | Seen::Changed(Printed::Records(records, _)) => Ok(records),
+            Seen::Changed(Printed::Flawed(printed)) => {
+                let records = runner.sound(&printed, &self.bad).map(|(records, _)| records);
+                records.map_err(|error| JobError(Failed { by_command: true, ..Failed::of(&error) }))
+            }
+        }
+    }
+
+    /// The command of the job.
+    fn command(&self) -> Result<Command> {
         let mut words: Vec<OsString> = self.job.words.iter().cloned().map(Into::into).collect();
         let given = if self.job.line { Given::Line(words.remove(0)) } else { Given::Words(words) };
-        let path = self.shared.search_path.as_deref();
-        let mut command = Command::find(given, &self.job.ok_exit, path)?;
-        if let Some(store) = &self.shared.store {
-            command = command.setting(runtime_dir::VARIABLE, store.runtime().into());
-        }
-        let output = self.output(&command, &input)?;
-        let unchanged = output.in_memory().is_some_and(|bytes| Some(bytes) == input.in_memory());
-        if unchanged && self.form() == Form::Records {
-            return Ok(output);
-        }
-        let printed = self.form().look(output, self.max_record(), || self.spool(), drop)?;
-        match printed {
-            Printed::Records(records, _) => Ok(records),
-            Printed::Flawed(printed) => {
-                let name = format!("task {}: output of {}", self.task.task, command.shown());
-                let (max, spool) = (self.max_record(), self.spool());
-                let named = (name.as_str(), self.job.plain_lines.as_str());
-                let records = self.form().rewrite(&printed, named, max, &self.bad, spool);
-                records
-                    .map(|(records, _)| records)
-                    .map_err(|error| Refusal(Failed { by_command: true, ..Failed::of(&error) }))
-            }
+        let path = self.state.search_path.as_deref();
+        let command = Command::find(given, &self.job.ok_exit, path)?;
+        Ok(match &self.state.store {
+            Some(store) => command.setting(runtime_dir::VARIABLE, store.runtime().into()),
+            None => command,
+        })
+    }
+
+    fn prefix(&self, number: u32) -> String {
+        let (name, task) = (&self.state.name, self.task.task);
+        match number {
+            1 => format!("{name}: task {task}: "),
+            _ => format!("{name}: task {task}, attempt {number}: "),
         }
     }
 
-    /// What the command prints once all went well, but for records that it fails on, where these
-    /// are to be left out.
-    fn output(&self, command: &Command, input: &Spool) -> std::result::Result<Spool, Refusal> {
-        let is_well = |how| matches!(how, How::Status(s) if self.job.ok_exit.contains(&s));
-        let mut number = self.task.attempt;
-        let mut ended = self.attempt(command, input, number)?;
-        if self.task.bisect && !is_well(ended.how) && bisect::is_fault(ended.how) {
-            let search = Search {
-                form: self.form(),
-                retries: self.job.retries,
-                spare: &|| self.spool(),
-                is_well: &is_well,
-            };
-            let attempt = |part: &Spool| {
-                number = number.saturating_add(1);
-                self.attempt(command, part, number)
-            };
-            let found = |fault, record: &[u8]| lock(self.rejects).push_failed(&fault, record);
-            match search.run(input, ended, attempt, found)? {
-                Ok(output) => return Ok(output),
-                Err(given_up) => ended = given_up,
-            }
-        }
-        match ended.how {
-            How::Stopped => Err(Error::incomplete("stopped").into()),
-            how if is_well(how) => Ok(ended.output),
-            how => Err(self.failed(command, how, ended.last_words)),
-        }
-    }
-
-    /// Runs the command; where it ends well, what it said is passed on.
-    fn attempt(&self, command: &Command, input: &Spool, number: u32) -> Result<Ended> {
-        let task = self.task.task;
-        let prefix = match number {
-            1 => format!("{}: task {task}: ", self.shared.name),
-            _ => format!("{}: task {task}, attempt {number}: ", self.shared.name),
-        };
-        let say = |lines: &str| self.shared.outbox.said(lines);
-        let attempt = Attempt {
-            command,
-            input,
-            task,
-            number,
-            timeout: self.job.timeout_ms.map(Duration::from_millis),
-            stop: self.stopped,
-            children: &self.shared.children,
-            prefix: prefix.clone(),
-            pass_on: &say,
-        };
-        let ended = attempt.run(self.spool())?;
-        if matches!(ended.how, How::Status(status) if self.job.ok_exit.contains(&status)) {
-            ended.last_words.pass_on(&prefix, &say);
-        }
-        if !ended.killed.is_empty() {
-            say(&format!(
-                "{prefix}killed what the command left behind with its output open: {}\n",
-                ended.killed.join(", ")
-            ));
-        }
-        Ok(ended)
-    }
-
-    fn failed(&self, command: &Command, how: How, last_words: LastWords) -> Refusal {
+    fn failed(&self, command: &Command, how: How, last_words: LastWords) -> JobError {
         let kind = if how == How::Timeout { Kind::Timeout } else { Kind::Command };
         let error =
             Error::new(kind, format!("task {}: {}: {how}", self.task.task, command.shown()));
         let (last_words, passed) = (last_words.lines, last_words.passed as u64);
-        Refusal(Failed { by_command: true, last_words, passed, ..Failed::of(&error) })
+        JobError(Failed { by_command: true, last_words, passed, ..Failed::of(&error) })
     }
 }

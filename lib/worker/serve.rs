@@ -11,25 +11,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
+use crate::command::children::Children;
+use crate::command::rejects::Rejects;
+use crate::command::spool::Spool;
 use crate::error::{Error, Result};
 use crate::format::ledger::Ledger;
-use crate::wire::flow::Debt;
 use crate::wire::frame::broken;
 use crate::wire::message::{self, Ask, Done, Failed, Hello, Reply, Task, Welcome};
 use crate::wire::{BEAT_EVERY, Ear, Kind, SILENCE_MAX, VERSION};
 use crate::worker::base::Base;
-use crate::worker::children::Children;
+use crate::worker::deliveries::Deliveries;
 use crate::worker::exchange::Exchanges;
-use crate::worker::exchange::road::Deliveries;
-use crate::worker::job::{Arrival, Jobs};
+use crate::worker::job::Jobs;
 use crate::worker::open::Open;
 use crate::worker::outbox::Outbox;
-use crate::worker::rejects::Rejects;
 use crate::worker::resource;
 use crate::worker::shard_file;
 use crate::worker::slots::Slots;
-use crate::worker::spool::Spool;
+use crate::worker::state::{JobError, WorkerState};
 use crate::worker::store::{self, Store};
+use crate::worker::upload::{Upload, Uploads};
 
 /// How much is read at once.
 const READ_BYTES: usize = 256 * 1024;
@@ -59,30 +60,6 @@ pub struct Surroundings {
     pub memory: u64,
     /// Takes note of what a guard is to remove.
     pub ledger: Ledger,
-}
-
-/// What the threads of a worker share.
-pub(crate) struct Shared {
-    pub(crate) outbox: Outbox,
-    pub(crate) base: Base,
-    pub(crate) slots: Slots,
-    /// The shards that are made here, once a run has begun.
-    pub(crate) store: Option<Store>,
-    /// How much memory may be used, and how much of it a spool takes.
-    pub(crate) memory: u64,
-    pub(crate) spool_memory: usize,
-    /// The parts of ranges that the tool brings.
-    pub(crate) deliveries: Deliveries,
-    pub(crate) name: String,
-    pub(crate) children: Children,
-    pub(crate) search_path: Option<std::ffi::OsString>,
-    pub(crate) ssh_connection: Option<String>,
-    /// Where the user was logged in: relative paths of the host start there.
-    pub(crate) login: PathBuf,
-    /// Whether all work is to stop.
-    pub(crate) ending: AtomicBool,
-    /// Since when the reading thread has been at what came, while it is.
-    reading: Mutex<Option<Instant>>,
 }
 
 /// Serves one tool until it has gone.
@@ -117,7 +94,7 @@ pub fn serve(surroundings: Surroundings) -> Result<()> {
     }
     outbox.message(0, &Reply::Hello(welcome))?;
     let share = memory / MEMORY_PARTS / u64::from(slots.count()) / 2;
-    let shared = Arc::new(Shared {
+    let state = Arc::new(WorkerState {
         outbox,
         base,
         slots,
@@ -133,20 +110,21 @@ pub fn serve(surroundings: Surroundings) -> Result<()> {
         ending: AtomicBool::new(false),
         reading: Mutex::default(),
     });
-    let beating = Arc::clone(&shared);
+    let beating = Arc::clone(&state);
     spawn(move || beat(&beating))?;
     let mut session = Session {
-        shared: Arc::clone(&shared),
+        state: Arc::clone(&state),
         jobs: Jobs::default(),
+        uploads: Uploads::default(),
         exchanges: Exchanges::default(),
         open: Open::default(),
     };
     let result = session.listen(&mut ear);
-    shared.outbox.close();
-    shared.ending.store(true, Ordering::SeqCst);
+    state.outbox.close();
+    state.ending.store(true, Ordering::SeqCst);
     session.open.stop_all();
     session.exchanges.end_all();
-    shared.children.end_all();
+    state.children.end_all();
     result
 }
 
@@ -166,11 +144,11 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> Result<()> {
 }
 
 /// Shows that this side lives, which it does not when the thread that reads is stuck.
-fn beat(shared: &Shared) {
-    while !shared.ending.load(Ordering::SeqCst) {
-        let since = *shared.reading.lock().unwrap_or_else(PoisonError::into_inner);
+fn beat(state: &WorkerState) {
+    while !state.ending.load(Ordering::SeqCst) {
+        let since = *state.reading.lock().unwrap_or_else(PoisonError::into_inner);
         let stuck = since.is_some_and(|since| since.elapsed() > SILENCE_MAX);
-        if !stuck && shared.outbox.frame(Kind::Beat, 0, &[]).is_err() {
+        if !stuck && state.outbox.frame(Kind::Beat, 0, &[]).is_err() {
             return;
         }
         thread::sleep(BEAT_EVERY);
@@ -194,8 +172,9 @@ fn hello(ear: &mut Ear) -> Result<Hello> {
 
 /// What the reading thread knows.
 struct Session {
-    shared: Arc<Shared>,
+    state: Arc<WorkerState>,
     jobs: Jobs,
+    uploads: Uploads,
     exchanges: Exchanges,
     open: Open,
 }
@@ -215,7 +194,7 @@ impl Session {
                     Kind::End => self.arrived_whole(frame.request)?,
                     Kind::Credit => {
                         let bytes = frame.payload.try_into().unwrap_or_default();
-                        self.shared.outbox.credit(frame.request, u32::from_le_bytes(bytes));
+                        self.state.outbox.credit(frame.request, u32::from_le_bytes(bytes));
                     }
                 }
             }
@@ -228,44 +207,46 @@ impl Session {
     }
 
     fn is_reading(&self, since: Option<Instant>) {
-        *self.shared.reading.lock().unwrap_or_else(PoisonError::into_inner) = since;
+        *self.state.reading.lock().unwrap_or_else(PoisonError::into_inner) = since;
     }
 
     fn asked(&mut self, request: u32, ask: Ask) -> Result<()> {
         match ask {
             Ask::Hello(_) => Err(broken("a second greeting")),
             Ask::Job(job) => self.jobs.add(job),
-            Ask::File(file) => self.jobs.open(request, Arrival::File(file), self.spool()),
+            Ask::File(file) => self.uploads.open(request, Upload::File(file), self.state.spool()),
             Ask::Task(task) if task.input == message::Source::Stream => {
-                self.jobs.open(request, Arrival::Task(task), self.spool())
+                self.uploads.open(request, Upload::Task(task), self.state.spool())
             }
             Ask::Task(task) => self.start_task(request, task, None),
-            Ask::Expand(resource) => self.start(request, move |_, shared, _| {
-                Ok(Reply::Expanded(resource::expand(&shared.login, &resource)?))
+            Ask::Expand(resource) => self.start(request, move |_, state, _| {
+                Ok(Reply::Expanded(resource::expand(&state.login, &resource)?))
             }),
             Ask::Fetch(fetch, contents, checked) => {
-                self.shared.outbox.open(request);
-                self.start(request, move |_, shared, _| {
-                    shard_file::send(shared, request, &fetch, (&contents, checked))
+                self.state.outbox.open(request);
+                self.start(request, move |_, state, _| {
+                    shard_file::send(state, request, &fetch, (&contents, checked))
                 })
             }
             Ask::Cancel => {
-                self.jobs.forget(request);
+                self.uploads.forget(request);
                 self.open.stop(request);
-                self.shared.outbox.end(request);
+                self.state.outbox.end(request);
                 Ok(())
             }
-            Ask::Keep => self.start(request, |_, shared, _| match &shared.store {
+            Ask::Keep => self.start(request, |_, state, _| match &state.store {
                 Some(store) => Ok(store.keep().map(|()| Reply::Done(Done::default()))?),
                 None => Err(broken("nothing to keep").into()),
             }),
-            Ask::Remove(run) => self.start(request, move |_, shared, _| {
-                Ok(Reply::Removed(store::remove(&shared.base, &run)?))
+            Ask::Remove(run) => self.start(request, move |_, state, _| {
+                Ok(Reply::Removed(store::remove(&state.base, &run)?))
             }),
             Ask::List => {
-                self.start(request, |_, shared, _| Ok(Reply::Kept(store::list(&shared.base))))
+                self.start(request, |_, state, _| Ok(Reply::Kept(store::list(&state.base))))
             }
-            Ask::Deliver(deliver) => self.jobs.open(request, Arrival::Part(deliver), self.spool()),
+            Ask::Deliver(deliver) => {
+                self.uploads.open(request, Upload::Part(deliver), self.state.spool())
+            }
             ask => self.asked_in_exchange(request, ask),
         }
     }
@@ -275,35 +256,35 @@ impl Session {
             Ask::Exchange(exchange) => self.exchanges.begin(exchange),
             Ask::Sort(sort) => {
                 let exchange = self.exchanges.get(sort.exchange)?;
-                self.start(request, move |_, shared, stop| {
-                    Ok(Reply::Sorted(exchange.sort(shared, &sort, stop)?))
+                self.start(request, move |_, state, stop| {
+                    Ok(Reply::Sorted(exchange.sort(state, &sort, stop)?))
                 })
             }
             Ask::Weigh(number) => {
                 let exchange = self.exchanges.get(number)?;
-                self.start(request, move |_, shared, stop| {
-                    Ok(Reply::Weighed(exchange.weigh(shared, stop)?))
+                self.start(request, move |_, state, stop| {
+                    Ok(Reply::Weighed(exchange.weigh(state, stop)?))
                 })
             }
             Ask::Part(part) => {
                 let exchange = self.exchanges.get(part.exchange)?;
-                self.shared.outbox.open(request);
-                self.start(request, move |_, shared, _| {
-                    exchange.part(&part, &mut |data| shared.outbox.data(request, data))?;
-                    shared.outbox.frame(Kind::End, request, &[])?;
+                self.state.outbox.open(request);
+                self.start(request, move |_, state, _| {
+                    exchange.part(&part, &mut |data| state.outbox.data(request, data))?;
+                    state.outbox.frame(Kind::End, request, &[])?;
                     Ok(Reply::Sent)
                 })
             }
             Ask::Merge(merge) => {
                 let exchange = self.exchanges.get(merge.exchange)?;
-                self.start(request, move |_, shared, stop| {
-                    Ok(Reply::Merged(exchange.merge(shared, request, &merge, stop)?))
+                self.start(request, move |_, state, stop| {
+                    Ok(Reply::Merged(exchange.merge(state, request, &merge, stop)?))
                 })
             }
             Ask::Listen(number) => {
                 let exchange = self.exchanges.get(number)?;
-                self.start(request, move |_, shared, _| {
-                    Ok(Reply::Listening(exchange.listen(shared.ssh_connection.as_deref())?))
+                self.start(request, move |_, state, _| {
+                    Ok(Reply::Listening(exchange.listen(state.ssh_connection.as_deref())?))
                 })
             }
             Ask::Peers(peers) => {
@@ -319,55 +300,50 @@ impl Session {
             }
             Ask::Reduce(reduce) => {
                 let exchange = self.exchanges.get(reduce.exchange)?;
-                self.start(request, move |_, shared, stop| {
-                    Ok(Reply::Merged(exchange.reduce(shared, &reduce, stop)?))
+                self.start(request, move |_, state, stop| {
+                    Ok(Reply::Merged(exchange.reduce(state, &reduce, stop)?))
                 })
             }
             _ => Err(broken("nothing that can be asked")),
         }
     }
 
-    fn spool(&self) -> (Spool, Debt) {
-        let memory = self.shared.spool_memory;
-        (Spool::new(Vec::new(), memory, self.shared.base.path()), Debt::default())
-    }
-
     /// Takes data of an input.
     fn arrived(&mut self, request: u32, bytes: &[u8]) -> Result<()> {
-        match self.jobs.take(request, bytes)? {
-            Some(credit) => self.shared.outbox.frame(Kind::Credit, request, &credit.to_le_bytes()),
+        match self.uploads.take(request, bytes)? {
+            Some(credit) => self.state.outbox.frame(Kind::Credit, request, &credit.to_le_bytes()),
             None => Ok(()),
         }
     }
 
     /// All of an input is here.
     fn arrived_whole(&mut self, request: u32) -> Result<()> {
-        match self.jobs.close(request) {
+        match self.uploads.close(request) {
             // It was cancelled meanwhile.
             None => Ok(()),
-            Some((Arrival::File(file), spool)) => {
+            Some((Upload::File(file), spool)) => {
                 let spool = spool?;
-                self.start(request, move |jobs, shared, _| {
-                    jobs.keep_file(shared, &file, &spool).map(|()| Reply::Done(Done::default()))
+                self.start(request, move |jobs, state, _| {
+                    jobs.keep_file(state, &file, &spool).map(|()| Reply::Done(Done::default()))
                 })
             }
-            Some((Arrival::Part(deliver), part)) => self.start(request, move |_, shared, _| {
-                shared.deliveries.hand_over(&deliver, part);
+            Some((Upload::Part(deliver), part)) => self.start(request, move |_, state, _| {
+                state.deliveries.hand_over(&deliver, part);
                 Ok(Reply::Done(Done::default()))
             }),
-            Some((Arrival::Task(task), spool)) => self.start_task(request, task, Some(spool)),
+            Some((Upload::Task(task), spool)) => self.start_task(request, task, Some(spool)),
         }
     }
 
     /// Runs a task; the records left out that are for the tool to judge go before the reply.
     fn start_task(&self, request: u32, task: Task, input: Option<Result<Spool>>) -> Result<()> {
-        self.shared.outbox.open(request);
-        let rejects = Arc::new(Mutex::new(Rejects::new(self.spool().0)));
-        self.start(request, move |jobs, shared, stop| {
-            let done = jobs.run(shared, &task, input.transpose()?, &rejects, stop)?;
+        self.state.outbox.open(request);
+        let rejects = Arc::new(Mutex::new(Rejects::new(self.state.spool())));
+        self.start(request, move |jobs, state, stop| {
+            let done = jobs.run(state, &task, input.transpose()?, &rejects, stop)?;
             let rejects = rejects.lock().unwrap_or_else(PoisonError::into_inner);
-            rejects.bytes().pour(|bytes| shared.outbox.data(request, bytes))?;
-            shared.outbox.frame(Kind::End, request, &[])?;
+            rejects.bytes().pour(|bytes| state.outbox.data(request, bytes))?;
+            state.outbox.frame(Kind::End, request, &[])?;
             Ok(Reply::Done(done))
         })
     }
@@ -375,26 +351,17 @@ impl Session {
     /// Does `work` on a thread of its own, and replies with what comes of it.
     fn start<W>(&self, request: u32, work: W) -> Result<()>
     where
-        W: FnOnce(&Jobs, &Arc<Shared>, &AtomicBool) -> std::result::Result<Reply, Refusal>,
+        W: FnOnce(&Jobs, &Arc<WorkerState>, &AtomicBool) -> std::result::Result<Reply, JobError>,
         W: Send + 'static,
     {
         let stop = self.open.begin(request)?;
-        let (shared, jobs, open) = (Arc::clone(&self.shared), self.jobs.clone(), self.open.clone());
+        let (state, jobs, open) = (Arc::clone(&self.state), self.jobs.clone(), self.open.clone());
         spawn(move || {
-            let reply = work(&jobs, &shared, &stop);
+            let reply = work(&jobs, &state, &stop);
             open.end(request);
-            shared.outbox.end(request);
+            state.outbox.end(request);
             let reply = reply.unwrap_or_else(|refusal| Reply::Failed(refusal.0));
-            shared.outbox.reply(request, &reply);
+            state.outbox.reply(request, &reply);
         })
-    }
-}
-
-/// Why a request is not done.
-pub(crate) struct Refusal(pub(crate) Failed);
-
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Refusal {
-        Refusal(Failed::of(&error))
     }
 }

@@ -10,7 +10,7 @@ use crate::record::digest::{Check, Contents};
 use crate::record::stream::Input;
 use crate::wire::Kind as FrameKind;
 use crate::wire::message::{Fetch, Reply};
-use crate::worker::serve::{Refusal, Shared};
+use crate::worker::state::{JobError, WorkerState};
 use crate::worker::store;
 
 /// How much is read at once.
@@ -44,12 +44,12 @@ impl Input for ShardFile {
 /// `Incomplete` when it is not here, cannot be read or is damaged, even where `read` fails for what
 /// it found there; what `read` says of a shard that is sound.
 pub(crate) fn read<T>(
-    shared: &Shared,
+    state: &WorkerState,
     fetch: &Fetch,
     contents: &Contents,
     read: impl FnOnce(ShardFile) -> Result<T>,
 ) -> Result<T> {
-    let file = open(shared, fetch, contents, None)?;
+    let file = open(state, fetch, contents, None)?;
     let check = Arc::new(Mutex::new(Check::default()));
     let outcome = read(ShardFile { file, name: name(fetch), check: Arc::clone(&check) });
     match outcome {
@@ -59,7 +59,7 @@ pub(crate) fn read<T>(
         }
         // What is no record may be one that was damaged.
         Err(error) if error.kind() == Kind::BadInput => {
-            Err(open(shared, fetch, contents, Some(&|| Ok(()))).err().unwrap_or(error))
+            Err(open(state, fetch, contents, Some(&|| Ok(()))).err().unwrap_or(error))
         }
         Err(error) => Err(error),
     }
@@ -68,33 +68,33 @@ pub(crate) fn read<T>(
 /// Sends a shard; with `checked`, the first byte of it goes out when it is known that it holds
 /// `contents`.
 pub(crate) fn send(
-    shared: &Shared,
+    state: &WorkerState,
     request: u32,
     fetch: &Fetch,
     (contents, checked): (&Contents, bool),
-) -> std::result::Result<Reply, Refusal> {
-    let sign = || shared.outbox.at_work(request);
-    let mut file = open(shared, fetch, contents, checked.then_some(&sign))?;
+) -> std::result::Result<Reply, JobError> {
+    let sign = || state.outbox.at_work(request);
+    let mut file = open(state, fetch, contents, checked.then_some(&sign))?;
     let mut buffer = vec![0; READ_BYTES];
     loop {
         let count = file.read(&mut buffer).map_err(|e| unreadable(&name(fetch), &e))?;
         if count == 0 {
-            shared.outbox.frame(FrameKind::End, request, &[])?;
+            state.outbox.frame(FrameKind::End, request, &[])?;
             return Ok(Reply::Sent);
         }
-        shared.outbox.data(request, &buffer[..count])?;
+        state.outbox.data(request, &buffer[..count])?;
     }
 }
 
 /// Opens a shard: the first that is whole where several of it lie here, or with `sign`, which is
 /// called now and then while it is checked.
 fn open(
-    shared: &Shared,
+    state: &WorkerState,
     fetch: &Fetch,
     contents: &Contents,
     sign: Option<Sign<'_>>,
 ) -> Result<File> {
-    let files = store::files(&shared.base, &fetch.run, fetch.shard)?;
+    let files = store::files(&state.base, &fetch.run, fetch.shard)?;
     let checked = files.len() > 1 || sign.is_some();
     let mut flaw: Option<Error> = None;
     for path in files {
@@ -109,8 +109,8 @@ fn open(
         match (sound, &flaw) {
             (Ok(file), None) => return Ok(file),
             (Ok(file), Some(flaw)) => {
-                let host = &shared.name;
-                shared.outbox.said(&format!("{host}: {flaw}; another copy takes its place\n"));
+                let host = &state.name;
+                state.outbox.said(&format!("{host}: {flaw}; another copy takes its place\n"));
                 return Ok(file);
             }
             (Err(error), _) => flaw = Some(error),

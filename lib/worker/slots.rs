@@ -17,25 +17,25 @@ const LONGEST_WAIT: Duration = Duration::from_millis(10);
 
 /// The slots.
 #[derive(Clone, Debug)]
-pub struct Slots {
+pub(super) struct Slots {
     directory: PathBuf,
     count: u32,
 }
 
 /// A slot that is held; dropped, it is free.
 #[derive(Debug)]
-pub struct Held {
+pub(super) struct Held {
     _lock: Flock<File>,
 }
 
 impl Slots {
     /// The first `count` slots, whose locks lie in `directory`.
-    pub fn new(directory: PathBuf, count: u32) -> Slots {
+    pub(super) fn new(directory: PathBuf, count: u32) -> Slots {
         Slots { directory, count: count.max(1) }
     }
 
     /// How many there are.
-    pub fn count(&self) -> u32 {
+    pub(super) fn count(&self) -> u32 {
         self.count
     }
 
@@ -43,7 +43,7 @@ impl Slots {
     ///
     /// # Errors
     /// `Storage` when the locks cannot be had at all.
-    pub fn take(&self, near: u64, stop: &dyn Fn() -> bool) -> Result<Option<Held>> {
+    pub(super) fn take(&self, near: u64, stop: &dyn Fn() -> bool) -> Result<Option<Held>> {
         let mut wait = FIRST_WAIT;
         while !stop() {
             for turn in 0..u64::from(self.count) {

@@ -14,13 +14,13 @@ use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
 
+use crate::command::program::SEARCH_PATH;
+use crate::command::spool::Spool;
 use crate::error::{Error, Kind, Result};
 use crate::format::ledger::Ledger;
 use crate::record::digest::{Contents, Digest};
 use crate::wire::message::Kept;
 use crate::worker::base::{self, Base};
-use crate::worker::command::SEARCH_PATH;
-use crate::worker::spool::Spool;
 
 /// The file whose lock says that a run's worker lives.
 const LEASE: &str = "lease";
@@ -33,7 +33,7 @@ const SWEEP_AGE: Duration = Duration::from_secs(10);
 const SWEEP_MAX: usize = 64;
 
 /// The shards that this worker makes.
-pub struct Store {
+pub(super) struct Store {
     base: Base,
     /// The name of the directory.
     name: String,
@@ -63,7 +63,7 @@ impl Store {
     ///
     /// # Errors
     /// `Storage` when it cannot be made, or is there.
-    pub fn create(base: &Base, run: &str, ledger: Ledger) -> Result<Store> {
+    pub(super) fn create(base: &Base, run: &str, ledger: Ledger) -> Result<Store> {
         check(run)?;
         let name = format!("{run}.{}", std::process::id());
         let directory = base.runs().join(&name);
@@ -81,12 +81,12 @@ impl Store {
     }
 
     /// Its directory.
-    pub fn directory(&self) -> PathBuf {
+    pub(super) fn directory(&self) -> PathBuf {
         self.base.runs().join(&self.name)
     }
 
     /// Where the files of commands lie, and commands start.
-    pub fn work(&self) -> PathBuf {
+    pub(super) fn work(&self) -> PathBuf {
         self.directory().join("work")
     }
 
@@ -94,7 +94,7 @@ impl Store {
     ///
     /// # Errors
     /// `Storage` when that is not possible.
-    pub fn enter(&self) -> Result<()> {
+    pub(super) fn enter(&self) -> Result<()> {
         let work = self.work();
         base::make_private(&work).map_err(|e| failed("make", &work, &e))?;
         nix::unistd::chdir(&work).map_err(|e| failed("enter", &work, &e.into()))
@@ -105,7 +105,7 @@ impl Store {
     ///
     /// # Errors
     /// `Storage` when they cannot be made.
-    pub fn link(
+    pub(super) fn link(
         &self,
         program: &Path,
         names: &[&str],
@@ -136,7 +136,7 @@ impl Store {
     ///
     /// # Errors
     /// `Storage` when there is no room.
-    pub fn put(&self, number: u64, attempt: u32, records: &Spool) -> Result<Contents> {
+    pub(super) fn put(&self, number: u64, attempt: u32, records: &Spool) -> Result<Contents> {
         let mut shard = self.begin(number, attempt)?;
         let mut reading = records.read();
         loop {
@@ -154,7 +154,7 @@ impl Store {
     ///
     /// # Errors
     /// `Storage` when it cannot be made.
-    pub fn begin(&self, number: u64, attempt: u32) -> Result<NewShard> {
+    pub(super) fn begin(&self, number: u64, attempt: u32) -> Result<NewShard> {
         let directory = self.directory();
         let temporary = directory.join(format!("{number}.{attempt}.part"));
         let file = File::create_new(&temporary).map_err(|e| failed("write", &temporary, &e))?;
@@ -166,7 +166,7 @@ impl Store {
     ///
     /// # Errors
     /// `Storage` when they cannot be moved.
-    pub fn keep(&self) -> Result<()> {
+    pub(super) fn keep(&self) -> Result<()> {
         let (from, to) = (self.directory(), self.base.kept().join(&self.name));
         for place in [self.work(), self.tools(), self.runtime()] {
             let _ = fs::remove_dir_all(place);
@@ -188,7 +188,7 @@ impl Drop for Store {
 
 /// A shard that is being written; dropped before its end, nothing is left of it.
 #[derive(Debug)]
-pub struct NewShard {
+pub(super) struct NewShard {
     file: File,
     temporary: PathBuf,
     path: PathBuf,
@@ -201,7 +201,7 @@ impl NewShard {
     ///
     /// # Errors
     /// `Storage` when there is no room.
-    pub fn write(&mut self, records: &[u8]) -> Result<()> {
+    pub(super) fn write(&mut self, records: &[u8]) -> Result<()> {
         self.digest.push(records);
         self.file.write_all(records).map_err(|e| failed("write", &self.temporary, &e))
     }
@@ -210,7 +210,7 @@ impl NewShard {
     ///
     /// # Errors
     /// `Storage` when it cannot be given its name.
-    pub fn finish(mut self) -> Result<Contents> {
+    pub(super) fn finish(mut self) -> Result<Contents> {
         fs::rename(&self.temporary, &self.path).map_err(|e| failed("write", &self.path, &e))?;
         self.whole = true;
         Ok(self.digest.contents())
@@ -250,7 +250,7 @@ fn run_of(directory: &Path) -> Option<String> {
 ///
 /// # Errors
 /// `Incomplete` when there is none.
-pub fn files(base: &Base, run: &str, shard: u64) -> Result<Vec<PathBuf>> {
+pub(super) fn files(base: &Base, run: &str, shard: u64) -> Result<Vec<PathBuf>> {
     check(run)?;
     let places = directories(base, run);
     let found = places.iter().map(|place| place.join(shard.to_string()));
@@ -265,7 +265,7 @@ pub fn files(base: &Base, run: &str, shard: u64) -> Result<Vec<PathBuf>> {
 ///
 /// # Errors
 /// `Storage` when it cannot be removed, `Usage` when a tool still works with it.
-pub fn remove(base: &Base, run: &str) -> Result<bool> {
+pub(super) fn remove(base: &Base, run: &str) -> Result<bool> {
     check(run)?;
     let found = directories(base, run);
     let runs = base.runs();
@@ -283,7 +283,7 @@ pub fn remove(base: &Base, run: &str) -> Result<bool> {
 }
 
 /// What lies here.
-pub fn list(base: &Base) -> Vec<Kept> {
+pub(super) fn list(base: &Base) -> Vec<Kept> {
     let mut all: Vec<Kept> = Vec::new();
     for (place, for_good) in [(base.kept(), true), (base.runs(), false)] {
         for entry in fs::read_dir(place).into_iter().flatten().flatten() {
@@ -320,7 +320,7 @@ fn is_free(directory: &Path) -> bool {
 }
 
 /// Removes directories of runs that are nobody's.
-pub fn sweep(base: &Base) {
+pub(super) fn sweep(base: &Base) {
     let entries = fs::read_dir(base.runs()).into_iter().flatten().flatten().take(SWEEP_MAX);
     for directory in entries.map(|entry| entry.path()).filter(|path| is_free(path)) {
         let _ = fs::remove_dir_all(directory);

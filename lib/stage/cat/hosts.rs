@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cluster::{Connection, Host};
+use crate::command::{Command, Given};
 use crate::engine::fleet::{self, Need};
 use crate::engine::producer::Producer;
 use crate::engine::quarantine::Quarantine;
@@ -16,7 +17,6 @@ use crate::record::bad::Bad;
 use crate::record::stream::{Facts, Output, Summary};
 use crate::wire::frame::broken;
 use crate::wire::message::{Ask, FileCut, FilePart, Job, OnBad, Reply, Resource};
-use crate::worker::{Command, Given};
 
 /// The job that reading is, on the hosts.
 const JOB: u32 = 1;

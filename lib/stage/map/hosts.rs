@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use super::Options;
 use crate::cluster::Host;
+use crate::command::Given;
 use crate::engine::consumer::{Consumer, Feed, UPSTREAM_MAX};
 use crate::engine::fleet::{self, Need};
 use crate::engine::producer::{Producer, Shipped};
@@ -17,7 +18,6 @@ use crate::record::stream::{Facts, Output, Summary};
 use crate::run::ownership::Claim;
 use crate::wire::bytes::Bytes;
 use crate::wire::message::{Job, OnBad};
-use crate::worker::Given;
 
 /// The job that the command is, on the hosts.
 const JOB: u32 = 1;

@@ -4,13 +4,13 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use crate::command::spool::Spool;
 use crate::error::{Error, Result};
 use crate::sort::merge::Cursor;
 use crate::sort::segment::Segment;
 use crate::sort::spill::{Items, Spill, SpillReader};
 use crate::wire::exchange::{Merge as Range, SEGMENTS_MAX};
 use crate::worker::exchange::bound;
-use crate::worker::spool::Spool;
 
 /// A part that is here, in memory or in a file: segments, each behind its length.
 pub(super) enum Brought {

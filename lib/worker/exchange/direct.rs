@@ -2,15 +2,16 @@
 
 use std::sync::{Arc, OnceLock};
 
+use crate::command::spool::Spool;
 use crate::error::{Error, Result};
+use crate::peer::{self, Broken, Identity, Listener, Peers};
 use crate::wire::bytes::Bytes;
 use crate::wire::exchange::token;
 use crate::wire::frame::broken;
 use crate::wire::message::{Listening, Part, Peer};
+use crate::worker::exchange::Exchange;
 use crate::worker::exchange::road::{Road, Want};
-use crate::worker::exchange::{Exchange, lock};
-use crate::worker::peers::{self, Broken, Identity, Listener, Peers};
-use crate::worker::spool::Spool;
+use crate::worker::state::lock;
 
 /// This host's end of the direct roads.
 pub(super) struct Direct {
@@ -25,7 +26,7 @@ impl Exchange {
     /// `ssh_connection` is what tells by which address this host was reached.
     pub(crate) fn listen(&self, ssh_connection: Option<&str>) -> Result<Listening> {
         let identity = Identity::new()?;
-        let listener = Listener::open(&identity, &peers::addresses(ssh_connection))?;
+        let listener = Listener::open(&identity, &peer::addresses(ssh_connection))?;
         let addresses = listener.addresses();
         let certificate = Bytes(identity.certificate().to_vec());
         let direct = Direct { identity, listener, peers: OnceLock::new() };

@@ -10,29 +10,29 @@ use crate::record::block::Blocks;
 use crate::record::stream::{Facts, Output};
 use crate::wire::exchange::{Merged, Reduce};
 use crate::worker::exchange::Exchange;
-use crate::worker::serve::Shared;
 use crate::worker::shard_file;
+use crate::worker::state::WorkerState;
 use crate::worker::store::NewShard;
 
 impl Exchange {
     /// Reduces a shard.
     pub(crate) fn reduce(
         &self,
-        shared: &Arc<Shared>,
+        state: &Arc<WorkerState>,
         ask: &Reduce,
         stop: &AtomicBool,
     ) -> Result<Merged> {
-        let stopped = || stop.load(Ordering::SeqCst) || shared.ending.load(Ordering::SeqCst);
-        let (Some(store), Some(grouping)) = (&shared.store, &self.grouping) else {
+        let stopped = || stop.load(Ordering::SeqCst) || state.ending.load(Ordering::SeqCst);
+        let (Some(store), Some(grouping)) = (&state.store, &self.grouping) else {
             return Err(Error::incomplete("nothing to reduce with"));
         };
-        let Some(_slot) = shared.slots.take(ask.fetch.shard, &stopped)? else {
+        let Some(_slot) = state.slots.take(ask.fetch.shard, &stopped)? else {
             return Err(Error::incomplete("stopped"));
         };
-        let limits = self.limits(shared);
+        let limits = self.limits(state);
         let (bad, grouping) = (Arc::new(Bad::new(Policy::Fail)?), (**grouping).clone());
         let mut results = Results { shard: store.begin(ask.fetch.shard, 1)?, stopped: &stopped };
-        let summary = shard_file::read(shared, &ask.fetch, &ask.contents, |input| {
+        let summary = shard_file::read(state, &ask.fetch, &ask.contents, |input| {
             let blocks = Blocks::new(input, limits.max_record);
             reduce::in_order(grouping, &limits, &bad, None, blocks, &mut results)
         })?;

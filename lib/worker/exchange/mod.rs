@@ -17,7 +17,7 @@ mod source;
 mod spare;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::aggregate::Op;
 use crate::error::{Error, Result};
@@ -29,14 +29,10 @@ use crate::wire::bytes::Bytes;
 use crate::wire::exchange::{self as wire, Tally};
 use crate::wire::frame::broken;
 use crate::worker::exchange::spare::Spare;
-use crate::worker::serve::Shared;
+use crate::worker::state::{WorkerState, lock};
 
 /// The most exchanges of a tool.
 const EXCHANGES_MAX: usize = 16;
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// The exchanges of a tool.
 #[derive(Clone, Default)]
@@ -162,12 +158,12 @@ impl Exchange {
     }
 
     /// What one task may use.
-    fn limits(&self, shared: &Shared) -> Limits {
-        let memory = shared.memory / u64::from(shared.slots.count());
+    fn limits(&self, state: &WorkerState) -> Limits {
+        let memory = state.memory / u64::from(state.slots.count());
         Limits {
             memory: usize::try_from(memory).unwrap_or(usize::MAX),
             jobs: 1,
-            directory: shared.base.path().into(),
+            directory: state.base.path().into(),
             max_record: usize::try_from(self.spec.max_record).unwrap_or(usize::MAX),
         }
     }

@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::command::spool::Spool;
 use crate::error::{Error, Result};
 use crate::keyed::assemble::Assembly;
 use crate::keyed::group::Grouping;
 use crate::keyed::reduce::{self, Reduction};
 use crate::keyed::table;
+use crate::peer::Broken;
 use crate::record::bad::{Bad, Policy};
 use crate::record::stream::Summary;
 use crate::sort::merge::{Cursor, Merge};
@@ -20,10 +22,8 @@ use crate::wire::message::Part;
 use crate::worker::exchange::brought::{Brought, here_of};
 use crate::worker::exchange::road::{Relay, Road, Want};
 use crate::worker::exchange::spare::SPARE_SHARE;
-use crate::worker::exchange::{Exchange, bound, lock};
-use crate::worker::peers::Broken;
-use crate::worker::serve::Shared;
-use crate::worker::spool::Spool;
+use crate::worker::exchange::{Exchange, bound};
+use crate::worker::state::{WorkerState, lock};
 use crate::worker::store::NewShard;
 
 /// How many parts of a range come at once.
@@ -45,16 +45,16 @@ impl Exchange {
     /// Merges a range into a shard, as `request` asked for.
     pub(crate) fn merge(
         &self,
-        shared: &Arc<Shared>,
+        state: &Arc<WorkerState>,
         request: u32,
         range: &Range,
         stop: &AtomicBool,
     ) -> Result<Merged> {
-        let stopped = || stop.load(Ordering::SeqCst) || shared.ending.load(Ordering::SeqCst);
-        let Some(store) = &shared.store else { return Err(Error::incomplete("no run was begun")) };
+        let stopped = || stop.load(Ordering::SeqCst) || state.ending.load(Ordering::SeqCst);
+        let Some(store) = &state.store else { return Err(Error::incomplete("no run was begun")) };
         let gathering = Gathering {
             exchange: self,
-            shared,
+            state,
             request,
             range,
             stopped: &stopped,
@@ -65,14 +65,14 @@ impl Exchange {
         let spilled: u64 = parts.iter().map(Spool::spilled).sum();
         let held = parts.into_iter().map(Brought::new).collect::<Result<Vec<_>>>()?;
         // All of it is here: who has a slot waits for nothing.
-        let Some(_slot) = shared.slots.take(range.shard, &stopped)? else {
+        let Some(_slot) = state.slots.take(range.shard, &stopped)? else {
             return Err(Error::incomplete("stopped"));
         };
         let mut cursors = Vec::new();
         let here = range.sources.contains(&Source::Here);
         let segments = if here { self.segments() } else { Vec::new() };
         let files = segments.len() + held.iter().map(Brought::files).sum::<usize>();
-        let memory = self.limits(shared).memory;
+        let memory = self.limits(state).memory;
         let buffer = (memory / BUFFERS_SHARE / files.max(1)).clamp(BUFFER_MIN, BUFFER_MAX);
         for segment in &segments {
             cursors.push(here_of(segment, range, buffer)?);
@@ -82,7 +82,7 @@ impl Exchange {
         }
         let items = Checked::new(Merge::new(cursors), range);
         let shard = store.begin(range.shard, range.attempt)?;
-        let merged = self.write(shared, items, shard, range, &stopped)?;
+        let merged = self.write(state, items, shard, range, &stopped)?;
         self.spare.give(held.into_iter().filter_map(Brought::into_memory), memory / SPARE_SHARE);
         let count = |bytes: &AtomicU64| bytes.load(Ordering::Relaxed);
         let (direct, relayed) = (count(&gathering.direct), count(&gathering.relayed));
@@ -91,7 +91,7 @@ impl Exchange {
 
     fn write<C: Cursor>(
         &self,
-        shared: &Shared,
+        state: &WorkerState,
         items: Checked<'_, C>,
         shard: NewShard,
         range: &Range,
@@ -100,9 +100,9 @@ impl Exchange {
         match (&self.grouping, self.parts_of_groups()) {
             (None, _) => self.write_records(items, shard, stopped),
             (Some(grouping), None) => {
-                self.write_ordered(shared, grouping, items, shard, (range, stopped))
+                self.write_ordered(state, grouping, items, shard, (range, stopped))
             }
-            (Some(_), Some(grouping)) => self.write_groups(shared, grouping, items, shard, stopped),
+            (Some(_), Some(grouping)) => self.write_groups(state, grouping, items, shard, stopped),
         }
     }
 
@@ -147,13 +147,13 @@ impl Exchange {
 
     fn write_ordered<C: Cursor>(
         &self,
-        shared: &Shared,
+        state: &WorkerState,
         grouping: &Arc<Grouping>,
         mut items: Checked<'_, C>,
         mut shard: NewShard,
         (range, stopped): (&Range, &dyn Fn() -> bool),
     ) -> Result<Merged> {
-        let (limits, bad) = (self.limits(shared), Arc::new(Bad::new(Policy::Fail)?));
+        let (limits, bad) = (self.limits(state), Arc::new(Bad::new(Policy::Fail)?));
         let name = format!("range {}", range.shard);
         let write = |results: &[u8]| shard.write(results);
         let mut reduction = Reduction::new(grouping, &name, &limits, &bad, write);
@@ -183,13 +183,13 @@ impl Exchange {
 
     fn write_groups<C: Cursor>(
         &self,
-        shared: &Shared,
+        state: &WorkerState,
         grouping: &Arc<Grouping>,
         mut items: Checked<'_, C>,
         mut shard: NewShard,
         stopped: &dyn Fn() -> bool,
     ) -> Result<Merged> {
-        let settings = self.limits(shared).settings(false);
+        let settings = self.limits(state).settings(false);
         let mut assembly = Assembly::new(grouping, settings, |results: &[u8]| {
             if stopped() {
                 return Err(Error::incomplete("stopped"));
@@ -209,7 +209,7 @@ impl Exchange {
 /// The parts of a range on their way.
 struct Gathering<'a> {
     exchange: &'a Exchange,
-    shared: &'a Arc<Shared>,
+    state: &'a Arc<WorkerState>,
     request: u32,
     range: &'a Range,
     stopped: &'a (dyn Fn() -> bool + Sync),
@@ -222,7 +222,7 @@ impl Gathering<'_> {
     fn parts(&self) -> Result<Vec<Spool>> {
         let sources = self.range.sources.iter().enumerate();
         let sources: Vec<_> = sources.filter(|(_, source)| **source != Source::Here).collect();
-        let memory = self.exchange.limits(self.shared).memory / PARTS_SHARE / sources.len().max(1);
+        let memory = self.exchange.limits(self.state).memory / PARTS_SHARE / sources.len().max(1);
         // Not all hosts begin with the same one.
         let (next, turn) = (AtomicUsize::new(0), self.range.shard as usize);
         let mut came: Vec<Option<Result<Spool>>> = Vec::new();
@@ -257,7 +257,7 @@ impl Gathering<'_> {
     }
 
     fn part(&self, number: u32, source: &Source, memory: usize) -> Result<Spool> {
-        let spool = || Spool::new(self.exchange.spare.take(), memory, self.shared.base.path());
+        let spool = || Spool::new(self.exchange.spare.take(), memory, self.state.base.path());
         let (peer, token) = match source {
             Source::Peer(name, token) => (name.as_str(), Some(token.clone())),
             Source::Relay | Source::Here => ("", None),
@@ -281,7 +281,7 @@ impl Gathering<'_> {
                 Err(broken) => return Err(broken.error()),
             }
         }
-        let came = Relay(self.shared).bring(&want, spool()).map_err(Broken::error)?;
+        let came = Relay(self.state).bring(&want, spool()).map_err(Broken::error)?;
         self.relayed.fetch_add(came.len(), Ordering::Relaxed);
         Ok(came)
     }

@@ -24,9 +24,9 @@ use crate::wire::exchange::{SEGMENTS_MAX, Sort, Sorted, Tally, Weighed};
 use crate::wire::message::{Fetch, Part};
 use crate::worker::exchange::marked::Marked;
 use crate::worker::exchange::spare::SPARE_SHARE;
-use crate::worker::exchange::{Exchange, Held, Sample, bound, lock};
-use crate::worker::serve::Shared;
+use crate::worker::exchange::{Exchange, Held, Sample, bound};
 use crate::worker::shard_file::{self, ShardFile};
+use crate::worker::state::{WorkerState, lock};
 
 /// How many bytes of keys a host gives away: they go into one message.
 const SAMPLES_BYTES: usize = 512 << 10;
@@ -47,18 +47,18 @@ impl Exchange {
     /// Sorts shards of this host.
     pub(crate) fn sort(
         &self,
-        shared: &Arc<Shared>,
+        state: &Arc<WorkerState>,
         ask: &Sort,
         stop: &AtomicBool,
     ) -> Result<Sorted> {
-        let stopped = || stop.load(Ordering::SeqCst) || shared.ending.load(Ordering::SeqCst);
+        let stopped = || stop.load(Ordering::SeqCst) || state.ending.load(Ordering::SeqCst);
         let near = ask.shards.first().map_or(0, |(fetch, _)| fetch.shard);
-        let Some(_slot) = shared.slots.take(near, &stopped)? else {
+        let Some(_slot) = state.slots.take(near, &stopped)? else {
             return Err(Error::incomplete("stopped"));
         };
-        let mut sorting = Sorting::new(self, self.limits(shared), &stopped)?;
+        let mut sorting = Sorting::new(self, self.limits(state), &stopped)?;
         for (fetch, contents) in &ask.shards {
-            sorting.shard(shared, fetch, contents)?;
+            sorting.shard(state, fetch, contents)?;
         }
         let (held, sorted) = sorting.finish()?;
         lock(&self.sorted).push(held);
@@ -66,9 +66,9 @@ impl Exchange {
     }
 
     /// What this host has to offer. Nothing is sorted after that.
-    pub(crate) fn weigh(&self, shared: &Arc<Shared>, stop: &AtomicBool) -> Result<Weighed> {
-        let stopped = || stop.load(Ordering::SeqCst) || shared.ending.load(Ordering::SeqCst);
-        let Some(_slot) = shared.slots.take(0, &stopped)? else {
+    pub(crate) fn weigh(&self, state: &Arc<WorkerState>, stop: &AtomicBool) -> Result<Weighed> {
+        let stopped = || stop.load(Ordering::SeqCst) || state.ending.load(Ordering::SeqCst);
+        let Some(_slot) = state.slots.take(0, &stopped)? else {
             return Err(Error::incomplete("stopped"));
         };
         let mut sorted = lock(&self.sorted);
@@ -79,7 +79,7 @@ impl Exchange {
             let count = (sorted.len() - most + 1).min(SEGMENTS_MAX);
             sorted.sort_by_key(|held| held.segment.bytes());
             let together: Vec<Held> = sorted.drain(..count).collect();
-            let merged = self.put_together(&self.limits(shared), together, &stopped)?;
+            let merged = self.put_together(&self.limits(state), together, &stopped)?;
             sorted.push(merged);
         }
         let mut offered = Tally::default();
@@ -196,9 +196,9 @@ impl<'a> Sorting<'a> {
         })
     }
 
-    fn shard(&mut self, shared: &Shared, fetch: &Fetch, contents: &Contents) -> Result<()> {
+    fn shard(&mut self, state: &WorkerState, fetch: &Fetch, contents: &Contents) -> Result<()> {
         let (judge, ends) =
-            shard_file::read(shared, fetch, contents, |input| self.records(fetch.shard, input))?;
+            shard_file::read(state, fetch, contents, |input| self.records(fetch.shard, input))?;
         if let (true, Some(first)) = (self.exchange.spec.in_order, ends.first) {
             let mut last = ends.last;
             last.truncate(END_BYTES);

@@ -10,12 +10,12 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind as Failure, Result, reason};
+use crate::peer::stream::{Greeting, Patience, Stream, wait_for};
+use crate::peer::{Broken, GREETING_WAIT, Identity, TICK, lanes, pinned, road};
 use crate::wire::SILENCE_MAX;
 use crate::wire::exchange::too_much;
 use crate::wire::frame::{Frame, Kind, broken};
 use crate::wire::message::{self, Failed, Part, Peer};
-use crate::worker::peers::stream::{Greeting, Patience, Stream, wait_for};
-use crate::worker::peers::{Broken, GREETING_WAIT, Identity, TICK, lanes, pinned, road};
 
 /// How long a connection may take.
 const CONNECT_WAIT: Duration = Duration::from_secs(3);

@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, RwLock};
 use nix::sys::prctl::get_child_subreaper;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 
-use crate::worker::process_tree::{self, Processes};
+use crate::command::process_tree::{self, Processes};
 
 /// The variable of a command's environment that names its task.
 pub const TASK_VARIABLE: &str = "MC_TASK";

@@ -14,12 +14,12 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::signal::Signal;
 use nix::sys::time::TimeSpec;
 
+use crate::command::children::{ATTEMPT_VARIABLE, Children, TASK_VARIABLE};
+use crate::command::feed::{self, Feed, Flow};
+use crate::command::program::Command;
+use crate::command::relay::{LastWords, Relay};
+use crate::command::spool::{READ_BYTES, Spool};
 use crate::error::{Error, Result};
-use crate::worker::children::{ATTEMPT_VARIABLE, Children, TASK_VARIABLE};
-use crate::worker::command::Command;
-use crate::worker::feed::{self, Feed, Flow};
-use crate::worker::relay::{LastWords, Relay};
-use crate::worker::spool::{READ_BYTES, Spool};
 
 /// How often it is asked whether to stop, and whether the command has ended, at the least.
 const TICK: Duration = Duration::from_millis(100);

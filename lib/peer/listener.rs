@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use crate::error::{Error, Kind, Result, reason};
+use crate::peer::attend::{self, Sending};
+use crate::peer::door::Door;
+use crate::peer::stream::Stream;
+use crate::peer::{Identity, lanes, pinned};
 use crate::wire::message::{Part, Peer};
-use crate::worker::peers::attend::{self, Sending};
-use crate::worker::peers::door::Door;
-use crate::worker::peers::stream::Stream;
-use crate::worker::peers::{Identity, lanes, pinned};
 
 /// Writes a part to the sink that it is given, in order. Many threads call it at once.
 pub type SendPart = dyn Fn(&Part, &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> + Send + Sync;

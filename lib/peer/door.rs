@@ -16,8 +16,8 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustls::ServerConfig;
 
-use crate::worker::peers::stream::{Greeting, Stream};
-use crate::worker::peers::{GREETING_WAIT, TICK};
+use crate::peer::stream::{Greeting, Stream};
+use crate::peer::{GREETING_WAIT, TICK};
 
 /// How many connections may be there that have not proved whose they are.
 pub(super) const GUESTS_MAX: usize = 128;

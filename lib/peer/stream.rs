@@ -17,9 +17,9 @@ use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedS
 use rustls::{ClientConfig, ServerConfig};
 
 use crate::error::{Error, Kind as Failure, Result, reason};
+use crate::peer::queue::Queue;
+use crate::peer::{Broken, TICK, road};
 use crate::wire::frame::{Decoder, Frame};
-use crate::worker::peers::queue::Queue;
-use crate::worker::peers::{Broken, TICK, road};
 
 /// What a record of TLS may measure, and some more.
 const RECORD_BYTES: usize = 20 * 1024;

@@ -2,13 +2,13 @@
 //!
 //! Both ways are checked here, so that what a command prints is as sound as what it got.
 
+use crate::command::Spool;
+use crate::command::spool::Reading;
 use crate::error::{Error, Result};
 use crate::record::bad::{Bad, Policy};
 use crate::record::block::{Block, Blocks, Line, flaw_error, is_blank};
 use crate::record::stream::Input;
 use crate::record::{scan, text};
-use crate::worker::Spool;
-use crate::worker::spool::Reading;
 
 /// How much of a long output is looked at at once.
 const LOOK_BYTES: usize = 1 << 20;
@@ -101,8 +101,8 @@ impl Form {
         self,
         mut printed: Spool,
         max_record: usize,
-        spare: impl Fn() -> Spool,
-        give: impl Fn(Vec<u8>),
+        spare: &dyn Fn() -> Spool,
+        give: &dyn Fn(Vec<u8>),
     ) -> Result<Printed> {
         printed.end_line()?;
         let forgiving = Bad::new(Policy::Skip)?;
@@ -314,7 +314,7 @@ mod tests {
             let spare = || Spool::new(Vec::new(), limit, Path::new("/tmp"));
             let mut raw = spare();
             raw.push(text)?;
-            match form.look(raw, 20, spare, drop)? {
+            match form.look(raw, 20, &spare, &drop)? {
                 Printed::Records(spool, count) => Ok((spool, count)),
                 Printed::Flawed(raw) => form.rewrite(
                     &raw,

@@ -8,8 +8,8 @@ use std::process;
 
 use nix::unistd::{AccessFlags, access};
 
+use crate::command::{quote, shell_line};
 use crate::error::{Error, Result};
-use crate::worker::{quote, shell_line};
 
 /// Where programs are where nothing says where to look for them.
 pub(crate) const SEARCH_PATH: &str = "/usr/local/bin:/usr/bin:/bin";

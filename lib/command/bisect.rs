@@ -8,11 +8,11 @@
 use memchr::{memchr, memrchr};
 use serde::{Deserialize, Serialize};
 
+use crate::command::attempt::{self, Ended, How};
+use crate::command::form::Form;
+use crate::command::spool::Spool;
 use crate::error::Result;
 use crate::record::text;
-use crate::worker::attempt::{self, Ended, How};
-use crate::worker::form::Form;
-use crate::worker::spool::Spool;
 
 /// The exit statuses by which shells say that there is no such command, or that it cannot be run:
 /// no record has to do with that.
@@ -215,7 +215,7 @@ impl Search<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::worker::relay::LastWords;
+    use crate::command::relay::LastWords;
     use proptest::prelude::*;
     use std::cell::Cell;
     use std::path::Path;

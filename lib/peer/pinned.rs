@@ -19,7 +19,7 @@ use rustls::{
 };
 
 use crate::error::{Error, Kind, Result};
-use crate::worker::peers::Identity;
+use crate::peer::Identity;
 
 /// Knows these certificates and no other.
 #[derive(Debug)]

@@ -7,12 +7,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+use crate::peer::Broken;
+use crate::peer::listener::Room;
+use crate::peer::stream::{Patience, Stream};
 use crate::wire::frame::{DATA_BYTES, Frame, HEAD_BYTES, Kind, broken, head};
 use crate::wire::message::{self, Failed, Part};
 use crate::wire::{BEAT_EVERY, SILENCE_MAX};
-use crate::worker::peers::Broken;
-use crate::worker::peers::listener::Room;
-use crate::worker::peers::stream::{Patience, Stream};
 
 /// How many parts a worker sends at once. Peers that ask for more wait, and hear beats.
 pub(super) const SENDING_MAX: usize = 16;

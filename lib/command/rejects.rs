@@ -3,10 +3,10 @@
 //! They lie in a spool, one behind the other: a byte for what it is, the lengths of the reason and
 //! of the text, 8 bytes each, little endian, and then both. Nothing is judged or counted here.
 
+use crate::command::bisect::Fault;
+use crate::command::spool::{Reading, Spool};
 use crate::error::{Error, Result};
 use crate::wire::frame::broken;
-use crate::worker::bisect::Fault;
-use crate::worker::spool::{Reading, Spool};
 
 /// The longest reason, and the longest text, that are taken from another machine.
 const REASON_MAX: u64 = 1 << 20;

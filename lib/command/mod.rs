@@ -1,0 +1,29 @@
+//! Running a command: a task is a command that gets a block of input ([`TaskRunner`]); an attempt at
+//! it is one process, what it prints, how it ends, and the end of every process that it started
+//! ([`Attempt`]).
+//!
+//! This room knows nothing of order, of hosts or of who is served, and prints nothing: what a
+//! command says on its standard error is handed, by whole lines, to whoever started the attempt.
+
+pub mod attempt;
+pub mod bisect;
+pub mod children;
+mod feed;
+pub mod form;
+pub mod process_tree;
+pub mod program;
+pub mod quote;
+pub mod rejects;
+pub mod relay;
+pub(crate) mod runner;
+mod shell_line;
+pub mod spool;
+
+pub use attempt::{Attempt, Ended, How};
+pub use bisect::Fault;
+pub use children::Children;
+pub use form::Form;
+pub use program::{Command, Given};
+pub use rejects::Rejects;
+pub(crate) use runner::{Seen, TaskRunner};
+pub use spool::Spool;

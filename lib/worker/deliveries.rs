@@ -1,0 +1,55 @@
+//! The parts of ranges that the tool brings, and who waits for them.
+
+use std::collections::HashMap;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::command::spool::Spool;
+use crate::error::{Error, Result};
+use crate::wire::exchange::Deliver;
+use crate::worker::state::lock;
+
+/// How often who waits looks whether the part is still wanted.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// What the tool brings.
+#[derive(Default)]
+pub(crate) struct Deliveries {
+    expected: Mutex<HashMap<Deliver, Option<Result<Spool>>>>,
+    changed: Condvar,
+}
+
+impl Deliveries {
+    /// Says that somebody will wait for it.
+    pub(crate) fn expect(&self, what: Deliver) {
+        lock(&self.expected).insert(what, None);
+    }
+
+    /// Nobody waits for it any more.
+    pub(crate) fn forget(&self, what: &Deliver) {
+        lock(&self.expected).remove(what);
+    }
+
+    /// Hands it to who waits for it; nobody may, any more.
+    pub(crate) fn hand_over(&self, what: &Deliver, came: Result<Spool>) {
+        if let Some(place) = lock(&self.expected).get_mut(what) {
+            *place = Some(came);
+        }
+        self.changed.notify_all();
+    }
+
+    /// Waits for it.
+    pub(crate) fn wait(&self, what: &Deliver, stopped: &dyn Fn() -> bool) -> Result<Spool> {
+        let mut expected = lock(&self.expected);
+        loop {
+            if let Some(came) = expected.get_mut(what).and_then(Option::take) {
+                return came;
+            }
+            if stopped() {
+                return Err(Error::incomplete("stopped"));
+            }
+            let waited = self.changed.wait_timeout(expected, LOOK_EVERY);
+            expected = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}

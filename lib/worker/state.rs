@@ -1,0 +1,61 @@
+//! What the threads of a worker share, whatever they do for the tool.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::command::children::Children;
+use crate::command::spool::Spool;
+use crate::error::Error;
+use crate::wire::message::Failed;
+use crate::worker::base::Base;
+use crate::worker::deliveries::Deliveries;
+use crate::worker::outbox::Outbox;
+use crate::worker::slots::Slots;
+use crate::worker::store::Store;
+
+/// What the threads of a worker share.
+pub(crate) struct WorkerState {
+    pub(crate) outbox: Outbox,
+    pub(crate) base: Base,
+    pub(crate) slots: Slots,
+    /// The shards that are made here, once a run has begun.
+    pub(crate) store: Option<Store>,
+    /// How much memory may be used, and how much of it a spool takes.
+    pub(crate) memory: u64,
+    pub(crate) spool_memory: usize,
+    /// The parts of ranges that the tool brings.
+    pub(crate) deliveries: Deliveries,
+    pub(crate) name: String,
+    pub(crate) children: Children,
+    pub(crate) search_path: Option<std::ffi::OsString>,
+    pub(crate) ssh_connection: Option<String>,
+    /// Where the user was logged in: relative paths of the host start there.
+    pub(crate) login: PathBuf,
+    /// Whether all work is to stop.
+    pub(crate) ending: AtomicBool,
+    /// Since when the reading thread has been at what came, while it is.
+    pub(crate) reading: Mutex<Option<Instant>>,
+}
+
+impl WorkerState {
+    /// An empty spool, of the memory that one may take.
+    pub(crate) fn spool(&self) -> Spool {
+        Spool::new(Vec::new(), self.spool_memory, self.base.path())
+    }
+}
+
+/// Locks `mutex`, whatever became of who held it before: what lies in it is whole at any time.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Why a request is not done.
+pub(crate) struct JobError(pub(crate) Failed);
+
+impl From<Error> for JobError {
+    fn from(error: Error) -> JobError {
+        JobError(Failed::of(&error))
+    }
+}
