@@ -3,17 +3,13 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
+use mycloud::Error;
 use mycloud::cli::hosts::Hosts;
 use mycloud::cli::options::{Memory, Pipes, Records};
 use mycloud::cli::{self, Session, feed, shards, size};
-use mycloud::command::{Command, Given};
-use mycloud::engine::Form;
-use mycloud::engine::quarantine::Quarantine;
-use mycloud::stage::map::hosts::{self, Remote};
-use mycloud::stage::map::{Options, Per};
-use mycloud::{Error, Result};
+use mycloud::engine::shard_job::ShardJob;
+use mycloud::stage::scatter;
 
 /// Spread records over hosts, where the next tools work on them
 ///
@@ -50,35 +46,12 @@ struct Args {
     memory: Memory,
 }
 
-impl Args {
-    /// A map that runs no command.
-    fn options(&self) -> Result<Options> {
-        self.memory.refuse_jobs()?;
-        Ok(Options {
-            command: Command::elsewhere(Given::Words(Vec::new()))?,
-            form: Form::Records,
-            per: Per::Block,
-            slots: 1,
-            block: self.block.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
-            ok_exit: vec![0],
-            retries: 0,
-            timeout: None,
-            bad: self.records.bad()?,
-            max_record: self.records.max_record(),
-            memory: self.memory.bytes(),
-            directory: self.memory.temporary_directory()?,
-            failed: Arc::new(Quarantine::none()),
-            plain_lines: "",
-            kept: None,
-        })
-    }
-}
-
 fn main() -> ExitCode {
     cli::run("mc-scatter", |args: Args, session: &mut Session| {
         let hosts = args.hosts.hosts()?;
         let hosts = hosts.ok_or_else(|| Error::usage("say with -h which hosts to use"))?;
-        let options = args.options()?;
+        args.memory.refuse_jobs()?;
+        let (bad, limits) = (args.records.bad()?, args.memory.limits(&args.records)?);
         session.guard()?;
         let reach = args.hosts.reach(session)?;
         shards::check_output(session, args.output.as_deref())?;
@@ -86,19 +59,19 @@ fn main() -> ExitCode {
             args.pipes.insist();
         }
         let feed = feed::feed(session, &args.hosts)?;
-        let remote = Remote {
+        let session = &*session;
+        let job = ShardJob {
             reach: &reach,
             hosts: Some(hosts),
             least: args.min_hosts.map(NonZeroUsize::get),
             memory: args.memory.given_bytes()?,
-            given: Given::Words(Vec::new()),
-            files: Vec::new(),
             replicas: args.replicas.get(),
             keep: args.output.as_deref(),
+            limits: &limits,
+            block: args.block.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+            bad: &bad,
+            pass_on: &|lines| session.pass_on(lines),
         };
-        let session = &*session;
-        shards::publish(session, &reach, args.output.as_deref(), |output| {
-            hosts::run(&options, &remote, feed, output, &|lines| session.pass_on(lines))
-        })
+        shards::publish(session, &reach, job.keep, |output| scatter::run(&job, feed, output))
     })
 }

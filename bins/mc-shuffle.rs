@@ -1,23 +1,21 @@
 //! mc-shuffle: groups records by key.
 
-use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::builder::OsStringValueParser;
+use mycloud::Result;
 use mycloud::aggregate::Op;
 use mycloud::cli::exchange::{Exchange, Reading};
 use mycloud::cli::options::{Keys, Memory, Nulls, Records};
 use mycloud::cli::resources::Resources;
-use mycloud::cli::{self, Session};
-use mycloud::format::spec::Spec;
+use mycloud::cli::{self, Session, ops};
 use mycloud::format::stream;
-use mycloud::keyed::order::{Limits, Order};
+use mycloud::keyed::order::Order;
 use mycloud::record::bad::Bad;
 use mycloud::record::key;
 use mycloud::stage::shuffle::{self, Options};
-use mycloud::{Error, Result};
 
 /// Group records by key: equal keys become adjacent, in key order
 #[derive(clap::Parser)]
@@ -50,40 +48,6 @@ struct Args {
     memory: Memory,
 }
 
-/// The words behind `--reduce`: ops, and resources that stand there as well.
-fn part(words: &[OsString]) -> Result<(Vec<Op>, Vec<OsString>)> {
-    let (mut ops, mut resources) = (Vec::new(), Vec::new());
-    for word in words {
-        match Op::parse(&word.to_string_lossy()) {
-            Ok(op) => ops.push(op),
-            Err(_) if is_resource(word) => resources.push(word.clone()),
-            Err(error) => {
-                let text = format!("{error}; resources stand before --reduce");
-                return Err(Error::usage(text));
-            }
-        }
-    }
-    match ops.is_empty() && !words.is_empty() {
-        true => {
-            Err(Error::usage("--reduce: there is no OP behind it, such as count or sum:amount"))
-        }
-        false => Ok((ops, resources)),
-    }
-}
-
-/// Whether a word that is no op is a file, or looks like a resource and like no mistyped op.
-fn is_resource(word: &OsStr) -> bool {
-    let Some(text) = word.to_str() else { return true };
-    if text == "-" || Path::new(word).exists() {
-        return true;
-    }
-    match text.split_once(':') {
-        Some((_, path)) if path.starts_with("//") => true,
-        Some((format, _)) => Spec::parse(format).is_ok_and(|spec| spec.is_built_in()),
-        None => text.contains(['/', '.']) && !text.contains('='),
-    }
-}
-
 impl Args {
     /// What is done, with the records that `bad` judges.
     fn options(&self, ops: &[Op], bad: Arc<Bad>) -> Result<Options> {
@@ -99,12 +63,7 @@ impl Args {
                 missing: self.keys.missing,
                 unique: false,
             },
-            limits: Limits {
-                memory: self.memory.bytes(),
-                jobs: self.memory.jobs(),
-                directory: self.memory.temporary_directory()?,
-                max_record: self.records.max_record(),
-            },
+            limits: self.memory.limits(&self.records)?,
             bad,
             ops: ops.to_vec(),
             nulls: self.nulls.texts.clone(),
@@ -114,7 +73,7 @@ impl Args {
 
 pub(crate) fn main() -> ExitCode {
     cli::run("mc-shuffle", |mut args: Args, session: &mut Session| {
-        let (ops, resources) = part(&args.reduce)?;
+        let (ops, resources) = ops::part(&args.reduce)?;
         args.resources.resources.extend(resources);
         if ops.is_empty() {
             args.nulls.refuse()?;

@@ -9,7 +9,7 @@ use mycloud::cli::options::{Keys, Memory, Records};
 use mycloud::cli::resources::Resources;
 use mycloud::cli::{self, Session};
 use mycloud::format::stream;
-use mycloud::keyed::order::{Limits, Order};
+use mycloud::keyed::order::Order;
 use mycloud::record::bad::Bad;
 use mycloud::stage::sort::{self, Mode, Options};
 
@@ -59,12 +59,7 @@ impl Args {
                 missing: self.keys.missing,
                 unique: self.unique,
             },
-            limits: Limits {
-                memory: self.memory.bytes(),
-                jobs: self.memory.jobs(),
-                directory: self.memory.temporary_directory()?,
-                max_record: self.records.max_record(),
-            },
+            limits: self.memory.limits(&self.records)?,
             bad,
             mode: match (self.check, self.merge) {
                 (true, _) => Mode::Check,

@@ -147,11 +147,6 @@ impl Exchange {
         }
     }
 
-    /// Whether the user says how many shards to make.
-    pub fn has_ranges(&self) -> bool {
-        self.ranges.is_some()
-    }
-
     /// Calls `work` with what it takes to exchange shards, and publishes those that it makes.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ use clap_complete::Shell;
 use crate::cli::memory;
 use crate::cli::size::{self, Size};
 use crate::error::{Error, Result};
+use crate::keyed::order::Limits;
 use crate::record::DEFAULT_MAX_RECORD;
 use crate::record::bad::{Bad, Policy};
 use crate::record::key::{self, Missing};
@@ -166,6 +167,19 @@ impl Memory {
         temporary_directory(self.temporary_directory.clone())
     }
 
+    /// What this machine gives, of records that `records` tells of.
+    ///
+    /// # Errors
+    /// `Usage` when the directory for temporary files is none.
+    pub fn limits(&self, records: &Records) -> Result<Limits> {
+        Ok(Limits {
+            memory: self.bytes(),
+            jobs: self.jobs(),
+            directory: self.temporary_directory()?,
+            max_record: records.max_record(),
+        })
+    }
+
     /// The number of cores to work on: by default those that affinity and control group leave.
     pub fn jobs(&self) -> usize {
         let jobs = self.jobs.or_else(|| std::thread::available_parallelism().ok());
@@ -210,6 +224,14 @@ pub struct Keys {
 }
 
 impl Keys {
+    /// The key, where `-k` gives one.
+    ///
+    /// # Errors
+    /// `Usage`, when it is none.
+    pub fn given(&self) -> Result<Option<key::Keys>> {
+        self.key.as_deref().map(key::Keys::parse).transpose()
+    }
+
     /// The key; without `-k` the implied one.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use crate::cli::ledger::Names;
 use crate::cli::progress::Progress;
 use crate::cli::stdout::{Mark, Sort};
 use crate::cli::{Stdin, Stdout, guard, message};
+use crate::engine::Voice;
 use crate::error::{Error, Result};
 use crate::format::ledger::Ledger;
 use crate::run::registry::{self, Registry};
@@ -80,6 +81,15 @@ impl Session {
     /// Says whole lines that are printable and have the tool's name in front already.
     pub fn pass_on(&self, lines: &str) {
         message::pass_on(lines);
+    }
+
+    /// Calls `work` with what speaks for this tool, and with standard output.
+    ///
+    /// # Errors
+    /// What `work` says.
+    pub fn speak<T>(&self, work: impl FnOnce(Voice<'_>, &mut Stdout) -> Result<T>) -> Result<T> {
+        let pass_on = |lines: &str| self.pass_on(lines);
+        work(Voice { tool: self.tool, pass_on: &pass_on }, &mut self.stdout.clone())
     }
 
     /// Standard input, once.

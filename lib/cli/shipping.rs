@@ -6,29 +6,43 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
+use clap::Args;
+use clap::builder::OsStringValueParser;
+
+use crate::cli::{Session, surroundings};
 use crate::command::Given;
 use crate::engine::producer::Shipped;
+use crate::engine::shard_job::ShippedCommand;
 use crate::error::{Error, Result};
 
 /// The most files of one command.
 const FILES_MAX: usize = 10_000;
 
-/// What is sent for a command.
-pub struct Cargo {
-    /// The command, as it is to be there.
-    pub given: Given,
-    /// The files.
-    pub files: Vec<Shipped>,
-    /// What the user may have overlooked, a line each.
-    pub warnings: Vec<String>,
+/// What is sent to hosts.
+#[derive(Args, Clone, Debug)]
+pub struct Ship {
+    /// Send PATH, a file or a directory, to the hosts, where the command finds it under the same
+    /// name; a command that is a file here is sent by itself
+    #[arg(long, value_name = "PATH", value_parser = OsStringValueParser::new())]
+    pub ship: Vec<OsString>,
 }
 
 /// What is to be sent for the command that was given, and what `--ship` names. A command that is a local
-/// file outside of `search_path` is one of the files.
+/// file outside of `$PATH` is one of the files. Warns of what the user may have overlooked.
 ///
 /// # Errors
 /// `Usage` for files that cannot be sent.
-pub fn pack(given: Given, ship: &[OsString], search_path: Option<&OsStr>) -> Result<Cargo> {
+pub fn pack(given: Given, ship: &[OsString], session: &Session) -> Result<ShippedCommand> {
+    let (shipped, warnings) = packed(given, ship, surroundings::search_path().as_deref())?;
+    warnings.iter().for_each(|warning| session.warn(warning));
+    Ok(shipped)
+}
+
+fn packed(
+    given: Given,
+    ship: &[OsString],
+    search_path: Option<&OsStr>,
+) -> Result<(ShippedCommand, Vec<String>)> {
     let mut files = Vec::new();
     for path in ship {
         add(Path::new(path), &name_there(Path::new(path))?, &mut files)?;
@@ -74,7 +88,7 @@ pub fn pack(given: Given, ship: &[OsString], search_path: Option<&OsStr>) -> Res
     });
     let warnings = warnings.collect();
     let given = line.map_or(Given::Words(words), Given::Line);
-    Ok(Cargo { given, files, warnings })
+    Ok((ShippedCommand { given, files }, warnings))
 }
 
 /// Whether a command is a file of the user's own, and not a program of the system.
@@ -129,13 +143,14 @@ fn add(from: &Path, to: &Path, files: &mut Vec<Shipped>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    fn packed(words: &[&str], ship: &[&str]) -> Result<Cargo> {
+    use super::*;
+
+    fn pack(words: &[&str], ship: &[&str]) -> Result<(ShippedCommand, Vec<String>)> {
         let words = words.iter().map(OsString::from).collect();
         let ship: Vec<OsString> = ship.iter().map(OsString::from).collect();
-        pack(Given::Words(words), &ship, Some(OsStr::new("/usr/bin:/bin")))
+        super::packed(Given::Words(words), &ship, Some(OsStr::new("/usr/bin:/bin")))
     }
 
     #[test]
@@ -144,26 +159,29 @@ mod tests {
         let file = folder.path().join("clean");
         fs::write(&file, "x").unwrap();
         let name = file.to_str().unwrap();
-        assert!(packed(&[name], &[]).err().unwrap().to_string().contains("chmod +x"));
+        assert!(pack(&[name], &[]).err().unwrap().to_string().contains("chmod +x"));
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
-        let cargo = packed(&[name, "a"], &[]).unwrap();
-        assert_eq!(cargo.given, Given::Words(vec!["./clean".into(), "a".into()]));
-        assert_eq!((cargo.files[0].to.to_str(), cargo.files[0].executable), (Some("clean"), true));
+        let (shipped, _) = pack(&[name, "a"], &[]).unwrap();
+        assert_eq!(shipped.given, Given::Words(vec!["./clean".into(), "a".into()]));
+        assert_eq!(
+            (shipped.files[0].to.to_str(), shipped.files[0].executable),
+            (Some("clean"), true)
+        );
         for words in [["/bin/sh", "x"], ["jq", "."], ["./no/such", ""]] {
-            let cargo = packed(&words, &[]).unwrap();
-            assert_eq!(cargo.given, Given::Words(words.map(Into::into).to_vec()));
-            assert!(cargo.files.is_empty());
+            let (shipped, _) = pack(&words, &[]).unwrap();
+            assert_eq!(shipped.given, Given::Words(words.map(Into::into).to_vec()));
+            assert!(shipped.files.is_empty());
         }
     }
 
     #[test]
     fn whole_directories_are_sent_and_forgotten_files_are_named() {
-        let cargo = packed(&["python3", "Cargo.toml", "-v"], &["./lib/cli"]).unwrap();
-        assert!(cargo.files.iter().any(|f| f.to == Path::new("lib/cli/shipping.rs")));
-        assert_eq!(cargo.warnings.len(), 1);
-        assert!(cargo.warnings[0].contains("--ship Cargo.toml"));
-        assert!(packed(&["x", "Cargo.toml"], &["Cargo.toml"]).unwrap().warnings.is_empty());
-        assert!(packed(&["x"], &["no-such-file"]).is_err());
-        assert!(packed(&["x"], &["/"]).is_err());
+        let (shipped, warnings) = pack(&["python3", "Cargo.toml", "-v"], &["./lib/cli"]).unwrap();
+        assert!(shipped.files.iter().any(|f| f.to == Path::new("lib/cli/shipping.rs")));
+        assert_eq!(warnings.len(), 1);
+        assert!(warnings[0].contains("--ship Cargo.toml"));
+        assert!(pack(&["x", "Cargo.toml"], &["Cargo.toml"]).unwrap().1.is_empty());
+        assert!(pack(&["x"], &["no-such-file"]).is_err());
+        assert!(pack(&["x"], &["/"]).is_err());
     }
 }

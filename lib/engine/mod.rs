@@ -1,7 +1,8 @@
 //! The engine: the work that more than one stage does, spread over the cores.
 //!
-//! [`run()`] runs a command over the pieces of a stream, several at once, each again when it
-//! failed, and gives the output of whole tasks in the order of the input. [`schedule`] decides,
+//! [`here`] runs a command over the pieces of a stream, several at once, each again when it failed,
+//! and gives the output of whole tasks in the order of the input; [`on_hosts`] has shards made of
+//! them. [`schedule`] decides,
 //! without threads, clocks or processes; what cuts the stream into pieces is the caller's ([`Cut`]).
 //! Nothing here prints or knows of options.
 
@@ -9,12 +10,14 @@ mod asked;
 mod budget;
 pub mod consumer;
 mod copies;
+pub mod cuts;
 pub mod exchange;
 pub mod fleet;
 mod handover;
 mod heard;
 mod kept;
 pub mod origin;
+pub mod plan;
 pub mod producer;
 pub mod quarantine;
 pub mod reach;
@@ -22,6 +25,7 @@ pub mod records;
 mod remote;
 mod run;
 pub mod schedule;
+pub mod shard_job;
 mod slot;
 pub mod split;
 mod unpublished;
@@ -34,7 +38,8 @@ use crate::run::run_dir::Split;
 use crate::wire::message::Resource;
 
 pub use crate::command::Form;
-pub use run::{Hosts, Line, Place, Plan, run};
+pub use plan::{CommandPlan, Hosts, Line, Setting, Voice};
+pub use run::{here, on_hosts};
 
 /// What one process of the command gets.
 #[derive(Debug)]

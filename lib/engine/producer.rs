@@ -24,6 +24,7 @@ use crate::run::ownership::{Claim, GRACE, Outcome, Owner};
 use crate::run::run_dir::{RunRecord, Split};
 use crate::run::run_id::RunId;
 use crate::wire::bytes::Bytes;
+use crate::wire::job::Job;
 use crate::wire::message::{self, Ask, Reply};
 
 /// How much of a file is sent at once.
@@ -165,7 +166,7 @@ impl Producer {
     /// # Errors
     /// `Hosts` when all workers are lost, `Usage` when a file cannot be read, `Storage` when no worker
     /// has room.
-    pub fn job(&self, job: &message::Job, files: &[Shipped]) -> Result<()> {
+    pub fn job(&self, job: &Job, files: &[Shipped]) -> Result<()> {
         let results: Vec<Result<()>> = std::thread::scope(|scope| {
             let sent: Vec<_> = self
                 .fleet
@@ -290,7 +291,7 @@ fn greeting(run: RunId, memory: Option<u64>) -> Greeting {
 }
 
 /// Makes a job known to a worker.
-fn equip(connection: &Connection, job: &message::Job, files: &[Shipped]) -> Result<()> {
+fn equip(connection: &Connection, job: &Job, files: &[Shipped]) -> Result<()> {
     connection.tell(&Ask::Job(job.clone()))?;
     for file in files {
         let failed = |e: std::io::Error| Error::path("read", &file.from, &e);

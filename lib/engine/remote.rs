@@ -13,7 +13,7 @@ use crate::command::{Rejects, Spool, relay};
 use crate::engine::fleet::Seat;
 use crate::engine::handover::{Failure, Made, Product};
 use crate::engine::kept::INPUT_MAX;
-use crate::engine::run::Hosts;
+use crate::engine::plan::Hosts;
 use crate::engine::slot::Slot;
 use crate::engine::split;
 use crate::engine::{Form, HostFile, Shard};
@@ -21,7 +21,8 @@ use crate::error::{Error, Kind, Result};
 use crate::record::digest::{Contents, Digest};
 use crate::run::run_dir::Split;
 use crate::wire::frame::broken;
-use crate::wire::message::{self, Ask, Done, Failed, Fetch, OnBad, Reply, Task};
+use crate::wire::job::OnBad;
+use crate::wire::message::{self, Ask, Done, Failed, Fetch, Reply, Task};
 
 /// Where the input of a task is.
 pub(crate) enum Source<'a> {
@@ -128,12 +129,16 @@ impl Slot<'_> {
     /// Whether the records are to be looked for that the command fails on, where it failed so often
     /// elsewhere: elsewhere it may go well, but for where there is no elsewhere.
     fn looks_for_records(&self, hosts: &Hosts<'_>, name: &str, failures: u32) -> bool {
-        let is_last = failures > 0 || self.plan.retries == 0;
-        self.plan.failed.is_on() && (is_last || !hosts.fleet.has_other(name))
+        let is_last = failures > 0 || self.plan.retries() == 0;
+        self.plan.searches() && (is_last || !hosts.fleet.has_other(name))
     }
 
     fn say_plainly(&self, text: &str) {
-        relay::pass_on(&format!("{}: ", self.plan.tool), &[text.into()], self.plan.pass_on);
+        relay::pass_on(
+            &format!("{}: ", self.plan.tool()),
+            &[text.into()],
+            self.plan.setting.voice.pass_on,
+        );
     }
 
     /// Says that a command failed, and is tried again.
@@ -183,7 +188,8 @@ impl Slot<'_> {
             Source::Shard(shard) => (message::Source::Stream, Some(self.fetched(hosts, shard)?)),
         };
         let ask = Ask::Task(Task { job: hosts.job, task, attempt: number, input: there, bisect });
-        let mut rejects = Rejects::new(Spool::new(Vec::new(), self.budget.task, self.plan.folder));
+        let mut rejects =
+            Rejects::new(Spool::new(Vec::new(), self.budget.task, self.plan.folder()));
         let sent = connection.ask(&ask).and_then(|request| {
             match (&*source, &fetched) {
                 (Source::Here(spool), _) => send(connection, request, spool)?,
@@ -195,7 +201,7 @@ impl Slot<'_> {
         });
         match sent {
             Ok(Some(Reply::Done(done))) => {
-                let judged = OnBad::under(self.plan.bad) == OnBad::Send;
+                let judged = OnBad::under(self.plan.bad()) == OnBad::Send;
                 Ok(Tried::Done(done, (judged || bisect).then_some(rejects)))
             }
             Ok(Some(Reply::Failed(failed))) => Ok(Tried::Failed(failed)),
@@ -208,7 +214,7 @@ impl Slot<'_> {
 
     /// A part of a local file, to be sent to a host.
     fn read_split(&self, shard: &Shard, split: &Split) -> Result<Spool> {
-        let mut spool = Spool::new(Vec::new(), self.budget.task, self.plan.folder);
+        let mut spool = Spool::new(Vec::new(), self.budget.task, self.plan.folder());
         let mut source = split::open(split)?;
         let (mut records, mut digest, mut more) = (Vec::new(), Digest::default(), true);
         while more {
@@ -223,12 +229,12 @@ impl Slot<'_> {
 
     /// The records of a shard as the command reads them.
     fn in_form(&self, shard: &Shard, records: Spool) -> Result<Spool> {
-        if self.plan.form == Form::Records {
+        if self.plan.form() == Form::Records {
             return Ok(records);
         }
         let name = format!("shard {}", shard.number);
-        let to = Spool::new(Vec::new(), self.budget.task, self.plan.folder);
-        self.plan.form.feed_all(&records, &name, self.plan.max_record, self.plan.bad, to)
+        let to = Spool::new(Vec::new(), self.budget.task, self.plan.folder());
+        self.plan.form().feed_all(&records, &name, self.plan.max_record(), self.plan.bad(), to)
     }
 
     /// A shard that is brought here, to be sent on to where it does not lie.
@@ -241,7 +247,7 @@ impl Slot<'_> {
         };
         loop {
             let (connection, request) = origin.ask(shard)?;
-            let mut spool = Spool::new(Vec::new(), self.budget.task, self.plan.folder);
+            let mut spool = Spool::new(Vec::new(), self.budget.task, self.plan.folder());
             match fetch(&connection, request, shard, |data| spool.push(data)) {
                 Ok(()) => {
                     origin.served(&connection);

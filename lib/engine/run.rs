@@ -1,31 +1,27 @@
 //! The threads of a stage: a reader that cuts, slots that run the command, and a writer, which is
 //! the caller's own thread.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::Duration;
 
 use crate::cluster::host::shown;
-use crate::command::form::{Form, Printed};
+use crate::command::form::Printed;
 use crate::command::rejects::{Reason, Rejects};
 use crate::command::relay::{self, LastWords};
-use crate::command::{Children, Command, Spool, quote};
+use crate::command::{Children, Spool, quote};
 use crate::engine::Cut;
 use crate::engine::budget::{Budget, within_descriptors};
-use crate::engine::fleet::Fleet;
 use crate::engine::handover::{Failure, Handover, Made, Outcome, Product};
 use crate::engine::kept;
-use crate::engine::origin::Origin;
-use crate::engine::quarantine::Quarantine;
+use crate::engine::plan::{CommandPlan, Hosts, Plan, Setting, WorkPlace};
 use crate::engine::schedule::Schedule;
 use crate::engine::slot::{Slot, Tally};
 use crate::error::{Error, Result};
-use crate::record::bad::Bad;
 use crate::record::digest::Contents;
 use crate::record::stream::{Output, Summary};
-use crate::wire::message::OnBad;
+use crate::wire::frame::broken;
+use crate::wire::job::OnBad;
 
 /// How a worker on this machine is called.
 const HERE: &str = ":";
@@ -36,94 +32,68 @@ const SHOWN_BYTES: usize = 200;
 /// The most tasks that are under way on hosts at once: each has a thread that waits for it.
 const TASKS_MAX: usize = 512;
 
-/// Where commands run.
-#[derive(Clone, Copy)]
-pub enum Place<'a> {
-    /// On this machine: what they print is the output.
-    Here,
-    /// On hosts, where shards are made of what they print: the output is the manifest's lines.
-    Hosts(&'a Hosts<'a>),
-}
-
-/// Hosts to work on.
-pub struct Hosts<'a> {
-    /// The workers there.
-    pub fleet: &'a Fleet,
-    /// The number of the job that they know the command by.
-    pub job: u32,
-    /// On how many hosts each shard is made.
-    pub replicas: usize,
-    /// Where shards lie that are the input, if they are.
-    pub origin: Option<&'a Origin>,
-    /// Makes the manifest's lines, which are asked for in the order of the tasks.
-    pub line: Line<'a>,
-}
-
-/// Makes the manifest's line for a shard: the hosts that it lies on, what it holds.
-pub type Line<'a> = &'a (dyn Fn(&[String], &Contents) -> Result<Vec<u8>> + Sync + 'a);
-
-/// What is to be done with the pieces of a stream.
-pub struct Plan<'a> {
-    /// Where.
-    pub place: Place<'a>,
-    /// The name of the tool, which stands before each line that is passed on.
-    pub tool: &'a str,
-    /// The command.
-    pub command: &'a Command,
-    /// What it reads and prints.
-    pub form: Form,
-    /// The exit statuses with which it says that all is well.
-    pub ok_exit: &'a [i32],
-    /// How many more attempts a task gets.
-    pub retries: u32,
-    /// How long an attempt may take.
-    pub timeout: Option<Duration>,
-    /// How many commands run at once.
-    pub slots: usize,
-    /// The size of the pieces, where it is not to be chosen here.
-    pub block: Option<usize>,
-    /// How many bytes of memory may be used.
-    pub memory: usize,
-    /// Where temporary files are made.
-    pub folder: &'a Path,
-    /// The longest record in bytes.
-    pub max_record: usize,
-    /// What happens to bad records.
-    pub bad: &'a Bad,
-    /// The name of the input, for messages.
-    pub input_name: String,
-    /// What becomes of the records that the command fails on.
-    pub failed: &'a Quarantine,
-    /// What is to be said of output that is no JSON and looks like plain lines.
-    pub plain_lines: &'a str,
-    /// Where the input of the task that failed is kept for its user.
-    pub kept: Option<&'a Path>,
-    /// Takes whole lines for standard error, several at once, each with `tool` in front.
-    pub pass_on: &'a (dyn Fn(&str) + Sync),
-}
-
-/// Runs the command on each piece that `cut` gives, and writes the output of whole tasks in their
-/// order. At the end nothing that the commands started is left.
+/// Runs a command of this machine on each piece that `cut` gives, and writes the output of whole
+/// tasks in their order. At the end nothing that the commands started is left.
 ///
 /// # Errors
 /// `Command` or `Timeout` for the first task that failed for good, `BadInput` for what it printed
 /// or was to read, `StdoutClosed` and `Storage`. What came before it is written.
-pub fn run(plan: &Plan<'_>, cut: impl Cut, output: &mut dyn Output) -> Result<Summary> {
+pub fn here(
+    command: &CommandPlan,
+    setting: Setting<'_>,
+    cut: impl Cut,
+    output: &mut dyn Output,
+) -> Result<Summary> {
+    let children = Children::default();
+    let plan = Plan { place: WorkPlace::Here(command), setting };
+    let result = work(&plan, &children, cut, output);
+    let left = children.end_all();
+    if !left.is_empty() {
+        let names = left.join(", ");
+        plan.say(&format!("{}: ended what commands left behind: {names}\n", plan.tool()));
+    }
+    result
+}
+
+/// Has each piece that `cut` gives made a shard on one of `hosts`, as it is or by `command`, and
+/// writes the manifest's lines in the order of the pieces.
+///
+/// # Errors
+/// As [`here`], and `Hosts` where no host is left to work on.
+pub fn on_hosts(
+    hosts: &Hosts<'_>,
+    command: Option<&CommandPlan>,
+    setting: Setting<'_>,
+    cut: impl Cut,
+    output: &mut dyn Output,
+) -> Result<Summary> {
+    let plan = Plan { place: WorkPlace::Hosts(hosts, command), setting };
+    // Workers on this machine are children too, and have their own way to end.
+    work(&plan, &Children::default(), cut, output)
+}
+
+fn work(
+    plan: &Plan<'_>,
+    children: &Children,
+    cut: impl Cut,
+    output: &mut dyn Output,
+) -> Result<Summary> {
     let (slots, files) = match plan.place {
-        Place::Here => within_descriptors(plan.slots),
-        Place::Hosts(hosts) => (hosts.fleet.width().min(TASKS_MAX), within_descriptors(1).1),
+        WorkPlace::Here(_) => within_descriptors(plan.setting.limits.jobs),
+        WorkPlace::Hosts(hosts, _) => (hosts.fleet.width().min(TASKS_MAX), within_descriptors(1).1),
     };
     // Where the records are found that fail, small blocks save nothing but time to --timeout.
-    let grows = plan.failed.is_on() && plan.timeout.is_none();
-    let budget = Budget::new(plan.memory, slots, plan.block, grows);
-    let schedule = Schedule::new(plan.retries, budget.waiting, files);
+    let grows = plan.searches() && plan.command().is_none_or(|command| command.timeout.is_none());
+    let setting = &plan.setting;
+    let budget = Budget::new(setting.limits.memory, slots, setting.block, grows);
+    let schedule = Schedule::new(plan.retries(), budget.waiting, files);
     // All memory that goes round is kept: given back to the allocator, it would be held in as many
     // places as there are threads.
     let handover = Arc::new(Handover::new(schedule, 4 * slots + 4));
-    let (children, tally) = (Children::default(), Tally::default());
+    let tally = Tally::default();
     let reader = Arc::clone(&handover);
     start(thread::Builder::new().spawn(move || read(cut, budget, &reader)))?;
-    let slot = Slot { plan, budget, handover: &handover, children: &children, tally: &tally };
+    let slot = Slot { plan, budget, handover: &handover, children, tally: &tally };
     let result = thread::scope(|scope| {
         for _ in 0..slots {
             let started = thread::Builder::new().spawn_scoped(scope, move || slot.work());
@@ -138,25 +108,16 @@ pub fn run(plan: &Plan<'_>, cut: impl Cut, output: &mut dyn Output) -> Result<Su
         }
         result
     });
-    let left = match plan.place {
-        Place::Here => children.end_all(),
-        // Workers on this machine are children too, and have their own way to end.
-        Place::Hosts(_) => Vec::new(),
-    };
-    if !left.is_empty() {
-        let names = left.join(", ");
-        (plan.pass_on)(&format!("{}: ended what commands left behind: {names}\n", plan.tool));
-    }
     let mut summary = result?;
-    if let Some(path) = plan.kept {
+    if let Some(path) = plan.command().and_then(|command| command.kept.as_deref()) {
         kept::remove(path);
     }
     summary.records_in = tally.records.load(Ordering::Relaxed);
     summary.bytes_in = tally.bytes.load(Ordering::Relaxed);
     summary.retries = tally.retries.load(Ordering::Relaxed);
     summary.spilled_bytes += tally.spilled.load(Ordering::Relaxed);
-    summary.bad = plan.bad.count();
-    summary.failed = plan.failed.count();
+    summary.bad = plan.bad().count();
+    summary.failed = plan.command().map_or(0, |command| command.failed.count());
     Ok(summary)
 }
 
@@ -225,7 +186,7 @@ fn write(slot: &Slot<'_>, output: &mut dyn Output) -> Result<Summary> {
 fn settle(slot: &Slot<'_>, outcome: &mut Outcome) -> std::result::Result<Settled, Failure> {
     let (plan, task) = (slot.plan, outcome.task);
     for (error, text) in outcome.rejects.drain(..) {
-        plan.bad.reject(error, &text)?;
+        plan.bad().reject(error, &text)?;
     }
     let taken = Product::Shard(Made::default());
     match std::mem::replace(&mut outcome.result, Ok(taken))? {
@@ -240,10 +201,10 @@ fn settle(slot: &Slot<'_>, outcome: &mut Outcome) -> std::result::Result<Settled
         Product::Shard(Made { hosts: lies_on, contents, rejected, rejects }) => {
             let host = lies_on.last().map_or(HERE, String::as_str);
             left_out(slot, task, host, rejects)?;
-            if OnBad::under(plan.bad) != OnBad::Send {
-                plan.bad.dropped(rejected);
+            if OnBad::under(plan.bad()) != OnBad::Send {
+                plan.bad().dropped(rejected);
             }
-            let Place::Hosts(hosts) = plan.place else {
+            let WorkPlace::Hosts(hosts, _) = plan.place else {
                 return Err(Error::incomplete("a shard where none is made").into());
             };
             let line = (hosts.line)(&lies_on, &contents)?;
@@ -258,7 +219,7 @@ fn left_out(slot: &Slot<'_>, task: u64, host: &str, rejects: Option<Rejects>) ->
     let Some(rejects) = rejects else { return Ok(()) };
     let plan = slot.plan;
     rejects.each(|reason, text| match reason {
-        Reason::Bad(error) => plan.bad.reject(error, text),
+        Reason::Bad(error) => plan.bad().reject(error, text),
         Reason::Failed(fault) => {
             let prefix = slot.prefix_on(host, task);
             let words = LastWords { lines: fault.stderr.clone(), passed: 0 };
@@ -267,10 +228,13 @@ fn left_out(slot: &Slot<'_>, task: u64, host: &str, rejects: Option<Rejects>) ->
                 let shown = String::from_utf8_lossy(&text[..text.len().min(SHOWN_BYTES)]);
                 let more = if text.len() > SHOWN_BYTES { "..." } else { "" };
                 let line = format!("{fault}, on this record alone: {shown}{more}");
-                relay::pass_on(&prefix, &[line], plan.pass_on);
+                relay::pass_on(&prefix, &[line], plan.setting.voice.pass_on);
             }
-            let place = |e: Error| e.at(format!("task {task}: {}", plan.command.shown()));
-            plan.failed.take(&shown(host), task, &fault, text).map_err(place)
+            let Some(command) = plan.command() else {
+                return Err(broken("a record that a command failed on, and there is none"));
+            };
+            let place = |e: Error| e.at(format!("task {task}: {}", command.command.shown()));
+            command.failed.take(&shown(host), task, &fault, text).map_err(place)
         }
     })
 }
@@ -284,16 +248,19 @@ enum Settled {
 /// Keeps what a command failed on, and says how it is run on that by hand; the error is the last
 /// line.
 fn explain(plan: &Plan<'_>, task: u64, failure: Failure) -> Error {
-    if let (Some(input), Some(path)) = (&failure.input, plan.kept) {
+    if let (Some(input), Some(command)) = (&failure.input, plan.command())
+        && let Some(path) = &command.kept
+    {
         let shown = quote::word(path.as_os_str());
         let said = match kept::keep(path, input) {
             Ok(()) => vec![
                 format!("what it was run on is kept until it succeeds: {shown}"),
-                format!("by hand: {} < {shown}", plan.command.shown()),
+                format!("by hand: {} < {shown}", command.command.shown()),
             ],
             Err(error) => vec![format!("what it was run on cannot be kept: {error}")],
         };
-        relay::pass_on(&format!("{}: task {task}: ", plan.tool), &said, plan.pass_on);
+        let prefix = format!("{}: task {task}: ", plan.tool());
+        relay::pass_on(&prefix, &said, plan.setting.voice.pass_on);
     }
     let error = failure.error;
     let mut text = error.to_string();

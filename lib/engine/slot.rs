@@ -9,10 +9,11 @@ use crate::command::relay::LastWords;
 use crate::command::{Children, Ended, How, Rejects, Seen, Spool, TaskRunner};
 use crate::engine::handover::{Failure, Handover, Made, Outcome, Product};
 use crate::engine::heard::Heard;
+use crate::engine::plan::{CommandPlan, Plan, WorkPlace};
 use crate::engine::remote::Source;
-use crate::engine::run::{Place, Plan};
 use crate::engine::{Piece, Shard, budget::Budget};
 use crate::error::{Error, Kind};
+use crate::record::bad::Bad;
 use crate::record::digest::Contents;
 
 /// What the slots count together.
@@ -63,15 +64,15 @@ impl Slot<'_> {
             Piece::Lines(block) => {
                 let bytes = block.bytes.len() as u64;
                 let Fed { bytes: fed, records, mut rejects } =
-                    self.plan
-                        .form
-                        .feed(block, &self.plan.input_name, |memory| self.handover.give(memory));
+                    self.plan.form().feed(block, self.plan.setting.input_name, |memory| {
+                        self.handover.give(memory)
+                    });
                 self.count(bytes, records);
-                if self.plan.bad.is_strict() && !rejects.is_empty() {
+                if self.plan.bad().is_strict() && !rejects.is_empty() {
                     let (error, _) = rejects.swap_remove(0);
                     return Outcome { task, rejects: Vec::new(), result: Err(error.into()) };
                 }
-                let input = Spool::holding(fed, self.budget.task, self.plan.folder);
+                let input = Spool::holding(fed, self.budget.task, self.plan.folder());
                 if records == 0 {
                     // Nothing but blank lines, or bad ones: there is nothing to run a command on.
                     return Outcome { task, rejects, result: Ok(self.nothing()) };
@@ -81,15 +82,17 @@ impl Slot<'_> {
             Piece::Shard(shard) => return self.task_on_shard(task, shard),
             Piece::File(file) => {
                 let result = match self.plan.place {
-                    Place::Hosts(hosts) => self.remotely(hosts, task, Source::Resource(&file)),
-                    Place::Here => Err(Error::incomplete("a file of no host").into()),
+                    WorkPlace::Hosts(hosts, _) => {
+                        self.remotely(hosts, task, Source::Resource(&file))
+                    }
+                    WorkPlace::Here(_) => Err(Error::incomplete("a file of no host").into()),
                 };
                 return Outcome { task, rejects: Vec::new(), result };
             }
         };
         let result = match self.plan.place {
-            Place::Here => self.attempts(&prepared),
-            Place::Hosts(hosts) => self.remotely(hosts, task, Source::Here(&prepared.input)),
+            WorkPlace::Here(command) => self.attempts(command, &prepared),
+            WorkPlace::Hosts(hosts, _) => self.remotely(hosts, task, Source::Here(&prepared.input)),
         };
         self.tally.spilled.fetch_add(prepared.input.spilled(), Ordering::Relaxed);
         let result = match result {
@@ -108,11 +111,11 @@ impl Slot<'_> {
     /// What is made of no records.
     fn nothing(&self) -> Product {
         match self.plan.place {
-            Place::Here => {
-                let nothing = Spool::new(Vec::new(), 0, self.plan.folder);
+            WorkPlace::Here(_) => {
+                let nothing = Spool::new(Vec::new(), 0, self.plan.folder());
                 Product::Here(Printed::Records(nothing, 0), None)
             }
-            Place::Hosts(_) => Product::Shard(Made::default()),
+            WorkPlace::Hosts(..) => Product::Shard(Made::default()),
         }
     }
 
@@ -122,8 +125,10 @@ impl Slot<'_> {
         self.count(bytes, records);
         let result = match self.plan.place {
             _ if records == 0 => Ok(self.nothing()),
-            Place::Hosts(hosts) => self.remotely(hosts, task, Source::Shard(Box::new(shard))),
-            Place::Here => Err(Error::incomplete("a shard, and no host to work on").into()),
+            WorkPlace::Hosts(hosts, _) => {
+                self.remotely(hosts, task, Source::Shard(Box::new(shard)))
+            }
+            WorkPlace::Here(_) => Err(Error::incomplete("a shard, and no host to work on").into()),
         };
         Outcome { task, rejects: Vec::new(), result }
     }
@@ -134,9 +139,13 @@ impl Slot<'_> {
     }
 
     /// Tries until an attempt ends well, or the task has failed for good.
-    fn attempts(&self, prepared: &Prepared) -> std::result::Result<Product, Failure> {
+    fn attempts(
+        &self,
+        command: &CommandPlan,
+        prepared: &Prepared,
+    ) -> std::result::Result<Product, Failure> {
         let task = prepared.task;
-        self.runner(task, |runner| {
+        self.runner(command, task, |runner| {
             let mut rejects = None;
             for number in 1.. {
                 let finished = runner.run(&prepared.input, number, |fault, record| {
@@ -155,7 +164,7 @@ impl Slot<'_> {
                         self.tally.retries.fetch_add(1, Ordering::Relaxed);
                         self.handover.give(ended.output.into_memory());
                     }
-                    Err(ended) => return Err(self.failure(task, finished.attempts, ended)),
+                    Err(ended) => return Err(self.failure(runner, finished.attempts, ended)),
                 }
             }
             Err(Error::incomplete("stopped").into())
@@ -163,28 +172,32 @@ impl Slot<'_> {
     }
 
     /// Has `work` use what runs task `task` on this machine.
-    fn runner<T>(&self, task: u64, work: impl FnOnce(&TaskRunner<'_>) -> T) -> T {
-        let plan = self.plan;
+    fn runner<T>(
+        &self,
+        plan: &CommandPlan,
+        task: u64,
+        work: impl FnOnce(&TaskRunner<'_>) -> T,
+    ) -> T {
         work(&TaskRunner {
             task,
-            command: plan.command,
+            command: &plan.command,
             form: plan.form,
-            ok_exit: plan.ok_exit,
+            ok_exit: &plan.ok_exit,
             timeout: plan.timeout,
             search: plan.failed.is_on().then_some(plan.retries),
-            max_record: plan.max_record,
+            max_record: self.plan.max_record(),
             plain_lines: plan.plain_lines,
             stop: &|| !self.handover.wanted(task),
             children: self.children,
             prefix: &|number| self.prefix(task, number),
-            pass_on: plan.pass_on,
-            spool: &|| Spool::new(self.handover.memory(), self.budget.task, plan.folder),
+            pass_on: self.plan.setting.voice.pass_on,
+            spool: &|| Spool::new(self.handover.memory(), self.budget.task, self.plan.folder()),
             give: &|memory| self.handover.give(memory),
         })
     }
 
     fn spool(&self) -> Spool {
-        Spool::new(Vec::new(), self.budget.task, self.plan.folder)
+        Spool::new(Vec::new(), self.budget.task, self.plan.folder())
     }
 
     fn printed(
@@ -202,9 +215,9 @@ impl Slot<'_> {
             Seen::Changed(printed) => printed,
         };
         if let Printed::Flawed(spool) = &printed
-            && self.plan.bad.is_strict()
+            && self.plan.bad().is_strict()
         {
-            let (spool, records) = self.sound(prepared.task, spool)?;
+            let (spool, records) = sound(runner, spool, self.plan.bad())?;
             printed = Printed::Records(spool, records);
         }
         let (Printed::Records(spool, _) | Printed::Flawed(spool)) = &mut printed;
@@ -214,56 +227,68 @@ impl Slot<'_> {
         Ok(Product::Here(printed, rejects))
     }
 
-    /// The sound records of what a command printed, the others judged.
+    /// The sound records of what the command of this machine printed, the others judged.
     pub(super) fn sound(
         &self,
         task: u64,
         printed: &Spool,
     ) -> std::result::Result<(Spool, u64), Failure> {
-        let sound = self.runner(task, |runner| runner.sound(printed, self.plan.bad));
-        sound.map_err(|error| Failure { by_command: true, ..error.into() })
+        let WorkPlace::Here(command) = self.plan.place else {
+            return Err(Error::incomplete("output of a command, and none was run here").into());
+        };
+        self.runner(command, task, |runner| sound(runner, printed, self.plan.bad()))
     }
 
-    fn failure(&self, task: u64, attempts: u32, ended: Ended) -> Failure {
+    fn failure(&self, runner: &TaskRunner<'_>, attempts: u32, ended: Ended) -> Failure {
+        let task = runner.task;
         self.tell_last(task, &self.prefix(task, attempts), &ended.last_words);
         let kind = if ended.how == How::Timeout { Kind::Timeout } else { Kind::Command };
         let tries = if attempts > 1 { format!(" ({attempts} attempts)") } else { String::new() };
-        let text = format!("task {task}: {}: {}{tries}", self.plan.command.shown(), ended.how);
+        let text = format!("task {task}: {}: {}{tries}", runner.command.shown(), ended.how);
         Failure { by_command: true, ..Error::new(kind, text).into() }
     }
 
     /// Passes on the last words of a command that failed, unless they were heard before.
     pub(super) fn tell(&self, prefix: &str, words: &LastWords) {
         if !words.lines.is_empty() && self.tally.heard.is_new(&words.lines) {
-            words.pass_on(prefix, self.plan.pass_on);
+            words.pass_on(prefix, self.plan.setting.voice.pass_on);
         }
     }
 
     /// The same, where the task has failed for good.
     pub(super) fn tell_last(&self, task: u64, prefix: &str, words: &LastWords) {
         if self.handover.wanted(task) && self.tally.heard.is_unheard(&words.lines) {
-            words.pass_on(prefix, self.plan.pass_on);
+            words.pass_on(prefix, self.plan.setting.voice.pass_on);
         }
     }
 
     /// What stands before a line about a task on `host`.
     pub(super) fn prefix_on(&self, host: &str, task: u64) -> String {
         match self.plan.place {
-            Place::Here => self.prefix(task, 1),
-            Place::Hosts(_) => format!("{}: {}: task {task}: ", self.plan.tool, shown(host)),
+            WorkPlace::Here(_) => self.prefix(task, 1),
+            WorkPlace::Hosts(..) => format!("{}: {}: task {task}: ", self.plan.tool(), shown(host)),
         }
     }
 
     pub(super) fn prefix(&self, task: u64, attempt: u32) -> String {
         match attempt {
-            1 => format!("{}: task {task}: ", self.plan.tool),
-            _ => format!("{}: task {task}, attempt {attempt}: ", self.plan.tool),
+            1 => format!("{}: task {task}: ", self.plan.tool()),
+            _ => format!("{}: task {task}, attempt {attempt}: ", self.plan.tool()),
         }
     }
 
     pub(super) fn say(&self, task: u64, attempt: u32, text: &str) {
-        (self.plan.pass_on)(&format!("{}{text}\n", self.prefix(task, attempt)));
+        self.plan.say(&format!("{}{text}\n", self.prefix(task, attempt)));
     }
+}
+
+/// The sound records of what a command printed; what `bad` does not let pass is the command's.
+fn sound(
+    runner: &TaskRunner<'_>,
+    printed: &Spool,
+    bad: &Bad,
+) -> std::result::Result<(Spool, u64), Failure> {
+    runner.sound(printed, bad).map_err(|error| Failure { by_command: true, ..error.into() })
 }
 
 /// A task whose outcome is owed. Dropped, for the slot has panicked, it is a failure: the writer

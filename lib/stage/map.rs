@@ -1,147 +1,80 @@
 //! `mc-map`: what a command prints for the records.
 
-pub mod hosts;
-
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::command::{Command, Spool};
-use crate::engine::quarantine::Quarantine;
-use crate::engine::{self, Cut, Form, Piece, Place, Plan};
+use crate::command::Spool;
+use crate::engine::consumer::Feed;
+use crate::engine::cuts::BlockCut;
+use crate::engine::producer::Producer;
+use crate::engine::shard_job::{ShardJob, ShippedCommand};
+use crate::engine::{self, CommandPlan, Cut, Form, Piece, Setting, Voice};
 use crate::error::Result;
+use crate::keyed::order::Limits;
 use crate::record::bad::Bad;
 use crate::record::block::Blocks;
 use crate::record::stream::{Facts, Input, Output, Summary};
 
 /// What `mc-map` is to do.
 pub struct Options {
-    /// The command.
-    pub command: Command,
-    /// What it reads and prints.
-    pub form: Form,
-    /// What one process of it gets.
-    pub per: Per,
-    /// How many run at once.
-    pub slots: usize,
+    /// The command, and how it is run.
+    pub command: CommandPlan,
+    /// Whether one process of it gets all records, and not a block of them.
+    pub in_one_piece: bool,
     /// The size of a block in bytes, where it is given.
     pub block: Option<usize>,
-    /// The exit statuses that mean success.
-    pub ok_exit: Vec<i32>,
-    /// How many more attempts a failed task gets.
-    pub retries: u32,
-    /// How long an attempt may take.
-    pub timeout: Option<Duration>,
     /// What happens to bad records.
     pub bad: Arc<Bad>,
-    /// The longest record in bytes.
-    pub max_record: usize,
-    /// Memory to stay within, in bytes.
-    pub memory: usize,
-    /// Where temporary files are made.
-    pub directory: PathBuf,
-    /// What becomes of the records that the command fails on.
-    pub failed: Arc<Quarantine>,
-    /// What is said of output that is no JSON and looks like plain lines.
-    pub plain_lines: &'static str,
-    /// Where the input is kept on which the command failed.
-    pub kept: Option<PathBuf>,
+    /// What it may use of this machine.
+    pub limits: Limits,
 }
 
 /// What helps where plain lines are printed and no JSON.
 pub const PLAIN_LINES: &str =
     " (for plain lines say -t, where records are strings, or -c '... | jq -R .')";
 
-/// What one process of the command gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Per {
-    /// A block of records.
-    Block,
-    /// All records.
-    Shard,
-}
-
-/// Runs the command over the records of `input`. `pass_on` takes lines for standard error, each
-/// with `tool` in front.
+/// Runs the command over the records of `input`.
 ///
 /// # Errors
 /// `Command` or `Timeout` for a command that failed, `BadInput` for bad records on either side of
 /// it, `Usage` where it cannot be started, and what the streams say.
 pub fn run(
     options: &Options,
-    tool: &str,
     input: impl Input + 'static,
     output: &mut dyn Output,
-    pass_on: &(dyn Fn(&str) + Sync),
+    voice: Voice<'_>,
 ) -> Result<Summary> {
     output.declare(&Facts::default())?;
-    let plan = plan(options, tool, Place::Here, input.name(), pass_on);
-    work(options, &plan, input, output)
-}
-
-fn plan<'a>(
-    options: &'a Options,
-    tool: &'a str,
-    place: Place<'a>,
-    input_name: &str,
-    pass_on: &'a (dyn Fn(&str) + Sync),
-) -> Plan<'a> {
-    Plan {
-        place,
-        tool,
-        command: &options.command,
-        form: options.form,
-        ok_exit: &options.ok_exit,
-        retries: options.retries,
-        timeout: options.timeout,
-        slots: if options.per == Per::Shard { 1 } else { options.slots },
-        block: options.block,
-        memory: options.memory,
-        folder: &options.directory,
-        max_record: options.max_record,
-        bad: &options.bad,
-        input_name: input_name.to_string(),
-        failed: &options.failed,
-        plain_lines: options.plain_lines,
-        kept: options.kept.as_deref(),
-        pass_on,
+    let jobs = if options.in_one_piece { 1 } else { options.limits.jobs };
+    let limits = Limits { jobs, ..options.limits.clone() };
+    let (command, bad, name) = (&options.command, &options.bad, input.name().to_string());
+    let (block, input_name) = (options.block, name.as_str());
+    let setting = Setting { limits: &limits, block, bad, input_name, voice };
+    let blocks = Blocks::new(input, limits.max_record);
+    if !options.in_one_piece {
+        return engine::here(command, setting, BlockCut::new(blocks, bad), output);
     }
+    let spool = Some(Spool::new(Vec::new(), limits.memory / 4, &limits.directory));
+    let cut = WholeCut { blocks, bad: Arc::clone(bad), form: command.form, spool };
+    engine::here(command, setting, cut, output)
 }
 
-/// Runs the command over the records of `input`, wherever the plan says.
-fn work(
-    options: &Options,
-    plan: &Plan<'_>,
-    input: impl Input + 'static,
+/// Runs the command on hosts, as `job` says, and writes the manifest of what it printed to `output`.
+/// `shipped` is the command as it is to be there.
+///
+/// # Errors
+/// As [`run`]; `Hosts` when hosts cannot be reached, or are lost with shards.
+pub fn run_on_hosts(
+    plan: &CommandPlan,
+    shipped: &ShippedCommand,
+    job: &ShardJob<'_>,
+    feed: Feed,
     output: &mut dyn Output,
-) -> Result<Summary> {
-    let blocks = Blocks::new(input, options.max_record);
-    let bad = Arc::clone(&options.bad);
-    match options.per {
-        Per::Block => engine::run(plan, BlockCut { blocks, bad }, output),
-        Per::Shard => {
-            let memory = options.memory / 4;
-            let spool = Spool::new(Vec::new(), memory, &options.directory);
-            let cut = ShardCut { blocks, bad, form: options.form, spool: Some(spool) };
-            engine::run(plan, cut, output)
-        }
-    }
-}
-
-/// Cuts a stream into blocks of whole records.
-struct BlockCut<I> {
-    blocks: Blocks<I>,
-    bad: Arc<Bad>,
-}
-
-impl<I: Input + 'static> Cut for BlockCut<I> {
-    fn next(&mut self, size: usize, buffer: Vec<u8>) -> Result<Option<Piece>> {
-        Ok(self.blocks.next(size, buffer, &self.bad)?.map(Piece::Lines))
-    }
+) -> Result<(Summary, Producer)> {
+    job.run(Some((plan, shipped)), feed, output)
 }
 
 /// Takes the whole stream as one piece, even where it is empty.
-struct ShardCut<I> {
+struct WholeCut<I> {
     blocks: Blocks<I>,
     bad: Arc<Bad>,
     form: Form,
@@ -149,7 +82,7 @@ struct ShardCut<I> {
     spool: Option<Spool>,
 }
 
-impl<I: Input + 'static> Cut for ShardCut<I> {
+impl<I: Input + 'static> Cut for WholeCut<I> {
     fn next(&mut self, size: usize, mut buffer: Vec<u8>) -> Result<Option<Piece>> {
         let Some(mut input) = self.spool.take() else { return Ok(None) };
         let mut records = 0;

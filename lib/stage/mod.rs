@@ -5,6 +5,7 @@ pub mod gather;
 pub mod hosts;
 pub mod map;
 pub mod reduce;
+pub mod scatter;
 pub mod shuffle;
 pub mod sort;
 pub mod split;

@@ -1,22 +1,21 @@
 //! `mc-reduce`: results per group of a stream that is in key order, by ops or by a command.
 
+pub mod hosts;
+
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::aggregate::Op;
-use crate::command::{Command, Given, Spool};
-use crate::engine::quarantine::Quarantine;
-use crate::engine::{self, Cut, Form, Piece, Place, Plan, exchange};
+use crate::command::{Given, Spool};
+use crate::engine::{self, CommandPlan, Cut, Piece, Setting, Voice};
 use crate::error::{Error, Result};
 use crate::keyed::group::Grouping;
-use crate::keyed::order::{Judge, Limits, Order};
+use crate::keyed::order::{Judge, Limits};
 use crate::keyed::reduce;
 use crate::record::bad::Bad;
 use crate::record::block::{Block, Blocks, flaw_error};
 use crate::record::key::{Fault, Keyer, Keys, Missing};
 use crate::record::stream::{Facts, Input, Output, Summary};
-use crate::wire::exchange as wire;
 
 /// What `mc-reduce` is to do.
 pub struct Options {
@@ -45,30 +44,33 @@ pub enum By {
     Nothing,
 }
 
+impl By {
+    /// By the key that was given, if one was; or not at all.
+    pub fn new(key: Option<Keys>, all: bool) -> By {
+        match (key, all) {
+            (_, true) => By::Nothing,
+            (Some(keys), false) => By::Key(keys),
+            (None, false) => By::Stream,
+        }
+    }
+}
+
 /// What is done with each group.
 pub enum With {
     /// These results of it are computed.
     Ops(Vec<Op>),
     /// A command gets it whole, with others.
-    Command(Running),
+    Command(Box<OverGroups>),
 }
 
-/// How a command is run over groups.
-pub struct Running {
-    /// The command, found where it runs.
-    pub command: Command,
+/// A command that is run over groups.
+pub struct OverGroups {
+    /// How it is run.
+    pub plan: CommandPlan,
     /// The command as it was given.
     pub given: Given,
     /// Bytes of groups that one process of it gets, where that is given.
     pub block: Option<usize>,
-    /// The exit statuses that mean success.
-    pub ok_exit: Vec<i32>,
-    /// How many more attempts a failed task gets.
-    pub retries: u32,
-    /// How long an attempt may take.
-    pub timeout: Option<Duration>,
-    /// Where the groups are kept on which the command failed.
-    pub kept: Option<PathBuf>,
 }
 
 /// What helps where a command prints plain lines and no JSON.
@@ -77,17 +79,16 @@ pub const PLAIN_LINES: &str = " (make strings of plain lines: -c '... | jq -R .'
 /// Bytes read at first, to learn what the stream is.
 const FIRST_BYTES: usize = 64 << 10;
 
-/// Reduces `input`. `pass_on` takes lines for standard error, each with `tool` in front.
+/// Reduces `input`.
 ///
 /// # Errors
 /// `Usage` when there is no key, `BadInput` for a bad record, one out of order, or an operand that
 /// is none, `Command` or `Timeout` for a command that failed; what the streams say.
 pub fn run(
     options: &Options,
-    tool: &str,
     input: impl Input + 'static,
     output: &mut impl Output,
-    pass_on: &(dyn Fn(&str) + Sync),
+    voice: Voice<'_>,
 ) -> Result<Summary> {
     let mut blocks = Blocks::new(input, options.limits.max_record);
     let start = blocks.next(FIRST_BYTES, Vec::new(), &options.bad)?;
@@ -100,12 +101,12 @@ pub fn run(
             let grouping = grouping.with_nulls(options.nulls.clone()).reversed(reverse);
             reduce::in_order(grouping, &options.limits, &options.bad, start, blocks, output)
         }
-        With::Command(running) => {
+        With::Command(over_groups) => {
             let keyer =
                 keys.as_ref().map(|keys| Keyer::new(keys, options.missing, &[]).reversed(reverse));
             let shown = keys.map_or(String::new(), |keys| keys.spelled());
             let cut = GroupCut::new(options, blocks, start, keyer, shown);
-            command(options, running, tool, cut, output, pass_on)
+            command(options, over_groups, cut, output, voice)
         }
     }
 }
@@ -134,86 +135,22 @@ fn keys<I: Input>(
     Ok((Some(Keys::implied()), false))
 }
 
-/// How shards of which `facts` is known can be reduced where they lie.
-pub enum OnHosts {
-    /// Each in place: no group lies in two of them.
-    InPlace(wire::Exchange),
-    /// Each to parts of its groups, which are exchanged.
-    Exchange(wire::Exchange),
-    /// Each in place, by the command.
-    Command,
-    /// Not at all: their records are to be brought here.
-    No,
-}
-
-/// How shards of which `facts` is known are reduced.
-///
-/// # Errors
-/// `Usage`, when the key is none.
-pub fn on_hosts(options: &Options, facts: &Facts) -> Result<OnHosts> {
-    let stream = facts.key.as_deref().map(Keys::parse).transpose()?;
-    let (keys, reverse) = match (&options.by, &stream) {
-        (By::Nothing, _) => (None, false),
-        (By::Key(keys), _) => (Some(keys.clone()), false),
-        (By::Stream, Some(keys)) => (Some(keys.clone()), facts.reverse),
-        // Whether these are pairs, the first record tells.
-        (By::Stream, None) => return Ok(OnHosts::No),
-    };
-    let whole = keys.is_some() && keys == stream && reverse == facts.reverse && !facts.spread;
-    let ops = match &options.with {
-        // What lacks the key is refused, or dropped, where records are looked at one by one.
-        With::Command(_) if whole && (!facts.lacking || options.missing == Missing::Null) => {
-            return Ok(OnHosts::Command);
-        }
-        With::Command(_) => return Ok(OnHosts::No),
-        With::Ops(ops) => ops,
-    };
-    let order = Order {
-        keys: keys.clone().unwrap_or_else(Keys::implied),
-        order_by: Vec::new(),
-        reverse,
-        missing: options.missing,
-        unique: false,
-    };
-    let what = exchange::what(&order, ops, &options.nulls, options.limits.max_record);
-    let spelled = keys.as_ref().map(Keys::spelled);
-    // That ops and key are sound is said here, not by a host.
-    Grouping::new(keys, ops.clone(), options.missing, options.limits.max_record)?;
-    let in_order = spelled.is_some() && !whole;
-    let what = wire::Exchange { keys: spelled, in_order, ..what };
-    Ok(if whole { OnHosts::InPlace(what) } else { OnHosts::Exchange(what) })
-}
-
 fn command(
     options: &Options,
-    running: &Running,
-    tool: &str,
+    over_groups: &OverGroups,
     cut: GroupCut<impl Input + 'static>,
     output: &mut impl Output,
-    pass_on: &(dyn Fn(&str) + Sync),
+    voice: Voice<'_>,
 ) -> Result<Summary> {
-    let judge = Arc::clone(&cut.judge);
-    let plan = Plan {
-        place: Place::Here,
-        tool,
-        command: &running.command,
-        form: Form::Records,
-        ok_exit: &running.ok_exit,
-        retries: running.retries,
-        timeout: running.timeout,
-        slots: options.limits.jobs,
-        block: running.block,
-        memory: options.limits.memory,
-        folder: &options.limits.directory,
-        max_record: options.limits.max_record,
+    let (judge, name) = (Arc::clone(&cut.judge), cut.blocks.name().to_string());
+    let setting = Setting {
+        limits: &options.limits,
+        block: over_groups.block,
         bad: &options.bad,
-        input_name: cut.blocks.name().to_string(),
-        failed: &Quarantine::none(),
-        plain_lines: PLAIN_LINES,
-        kept: running.kept.as_deref(),
-        pass_on,
+        input_name: &name,
+        voice,
     };
-    let summary = engine::run(&plan, cut, output)?;
+    let summary = engine::here(&over_groups.plan, setting, cut, output)?;
     let read = judge.summary();
     Ok(Summary { records_in: read.records_in, missing: read.missing, ..summary })
 }

@@ -4,13 +4,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
-use crate::record::bad::Bad;
 use crate::record::digest::Contents;
 use crate::wire::bytes::Bytes;
 use crate::wire::exchange::{
     Deliver, Exchange, Merge, Merged, Peers, Reduce, Sort, Sorted, Wanted, Weighed,
 };
 use crate::wire::frame::broken;
+use crate::wire::job::Job;
 
 /// What a tool asks. The request's number is that of the frame.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -81,55 +81,6 @@ pub struct Hello {
     pub pack: bool,
     /// What the tool calls the host.
     pub name: String,
-}
-
-/// A command that tasks run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Job {
-    /// Its number, which tasks name.
-    pub number: u32,
-    /// The words of the command, its name first; none stores the records as they are.
-    pub words: Vec<Bytes>,
-    /// Whether the one word is a line for the shell.
-    pub line: bool,
-    /// Whether it reads and prints plain lines of text.
-    pub text: bool,
-    /// The exit statuses that mean success.
-    pub ok_exit: Vec<i32>,
-    /// How long an attempt may take, in milliseconds.
-    pub timeout_ms: Option<u64>,
-    /// The longest record in bytes.
-    pub max_record: u64,
-    /// What happens to bad records.
-    pub bad: OnBad,
-    /// How many more attempts a record gets that the command fails on, where it is looked for.
-    pub retries: u32,
-    /// What to say of output that is no JSON and looks like plain lines.
-    pub plain_lines: String,
-}
-
-/// What a worker does with bad records: those that a command printed, or that lie in its input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OnBad {
-    /// The first fails the task.
-    Fail,
-    /// They are dropped and counted.
-    Count,
-    /// They are dropped, counted, and sent, for the tool to judge.
-    Send,
-}
-
-impl OnBad {
-    /// What a worker does where the tool judges by `bad`.
-    pub fn under(bad: &Bad) -> OnBad {
-        match bad {
-            _ if bad.is_strict() => OnBad::Fail,
-            _ if bad.only_counts() => OnBad::Count,
-            _ => OnBad::Send,
-        }
-    }
 }
 
 /// A file that is sent.

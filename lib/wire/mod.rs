@@ -32,6 +32,7 @@ mod ear;
 pub mod exchange;
 pub mod flow;
 pub mod frame;
+pub mod job;
 pub mod message;
 pub mod pack;
 

@@ -25,7 +25,8 @@ use crate::record::block::Blocks;
 use crate::record::digest::Contents;
 use crate::run::runtime_dir;
 use crate::wire::frame::broken;
-use crate::wire::message::{self, Done, Failed, Fetch, OnBad, Resource, Source, Task};
+use crate::wire::job::{Job, JobCommand, OnBad, Run};
+use crate::wire::message::{self, Done, Failed, Fetch, Resource, Source, Task};
 use crate::worker::resource;
 use crate::worker::shard_file;
 use crate::worker::state::{JobError, WorkerState, lock};
@@ -38,11 +39,11 @@ const BLOCK_BYTES: usize = 1 << 20;
 
 /// The jobs of a tool.
 #[derive(Clone, Default)]
-pub(crate) struct Jobs(Arc<Mutex<HashMap<u32, Arc<message::Job>>>>);
+pub(crate) struct Jobs(Arc<Mutex<HashMap<u32, Arc<Job>>>>);
 
 impl Jobs {
     /// Takes note of a job.
-    pub(crate) fn add(&self, job: message::Job) -> Result<()> {
+    pub(crate) fn add(&self, job: Job) -> Result<()> {
         let mut jobs = lock(&self.0);
         if jobs.len() >= JOBS_MAX {
             return Err(broken("too many jobs"));
@@ -114,7 +115,7 @@ impl Jobs {
 }
 
 /// What judges the bad records of a task here.
-fn bad(job: &message::Job, rejects: &Arc<Mutex<Rejects>>) -> Result<Bad> {
+fn bad(job: &Job, rejects: &Arc<Mutex<Rejects>>) -> Result<Bad> {
     let rejects = Arc::clone(rejects);
     match job.bad {
         OnBad::Fail => Bad::new(Policy::Fail),
@@ -128,7 +129,7 @@ fn bad(job: &message::Job, rejects: &Arc<Mutex<Rejects>>) -> Result<Bad> {
 /// A task at work.
 struct Work<'a> {
     state: &'a Arc<WorkerState>,
-    job: &'a message::Job,
+    job: &'a Job,
     task: &'a Task,
     stopped: &'a dyn Fn() -> bool,
     bad: Arc<Bad>,
@@ -136,8 +137,12 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// The form in which records are read.
     fn form(&self) -> Form {
-        if self.job.text { Form::Text } else { Form::Records }
+        match &self.job.command {
+            Some(JobCommand { text: true, .. }) => Form::Text,
+            _ => Form::Records,
+        }
     }
 
     fn max_record(&self) -> usize {
@@ -150,7 +155,7 @@ impl Work<'_> {
             let mut spool = self.state.spool();
             let mut blocks = Blocks::new(input, usize::MAX >> 1);
             while let Some(block) = blocks.next(BLOCK_BYTES, Vec::new(), &self.bad)? {
-                if self.form() == Form::Records || self.job.words.is_empty() {
+                if self.form() == Form::Records {
                     // A shard holds sound records.
                     spool.push(&block.bytes)?;
                     continue;
@@ -198,20 +203,21 @@ impl Work<'_> {
 
     /// What the command prints for `input`: sound records.
     fn printed(&self, input: Spool) -> std::result::Result<Spool, JobError> {
-        if self.job.words.is_empty() || (self.task.input != Source::Stream && input.is_empty()) {
+        let Some(job) = &self.job.command else { return Ok(input) };
+        if self.task.input != Source::Stream && input.is_empty() {
             return Ok(input);
         }
-        let command = self.command()?;
+        let command = self.command(job)?;
         let say = |lines: &str| self.state.outbox.said(lines);
         let runner = TaskRunner {
             task: self.task.task,
             command: &command,
             form: self.form(),
-            ok_exit: &self.job.ok_exit,
-            timeout: self.job.timeout_ms.map(Duration::from_millis),
-            search: self.task.bisect.then_some(self.job.retries),
+            ok_exit: &job.ok_exit,
+            timeout: job.timeout_ms.map(Duration::from_millis),
+            search: self.task.bisect.then_some(job.retries),
             max_record: self.max_record(),
-            plain_lines: &self.job.plain_lines,
+            plain_lines: &job.plain_lines,
             stop: self.stopped,
             children: &self.state.children,
             prefix: &|number| self.prefix(number),
@@ -237,11 +243,13 @@ impl Work<'_> {
     }
 
     /// The command of the job.
-    fn command(&self) -> Result<Command> {
-        let mut words: Vec<OsString> = self.job.words.iter().cloned().map(Into::into).collect();
-        let given = if self.job.line { Given::Line(words.remove(0)) } else { Given::Words(words) };
+    fn command(&self, job: &JobCommand) -> Result<Command> {
+        let given = match &job.run {
+            Run::Words(words) => Given::Words(words.iter().cloned().map(Into::into).collect()),
+            Run::Line(line) => Given::Line(line.clone().into()),
+        };
         let path = self.state.search_path.as_deref();
-        let command = Command::find(given, &self.job.ok_exit, path)?;
+        let command = Command::find(given, &job.ok_exit, path)?;
         Ok(match &self.state.store {
             Some(store) => command.setting(runtime_dir::VARIABLE, store.runtime().into()),
             None => command,

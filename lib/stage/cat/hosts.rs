@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cluster::{Connection, Host};
-use crate::command::{Command, Given};
 use crate::engine::fleet::{self, Need};
 use crate::engine::producer::Producer;
-use crate::engine::quarantine::Quarantine;
 use crate::engine::reach::Reach;
-use crate::engine::{self, Cut, Form, HostFile, Hosts, Piece, Place, Plan};
+use crate::engine::{self, Cut, HostFile, Hosts, Piece, Setting, Voice};
 use crate::error::{Error, Kind, Result};
+use crate::keyed::order::Limits;
 use crate::record::bad::Bad;
 use crate::record::stream::{Facts, Output, Summary};
 use crate::wire::frame::broken;
-use crate::wire::message::{Ask, FileCut, FilePart, Job, OnBad, Reply, Resource};
+use crate::wire::job::{Job, OnBad};
+use crate::wire::message::{Ask, FileCut, FilePart, Reply, Resource};
 
 /// The job that reading is, on the hosts.
 const JOB: u32 = 1;
@@ -66,7 +66,8 @@ pub fn run(
     };
     let (hosts, facts) = ((hosts.as_slice(), need), Facts::default());
     let producer = Producer::begin(options.reach, hosts, None, options.keep, facts, output)?;
-    producer.job(&job(options), &[])?;
+    let (max_record, bad) = (options.max_record as u64, OnBad::under(&options.bad));
+    producer.job(&Job { number: JOB, max_record, bad, command: None }, &[])?;
     let files = files(options, producer.fleet().connections())?;
     let on = Hosts {
         fleet: producer.fleet(),
@@ -75,48 +76,26 @@ pub fn run(
         replicas: 1,
         line: &|hosts, contents| producer.line(hosts, contents),
     };
-    let plan = Plan {
-        place: Place::Hosts(&on),
-        tool: options.reach.tool,
-        command: &Command::elsewhere(Given::Words(Vec::new()))?,
-        form: Form::Records,
-        ok_exit: &[0],
-        retries: 0,
-        timeout: None,
-        slots: 1,
-        block: None,
-        memory: 0,
-        folder: &options.directory,
+    let limits = Limits {
+        memory: 0, // Nothing of the files comes here.
+        jobs: 1,
+        directory: options.directory.clone(),
         max_record: options.max_record,
+    };
+    let setting = Setting {
+        limits: &limits,
+        block: None,
         bad: &options.bad,
-        input_name: String::new(),
-        failed: &Quarantine::none(),
-        plain_lines: "",
-        kept: None,
-        pass_on,
+        input_name: "the files",
+        voice: Voice { tool: options.reach.tool, pass_on },
     };
     let connections = producer.fleet().connections().cloned().collect();
     let cut = Files { waiting: files.into(), connections };
-    let mut summary = engine::run(&plan, cut, output)?;
+    let mut summary = engine::on_hosts(&on, None, setting, cut, output)?;
     summary.records_in = summary.records_out;
     summary.bytes_in = summary.bytes_out;
     producer.end(output)?;
     Ok((summary, producer))
-}
-
-fn job(options: &Options<'_>) -> Job {
-    Job {
-        number: JOB,
-        words: Vec::new(),
-        line: false,
-        retries: 0,
-        plain_lines: String::new(),
-        text: false,
-        ok_exit: Vec::new(),
-        timeout_ms: None,
-        max_record: options.max_record as u64,
-        bad: OnBad::under(&options.bad),
-    }
 }
 
 /// The files that the resources stand for.

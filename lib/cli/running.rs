@@ -1,0 +1,290 @@
+//! The options of how a command is run over records.
+// The texts of options are for a terminal: their brackets are no links.
+#![allow(rustdoc::broken_intra_doc_links)]
+
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::cli::options::{Memory, Records};
+use crate::cli::{Session, duration, size, surroundings};
+use crate::command::{Command, Form, Given};
+use crate::engine::CommandPlan;
+use crate::engine::quarantine::Quarantine;
+use crate::error::{Error, Result};
+use crate::record::bad::Policy;
+
+/// A command that stands on its own.
+#[derive(Args, Clone, Debug)]
+pub struct CommandLine {
+    /// The command and its arguments, given to it as they are: no shell sees them
+    #[arg(value_name = "CMD", trailing_var_arg = true)]
+    command: Vec<OsString>,
+
+    /// Run LINE with bash instead, or /bin/sh where there is none; it fails when any member of a
+    /// pipe in it fails
+    #[arg(short = 'c', value_name = "LINE", allow_hyphen_values = true)]
+    line: Option<OsString>,
+}
+
+impl CommandLine {
+    /// The command.
+    ///
+    /// # Errors
+    /// `Usage` when there is none, or two.
+    pub fn given(&self) -> Result<Given> {
+        match (&self.line, self.command.first()) {
+            (Some(line), None) => Ok(Given::Line(line.clone())),
+            (Some(_), Some(word)) => Err(Error::usage(format!(
+                "'{}': -c takes one LINE and no command behind it",
+                word.display()
+            ))),
+            (None, None) => Err(Error::usage("no command: say CMD [ARG]... or -c LINE")),
+            (None, Some(_)) => Ok(Given::Words(self.command.clone())),
+        }
+    }
+}
+
+/// What one process of a command gets, and how it reads that.
+#[derive(Args, Clone, Debug)]
+pub struct Pieces {
+    /// Feed and read plain lines: a record is a string, and stands for its text
+    #[arg(short, long)]
+    pub text: bool,
+
+    /// What one process of the command gets
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Per::Block)]
+    per: Per,
+
+    /// Cut blocks of about SIZE [default: they grow from 256K to 4M or more]
+    #[arg(long, value_name = "SIZE", value_parser = size::bytes)]
+    block: Option<u64>,
+}
+
+/// What one process of a command gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Per {
+    /// A block of records
+    Block,
+    /// All records
+    Shard,
+}
+
+impl Pieces {
+    /// In which form the command reads records.
+    pub fn form(&self) -> Form {
+        if self.text { Form::Text } else { Form::Records }
+    }
+
+    /// Whether one process gets all records.
+    pub fn are_one(&self) -> bool {
+        self.per == Per::Shard
+    }
+
+    /// Refuses what is about pieces of a stream of records, where shards are worked on.
+    ///
+    /// # Errors
+    /// `Usage` when it was given.
+    pub fn refuse(&self) -> Result<()> {
+        match self.are_one() || self.block.is_some() {
+            true => Err(Error::usage(
+                "--per and --block are for records: of shards, each is one process's",
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// The size of a block in bytes, where it is given.
+    ///
+    /// # Errors
+    /// `Usage` when it is more than there is memory.
+    pub fn block(&self, memory: &Memory) -> Result<Option<usize>> {
+        let block = self.block.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        if block.is_some_and(|bytes| bytes > memory.bytes()) {
+            return Err(Error::usage("--block is more than the memory that may be used (-S)"));
+        }
+        Ok(block)
+    }
+}
+
+/// How often and how long a command is run, and what its ends mean.
+#[derive(Args, Clone, Debug)]
+pub struct Attempts {
+    /// The exit statuses that mean success
+    #[arg(long, value_name = "STATUS", value_delimiter = ',', default_value = "0")]
+    ok_exit: Vec<u8>,
+
+    /// How often a failed command is tried again on the same block
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    retries: u32,
+
+    /// What to do with the records that the command fails on, which are found by halving blocks:
+    /// fail, skip (drop and count them), file=PATH (keep them there, with how it failed) or limit=N
+    /// (drop no more than N)
+    #[arg(long, value_name = "POLICY", default_value = "fail")]
+    failed: Policy,
+
+    /// End a command that takes longer than TIME, such as 90s or 10m
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    timeout: Option<Duration>,
+}
+
+impl Attempts {
+    /// How the command that was `given` is run on `pieces`, elsewhere. `plain_lines` is what is said of
+    /// such output that is no JSON; what else keeps records is told by
+    /// `records`.
+    ///
+    /// # Errors
+    /// `Usage` when records are to be left out and one process gets them all; when the file to keep
+    /// failed records in cannot be made, or is that for bad ones.
+    pub fn plan(
+        &self,
+        given: &Given,
+        pieces: &Pieces,
+        plain_lines: &'static str,
+        (records, session): (&Records, &Session),
+    ) -> Result<CommandPlan> {
+        if pieces.are_one() && self.failed != Policy::Fail {
+            return Err(Error::usage(
+                "--failed is for commands that treat each record by itself, not for --per shard",
+            ));
+        }
+        let failed = Arc::new(Quarantine::new(self.failed.clone())?);
+        if records.bad.shares_file_with(&self.failed) {
+            return Err(Error::usage(
+                "--bad and --failed keep what they drop in two files, not in one",
+            ));
+        }
+        Ok(CommandPlan {
+            command: Command::elsewhere(given.clone())?,
+            form: pieces.form(),
+            ok_exit: self.ok_exit.iter().copied().map(i32::from).collect(),
+            retries: self.retries,
+            timeout: self.timeout,
+            failed,
+            plain_lines: if pieces.text { "" } else { plain_lines },
+            kept: surroundings::kept_input(session.tool(), given, pieces.text),
+        })
+    }
+}
+
+/// Has `plan` run the command that was `given` as it is found here.
+///
+/// # Errors
+/// `Usage` when there is no such program.
+pub fn find(plan: &mut CommandPlan, given: &Given) -> Result<()> {
+    let path = surroundings::search_path();
+    plan.command = Command::find(given.clone(), &plan.ok_exit, path.as_deref())?;
+    Ok(())
+}
+
+/// A command that gets whole groups.
+#[derive(Args, Clone, Debug)]
+pub struct GroupCommand {
+    /// Run LINE over whole groups, with bash, or /bin/sh where there is none; it fails when any
+    /// member of a pipe in it fails
+    #[arg(short = 'c', value_name = "LINE", allow_hyphen_values = true)]
+    line: Option<OsString>,
+
+    /// The command to run over whole groups, and its arguments
+    #[arg(last = true, value_name = "CMD")]
+    command: Vec<OsString>,
+
+    /// Give a command groups of about SIZE in all [default: they grow from 256K to 6M]
+    #[arg(long, value_name = "SIZE", value_parser = size::bytes)]
+    block: Option<u64>,
+
+    /// The exit statuses of a command that mean success [default: 0]
+    #[arg(long, value_name = "STATUS", value_delimiter = ',')]
+    ok_exit: Vec<u8>,
+
+    /// How often a failed command is tried again on the same groups [default: 1]
+    #[arg(long, value_name = "N")]
+    retries: Option<u32>,
+
+    /// End a command that takes longer than TIME, such as 90s or 10m
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    timeout: Option<Duration>,
+}
+
+impl GroupCommand {
+    /// The command, if there is one.
+    ///
+    /// # Errors
+    /// `Usage` when there are two, or none and something about it.
+    pub fn given(&self) -> Result<Option<Given>> {
+        match (&self.line, self.command.is_empty()) {
+            (Some(_), false) => Err(Error::usage("say -c LINE or -- CMD, not both")),
+            (Some(line), true) => Ok(Some(Given::Line(line.clone()))),
+            (None, false) => Ok(Some(Given::Words(self.command.clone()))),
+            (None, true) => self.refuse().map(|()| None),
+        }
+    }
+
+    /// Refuses what is about a command, where there is none.
+    fn refuse(&self) -> Result<()> {
+        let of_commands = [
+            ("--block", self.block.is_some()),
+            ("--ok-exit", !self.ok_exit.is_empty()),
+            ("--retries", self.retries.is_some()),
+            ("--timeout", self.timeout.is_some()),
+        ];
+        match of_commands.iter().find(|(_, said)| *said) {
+            Some((name, _)) => {
+                Err(Error::usage(format!("{name} is for a command (-c LINE or -- CMD)")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses `--block`, for shards.
+    ///
+    /// # Errors
+    /// `Usage` when it was given.
+    pub fn refuse_block(&self) -> Result<()> {
+        match self.block {
+            Some(_) => Err(Error::usage(
+                "--block: the command gets whole shards, where they lie: leave it out",
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Bytes of groups that one process of the command gets, where that is given.
+    ///
+    /// # Errors
+    /// `Usage` when it is nothing, or more than there is memory.
+    pub fn block(&self, memory: &Memory) -> Result<Option<usize>> {
+        let block = self.block.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        if block.is_some_and(|bytes| bytes == 0 || bytes > memory.bytes()) {
+            return Err(Error::usage("--block is 0 or more than the memory that may be used (-S)"));
+        }
+        Ok(block)
+    }
+
+    /// How the command that was `given` is run, elsewhere; `plain_lines` is what is said of such output
+    /// that is no JSON.
+    ///
+    /// # Errors
+    /// `Usage` for a line of which it cannot be told what is a pipe in it.
+    pub fn plan(
+        &self,
+        given: &Given,
+        plain_lines: &'static str,
+        session: &Session,
+    ) -> Result<CommandPlan> {
+        let ok_exit = if self.ok_exit.is_empty() { &[0][..] } else { &self.ok_exit };
+        Ok(CommandPlan {
+            command: Command::elsewhere(given.clone())?,
+            form: Form::Records,
+            ok_exit: ok_exit.iter().copied().map(i32::from).collect(),
+            retries: self.retries.unwrap_or(1),
+            timeout: self.timeout,
+            failed: Arc::new(Quarantine::none()),
+            plain_lines,
+            kept: surroundings::kept_input(session.tool(), given, false),
+        })
+    }
+}

@@ -1,0 +1,76 @@
+//! What cuts streams into pieces, for any stage: records into blocks, manifests into shards.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use crate::engine::consumer::{Consumer, UPSTREAM_MAX};
+use crate::engine::{Cut, Piece};
+use crate::error::{Error, Kind, Result};
+use crate::record::bad::Bad;
+use crate::record::block::Blocks;
+use crate::record::stream::Input;
+
+/// Cuts a stream into blocks of whole records.
+pub struct BlockCut<I> {
+    blocks: Blocks<I>,
+    bad: Arc<Bad>,
+}
+
+impl<I: Input> BlockCut<I> {
+    /// Cuts what `blocks` reads; `bad` judges lines that are too long for records.
+    pub fn new(blocks: Blocks<I>, bad: &Arc<Bad>) -> BlockCut<I> {
+        BlockCut { blocks, bad: Arc::clone(bad) }
+    }
+}
+
+impl<I: Input + 'static> Cut for BlockCut<I> {
+    fn next(&mut self, size: usize, buffer: Vec<u8>) -> Result<Option<Piece>> {
+        Ok(self.blocks.next(size, buffer, &self.bad)?.map(Piece::Lines))
+    }
+}
+
+/// Gives the shards of a manifest, one by one.
+pub(crate) struct ShardCut {
+    consumer: Option<Box<Consumer>>,
+    /// Takes the manifest when no more shards are wanted.
+    back: SyncSender<Box<Consumer>>,
+}
+
+/// Where a manifest comes back whose shards are not wanted any more.
+pub(crate) struct GivenBack(Receiver<Box<Consumer>>);
+
+impl ShardCut {
+    pub(crate) fn new(consumer: Box<Consumer>) -> (ShardCut, GivenBack) {
+        let (back, given_back) = sync_channel(1);
+        (ShardCut { consumer: Some(consumer), back }, GivenBack(given_back))
+    }
+}
+
+impl Cut for ShardCut {
+    fn next(&mut self, _: usize, _: Vec<u8>) -> Result<Option<Piece>> {
+        let next = self.consumer.as_mut().map(|consumer| consumer.next_shard());
+        Ok(next.transpose()?.flatten().map(Piece::Shard))
+    }
+}
+
+impl Drop for ShardCut {
+    fn drop(&mut self) {
+        if let Some(consumer) = self.consumer.take() {
+            let _ = self.back.try_send(consumer);
+        }
+    }
+}
+
+impl GivenBack {
+    /// Why shards could not be had, when `error` is what came of it, as the end of their manifest
+    /// tells; `holds` knows whether their data is held.
+    pub(crate) fn blame(self, error: Error, holds: impl FnOnce() -> bool) -> Error {
+        if error.kind() != Kind::Incomplete {
+            return error;
+        }
+        match self.0.recv_timeout(UPSTREAM_MAX) {
+            Ok(consumer) => consumer.blame(error, holds),
+            Err(_) => error,
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What is to be done with the pieces of a stream: what is run, within which limits, and what is
+//! said of it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::command::{Command, Form};
+use crate::engine::fleet::Fleet;
+use crate::engine::origin::Origin;
+use crate::engine::quarantine::Quarantine;
+use crate::error::Result;
+use crate::keyed::order::Limits;
+use crate::record::bad::Bad;
+use crate::record::digest::Contents;
+
+/// A command, and how it is run.
+pub struct CommandPlan {
+    /// The command.
+    pub command: Command,
+    /// What it reads and prints.
+    pub form: Form,
+    /// The exit statuses with which it says that all is well.
+    pub ok_exit: Vec<i32>,
+    /// How many more attempts a task gets.
+    pub retries: u32,
+    /// How long an attempt may take.
+    pub timeout: Option<Duration>,
+    /// What becomes of the records that it fails on.
+    pub failed: Arc<Quarantine>,
+    /// What is to be said of output that is no JSON and looks like plain lines.
+    pub plain_lines: &'static str,
+    /// Where the input of the task that failed is kept, to run the command on by hand.
+    pub kept: Option<PathBuf>,
+}
+
+/// What is said while work is done.
+#[derive(Clone, Copy)]
+pub struct Voice<'a> {
+    /// The name of the tool, which stands before each line.
+    pub tool: &'a str,
+    /// Takes whole lines for standard error, several at once, each with `tool` in front.
+    pub pass_on: &'a (dyn Fn(&str) + Sync),
+}
+
+/// What work may use, what it works on, and how it speaks.
+#[derive(Clone, Copy)]
+pub struct Setting<'a> {
+    /// What this machine gives.
+    pub limits: &'a Limits,
+    /// The size of the pieces in bytes, where it is not to be chosen here.
+    pub block: Option<usize>,
+    /// What happens to bad records.
+    pub bad: &'a Bad,
+    /// The name of the input, for messages.
+    pub input_name: &'a str,
+    /// What is said.
+    pub voice: Voice<'a>,
+}
+
+/// Hosts to work on.
+pub struct Hosts<'a> {
+    /// The workers there.
+    pub fleet: &'a Fleet,
+    /// The number of the job that they know the work by.
+    pub job: u32,
+    /// On how many hosts each shard is made.
+    pub replicas: usize,
+    /// Where shards lie that are the input, if they are.
+    pub origin: Option<&'a Origin>,
+    /// Makes the manifest's lines, which are asked for in the order of the tasks.
+    pub line: Line<'a>,
+}
+
+/// Makes the manifest's line for a shard: the hosts that it lies on, what it holds.
+pub type Line<'a> = &'a (dyn Fn(&[String], &Contents) -> Result<Vec<u8>> + Sync + 'a);
+
+/// Where work is done, and what is run there.
+#[derive(Clone, Copy)]
+pub(crate) enum WorkPlace<'a> {
+    /// On this machine: what the command prints is the output.
+    Here(&'a CommandPlan),
+    /// On hosts, where shards are made of what the command prints, or of the records themselves: the
+    /// output is the manifest's lines.
+    Hosts(&'a Hosts<'a>, Option<&'a CommandPlan>),
+}
+
+/// The whole of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Plan<'a> {
+    pub(crate) place: WorkPlace<'a>,
+    pub(crate) setting: Setting<'a>,
+}
+
+impl<'a> Plan<'a> {
+    /// The command, where one is run.
+    pub(crate) fn command(&self) -> Option<&'a CommandPlan> {
+        match self.place {
+            WorkPlace::Here(command) => Some(command),
+            WorkPlace::Hosts(_, command) => command,
+        }
+    }
+
+    /// In which form records are read.
+    pub(crate) fn form(&self) -> Form {
+        self.command().map_or(Form::Records, |command| command.form)
+    }
+
+    /// How many more attempts a task gets.
+    pub(crate) fn retries(&self) -> u32 {
+        self.command().map_or(0, |command| command.retries)
+    }
+
+    /// Whether the records are looked for that the command fails on.
+    pub(crate) fn searches(&self) -> bool {
+        self.command().is_some_and(|command| command.failed.is_on())
+    }
+
+    /// Where temporary files are made.
+    pub(crate) fn folder(&self) -> &'a Path {
+        &self.setting.limits.directory
+    }
+
+    /// The longest record in bytes.
+    pub(crate) fn max_record(&self) -> usize {
+        self.setting.limits.max_record
+    }
+
+    /// What happens to bad records.
+    pub(crate) fn bad(&self) -> &'a Bad {
+        self.setting.bad
+    }
+
+    /// The name of the tool.
+    pub(crate) fn tool(&self) -> &'a str {
+        self.setting.voice.tool
+    }
+
+    /// Says whole lines, each with the tool's name in front.
+    pub(crate) fn say(&self, lines: &str) {
+        (self.setting.voice.pass_on)(lines);
+    }
+}

@@ -1,0 +1,186 @@
+//! A job on hosts that makes shards: of records, which go there by blocks, or of shards, which lie
+//! there. What is printed there stays there.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::cluster::Host;
+use crate::command::{Form, Given};
+use crate::engine::consumer::Feed;
+use crate::engine::cuts::{BlockCut, ShardCut};
+use crate::engine::exchange::Remote;
+use crate::engine::fleet::{self, Need};
+use crate::engine::plan::{CommandPlan, Hosts, Setting, Voice};
+use crate::engine::producer::{Producer, Shipped};
+use crate::engine::reach::Reach;
+use crate::engine::run::on_hosts;
+use crate::error::{Error, Result};
+use crate::keyed::order::Limits;
+use crate::record::bad::Bad;
+use crate::record::block::Blocks;
+use crate::record::stream::{Facts, Output, Summary};
+use crate::run::ownership::Claim;
+use crate::wire::bytes::Bytes;
+use crate::wire::job::{Job, JobCommand, OnBad, Run};
+
+/// The number of the job, on the hosts.
+const JOB: u32 = 1;
+
+/// Where shards are made, and how.
+pub struct ShardJob<'a> {
+    /// How hosts are reached.
+    pub reach: &'a Reach,
+    /// The hosts; none works where the shards lie.
+    pub hosts: Option<Vec<Host>>,
+    /// How many of them are enough, where the user says so.
+    pub least: Option<usize>,
+    /// The memory to stay within on each host, in bytes, where the user says so.
+    pub memory: Option<u64>,
+    /// On how many hosts each shard is made.
+    pub replicas: usize,
+    /// Where the manifest is to stay, when the shards are to be kept.
+    pub keep: Option<&'a Path>,
+    /// What this machine gives.
+    pub limits: &'a Limits,
+    /// The size of the blocks that records go there by, where it is given.
+    pub block: Option<usize>,
+    /// What happens to bad records.
+    pub bad: &'a Arc<Bad>,
+    /// Takes lines for standard error, each with the tool's name in front.
+    pub pass_on: &'a (dyn Fn(&str) + Sync),
+}
+
+/// A command as it is on hosts, and what it needs there.
+pub struct ShippedCommand {
+    /// The command, as it is to be there.
+    pub given: Given,
+    /// The files.
+    pub files: Vec<Shipped>,
+}
+
+impl<'a> ShardJob<'a> {
+    /// A job where the shards lie, reached as `remote` says.
+    pub fn in_place(
+        remote: &Remote<'a>,
+        limits: &'a Limits,
+        bad: &'a Arc<Bad>,
+        pass_on: &'a (dyn Fn(&str) + Sync),
+    ) -> ShardJob<'a> {
+        let Remote { reach, memory, keep, .. } = *remote;
+        let (hosts, least, replicas, block) = (None, None, 1, None);
+        ShardJob { reach, hosts, least, memory, replicas, keep, limits, block, bad, pass_on }
+    }
+
+    /// Has hosts make shards of what `feed` gives, as it is or by `command`, and writes their
+    /// manifest to `output`. The shards are there until the producer ends: see [`Producer::stay`].
+    ///
+    /// # Errors
+    /// As [`on_hosts`]; `Hosts` when hosts cannot be reached, or are lost with shards.
+    pub fn run(
+        &self,
+        command: Option<(&CommandPlan, &ShippedCommand)>,
+        mut feed: Feed,
+        output: &mut dyn Output,
+    ) -> Result<(Summary, Producer)> {
+        let hosts = self.hosts(&feed)?;
+        let need = match self.hosts {
+            Some(_) => Need::among(self.least, self.replicas, hosts.len())?,
+            None => Need::those_there(),
+        };
+        let facts = Facts::default();
+        let hosts = (hosts.as_slice(), need);
+        let mut producer =
+            Producer::begin(self.reach, hosts, self.memory, self.keep, facts, output)?;
+        producer.hold(claim(&mut feed));
+        let (plan, command, files) = match command {
+            Some((plan, shipped)) => {
+                (Some(plan), Some(there(plan, &shipped.given)), shipped.files.as_slice())
+            }
+            None => (None, None, &[][..]),
+        };
+        let max_record = self.limits.max_record as u64;
+        let bad = OnBad::under(self.bad);
+        producer.job(&Job { number: JOB, max_record, bad, command }, files)?;
+        let origin = match &feed {
+            Feed::Shards(consumer) => Some(Arc::clone(&consumer.origin)),
+            Feed::Records(_) => None,
+        };
+        let on = Hosts {
+            fleet: producer.fleet(),
+            job: JOB,
+            origin: origin.as_deref(),
+            replicas: self.replicas,
+            line: &|hosts, contents| producer.line(hosts, contents),
+        };
+        let summary = match feed {
+            Feed::Records(input) => {
+                let name = input.name().to_string();
+                let blocks = Blocks::new(input, self.limits.max_record);
+                let cut = BlockCut::new(blocks, self.bad);
+                on_hosts(&on, plan, self.setting(&name), cut, output)?
+            }
+            Feed::Shards(consumer) => {
+                let (cut, given_back) = ShardCut::new(consumer);
+                on_hosts(&on, plan, self.setting("the shards"), cut, output)
+                    .map_err(|error| given_back.blame(error, || producer.has_inputs()))?
+            }
+        };
+        producer.end(output)?;
+        let client_bytes = producer.fleet().crossed();
+        Ok((Summary { client_bytes, ..summary }, producer))
+    }
+
+    fn setting<'s>(&'s self, input_name: &'s str) -> Setting<'s> {
+        Setting {
+            limits: self.limits,
+            block: self.block,
+            bad: self.bad,
+            input_name,
+            voice: Voice { tool: self.reach.tool, pass_on: self.pass_on },
+        }
+    }
+
+    /// The hosts, each with its name.
+    fn hosts(&self, feed: &Feed) -> Result<Vec<(Host, String)>> {
+        let hosts: Vec<(Host, String)> = match (&self.hosts, feed) {
+            (Some(hosts), _) => hosts.iter().cloned().zip(fleet::names(hosts)).collect(),
+            (None, Feed::Shards(consumer)) => consumer.origin.hosts.clone(),
+            (None, Feed::Records(_)) => return Err(Error::usage("no hosts to work on")),
+        };
+        if hosts.is_empty() {
+            let text = "these shards are parts of files of this machine: say with -h where to work";
+            return Err(Error::usage(text));
+        }
+        if self.replicas > hosts.len() {
+            let (replicas, hosts) = (self.replicas, hosts.len());
+            let text = format!("--replicas {replicas} needs as many hosts, not {hosts}");
+            return Err(Error::usage(text));
+        }
+        Ok(hosts)
+    }
+}
+
+fn claim(feed: &mut Feed) -> Option<Claim> {
+    match feed {
+        Feed::Shards(consumer) => consumer.claim.take(),
+        Feed::Records(_) => None,
+    }
+}
+
+/// The command as the workers are told it.
+fn there(plan: &CommandPlan, given: &Given) -> JobCommand {
+    let run = match given {
+        Given::Words(words) => {
+            Run::Words(words.iter().map(|word| Bytes::from(word.as_os_str())).collect())
+        }
+        Given::Line(line) => Run::Line(Bytes::from(line.as_os_str())),
+    };
+    JobCommand {
+        run,
+        text: plan.form == Form::Text,
+        ok_exit: plan.ok_exit.clone(),
+        timeout_ms: plan.timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX)),
+        retries: plan.retries,
+        plain_lines: plan.plain_lines.into(),
+    }
+}

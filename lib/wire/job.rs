@@ -1,0 +1,71 @@
+//! What tasks on a host do.
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::bad::Bad;
+use crate::wire::bytes::Bytes;
+
+/// What tasks do: they run a command, or store records as they are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// Its number, which tasks name.
+    pub number: u32,
+    /// The longest record in bytes.
+    pub max_record: u64,
+    /// What happens to bad records.
+    pub bad: OnBad,
+    /// The command, where one is run.
+    pub command: Option<JobCommand>,
+}
+
+/// A command that tasks run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobCommand {
+    /// What is run.
+    pub run: Run,
+    /// Whether it reads and prints plain lines of text.
+    pub text: bool,
+    /// The exit statuses that mean success.
+    pub ok_exit: Vec<i32>,
+    /// How long an attempt may take, in milliseconds.
+    pub timeout_ms: Option<u64>,
+    /// How many more attempts a record gets that the command fails on, where it is looked for.
+    pub retries: u32,
+    /// What to say of output that is no JSON and looks like plain lines.
+    pub plain_lines: String,
+}
+
+/// What a command is, as its user gave it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Run {
+    /// A program and its arguments.
+    Words(Vec<Bytes>),
+    /// A line for the shell.
+    Line(Bytes),
+}
+
+/// What a worker does with bad records: those that a command printed, or that lie in its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnBad {
+    /// The first fails the task.
+    Fail,
+    /// They are dropped and counted.
+    Count,
+    /// They are dropped, counted, and sent, for the tool to judge.
+    Send,
+}
+
+impl OnBad {
+    /// What a worker does where the tool judges by `bad`.
+    pub fn under(bad: &Bad) -> OnBad {
+        match bad {
+            _ if bad.is_strict() => OnBad::Fail,
+            _ if bad.only_counts() => OnBad::Count,
+            _ => OnBad::Send,
+        }
+    }
+}
