@@ -158,3 +158,8 @@ pub fn reason(error: &io::Error) -> String {
         None => text,
     }
 }
+
+/// The error for a stream of another process that breaks the protocol.
+pub fn broken(what: impl std::fmt::Display) -> Error {
+    Error::incomplete(format!("the other side does not speak the protocol of this tool: {what}"))
+}

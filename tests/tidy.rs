@@ -29,14 +29,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("parallel", &["error"]),
     ("record", &["error"]),
     ("sort", &["error", "parallel"]),
-    ("run", &["error", "record", "wire"]),
+    ("run", &["error", "record"]),
     ("format", &["error", "parallel", "record", "run"]),
     ("aggregate", &["error", "parallel", "record", "sort"]),
     ("wire", &["error", "record"]),
     ("keyed", &["aggregate", "error", "parallel", "record", "sort"]),
     ("cluster", &["error", "record", "run", "wire"]),
-    ("command", &["error", "record", "wire"]),
-    ("peer", &["error", "wire"]),
+    ("command", &["error", "record"]),
+    ("peer", &["error", "record", "wire"]),
     (
         "worker",
         &[

@@ -19,6 +19,7 @@ mod request;
 mod road;
 #[cfg(feature = "ssh2")]
 mod ssh2;
+mod verbs;
 
 pub use bootstrap::Parcel;
 pub use connection::{Connection, Greeting};
@@ -26,3 +27,10 @@ pub use host::Host;
 pub use link::{End, Link, Settings, connect};
 pub(crate) use patience::Patience;
 pub use request::News;
+pub use verbs::TaskReply;
+
+/// What is said to workers and by them, for those who have it said.
+pub use crate::wire::job::{Job, JobCommand, OnBad, Run};
+pub use crate::wire::message::{
+    Done, Failed, Fetch, FileCut, FilePart, Kept, Resource, Source, Task, Welcome,
+};

@@ -5,8 +5,8 @@
 
 use crate::command::bisect::Fault;
 use crate::command::spool::{Reading, Spool};
+use crate::error::broken;
 use crate::error::{Error, Result};
-use crate::wire::frame::broken;
 
 /// The longest reason, and the longest text, that are taken from another machine.
 const REASON_MAX: u64 = 1 << 20;

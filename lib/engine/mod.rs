@@ -30,12 +30,12 @@ mod slot;
 pub mod split;
 mod unpublished;
 
+use crate::cluster::Resource;
 use crate::command::Spool;
 use crate::error::Result;
 use crate::record::block::Block;
 use crate::record::digest::Contents;
 use crate::run::run_dir::Split;
-use crate::wire::message::Resource;
 
 pub use crate::command::Form;
 pub use plan::{CommandPlan, Hosts, Line, Setting, Voice};

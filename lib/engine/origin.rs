@@ -8,12 +8,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use crate::cluster::Fetch;
 use crate::cluster::{Connection, Greeting, Host, Patience, Settings};
 use crate::engine::Shard;
 use crate::engine::copies::Copies;
 use crate::engine::fleet::CONNECT_AT_ONCE;
 use crate::error::{Error, Kind, Result};
-use crate::wire::message::{Ask, Fetch};
 
 /// How often in a row a link to a host may break before a shard has come over it whole.
 const BREAKS_MAX: u32 = 3;
@@ -99,10 +99,9 @@ impl Origin {
         let fetch = Fetch { run: shard.run.clone(), shard: shard.number };
         // Of a shard that has copies nothing is to come that is to be taken back.
         let has_copies = shard.hosts.len() + shard.flaws.len() > 1;
-        let ask = Ask::Fetch(fetch, shard.contents, has_copies);
         loop {
             let connection = self.reach(&shard.hosts).map_err(|e| out_of_reach(e, shard))?;
-            match connection.ask(&ask) {
+            match connection.fetch(fetch.clone(), shard.contents, has_copies) {
                 Ok(request) => return Ok((connection, request)),
                 Err(error) => {
                     self.broke(&connection, error);

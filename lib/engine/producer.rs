@@ -7,28 +7,23 @@
 //! what counts; then the record says so. A tool that finds such a record whose owner is dead looks
 //! for the manifest, and removes the data where there is none (see `unpublished`).
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::cluster::Job;
 use crate::cluster::{Connection, Greeting, Host};
 use crate::engine::fleet::{Fleet, Need};
 use crate::engine::reach::Reach;
 use crate::engine::unpublished;
 use crate::error::{Error, Kind, Result};
+use crate::record::bytes::Bytes;
 use crate::record::digest::Contents;
 use crate::record::stream::{Facts, Output};
 use crate::run::manifest::Writer;
 use crate::run::ownership::{Claim, GRACE, Outcome, Owner};
 use crate::run::run_dir::{RunRecord, Split};
 use crate::run::run_id::RunId;
-use crate::wire::bytes::Bytes;
-use crate::wire::job::Job;
-use crate::wire::message::{self, Ask, Reply};
-
-/// How much of a file is sent at once.
-const SEND_BYTES: usize = 256 * 1024;
 
 /// A file to be sent to where commands start.
 #[derive(Clone, Debug)]
@@ -216,13 +211,11 @@ impl Producer {
         if self.record.kept.is_some() {
             // First the record, so that whatever is kept can be found and removed.
             self.reach.runs.keep(self.run, &self.record)?;
-            let keep = |connection: &std::sync::Arc<Connection>| {
-                let request = connection.ask(&Ask::Keep)?;
-                expect_done(connection, request)
-            };
             // What lay on one that is lost lies on others too.
             let mut there = self.fleet.connections().filter(|c| c.lost().is_none());
-            let kept = there.try_for_each(keep).and_then(|()| self.fleet.check());
+            let kept = there
+                .try_for_each(|connection| connection.keep())
+                .and_then(|()| self.fleet.check());
             if kept.is_err() {
                 self.forget();
             }
@@ -247,9 +240,7 @@ impl Producer {
     pub fn forget(&self) {
         let mut all_gone = true;
         for connection in self.fleet.connections() {
-            let asked = connection.ask(&Ask::Remove(self.run.to_string()));
-            let gone = asked.and_then(|request| connection.reply(request));
-            all_gone &= matches!(gone, Ok(Reply::Removed(_)));
+            all_gone &= connection.remove(&self.run.to_string()).is_ok();
         }
         if all_gone {
             let _ = self.reach.runs.remove(self.run);
@@ -292,30 +283,6 @@ fn greeting(run: RunId, memory: Option<u64>) -> Greeting {
 
 /// Makes a job known to a worker.
 fn equip(connection: &Connection, job: &Job, files: &[Shipped]) -> Result<()> {
-    connection.tell(&Ask::Job(job.clone()))?;
-    for file in files {
-        let failed = |e: std::io::Error| Error::path("read", &file.from, &e);
-        let mut content = std::fs::File::open(&file.from).map_err(failed)?;
-        let path = file.to.as_os_str().into();
-        let ask = Ask::File(message::File { path, executable: file.executable });
-        let request = connection.ask(&ask)?;
-        let mut buffer = vec![0; SEND_BYTES];
-        loop {
-            match content.read(&mut buffer).map_err(failed)? {
-                0 => break,
-                count => connection.send(request, &buffer[..count])?,
-            }
-        }
-        connection.sent_all(request)?;
-        expect_done(connection, request)?;
-    }
-    Ok(())
-}
-
-fn expect_done(connection: &Connection, request: u32) -> Result<()> {
-    match connection.reply(request)? {
-        Reply::Done(_) => Ok(()),
-        Reply::Failed(failed) => Err(failed.error().at(connection.shown())),
-        _ => Err(Error::new(Kind::Incomplete, format!("{}: an unknown reply", connection.shown()))),
-    }
+    connection.begin_job(job)?;
+    files.iter().try_for_each(|file| connection.ship(&file.from, &file.to, file.executable))
 }

@@ -10,10 +10,10 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 
 use crate::command::Fault;
+use crate::error::broken;
 use crate::error::{Error, Kind, Result};
 use crate::record::bad::Policy;
 use crate::record::scan;
-use crate::wire::frame::broken;
 
 /// The policy at work.
 #[derive(Debug)]

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use crate::cluster::{Host, Settings};
 use crate::error::{Error, Kind, Result};
+use crate::record::bytes::Bytes;
 use crate::run::ownership::Locks;
 use crate::run::run_dir::{RunHost, Runs};
-use crate::wire::bytes::Bytes;
 
 /// How a tool reaches hosts and runs.
 #[derive(Clone)]

@@ -7,7 +7,9 @@
 use std::sync::atomic::Ordering;
 
 use crate::cluster::Connection;
+use crate::cluster::OnBad;
 use crate::cluster::host::shown;
+use crate::cluster::{Done, Failed, Fetch, Source as InputAt, Task, TaskReply};
 use crate::command::relay::LastWords;
 use crate::command::{Rejects, Spool, relay};
 use crate::engine::fleet::Seat;
@@ -20,9 +22,6 @@ use crate::engine::{Form, HostFile, Shard};
 use crate::error::{Error, Kind, Result};
 use crate::record::digest::{Contents, Digest};
 use crate::run::run_dir::Split;
-use crate::wire::frame::broken;
-use crate::wire::job::OnBad;
-use crate::wire::message::{self, Ask, Done, Failed, Fetch, Reply, Task};
 
 /// Where the input of a task is.
 pub(crate) enum Source<'a> {
@@ -179,33 +178,32 @@ impl Slot<'_> {
     ) -> Result<Tried> {
         let connection = &seat.0.connection;
         let (there, fetched) = match source {
-            Source::Here(_) => (message::Source::Stream, None),
-            Source::Resource(file) => (message::Source::Resource(file.resource.clone()), None),
+            Source::Here(_) => (InputAt::Stream, None),
+            Source::Resource(file) => (InputAt::Resource(file.resource.clone()), None),
             Source::Shard(shard) if shard.hosts.iter().any(|host| host == connection.name()) => {
                 let fetch = Fetch { run: shard.run.clone(), shard: shard.number };
-                (message::Source::Shard(fetch, shard.contents), None)
+                (InputAt::Shard(fetch, shard.contents), None)
             }
-            Source::Shard(shard) => (message::Source::Stream, Some(self.fetched(hosts, shard)?)),
+            Source::Shard(shard) => (InputAt::Stream, Some(self.fetched(hosts, shard)?)),
         };
-        let ask = Ask::Task(Task { job: hosts.job, task, attempt: number, input: there, bisect });
+        let asked = Task { job: hosts.job, task, attempt: number, input: there, bisect };
         let mut rejects =
             Rejects::new(Spool::new(Vec::new(), self.budget.task, self.plan.folder()));
-        let sent = connection.ask(&ask).and_then(|request| {
+        let sent = connection.begin_task(asked).and_then(|request| {
             match (&*source, &fetched) {
                 (Source::Here(spool), _) => send(connection, request, spool)?,
                 (_, Some(spool)) => send(connection, request, spool)?,
                 _ => (),
             }
             let unwanted = || !self.handover.wanted(task);
-            connection.reply_after(request, &unwanted, &mut |bytes| rejects.arrived(bytes))
+            connection.task_reply(request, &unwanted, &mut |bytes| rejects.arrived(bytes))
         });
         match sent {
-            Ok(Some(Reply::Done(done))) => {
+            Ok(Some(TaskReply::Done(done))) => {
                 let judged = OnBad::under(self.plan.bad()) == OnBad::Send;
                 Ok(Tried::Done(done, (judged || bisect).then_some(rejects)))
             }
-            Ok(Some(Reply::Failed(failed))) => Ok(Tried::Failed(failed)),
-            Ok(Some(_)) => Err(broken("another reply than a task's").at(connection.shown())),
+            Ok(Some(TaskReply::Failed(failed))) => Ok(Tried::Failed(failed)),
             Ok(None) => Ok(Tried::Stopped),
             Err(error) if error.kind() == Kind::Hosts => Ok(Tried::Lost(error)),
             Err(error) => Err(error),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 
+use crate::cluster::OnBad;
 use crate::cluster::host::shown;
 use crate::command::form::Printed;
 use crate::command::rejects::{Reason, Rejects};
@@ -17,11 +18,10 @@ use crate::engine::kept;
 use crate::engine::plan::{CommandPlan, Hosts, Plan, Setting, WorkPlace};
 use crate::engine::schedule::Schedule;
 use crate::engine::slot::{Slot, Tally};
+use crate::error::broken;
 use crate::error::{Error, Result};
 use crate::record::digest::Contents;
 use crate::record::stream::{Output, Summary};
-use crate::wire::frame::broken;
-use crate::wire::job::OnBad;
 
 /// How a worker on this machine is called.
 const HERE: &str = ":";

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::cluster::Host;
+use crate::cluster::{Job, JobCommand, OnBad, Run};
 use crate::command::{Form, Given};
 use crate::engine::consumer::Feed;
 use crate::engine::cuts::{BlockCut, ShardCut};
@@ -18,10 +19,9 @@ use crate::error::{Error, Result};
 use crate::keyed::order::Limits;
 use crate::record::bad::Bad;
 use crate::record::block::Blocks;
+use crate::record::bytes::Bytes;
 use crate::record::stream::{Facts, Output, Summary};
 use crate::run::ownership::Claim;
-use crate::wire::bytes::Bytes;
-use crate::wire::job::{Job, JobCommand, OnBad, Run};
 
 /// The number of the job, on the hosts.
 const JOB: u32 = 1;

@@ -8,7 +8,6 @@ use crate::engine::reach::Reach;
 use crate::run::RunId;
 use crate::run::manifest::run_of;
 use crate::run::run_dir::{RunHost, RunRecord};
-use crate::wire::message::{Ask, Reply};
 
 /// Settles what becomes of the runs `left`, whose owners are dead, as far as `fleet` reaches; what
 /// lies on other hosts stays known.
@@ -46,6 +45,5 @@ fn is_gone(run: RunId, host: &RunHost, reach: &Reach, fleet: &Fleet) -> bool {
     let Some(connection) = fleet.connections().find(|connection| is_it(connection)) else {
         return false;
     };
-    let asked = connection.ask(&Ask::Remove(run.to_string()));
-    matches!(asked.and_then(|request| connection.reply(request)), Ok(Reply::Removed(_)))
+    connection.remove(&run.to_string()).is_ok()
 }

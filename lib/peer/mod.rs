@@ -111,7 +111,7 @@ mod tests {
     use super::stream::{Greeting, Patience, Stream, wait_for};
     use super::*;
     use crate::error::Result;
-    use crate::wire::bytes::Bytes;
+    use crate::record::bytes::Bytes;
     use crate::wire::frame::{Frame, Kind as FrameKind};
     use crate::wire::message::{self, Part, Peer};
 

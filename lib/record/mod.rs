@@ -6,6 +6,7 @@
 pub mod absent;
 pub mod bad;
 pub mod block;
+pub mod bytes;
 pub mod canonical;
 pub mod digest;
 mod fold;

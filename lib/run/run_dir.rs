@@ -15,10 +15,10 @@ use nix::unistd::Uid;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::record::bytes::Bytes;
 use crate::record::stream::Facts;
 use crate::run::ownership::Locks;
 use crate::run::{RunId, runtime_dir};
-use crate::wire::bytes::Bytes;
 
 /// The file of a record, in the directory of its run.
 const FILE: &str = "run.json";

@@ -8,6 +8,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use crate::cluster::Welcome;
 use crate::cluster::{Connection, Greeting, Host, Settings};
 use crate::engine::fleet;
 use crate::engine::reach::Reach;
@@ -15,8 +16,6 @@ use crate::error::{Error, Kind, Result};
 use crate::record::stream::{Output, Summary};
 use crate::run::RunId;
 use crate::stage::hosts::columns::{Columns, size};
-use crate::wire::frame::broken;
-use crate::wire::message::{Ask, Kept, Reply, Welcome};
 
 pub use kept::Target;
 
@@ -132,15 +131,6 @@ fn visit<T: Send>(
     results
 }
 
-/// What lies on the host.
-fn ask_kept(connection: &Connection) -> Result<Vec<Kept>> {
-    match connection.reply(connection.ask(&Ask::List)?)? {
-        Reply::Kept(kept) => Ok(kept),
-        Reply::Failed(failed) => Err(failed.error().at(connection.shown())),
-        _ => Err(broken("an unknown reply").at(connection.shown())),
-    }
-}
-
 /// What a host is.
 struct Seen {
     welcome: Welcome,
@@ -151,7 +141,7 @@ struct Seen {
 
 fn look(connection: &Connection) -> Result<Seen> {
     let began = Instant::now();
-    let kept = ask_kept(connection)?;
+    let kept = connection.list()?;
     let trip_ms = began.elapsed().as_secs_f64() * 1000.0;
     let kept_bytes = kept.iter().map(|kept| kept.bytes).fold(0, u64::saturating_add);
     Ok(Seen { welcome: connection.welcome().clone(), road: connection.road(), trip_ms, kept_bytes })

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
+use crate::record::bytes::Bytes;
 use crate::record::digest::{Contents, hex};
 use crate::record::key::Missing;
-use crate::wire::bytes::Bytes;
 use crate::wire::message::{self, Fetch, Peer};
 
 /// How many segments a host offers at most: each is a stream in every merge.

@@ -1,5 +1,6 @@
 //! Frames: how they are written into bytes, and found again in a stream of them.
 
+pub use crate::error::broken;
 use crate::error::{Error, Result};
 
 /// The most bytes that a payload has.
@@ -141,11 +142,6 @@ impl Decoder {
     pub fn is_at_end(&self) -> bool {
         self.at == self.bytes.len()
     }
-}
-
-/// The error for a stream that breaks the protocol.
-pub fn broken(what: impl std::fmt::Display) -> Error {
-    Error::incomplete(format!("the other side does not speak the protocol of this tool: {what}"))
 }
 
 #[cfg(test)]

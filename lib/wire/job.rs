@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::record::bad::Bad;
-use crate::wire::bytes::Bytes;
+use crate::record::bytes::Bytes;
 
 /// What tasks do: they run a command, or store records as they are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

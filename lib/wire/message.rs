@@ -3,13 +3,13 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::error::broken;
 use crate::error::{Error, Kind, Result};
+use crate::record::bytes::Bytes;
 use crate::record::digest::Contents;
-use crate::wire::bytes::Bytes;
 use crate::wire::exchange::{
     Deliver, Exchange, Merge, Merged, Peers, Reduce, Sort, Sorted, Wanted, Weighed,
 };
-use crate::wire::frame::broken;
 use crate::wire::job::Job;
 
 /// What a tool asks. The request's number is that of the frame.

@@ -27,7 +27,7 @@
 //! Every length is bounded before anything is allocated. What does not follow these rules ends the
 //! connection, with a reason. Nothing here opens or writes a stream.
 
-pub mod bytes;
+pub use crate::record::bytes;
 mod ear;
 pub mod exchange;
 pub mod flow;

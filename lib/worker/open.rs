@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::Result;
-use crate::wire::frame::broken;
+use crate::error::broken;
 
 /// The most requests that may be open.
 const REQUESTS_MAX: usize = 4096;

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::path::Path;
 
+use crate::error::broken;
 use crate::error::{Error, Result};
 use crate::format::place::Place;
 use crate::format::read::{self, Cuts};
@@ -12,8 +13,7 @@ use crate::format::spec::Spec;
 use crate::format::split::{self, Part, State};
 use crate::format::{ReadOptions, Source};
 use crate::record::bad::Policy;
-use crate::wire::bytes::Bytes;
-use crate::wire::frame::broken;
+use crate::record::bytes::Bytes;
 use crate::wire::message::{self, FileCut, FilePart};
 
 /// The most resources that one may stand for.

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use crate::command::spool::Spool;
 use crate::error::Result;
+use crate::error::broken;
 use crate::wire::exchange::Deliver;
 use crate::wire::flow::Debt;
-use crate::wire::frame::broken;
 use crate::wire::message::{self, Task};
 
 /// What an input is for.

@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cluster::{Connection, Host};
+use crate::cluster::{FileCut, FilePart, Resource};
+use crate::cluster::{Job, OnBad};
 use crate::engine::fleet::{self, Need};
 use crate::engine::producer::Producer;
 use crate::engine::reach::Reach;
 use crate::engine::{self, Cut, HostFile, Hosts, Piece, Setting, Voice};
+use crate::error::broken;
 use crate::error::{Error, Kind, Result};
 use crate::keyed::order::Limits;
 use crate::record::bad::Bad;
 use crate::record::stream::{Facts, Output, Summary};
-use crate::wire::frame::broken;
-use crate::wire::job::{Job, OnBad};
-use crate::wire::message::{Ask, FileCut, FilePart, Reply, Resource};
 
 /// The job that reading is, on the hosts.
 const JOB: u32 = 1;
@@ -113,22 +113,13 @@ fn files<'a>(
         let hosts = if cut.is_some() { all.clone() } else { vec![connection.name().to_string()] };
         for word in &options.resources {
             let (format, path) = (options.format.clone(), word.as_os_str().into());
-            for found in expanded(connection, Resource { format, path, part: None, cut: None })? {
+            for found in connection.expand(Resource { format, path, part: None, cut: None })? {
                 let resource = Resource { part: None, cut, ..found };
                 files.push(HostFile { hosts: hosts.clone(), resource });
             }
         }
     }
     Ok(files)
-}
-
-fn expanded(connection: &Connection, resource: Resource) -> Result<Vec<Resource>> {
-    let request = connection.ask(&Ask::Expand(resource))?;
-    match connection.reply(request)? {
-        Reply::Expanded(resources) => Ok(resources),
-        Reply::Failed(failed) => Err(failed.error().at(connection.shown())),
-        _ => Err(Error::at(broken("an unknown reply"), connection.shown())),
-    }
 }
 
 /// Gives the files, one by one; of those that are to be cut the parts, each found while those
@@ -144,7 +135,7 @@ impl Files {
     fn parts(&self, file: &HostFile) -> Result<Vec<HostFile>> {
         let mut lost = Error::new(Kind::Hosts, "all hosts are lost");
         for connection in &self.connections {
-            match expanded(connection, file.resource.clone()) {
+            match connection.expand(file.resource.clone()) {
                 Err(error) if error.kind() == Kind::Hosts => lost = error,
                 Err(error) => return Err(error),
                 Ok(found) if !follow(&file.resource, &found) => {

@@ -5,16 +5,15 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::columns::{Columns, size};
-use super::{Lost, Place, ask_kept, id, visit};
+use super::{Lost, Place, id, visit};
+use crate::cluster::Connection;
 use crate::engine::reach::Reach;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
+use crate::record::bytes::Bytes;
 use crate::record::stream::Output;
 use crate::run::RunId;
 use crate::run::manifest::run_of;
 use crate::run::run_dir::{RunHost, RunRecord};
-use crate::wire::bytes::Bytes;
-use crate::wire::frame::broken;
-use crate::wire::message::{Ask, Reply};
 
 /// What is to be removed.
 #[derive(Clone, Debug)]
@@ -70,7 +69,7 @@ pub(super) fn list(
     let mut columns = Columns::new(&heads);
     let places = each_once(places);
     let mut lost = Lost { count: 0, of: places.len() };
-    for (place, found) in places.iter().zip(visit(&places, ask_kept)) {
+    for (place, found) in places.iter().zip(visit(&places, Connection::list)) {
         let found = match found {
             Ok(found) => found,
             Err(error) => {
@@ -199,13 +198,13 @@ fn remove_from(places: &[Place], run: RunId, say: &dyn Fn(&str)) -> Result<(Vec<
     let mut lost = Lost { count: 0, of: places.len() };
     let removed = visit(places, |connection| {
         // That the host was reached, and then how it went.
-        match connection.reply(connection.ask(&Ask::Remove(run.to_string()))?)? {
-            Reply::Removed(found) => {
+        match connection.remove(&run.to_string()) {
+            Ok(found) => {
                 let directory = connection.welcome().directory.clone();
                 Ok(Ok(Asked { word: connection.host().to_string(), directory, found }))
             }
-            Reply::Failed(failed) => Ok(Err(failed.error().at(connection.shown()))),
-            _ => Ok(Err(broken("an unknown reply").at(connection.shown()))),
+            Err(error) if error.kind() == Kind::Hosts => Err(error),
+            Err(error) => Ok(Err(error)),
         }
     });
     let (mut all, mut refused) = (Vec::new(), None);

@@ -3,11 +3,11 @@
 use std::sync::{Arc, OnceLock};
 
 use crate::command::spool::Spool;
+use crate::error::broken;
 use crate::error::{Error, Result};
 use crate::peer::{self, Broken, Identity, Listener, Peers};
-use crate::wire::bytes::Bytes;
+use crate::record::bytes::Bytes;
 use crate::wire::exchange::token;
-use crate::wire::frame::broken;
 use crate::wire::message::{Listening, Part, Peer};
 use crate::worker::exchange::Exchange;
 use crate::worker::exchange::road::{Road, Want};

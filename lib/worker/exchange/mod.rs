@@ -20,14 +20,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use crate::aggregate::Op;
+use crate::error::broken;
 use crate::error::{Error, Result};
 use crate::keyed::group::Grouping;
 use crate::keyed::order::{Limits, Order};
+use crate::record::bytes::Bytes;
 use crate::record::key::Keys;
 use crate::sort::segment::Segment;
-use crate::wire::bytes::Bytes;
 use crate::wire::exchange::{self as wire, Tally};
-use crate::wire::frame::broken;
 use crate::worker::exchange::spare::Spare;
 use crate::worker::state::{WorkerState, lock};
 

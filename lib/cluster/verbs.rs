@@ -1,0 +1,146 @@
+//! What is asked of a worker, a call each: which messages say it is nobody else's business.
+
+use std::io::Read;
+use std::path::Path;
+
+use crate::cluster::connection::Connection;
+use crate::error::{Error, Result, broken};
+use crate::record::digest::Contents;
+use crate::wire::job::Job;
+use crate::wire::message::{self, Ask, Done, Failed, Fetch, Kept, Reply, Resource, Task};
+
+/// How much of a file is sent at once.
+const SEND_BYTES: usize = 256 * 1024;
+
+/// How a task ended on a host.
+#[derive(Debug)]
+pub enum TaskReply {
+    /// Well.
+    Done(Done),
+    /// It failed there.
+    Failed(Failed),
+}
+
+impl Connection {
+    /// What lies on the host.
+    ///
+    /// # Errors
+    /// `Hosts` when the worker is lost; what it says.
+    pub fn list(&self) -> Result<Vec<Kept>> {
+        match self.reply(self.ask(&Ask::List)?)? {
+            Reply::Kept(kept) => Ok(kept),
+            other => Err(self.refusal(other)),
+        }
+    }
+
+    /// Removes what is kept of `run` there; whether there was anything.
+    ///
+    /// # Errors
+    /// `Hosts` when the worker is lost; what it says, which is never of that kind.
+    pub fn remove(&self, run: &str) -> Result<bool> {
+        match self.reply(self.ask(&Ask::Remove(run.to_string()))?)? {
+            Reply::Removed(found) => Ok(found),
+            other => Err(self.refusal(other)),
+        }
+    }
+
+    /// Has the shards that were made there kept for good.
+    ///
+    /// # Errors
+    /// `Hosts` when the worker is lost; what it says.
+    pub fn keep(&self) -> Result<()> {
+        self.done(self.ask(&Ask::Keep)?)
+    }
+
+    /// The files there that `resource` stands for, or where the file that it is is to be cut.
+    ///
+    /// # Errors
+    /// `Hosts` when the worker is lost; what it says.
+    pub fn expand(&self, resource: Resource) -> Result<Vec<Resource>> {
+        match self.reply(self.ask(&Ask::Expand(resource))?)? {
+            Reply::Expanded(resources) => Ok(resources),
+            other => Err(self.refusal(other)),
+        }
+    }
+
+    /// Makes a job known there.
+    ///
+    /// # Errors
+    /// `Hosts` when the worker is lost.
+    pub fn begin_job(&self, job: &Job) -> Result<()> {
+        self.tell(&Ask::Job(job.clone()))
+    }
+
+    /// Puts the file `from` of this machine to where commands start there, as `to`.
+    ///
+    /// # Errors
+    /// `Hosts` when the worker is lost; when the file cannot be read; what the worker says.
+    pub fn ship(&self, from: &Path, to: &Path, executable: bool) -> Result<()> {
+        let failed = |e: std::io::Error| Error::path("read", from, &e);
+        let mut content = std::fs::File::open(from).map_err(failed)?;
+        let path = to.as_os_str().into();
+        let request = self.ask(&Ask::File(message::File { path, executable }))?;
+        let mut buffer = vec![0; SEND_BYTES];
+        loop {
+            match content.read(&mut buffer).map_err(failed)? {
+                0 => break,
+                count => self.send(request, &buffer[..count])?,
+            }
+        }
+        self.sent_all(request)?;
+        self.done(request)
+    }
+
+    /// Asks for a shard that lies there, of these `contents`: it comes as the data of the request that
+    /// is given. If `checked`, nothing comes before the worker has looked at all of it.
+    ///
+    /// # Errors
+    /// `Hosts` when the worker is lost.
+    pub fn fetch(&self, shard: Fetch, contents: Contents, checked: bool) -> Result<u32> {
+        self.ask(&Ask::Fetch(shard, contents, checked))
+    }
+
+    /// Begins a task there; its input, where it is a stream, is to be sent for the request that is
+    /// given.
+    ///
+    /// # Errors
+    /// `Hosts` when the worker is lost.
+    pub fn begin_task(&self, task: Task) -> Result<u32> {
+        self.ask(&Ask::Task(task))
+    }
+
+    /// Waits for the end of a task; `take` gets the data that comes before. `None` when `stop` says that
+    /// it is not wanted any more.
+    ///
+    /// # Errors
+    /// `Hosts` when the worker is lost; what `take` says.
+    pub fn task_reply(
+        &self,
+        request: u32,
+        stop: &dyn Fn() -> bool,
+        take: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Option<TaskReply>> {
+        match self.reply_after(request, stop, take)? {
+            Some(Reply::Done(done)) => Ok(Some(TaskReply::Done(done))),
+            Some(Reply::Failed(failed)) => Ok(Some(TaskReply::Failed(failed))),
+            Some(_) => Err(broken("another reply than a task's").at(self.shown())),
+            None => Ok(None),
+        }
+    }
+
+    fn done(&self, request: u32) -> Result<()> {
+        match self.reply(request)? {
+            Reply::Done(_) => Ok(()),
+            other => Err(self.refusal(other)),
+        }
+    }
+
+    /// Why a reply is another one than was to come.
+    fn refusal(&self, reply: Reply) -> Error {
+        let error = match reply {
+            Reply::Failed(failed) => failed.error(),
+            _ => broken("an unknown reply"),
+        };
+        error.at(self.shown())
+    }
+}
