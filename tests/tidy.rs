@@ -57,6 +57,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli", &NEAR),
 ];
 
+/// What decides what is done next: it knows nothing that is not the same each time, so that every
+/// order of events can be played to it.
+const PLANS: &[&str] = &["lib/engine/schedule.rs", "lib/engine/exchange/planner/"];
+
 const FILE_LINES: usize = 400;
 const FUNCTION_LINES: usize = 70;
 
@@ -161,6 +165,29 @@ fn stages_do_not_know_one_another() {
             for path in [format!("stage::{stage}::"), format!("super::{stage}::")] {
                 if text.contains(&path) {
                     wrong.push(format!("{file}: names {path}"));
+                }
+            }
+        }
+    }
+    none(wrong);
+}
+
+#[test]
+fn what_plans_knows_no_socket_no_thread_and_no_clock() {
+    let mut wrong = Vec::new();
+    for plan in PLANS {
+        let found: Vec<_> =
+            rust("lib/engine").into_iter().filter(|(file, _)| file.starts_with(plan)).collect();
+        assert!(!found.is_empty(), "no such file: {plan}");
+        for (file, text) in found {
+            for name in ["fs", "io", "net", "os", "process", "sync", "thread", "time"] {
+                if without_tests(&text).contains(&format!("std::{name}")) {
+                    wrong.push(format!("{file}: names std::{name}"));
+                }
+            }
+            for name in ["Connection", "random()"] {
+                if without_tests(&text).contains(name) {
+                    wrong.push(format!("{file}: names {name}"));
                 }
             }
         }

@@ -23,7 +23,7 @@ pub struct Origin {
     /// The hosts, with their names in the manifest.
     pub hosts: Vec<(Host, String)>,
     links: Arc<Links>,
-    copies: Copies,
+    copies: Mutex<Copies>,
 }
 
 /// The links to them.
@@ -73,9 +73,8 @@ impl Origin {
         };
         let places = hosts.iter().map(place).collect();
         let state = State { places, next: VecDeque::new(), threads: 0, closed: false };
-        let copies = Copies::new(Arc::clone(&settings.say));
         let links = Links { settings, state: Mutex::new(state), changed: Condvar::new() };
-        Origin { hosts, links: Arc::new(links), copies }
+        Origin { hosts, links: Arc::new(links), copies: Mutex::default() }
     }
 
     /// Begins to connect to those of the hosts `names` that nothing was wanted of before. Does not
@@ -168,7 +167,11 @@ impl Origin {
     /// # Errors
     /// As that.
     pub(crate) fn pass_over(&self, shard: &mut Shard, host: &str, why: &Error) -> Result<()> {
-        self.copies.pass_over(shard, host, why)
+        let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = copies.pass_over(shard, host, why)?;
+        drop(copies);
+        said.iter().for_each(|text| self.say(text));
+        Ok(())
     }
 
     /// Takes note that a shard came whole over `connection`.

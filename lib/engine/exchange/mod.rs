@@ -2,25 +2,24 @@
 //! results of groups. Only what is said about them passes through here, and the parts of ranges
 //! where hosts cannot reach one another.
 //!
-//! 1. [`sorting`]: every shard is sorted where it lies, as its line of the manifest comes.
-//! 2. Each host tells samples of its keys, and [`cuts`] divide the keys into ranges: so many that
-//!    each is of a size, whatever the number of hosts. Any cuts give the same bytes.
-//!    What a host offers is [weighed](weighing), and more than that is taken of nobody.
-//! 3. [`merging`]: each range is merged on one host, which gets the parts of it from all. Its shard
-//!    has the number of the range, so the shards together are in order.
+//! 1. Every shard is sorted where it lies, as its line of the manifest comes.
+//! 2. Each host tells samples of its keys, and cuts divide the keys into ranges: so many that each is
+//!    of a size, whatever the number of hosts. Any cuts give the same bytes. What a host offers is
+//!    weighed, and more than that is taken of nobody.
+//! 3. Each range is merged on one host, which gets the parts of it from all. Its shard has the number
+//!    of the range, so the shards together are in order.
 //!
-//! Where groups lie whole in shards already they are reduced [in place](in_place), without all that.
+//! Where groups lie whole in shards already they are reduced in place, without all that.
+//!
+//! What is done when is the [`planner`]'s to say; the [`driver`] performs it, with a thread for each
+//! of the [`tasks`].
 //!
 //! Nothing may be lost or doubled on the way: what was made of the records when they were sorted is
 //! counted, with the sum of their hashes, and so is what came out of the merges.
 
-mod cuts;
-mod deal;
-mod in_place;
-mod merging;
-mod roads;
-mod sorting;
-mod weighing;
+mod driver;
+mod planner;
+mod tasks;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,7 +27,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::aggregate::Op;
 use crate::cluster::Connection;
 use crate::engine::consumer::Consumer;
-use crate::engine::exchange::cuts::Range;
+use crate::engine::exchange::planner::{Goal, PlannedHost, Planner};
 use crate::engine::fleet::Need;
 use crate::engine::producer::Producer;
 use crate::engine::reach::Reach;
@@ -36,15 +35,11 @@ use crate::error::{Error, Kind, Result};
 use crate::keyed::order::Order;
 use crate::record::key::Keys;
 use crate::record::stream::{Facts, Output, Summary};
-use crate::wire::bytes::Bytes;
 use crate::wire::exchange as wire;
-use crate::wire::frame::broken;
-use crate::wire::message::{Ask, Reply};
+use crate::wire::message::Ask;
 
 /// The number of the exchange: a tool has one.
 const NUMBER: u32 = 1;
-
-pub use in_place::reduce;
 
 /// How hosts exchange their shards.
 pub struct Remote<'a> {
@@ -101,12 +96,48 @@ pub fn exchange(
     what: wire::Exchange,
     facts: Facts,
     remote: &Remote<'_>,
+    consumer: Box<Consumer>,
+    output: &mut dyn Output,
+) -> Result<(Summary, Producer)> {
+    let goal = Goal::Ranges(remote.ranges, remote.roads);
+    run(what, goal, facts, remote, consumer, output)
+}
+
+/// Reduces the shards of `consumer`, in which the groups of `what` lie whole and in order, where they
+/// lie, and writes the manifest of the results to `output`.
+///
+/// # Errors
+/// As [`exchange`].
+pub fn reduce(
+    what: wire::Exchange,
+    remote: &Remote<'_>,
+    consumer: Box<Consumer>,
+    output: &mut dyn Output,
+) -> Result<(Summary, Producer)> {
+    run(what, Goal::Reduced, Facts::default(), remote, consumer, output)
+}
+
+/// Begins a run where the shards of `consumer` lie, exchanges them, and ends it.
+fn run(
+    what: wire::Exchange,
+    goal: Goal,
+    facts: Facts,
+    remote: &Remote<'_>,
     mut consumer: Box<Consumer>,
     output: &mut dyn Output,
 ) -> Result<(Summary, Producer)> {
     let (producer, hosts) = begin(&what, facts, remote, &mut consumer, output)?;
-    let summary = run(what, remote, &producer, hosts, consumer, output)?;
-    end(summary, producer, output)
+    let planned = |host: &Arc<Connection>| PlannedHost::new(host.name(), host.welcome().slots);
+    let planner = Planner::new(what, goal, hosts.iter().map(planned).collect());
+    let report = driver::drive(planner, &hosts, &producer, consumer, output)?;
+    if let Goal::Ranges(..) = goal {
+        hosts.iter().try_for_each(|host| host.tell(&Ask::Over(NUMBER)))?;
+    }
+    report.details.iter().for_each(|text| (remote.reach.settings.explain)(text));
+    report.advice.iter().for_each(|text| (remote.reach.settings.say)(text));
+    producer.end(output)?;
+    let client_bytes = producer.fleet().crossed();
+    Ok((Summary { client_bytes, ..report.summary }, producer))
 }
 
 /// Begins a run where the shards of `consumer` lie; its hosts know what they are to do.
@@ -127,71 +158,8 @@ fn begin(
     Ok((producer, hosts))
 }
 
-/// Ends it.
-fn end(
-    summary: Summary,
-    producer: Producer,
-    output: &mut dyn Output,
-) -> Result<(Summary, Producer)> {
-    producer.end(output)?;
-    let client_bytes = producer.fleet().crossed();
-    Ok((Summary { client_bytes, ..summary }, producer))
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Exchanges the shards of `consumer` between the workers of `producer`.
-fn run(
-    what: wire::Exchange,
-    remote: &Remote<'_>,
-    producer: &Producer,
-    hosts: Vec<Arc<Connection>>,
-    consumer: Box<Consumer>,
-    output: &mut dyn Output,
-) -> Result<Summary> {
-    let sorted = sorting::sort(&hosts, producer, consumer, what.in_order)?;
-    let weighed = weighing::weigh(&hosts, &what, &sorted)?;
-    let ranges = cuts::ranges(&weighed, remote.ranges);
-    let count = ranges.len();
-    let most: Vec<u64> = weighed.iter().map(|host| weighing::most(host, count)).collect();
-    let secrets = roads::open(&hosts, remote.roads, &most)?;
-    let offers = merging::Offers { weighed: &weighed, most, secrets, roads: remote.roads };
-    let merged = merging::merge(&hosts, producer, offers, &ranges, output)?;
-    hosts.iter().try_for_each(|host| host.tell(&Ask::Over(NUMBER)))?;
-    weighing::all_came(&weighed, merged.came)?;
-    (remote.reach.settings.explain)(&format!(
-        "{count} ranges over {} hosts; {} bytes went from host to host, {} through this one",
-        hosts.len(),
-        merged.direct,
-        merged.relayed
-    ));
-    for (pair, why) in &merged.cut_off {
-        (remote.reach.settings.explain)(&format!("{pair}: by way of this machine: {why}"));
-    }
-    if let Some(advice) = cuts::advice(&ranges, &merged.sizes) {
-        (remote.reach.settings.say)(&advice);
-    }
-    Ok(Summary {
-        records_in: sorted.sorted.records,
-        bytes_in: sorted.sorted.bytes,
-        records_out: merged.made.records,
-        bytes_out: merged.made.bytes,
-        missing: sorted.sorted.missing.saturating_add(merged.missing),
-        lacking: sorted.sorted.lacking.saturating_add(merged.lacking),
-        spilled_bytes: sorted.sorted.spilled.saturating_add(merged.spilled),
-        ..Summary::default()
-    })
-}
-
-/// Why a host has not done what it was asked for, by its reply.
-fn refused(host: &Connection, reply: Reply) -> Error {
-    let error = match reply {
-        Reply::Failed(failed) => failed.error(),
-        _ => broken("another reply than was asked for"),
-    };
-    error.at(host.shown())
 }
 
 /// That a host is lost, and what that means.
@@ -203,10 +171,4 @@ fn lost(error: Error) -> Error {
         ),
         _ => error,
     }
-}
-
-/// The bounds of a range, as messages carry them.
-fn bounds(range: &Range) -> (Option<Bytes>, Option<Bytes>) {
-    let bytes = |key: &Option<Vec<u8>>| key.clone().map(Bytes);
-    (bytes(&range.from), bytes(&range.to))
 }

@@ -1,15 +1,10 @@
-//! What each host has to offer once its shards are sorted: that it is what was made of the records,
-//! no less, and no more than can be; and that all of it came through.
+//! What was sorted, and what each host has to offer of it: that it is what was made of the records, no
+//! less, and no more than can be; and that all of it came through.
 
-use std::sync::Arc;
-
-use crate::cluster::Connection;
-use crate::engine::exchange::sorting::Total;
-use crate::engine::exchange::{NUMBER, lost, refused};
 use crate::error::{Error, Result};
+use crate::record::digest::Contents;
 use crate::record::key::Keys;
-use crate::wire::exchange::{Exchange, PART_HEADS, Tally, Weighed};
-use crate::wire::message::{Ask, Reply};
+use crate::wire::exchange::{Exchange, PART_HEADS, Sorted, Tally, Weighed};
 
 /// How many times as long as its text a key of a record is, at most, beside [`ITEM_BYTES`]; and a
 /// result in the making.
@@ -20,39 +15,71 @@ const KEY_TIMES: u64 = 8;
 const ITEM_BYTES: u64 = 64;
 const RESULT_BYTES: u64 = 4096;
 
-/// Asks each host what it has to offer, which together is what was made of the records.
+/// What was sorted in all.
+#[derive(Default)]
+pub(super) struct SortedTotal {
+    /// What the hosts say.
+    pub(super) sorted: Sorted,
+    /// What their manifest says of the shards, and how many bytes they are.
+    pub(super) due: Tally,
+    pub(super) due_bytes: u64,
+}
+
+impl SortedTotal {
+    /// The manifest names this shard.
+    pub(super) fn expect(&mut self, shard: &Contents) {
+        self.due_bytes = self.due_bytes.saturating_add(shard.bytes);
+        self.due.add(Tally { items: shard.records, sum: shard.sum });
+    }
+
+    /// A host has sorted some of them.
+    pub(super) fn add(&mut self, more: Sorted) {
+        let sorted = &mut self.sorted;
+        sorted.records = sorted.records.saturating_add(more.records);
+        sorted.bytes = sorted.bytes.saturating_add(more.bytes);
+        sorted.made.add(more.made);
+        sorted.doubles.add(more.doubles);
+        sorted.missing = sorted.missing.saturating_add(more.missing);
+        sorted.lacking = sorted.lacking.saturating_add(more.lacking);
+        sorted.spilled = sorted.spilled.saturating_add(more.spilled);
+        sorted.ends.extend(more.ends);
+    }
+
+    /// That no shard begins before the end of the one before it.
+    ///
+    /// # Errors
+    /// `BadInput` when one does.
+    pub(super) fn follow_one_another(&self) -> Result<()> {
+        let mut ends: Vec<_> = self.sorted.ends.iter().collect();
+        ends.sort_by_key(|(shard, _, _)| *shard);
+        for pair in ends.windows(2) {
+            let ((_, _, last), (shard, first, _)) = (pair[0], pair[1]);
+            if first.0 < last.0 {
+                return Err(Error::input(format!(
+                    "shard {shard}: the input is not in the order of the key; group it first: mc-shuffle"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// That a host does not offer more bytes than can be made of the records.
 ///
 /// # Errors
-/// `Hosts` when one is lost; `Incomplete` when the records are not all there, or a host offers more
-/// than can be made of them.
-pub(super) fn weigh(
-    hosts: &[Arc<Connection>],
-    what: &Exchange,
-    sorted: &Total,
-) -> Result<Vec<Weighed>> {
-    let asked: Vec<(&Arc<Connection>, u32)> = hosts
-        .iter()
-        .map(|host| host.ask(&Ask::Weigh(NUMBER)).map(|request| (host, request)))
-        .collect::<Result<_>>()?;
-    let bound = bound(what, sorted);
-    let weighed = asked.into_iter().map(|(host, request)| match host.reply(request) {
-        Ok(Reply::Weighed(weighed)) if weighed.bytes <= bound => Ok(weighed),
-        Ok(Reply::Weighed(weighed)) => {
-            let (bytes, records) = (weighed.bytes, sorted.due.items);
-            let text = format!("it offers {bytes} bytes, which {records} records cannot become");
-            Err(Error::incomplete(text).at(host.shown()))
-        }
-        Ok(reply) => Err(refused(host, reply)),
-        Err(error) => Err(lost(error)),
-    });
-    let weighed = weighed.collect::<Result<Vec<_>>>()?;
-    all_sorted(sorted, offered(&weighed), !what.ops.is_empty() && what.order_by.is_empty())?;
-    Ok(weighed)
+/// `Incomplete` when it does.
+pub(super) fn can_be(what: &Exchange, sorted: &SortedTotal, host: &Weighed) -> Result<()> {
+    if host.bytes <= bound(what, sorted) {
+        return Ok(());
+    }
+    let (bytes, records) = (host.bytes, sorted.due.items);
+    let text = format!("it offers {bytes} bytes, which {records} records cannot become");
+    Err(Error::incomplete(text))
 }
 
 /// How many bytes of items can be made of the records, with their keys, at most; what an honest host
 /// has is far below.
-fn bound(what: &Exchange, sorted: &Total) -> u64 {
+fn bound(what: &Exchange, sorted: &SortedTotal) -> u64 {
     let parts = |keys: &str| Keys::parse(keys).map_or(1, |keys| keys.parts.len().max(1)) as u64;
     let keys = what.keys.as_deref().map_or(1, parts) + parts(&what.order_by);
     let results = what.ops.len() as u64;
@@ -73,9 +100,14 @@ fn offered(weighed: &[Weighed]) -> Tally {
     offered
 }
 
-/// That nothing was lost or doubled before the ranges were merged; `grouped` says that parts of
-/// groups were made of the records.
-fn all_sorted(sorted: &Total, offered: Tally, grouped: bool) -> Result<()> {
+/// That nothing was lost or doubled before the ranges are merged.
+///
+/// # Errors
+/// `Incomplete` when it was.
+pub(super) fn all_sorted(what: &Exchange, sorted: &SortedTotal, weighed: &[Weighed]) -> Result<()> {
+    let offered = offered(weighed);
+    // Whether parts of groups were made of the records.
+    let grouped = !what.ops.is_empty() && what.order_by.is_empty();
     let mut kept = sorted.sorted.made;
     kept.add(sorted.sorted.doubles);
     if sorted.sorted.records != sorted.due.items {

@@ -84,7 +84,7 @@ pub(super) fn advice(ranges: &[Range], sizes: &[u64]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::bytes::Bytes;
+    use crate::record::bytes::Bytes;
 
     fn host(keys: &[(&str, u64)]) -> Weighed {
         let samples = keys.iter().map(|(key, bytes)| (Bytes(key.as_bytes().to_vec()), *bytes));

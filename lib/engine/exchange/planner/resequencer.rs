@@ -1,0 +1,77 @@
+//! Shards that are made in any order, and leave in that of their numbers.
+
+use std::collections::BTreeMap;
+
+use crate::record::digest::Contents;
+use crate::wire::exchange::{Merged, Tally};
+
+/// The shards that wait for those before them.
+#[derive(Default)]
+pub(super) struct Resequencer {
+    /// How many are out.
+    out: u64,
+    /// What is made of ranges, or of shards, by number from 1; and the host where it lies, if it
+    /// holds anything.
+    waiting: BTreeMap<u64, (Option<usize>, Merged)>,
+    /// What those that are out come to.
+    pub(super) total: MergedTotal,
+}
+
+/// What came of several merges.
+#[derive(Default)]
+pub(super) struct MergedTotal {
+    /// The records and the bytes of the shards.
+    pub(super) records: u64,
+    pub(super) bytes: u64,
+    /// The items that came.
+    pub(super) came: Tally,
+    /// Records without the key, and those that lack an operand.
+    pub(super) missing: u64,
+    pub(super) lacking: u64,
+    /// Bytes of temporary files.
+    pub(super) spilled: u64,
+    /// Bytes from host to host, and through here.
+    pub(super) direct: u64,
+    pub(super) relayed: u64,
+    /// How large the shards are, in bytes.
+    pub(super) sizes: Vec<u64>,
+}
+
+impl Resequencer {
+    /// The shard of this number is made, and lies on `host`.
+    pub(super) fn push(&mut self, number: u64, host: Option<usize>, merged: Merged) {
+        self.waiting.insert(number, (host, merged));
+    }
+
+    /// The next shard, if it is there: where it lies, and what it holds.
+    pub(super) fn next(&mut self) -> Option<(Option<usize>, Contents)> {
+        let (host, merged) = self.waiting.remove(&(self.out + 1))?;
+        self.out += 1;
+        self.total.add(&merged);
+        Some((host, merged.contents))
+    }
+
+    /// How many shards are out.
+    pub(super) fn out(&self) -> u64 {
+        self.out
+    }
+}
+
+impl MergedTotal {
+    fn add(&mut self, merged: &Merged) {
+        let MergedTotal { records, bytes, missing, lacking, spilled, direct, relayed, .. } = self;
+        for (sum, more) in [
+            (records, merged.contents.records),
+            (bytes, merged.contents.bytes),
+            (missing, merged.missing),
+            (lacking, merged.lacking),
+            (spilled, merged.spilled),
+            (direct, merged.direct),
+            (relayed, merged.relayed),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
+        self.came.add(merged.came);
+        self.sizes.push(merged.contents.bytes);
+    }
+}

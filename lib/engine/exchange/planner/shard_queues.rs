@@ -1,0 +1,251 @@
+//! Which shard is worked on where: each goes to a host that it lies on, as its line of the manifest
+//! comes, and a few at a time are worked on there.
+
+use std::collections::VecDeque;
+
+use crate::engine::Shard;
+use crate::engine::copies::Copies;
+use crate::engine::exchange::planner::PlannedHost;
+use crate::error::{Error, Kind, Result};
+
+/// How many shards are worked on at once, at most: they go into one message.
+const BATCH_SHARDS: usize = 1024;
+
+/// The shards that wait, host by host.
+pub(super) struct ShardQueues {
+    /// How many bytes of shards are worked on at once.
+    batch_bytes: u64,
+    queues: Vec<HostQueue>,
+    /// The copies that are no good.
+    copies: Copies,
+    /// Whether no more come.
+    complete: bool,
+}
+
+#[derive(Default)]
+struct HostQueue {
+    /// The shards; and whether each is to be worked on alone.
+    waiting: VecDeque<(Shard, bool)>,
+    /// How many bytes they are.
+    bytes: u64,
+    /// Whether the host has no room to make anything of more.
+    full: bool,
+}
+
+impl HostQueue {
+    fn push(&mut self, shard: Shard, alone: bool) {
+        self.bytes = self.bytes.saturating_add(shard.contents.bytes);
+        self.waiting.push_back((shard, alone));
+    }
+}
+
+impl ShardQueues {
+    /// For so many hosts, each of which works on about `batch_bytes` at once, at least one shard.
+    pub(super) fn new(hosts: usize, batch_bytes: u64) -> ShardQueues {
+        let queues = std::iter::repeat_with(HostQueue::default).take(hosts).collect();
+        ShardQueues { batch_bytes, queues, copies: Copies::default(), complete: false }
+    }
+
+    /// A shard waits from now on.
+    ///
+    /// # Errors
+    /// `Hosts` when it lies on no host that is there.
+    pub(super) fn push(&mut self, hosts: &[PlannedHost], shard: Shard) -> Result<()> {
+        let host = self.place(hosts, &shard).ok_or_else(|| out_of_reach(&shard))?;
+        self.queues[host].push(shard, false);
+        Ok(())
+    }
+
+    /// No more shards come.
+    pub(super) fn complete(&mut self) {
+        self.complete = true;
+    }
+
+    /// Whether more shards may come.
+    pub(super) fn wants_more(&self) -> bool {
+        !self.complete
+    }
+
+    /// Whether no shard waits for this host.
+    pub(super) fn is_empty(&self, host: usize) -> bool {
+        self.queues[host].waiting.is_empty()
+    }
+
+    /// Whether all shards there are have been given to hosts.
+    pub(super) fn is_done(&self) -> bool {
+        self.complete && self.queues.iter().all(|queue| queue.waiting.is_empty())
+    }
+
+    /// The next shards for a host to work on; none when none waits for it.
+    pub(super) fn next(&mut self, host: usize) -> Vec<Shard> {
+        let queue = &mut self.queues[host];
+        let (mut batch, mut bytes, mut whole) = (Vec::new(), 0u64, false);
+        while let Some((shard, alone)) = queue.waiting.front()
+            && (batch.is_empty()
+                || !alone
+                    && !whole
+                    && bytes.saturating_add(shard.contents.bytes) <= self.batch_bytes)
+            && batch.len() < BATCH_SHARDS
+        {
+            bytes = bytes.saturating_add(shard.contents.bytes);
+            whole = *alone;
+            batch.extend(queue.waiting.pop_front().map(|(shard, _)| shard));
+        }
+        queue.bytes = queue.bytes.saturating_sub(bytes);
+        batch
+    }
+
+    /// Shards that were worked on together at `host` wait again, for the reason `why`: they are not
+    /// as they should be there (`Incomplete`), or it has no room to make anything of them
+    /// (`Storage`). Several that are not as they should be are tried one by one, for it may be one of
+    /// them only; any other goes where else it lies. Gives what is to be said of it.
+    ///
+    /// # Errors
+    /// `why`, with what is wrong with the copies elsewhere, when a shard has no elsewhere; `Hosts`
+    /// when that is no host that is there.
+    pub(super) fn again(
+        &mut self,
+        hosts: &[PlannedHost],
+        host: usize,
+        batch: Vec<Shard>,
+        why: &Error,
+    ) -> Result<Vec<String>> {
+        let (full, several) = (why.kind() == Kind::Storage, batch.len() > 1);
+        let mut said = Vec::new();
+        if full && !std::mem::replace(&mut self.queues[host].full, true) {
+            said.push(format!("{why}; copies of its shards on other hosts take their place"));
+        }
+        for mut shard in batch {
+            let name = &hosts[host].name;
+            if full {
+                shard.hosts.retain(|other| other != name);
+            } else if !several {
+                said.extend(self.copies.pass_over(&mut shard, name, why)?);
+            }
+            let there = if full || !several {
+                self.place(hosts, &shard)
+            } else {
+                Some(host).filter(|_| hosts[host].lost.is_none())
+            };
+            let there = there.ok_or_else(|| match full {
+                true => Error::new(why.kind(), why.to_string()),
+                false => out_of_reach(&shard),
+            })?;
+            self.queues[there].push(shard, !full);
+        }
+        Ok(said)
+    }
+
+    /// The host with the least to do of those that a shard lies on.
+    fn place(&self, hosts: &[PlannedHost], shard: &Shard) -> Option<usize> {
+        let is_near = |at: &usize| {
+            let (host, queue) = (&hosts[*at], &self.queues[*at]);
+            host.lost.is_none() && !queue.full && shard.hosts.contains(&host.name)
+        };
+        (0..hosts.len()).filter(is_near).min_by_key(|at| self.queues[*at].bytes)
+    }
+}
+
+/// That a shard lies on no host that is there.
+fn out_of_reach(shard: &Shard) -> Error {
+    let (number, hosts) = (shard.number, shard.hosts.join(", "));
+    let flaws: String = shard.flaws.iter().map(|flaw| format!("{flaw}; ")).collect();
+    let text = format!("{flaws}shard {number} is out of reach, with {hosts}; run it again");
+    Error::new(Kind::Hosts, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::digest::Contents;
+
+    fn hosts() -> Vec<PlannedHost> {
+        ["n1", "n2", "n3"].map(|name| PlannedHost::new(name, 1)).into()
+    }
+
+    fn shard(number: u64, hosts: &[&str], bytes: u64) -> Shard {
+        Shard {
+            run: String::new(),
+            number,
+            hosts: hosts.iter().map(ToString::to_string).collect(),
+            flaws: Vec::new(),
+            contents: Contents { bytes, ..Contents::default() },
+            split: None,
+        }
+    }
+
+    fn numbers(batch: &[Shard]) -> Vec<u64> {
+        batch.iter().map(|shard| shard.number).collect()
+    }
+
+    #[test]
+    fn each_goes_where_least_waits_and_several_at_once() {
+        let (hosts, mut queues) = (hosts(), ShardQueues::new(3, 100));
+        for (number, bytes) in [(1, 60), (2, 10), (3, 20), (4, 50), (5, 90)] {
+            queues.push(&hosts, shard(number, &["n1", "n2"], bytes)).unwrap();
+        }
+        assert_eq!(numbers(&queues.next(1)), [2, 3, 4]);
+        assert_eq!(numbers(&queues.next(0)), [1]);
+        assert_eq!(numbers(&queues.next(0)), [5]);
+        assert!(queues.next(2).is_empty() && queues.wants_more());
+        queues.complete();
+        assert!(queues.is_done());
+    }
+
+    #[test]
+    fn of_several_that_are_not_good_the_bad_one_is_found_and_goes_elsewhere() {
+        let (hosts, mut queues) = (hosts(), ShardQueues::new(3, 100));
+        let batch = vec![shard(1, &["n1", "n2"], 1), shard(2, &["n1", "n3"], 1)];
+        let why = Error::incomplete("n1: shard 2 is gone");
+        assert!(queues.again(&hosts, 0, batch, &why).unwrap().is_empty());
+        assert_eq!(numbers(&queues.next(0)), [1]);
+        let alone = queues.next(0);
+        assert_eq!(numbers(&alone), [2]);
+        let said = queues.again(&hosts, 0, alone, &why).unwrap();
+        assert_eq!(said, ["n1: shard 2 is gone; another copy takes its place"]);
+        let last = queues.next(2);
+        let error = queues
+            .again(&hosts, 2, last, &Error::incomplete("n3: shard 2 is damaged"))
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no copy of shard 2 is good: n1: shard 2 is gone; n3: shard 2 is damaged"
+        );
+    }
+
+    #[test]
+    fn a_host_without_room_is_said_once_and_gets_no_more() {
+        let (hosts, mut queues) = (hosts(), ShardQueues::new(3, 100));
+        let full = Error::new(Kind::Storage, "n1: no space left");
+        let said = queues.again(
+            &hosts,
+            0,
+            vec![shard(1, &["n1", "n2"], 1), shard(2, &["n1", "n2"], 1)],
+            &full,
+        );
+        assert_eq!(
+            said.unwrap(),
+            ["n1: no space left; copies of its shards on other hosts take their place"]
+        );
+        assert!(
+            queues.again(&hosts, 0, vec![shard(3, &["n1", "n2"], 1)], &full).unwrap().is_empty()
+        );
+        queues.push(&hosts, shard(4, &["n1", "n2"], 1)).unwrap();
+        assert_eq!(numbers(&queues.next(1)), [1, 2, 3, 4]);
+        let error = queues.again(&hosts, 0, vec![shard(5, &["n1"], 1)], &full).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (Kind::Storage, "n1: no space left")
+        );
+    }
+
+    #[test]
+    fn a_shard_of_lost_hosts_is_out_of_reach() {
+        let (mut hosts, mut queues) = (hosts(), ShardQueues::new(3, 100));
+        hosts[1].lost = Some(Error::new(Kind::Hosts, "n2 is lost"));
+        queues.push(&hosts, shard(1, &["n2", "n3"], 1)).unwrap();
+        let error = queues.push(&hosts, shard(2, &["n2"], 1)).unwrap_err();
+        assert_eq!(error.to_string(), "shard 2 is out of reach, with n2; run it again");
+        assert_eq!(numbers(&queues.next(2)), [1]);
+    }
+}
