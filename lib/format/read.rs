@@ -17,6 +17,31 @@ use crate::record::stream::Input;
 /// The records of some resources, one after the other, in order. Formats, options and paths are
 /// checked here; each resource is opened when its turn comes.
 ///
+/// ```
+/// use mycloud::format::resource::Resource;
+/// use mycloud::format::{ReadOptions, read};
+/// use mycloud::record::bad::Policy;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("sales.csv");
+/// std::fs::write(&path, "region,amount\nnorth,10\nsouth,NA\n")?;
+/// let argument = format!("csv,typed,null=NA:{}", path.display());
+/// let resources = [Resource::parse(argument.as_ref(), None)?, Resource::parse("range:0..2".as_ref(), None)?];
+///
+/// let mut source = read::open(&resources, &ReadOptions::new(Policy::Fail)?)?;
+/// let mut records = Vec::new();
+/// while source.fill(&mut records)? {}
+/// let lines = "{\"region\":\"north\",\"amount\":10}\n{\"region\":\"south\",\"amount\":null}\n0\n1\n";
+/// assert_eq!(String::from_utf8(records)?, lines);
+///
+/// // What is not there is an error before anything is read.
+/// let nothing = [Resource::parse("csv:no-such-file.csv".as_ref(), None)?];
+/// assert!(read::open(&nothing, &ReadOptions::new(Policy::Fail)?).is_err());
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// When a format or an option is unknown, a path is not there, or a pattern matches nothing.
 pub fn open(resources: &[Resource], options: &ReadOptions) -> Result<Box<dyn Source>> {

@@ -75,6 +75,33 @@ impl Part {
 }
 
 /// What `-k` says: the parts of the key, most significant first, or the key that holds without it.
+///
+/// A [`Keyer`] finds the key of a record, as bytes that compare as keys do:
+///
+/// ```
+/// use mycloud::record::key::{Keyer, Keys, Missing};
+///
+/// # fn main() -> mycloud::Result<()> {
+/// let keys = Keys::parse("region,amount:nr")?;
+/// assert_eq!(keys.parts[1].name(), "amount");
+/// assert_eq!(keys.spelled(), "region,amount:nr");
+///
+/// let mut keyer = Keyer::new(&keys, Missing::Fail, &[]);
+/// let mut key = |record: &str| {
+///     let mut bytes = Vec::new();
+///     keyer.key(record.as_bytes(), &mut bytes).ok().map(|_| bytes)
+/// };
+/// let north = key(r#"{"region": "north", "amount": 10}"#);
+/// // Numbers compare as numbers, in strings (n) too, and their spelling is all one.
+/// assert_eq!(north, key(r#"{"amount": "1e1", "region": "north"}"#));
+/// // The greatest amount first (r).
+/// assert!(key(r#"{"region": "north", "amount": 9}"#) > north);
+/// assert!(key(r#"{"region": "south", "amount": 99}"#) > north);
+/// // A record without a part has no key.
+/// assert!(key(r#"{"region": "north"}"#).is_none());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keys {
     /// The parts; empty for the key that holds without `-k`: the first element of an array that

@@ -24,6 +24,44 @@ pub struct Settings {
 }
 
 /// Collects sorted runs in the order of the input.
+///
+/// Whoever has the items makes a run of each block of them, its texts one after the other in one
+/// piece of memory; with how little memory it then has to do changes nothing of the result:
+///
+/// ```
+/// use mycloud::sort::budget::Budget;
+/// use mycloud::sort::run::RunBuilder;
+/// use mycloud::sort::sorter::{Settings, Sorter};
+///
+/// # fn main() -> mycloud::Result<()> {
+/// // So little that each run is spilled.
+/// let budget = Budget { runs: 1, ..Budget::new(1 << 20, 1) };
+/// let directory = std::env::temp_dir();
+/// let mut sorter = Sorter::new(Settings { budget, jobs: 1, directory, unique: false });
+/// for block in [["pear", "fig"], ["apple", "fig"]] {
+///     let (mut run, mut text) = (RunBuilder::default(), Vec::new());
+///     for word in block {
+///         // The key: the word, and a byte that no word holds, so that no key begins another.
+///         run.push(text.len(), word.len(), |key| {
+///             key.extend_from_slice(word.as_bytes());
+///             key.push(0);
+///             mycloud::Result::Ok(())
+///         })?;
+///         text.extend_from_slice(word.as_bytes());
+///     }
+///     sorter.add(run.finish(text)?)?;
+/// }
+/// let mut sorted = Vec::new();
+/// let (count, spilled_bytes) = sorter.finish(|texts| {
+///     sorted.extend_from_slice(texts);
+///     Ok(())
+/// })?;
+/// assert_eq!(sorted, b"apple\nfig\nfig\npear\n");
+/// assert_eq!(count, 4);
+/// assert!(spilled_bytes > 0);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Sorter {
     settings: Settings,
     runs: Vec<Run>,
