@@ -29,6 +29,8 @@
 //! - `sort` knows no JSON; `record` opens no file but the one for bad records.
 //! - Stages do not know one another.
 //! - No stage holds more than its memory budget.
+// What Cargo.toml names beyond need, the compiler finds; the unit tests do not use what the suite does.
+#![cfg_attr(not(test), deny(unused_crate_dependencies))]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod aggregate;

@@ -5,6 +5,7 @@
 
 mod aggregate;
 mod cluster;
+mod dependencies;
 mod exits;
 mod format;
 mod harness;
