@@ -94,7 +94,7 @@ impl Args {
 }
 
 pub(crate) fn main() -> ExitCode {
-    cli::run("mc-cat", |args: Args, session: &mut Session| {
+    cli::run(mycloud::tool!("mc-cat"), |args: Args, session: &mut Session| {
         if let Some(hosts) = args.hosts.hosts()? {
             return args.on_hosts(hosts, session);
         }

@@ -18,7 +18,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    cli::run("mc-gather", |args: Args, session: &mut Session| {
+    cli::run(mycloud::tool!("mc-gather"), |args: Args, session: &mut Session| {
         let (output, write) = args.output.write(session)?;
         let options = Options {
             output,

@@ -26,7 +26,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    cli::run("mc-hosts", |args: Args, session: &mut Session| {
+    cli::run(mycloud::tool!("mc-hosts"), |args: Args, session: &mut Session| {
         let hosts = args.hosts.hosts()?;
         let what = match (args.kept, args.rm.is_empty()) {
             (true, _) => What::Kept,

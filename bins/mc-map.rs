@@ -103,7 +103,7 @@ impl Args {
 }
 
 pub(crate) fn main() -> ExitCode {
-    cli::run("mc-map", |args: Args, session: &mut Session| {
+    cli::run(mycloud::tool!("mc-map"), |args: Args, session: &mut Session| {
         let given = args.command.given()?;
         let on_hosts = args.hosts.hosts()?.is_some();
         if on_hosts {

@@ -109,7 +109,7 @@ fn here(options: &mut Options, input: Box<dyn Input>, session: &Session) -> Resu
 }
 
 pub(crate) fn main() -> ExitCode {
-    cli::run("mc-reduce", |args: Args, session: &mut Session| {
+    cli::run(mycloud::tool!("mc-reduce"), |args: Args, session: &mut Session| {
         let mut options = Options {
             by: By::new(args.keys.given()?, args.all),
             with: args.with(session)?,

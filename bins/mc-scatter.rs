@@ -47,7 +47,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    cli::run("mc-scatter", |args: Args, session: &mut Session| {
+    cli::run(mycloud::tool!("mc-scatter"), |args: Args, session: &mut Session| {
         let hosts = args.hosts.hosts()?;
         let hosts = hosts.ok_or_else(|| Error::usage("say with -h which hosts to use"))?;
         args.memory.refuse_jobs()?;

@@ -72,7 +72,7 @@ impl Args {
 }
 
 pub(crate) fn main() -> ExitCode {
-    cli::run("mc-shuffle", |mut args: Args, session: &mut Session| {
+    cli::run(mycloud::tool!("mc-shuffle"), |mut args: Args, session: &mut Session| {
         let (ops, resources) = ops::part(&args.reduce)?;
         args.resources.resources.extend(resources);
         if ops.is_empty() {

@@ -71,7 +71,7 @@ impl Args {
 }
 
 pub(crate) fn main() -> ExitCode {
-    cli::run("mc-sort", |args: Args, session: &mut Session| {
+    cli::run(mycloud::tool!("mc-sort"), |args: Args, session: &mut Session| {
         let reading = match args.check || args.merge {
             true => {
                 let (resources, read) = args.resources.read(&args.records, session)?;

@@ -98,7 +98,7 @@ impl Args {
 }
 
 fn main() -> ExitCode {
-    cli::run("mc-split", |args: Args, session: &mut Session| {
+    cli::run(mycloud::tool!("mc-split"), |args: Args, session: &mut Session| {
         if let Some(keep) = args.shards() {
             return args.to_shards(keep, session);
         }

@@ -14,7 +14,7 @@
 //! }
 //!
 //! fn main() -> std::process::ExitCode {
-//!     cli::run("mc-copy", |args: Args, session: &mut Session| {
+//!     cli::run(mycloud::tool!("mc-copy"), |args: Args, session: &mut Session| {
 //!         let mut input = session.stdin()?;
 //!         let mut output = session.stdout();
 //!         let mut buffer = vec![0; 1 << 16];
@@ -62,4 +62,4 @@ mod tool;
 pub use session::Session;
 pub use stdin::Stdin;
 pub use stdout::Stdout;
-pub use tool::run;
+pub use tool::{Tool, is_worker, run};

@@ -33,6 +33,7 @@ pub fn reach(
     let (tool, verbose) = (session.tool(), session.is_verbose());
     let settings = Settings {
         worker: Arc::new(Parcel::new(worker()?)),
+        library: session.library(),
         ssh,
         ssh_config: ssh_config.or_else(|| variable(CONFIG_VARIABLE).map(PathBuf::from)),
         home: variable("HOME").map(PathBuf::from),

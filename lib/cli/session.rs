@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::cli::ledger::Names;
 use crate::cli::progress::Progress;
 use crate::cli::stdout::{Mark, Sort};
-use crate::cli::{Stdin, Stdout, guard, message};
+use crate::cli::{Stdin, Stdout, Tool, guard, message};
+use crate::cluster::Road;
 use crate::engine::Voice;
 use crate::error::{Error, Result};
 use crate::format::ledger::Ledger;
@@ -16,6 +17,7 @@ use crate::run::registry::{self, Registry};
 #[derive(Debug)]
 pub struct Session {
     tool: &'static str,
+    library: Option<Road>,
     stdout: Stdout,
     progress: Option<Arc<Progress>>,
     stdin_taken: bool,
@@ -26,11 +28,12 @@ pub struct Session {
 impl Session {
     /// Begins: from here on the reader of standard output knows that `tool` writes it. `directories`
     /// is where notes on pipes may lie.
-    pub(super) fn new(tool: &'static str, mark: Mark, directories: Vec<PathBuf>) -> Session {
+    pub(super) fn new(tool: Tool, mark: Mark, directories: Vec<PathBuf>) -> Session {
         registry::install(Registry::new(directories));
+        let Tool { name: tool, library } = tool;
         let stdout = Stdout::new(tool, mark);
         let progress = stdout.progress();
-        Session { tool, stdout, progress, stdin_taken: false, names: None, verbose: false }
+        Session { tool, library, stdout, progress, stdin_taken: false, names: None, verbose: false }
     }
 
     /// Says more from now on, or not.
@@ -71,6 +74,11 @@ impl Session {
     /// The name of the tool.
     pub fn tool(&self) -> &'static str {
         self.tool
+    }
+
+    /// The road to hosts that this program has beside the ssh program.
+    pub(super) fn library(&self) -> Option<Road> {
+        self.library
     }
 
     /// Says `tool: text` on standard error.

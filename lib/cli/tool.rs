@@ -12,6 +12,7 @@ use crate::cli::command::{self, Asked};
 use crate::cli::stats::Stats;
 use crate::cli::stdout::Mark;
 use crate::cli::{Session, guard, message, process, surroundings};
+use crate::cluster::Road;
 use crate::error::{Error, Kind, Result};
 use crate::record::stream::{Output, Summary};
 
@@ -21,13 +22,52 @@ const INTERNAL_ERROR: Kind = Kind::Incomplete;
 /// The variable that stands in for `--stats`.
 const STATS_VARIABLE: &str = "MC_STATS";
 
-/// Runs `body`, the work of `tool`, with the options of the command line, and returns the exit
+/// The name of the program that is sent to hosts.
+const WORKER: &[u8] = b"mc-worker";
+
+/// A tool: made by [`tool!`](crate::tool) in the program that is it.
+#[derive(Clone, Copy, Debug)]
+pub struct Tool {
+    /// Its name.
+    pub name: &'static str,
+    /// Its road to hosts beside the ssh program.
+    pub library: Option<Road>,
+}
+
+/// Whether a program of this name is the one that is sent to hosts.
+#[doc(hidden)]
+pub const fn is_worker(program: Option<&str>) -> bool {
+    match program {
+        Some(name) => matches!(name.as_bytes(), WORKER),
+        None => false,
+    }
+}
+
+/// The tool of this name. The worker, which is some of the tools as well, is sent to hosts, and is
+/// to be small: in it they reach others by the ssh program alone, and nothing of libssh2 is linked.
+#[macro_export]
+macro_rules! tool {
+    ($name:literal) => {
+        $crate::cli::Tool {
+            name: $name,
+            library: const {
+                if $crate::cli::is_worker(option_env!("CARGO_BIN_NAME")) {
+                    None
+                } else {
+                    $crate::cluster::LIBRARY
+                }
+            },
+        }
+    };
+}
+
+/// Runs `body`, the work of `program`, with the options of the command line, and returns the exit
 /// code. Says the error, or what was dropped.
 pub fn run<A: Parser>(
-    tool: &'static str,
+    program: Tool,
     body: impl FnOnce(A, &mut Session) -> Result<Summary>,
 ) -> ExitCode {
-    let mark = Mark::make();
+    let (tool, mark) = (program.name, Mark::make());
     process::listen_to_signals();
     let started = Instant::now();
     message::hook_panics(tool);
@@ -35,7 +75,7 @@ pub fn run<A: Parser>(
         Ok(directories) => (directories, None),
         Err(error) => (Vec::new(), Some(error)),
     };
-    let mut session = Session::new(tool, mark, directories);
+    let mut session = Session::new(program, mark, directories);
     let mut wishes = Wishes { unusable, ..Wishes::default() };
     let outcome = catch_unwind(AssertUnwindSafe(|| work(body, &mut session, &mut wishes)));
     session.end_progress();

@@ -289,6 +289,7 @@ mod tests {
             let (explained, worker) = (Arc::clone(&self.explained), self.place("worker"));
             let settings = Settings {
                 worker: Arc::new(Parcel::new(worker)),
+                library: None,
                 ssh: None,
                 ssh_config: None,
                 home: None,

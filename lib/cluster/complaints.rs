@@ -124,6 +124,7 @@ mod tests {
         };
         let settings = Settings {
             worker: Arc::new(crate::cluster::Parcel::new("w".into())),
+            library: None,
             ssh: None,
             ssh_config: None,
             home: None,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::cluster::{Host, Parcel, road};
+use crate::cluster::{Host, Parcel, Road, road};
 use crate::error::{Error, Kind, Result};
 
 /// How long a worker on this machine may take to end when its link is cut.
@@ -28,6 +28,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 pub struct Settings {
     /// The worker to send.
     pub worker: Arc<Parcel>,
+    /// The road that this program has beside the ssh program, where it has one.
+    pub library: Option<Road>,
     /// The words of the ssh program to use for every host (`--ssh`), where one is forced.
     pub ssh: Option<Vec<OsString>>,
     /// The file of ssh's configuration (`ssh -F`), where it is not the user's usual one.

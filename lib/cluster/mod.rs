@@ -27,6 +27,7 @@ pub use host::Host;
 pub use link::{End, Link, Settings, connect};
 pub(crate) use patience::Patience;
 pub use request::News;
+pub use road::{LIBRARY, Road};
 pub use verbs::TaskReply;
 
 /// What is said to workers and by them, for those who have it said.

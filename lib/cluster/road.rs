@@ -4,22 +4,28 @@
 use crate::cluster::{Host, Link, Settings, program};
 use crate::error::Result;
 
-/// Starts a worker on `host`, which is not this machine.
-///
-/// # Errors
-/// As [`crate::cluster::connect`].
-#[cfg(not(feature = "ssh2"))]
-pub(super) fn connect(host: &Host, settings: &Settings) -> Result<Link> {
-    program::connect(host, settings, &[])
-}
+/// Starts a worker on a host that is not this machine; fails as [`crate::cluster::connect`] does.
+pub type Road = fn(&Host, &Settings) -> Result<Link>;
+
+/// libssh2 where it can, the ssh program where the host needs it or the user says so. A program that
+/// does not name this is linked without libssh2 and what that needs.
+pub const LIBRARY: Option<Road> = {
+    #[cfg(feature = "ssh2")]
+    let road: Option<Road> = Some(library::connect);
+    #[cfg(not(feature = "ssh2"))]
+    let road: Option<Road> = None;
+    road
+};
 
 /// Starts a worker on `host`, which is not this machine.
 ///
 /// # Errors
 /// As [`crate::cluster::connect`].
-#[cfg(feature = "ssh2")]
 pub(super) fn connect(host: &Host, settings: &Settings) -> Result<Link> {
-    library::connect(host, settings)
+    match settings.library {
+        Some(road) => road(host, settings),
+        None => program::connect(host, settings, &[]),
+    }
 }
 
 #[cfg(feature = "ssh2")]

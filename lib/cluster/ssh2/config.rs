@@ -229,6 +229,7 @@ mod tests {
     fn config(text: &str) -> SshConfig {
         let settings = Settings {
             worker: Arc::new(crate::cluster::Parcel::new("w".into())),
+            library: None,
             ssh: None,
             ssh_config: None,
             home: Some("/h".into()),
