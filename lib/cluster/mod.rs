@@ -2,6 +2,27 @@
 //!
 //! The only room that names ssh. It hands out [`Link`]s, streams of bytes to and from a worker;
 //! what is said on them is not its business.
+//!
+//! # Two roads, and what libssh2 buys
+//!
+//! Links go by libssh2, or by the user's ssh program where a host needs what libssh2 has not, or where
+//! `--ssh` says so. A record to each of N hosts and back, seconds and CPU seconds of the client (medians
+//! of `scripts/bench cluster --start`, all hosts on one busy machine of two cores; cold: the worker is
+//! sent first):
+//!
+//! | hosts | | libssh2, s | ssh, s | libssh2, CPU s | ssh, CPU s |
+//! | --- | --- | --- | --- | --- | --- |
+//! | 1 | cold | 1.16 | 1.35 | 0.077 | 0.101 |
+//! | 1 | warm | 0.64 | 0.72 | 0.048 | 0.092 |
+//! | 4 | cold | 1.38 | 3.41 | 0.207 | 0.358 |
+//! | 4 | warm | 0.58 | 1.66 | 0.100 | 0.281 |
+//! | 16 | cold | 3.09 | 7.02 | 0.783 | 1.367 |
+//! | 16 | warm | 1.23 | 4.82 | 0.272 | 1.031 |
+//!
+//! So it buys the start on several hosts: it takes about half of the time and CPU with the worker to be
+//! sent, and a quarter to a third of both when it is there. Without it all works, and starts later; what
+//! lots of data cost by either road, `scripts/bench cluster` says. It costs OpenSSL in the tools, a third
+//! of each, and a thread that owns each session.
 
 pub mod allocation;
 mod bootstrap;
