@@ -19,8 +19,30 @@
 //! - [`parallel`]: work over threads, results in order.
 //! - [`cli`]: exit codes, messages, signals, standard streams.
 //!
-//! Arrows point one way: bins -> cli, stage -> engine, worker -> cluster, command, peer -> run,
-//! format, sort, keyed -> aggregate -> wire -> record -> error. `tests/tidy.rs` holds the rooms to it.
+//! # The arrows
+//!
+//! Which room names which: `tests/tidy` holds the table to the code, and the code to the table. Unit
+//! tests may name what lies further down, too.
+//!
+//! | room | names |
+//! | --- | --- |
+//! | bins | cli, stage, engine, cluster, command, keyed, aggregate, format, record, error |
+//! | cli | engine, worker, cluster, command, keyed, aggregate, format, run, record, error |
+//! | stage | engine, cluster, command, keyed, aggregate, format, run, wire, sort, record, error |
+//! | engine | cluster, command, keyed, aggregate, format, run, wire, record, error |
+//! | worker | command, peer, keyed, aggregate, format, run, wire, sort, record, error |
+//! | cluster | wire, record, error |
+//! | command | record, error |
+//! | peer | wire, error |
+//! | keyed | aggregate, sort, record, parallel, error |
+//! | aggregate | record, error |
+//! | format | run, record, error |
+//! | run | record, error |
+//! | wire | record, error |
+//! | sort | parallel, error |
+//! | record | error |
+//! | parallel | error |
+//! | error | |
 //!
 //! # Invariants
 //!
