@@ -10,3 +10,6 @@ pub mod group;
 pub mod order;
 pub mod reduce;
 pub mod table;
+
+#[cfg(test)]
+mod tests;
