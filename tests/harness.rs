@@ -51,6 +51,36 @@ fn a_daemon_that_holds_the_output_is_noticed() {
 }
 
 #[test]
+#[should_panic(expected = "stdout() is said twice")]
+fn a_second_expectation_does_not_take_the_place_of_the_first() {
+    sh("dash", "echo b").stdout("a\n").stdout("b\n").succeeds();
+}
+
+#[test]
+#[should_panic(expected = "stdin() is said twice")]
+fn a_second_input_does_not_take_the_place_of_the_first() {
+    sh("dash", "cat").stdin("a\n").stdin("b\n").stdout("b\n").succeeds();
+}
+
+#[test]
+#[should_panic(expected = "sends to a file")]
+fn nothing_is_expected_of_an_output_that_goes_to_a_file() {
+    sh("dash", "echo a").stdout("").stdout_to("/dev/null").succeeds();
+}
+
+#[test]
+#[should_panic(expected = "stderr_has() of nothing")]
+fn an_empty_text_is_no_expectation() {
+    sh("dash", "true").stderr_has("").succeeds();
+}
+
+#[test]
+#[should_panic(expected = "is looked at by ends() or exits()")]
+fn what_is_expected_is_not_passed_over() {
+    sh("dash", "echo b").stdout("a\n").stderr_any().spawn().wait();
+}
+
+#[test]
 fn a_signal_counts_as_its_number_past_128() {
     let running = sh("bash", "exec sleep 100").spawn();
     running.signal(Signal::SIGTERM);

@@ -11,7 +11,7 @@ const MIB: u64 = 1 << 20;
 
 /// About `size` bytes of records in random order of `k`.
 fn records(path: &Path, size: u64) {
-    let mut random = Random(1);
+    let mut random = Random::seeded(1);
     let mut file = BufWriter::new(File::create(path).unwrap());
     for id in 0..size / 63 {
         let key = random.next() >> 8;

@@ -14,10 +14,19 @@ const SHELLS: [&str; 2] = ["dash", "bash"];
 /// An upstream that writes a record and fails, with words on standard error.
 const FAILS: &str = "{ echo '{\"a\":1}' | mc-map -c 'cat; exit 7' --retries 0 2>/dev/null; }";
 
+/// Waits until the upstream, whose output a pipe holds, has said with a file that it has ended.
+const WHEN_DONE: &str = "until [ -e done ]; do sleep 0.01; done; rm done";
+
+/// An upstream that says with a file that it has ended, for [`WHEN_DONE`].
+fn done(upstream: &str) -> String {
+    format!("{{ {upstream}; code=$?; touch done; (exit $code); }}")
+}
+
 #[track_caller]
 fn in_shells(script: &str, code: i32) {
     for shell in SHELLS {
-        sh(shell, script).stderr_any().fails(code);
+        let dir = dir();
+        sh(shell, script).current_dir(&dir).stderr_any().fails(code);
     }
 }
 
@@ -36,9 +45,13 @@ fn a_failed_upstream_publishes_nothing() {
             "make" => Call::new("make").arg(script),
             shell => sh(shell, script),
         };
-        let (code, text) = if program == "make" { (2, "Error 4") } else { (4, "") };
-        let call = call.current_dir(dir.path()).stderr_has(text);
-        call.stderr_has("mc-gather: the upstream mc-map failed (exit 1)").fails(code);
+        let (code, call) = match program {
+            "make" => (2, call.stderr_has("Error 4")),
+            _ => (4, call),
+        };
+        call.current_dir(dir.path())
+            .stderr_has("mc-gather: the upstream mc-map failed (exit 1)")
+            .fails(code);
         assert_eq!(std::fs::read_to_string(&out).unwrap(), "old\n", "{program}");
     }
     assert_eq!(names(dir.path()), ["Makefile", "out.csv"]);
@@ -51,7 +64,9 @@ fn the_key_of_a_shuffle_is_known_downstream() {
         let call = sh(shell, "mc-shuffle -k r | mc-reduce sum:x").stdin(&input);
         call.stdout(rows![{"r": "a", "x_sum": 4}, {"r": "b", "x_sum": 2}]).succeeds();
     }
-    let late = sh("dash", "mc-shuffle -k r | { sleep 0.3; mc-reduce sum:x; }").stdin(&input);
+    let late = format!("{} | {{ {WHEN_DONE}; mc-reduce sum:x; }}", done("mc-shuffle -k r"));
+    let dir = dir();
+    let late = sh("dash", &late).current_dir(dir.path()).stdin(&input);
     late.stdout(rows![{"r": "a", "x_sum": 4}, {"r": "b", "x_sum": 2}]).succeeds();
 }
 
@@ -59,10 +74,11 @@ fn the_key_of_a_shuffle_is_known_downstream() {
 fn the_key_is_not_known_behind_a_filter_of_others_or_two_writers() {
     let dir = dir();
     write(&dir, "in", rows![{"r": "a", "x": 1}]);
+    let two = done("mc-shuffle -k r <in; mc-shuffle -k r <in");
     for script in [
         "mc-shuffle -k r <in | cat | mc-reduce sum:x",
         "mc-shuffle -k r <in | tee copy | mc-reduce sum:x",
-        "{ mc-shuffle -k r <in; mc-shuffle -k r <in; } | { sleep 0.3; mc-reduce sum:x; }",
+        &format!("{two} | {{ {WHEN_DONE}; mc-reduce sum:x; }}"),
     ] {
         sh("dash", script).current_dir(dir.path()).stderr_has("-k").fails(2);
     }
@@ -154,7 +170,8 @@ fn timeout_and_xargs_stand_in_between() {
     for (script, code) in [
         ("timeout 60 mc-cat ndjson:a | mc-gather >/dev/null", 0),
         ("timeout 60 mc-cat ndjson:none | mc-gather >/dev/null", 4),
-        ("{ echo 1; sleep 2; } | timeout 0.3 mc-cat | mc-gather >/dev/null", 4),
+        // Until nobody reads it.
+        ("yes 1 | timeout 2 mc-cat | mc-gather >/dev/null", 4),
         ("ls a b c | xargs -n 1 mc-cat -f ndjson | mc-gather >/dev/null", 0),
         ("echo a none c | xargs -n 1 mc-cat -f ndjson | mc-gather >/dev/null", 4),
         ("echo a none c | xargs -n 1 -P 3 mc-cat -f ndjson | mc-gather >/dev/null", 4),
@@ -167,9 +184,12 @@ fn timeout_and_xargs_stand_in_between() {
 
 #[test]
 fn readers_may_come_late() {
-    in_shells("echo 1 | mc-cat | { sleep 0.5; mc-gather; } >/dev/null", 0);
-    in_shells("mc-cat /no/such/file | { sleep 0.5; mc-gather; }", 4);
-    in_shells(&format!("{FAILS} | {{ head -c 1 >/dev/null; sleep 0.2; mc-gather; }}"), 4);
+    for (upstream, code) in [("echo 1 | mc-cat", 0), ("mc-cat /no/such/file", 4), (FAILS, 4)] {
+        for reader in ["mc-gather", "head -c 1 >/dev/null; mc-gather"] {
+            let line = format!("{} | {{ {WHEN_DONE}; {reader}; }}", done(upstream));
+            in_shells(&format!("{line} >/dev/null"), code);
+        }
+    }
 }
 
 #[test]
@@ -178,7 +198,7 @@ fn a_killed_upstream_is_noticed() {
     for signal in ["KILL", "TERM", "INT", "HUP", "SEGV"] {
         let script = format!(
             "{{ sh -c 'echo $$ >pid; exec mc-cat ndjson:in'; }} 2>/dev/null | {{ \
-             while ! [ -s pid ]; do sleep 0.01; done; sleep 0.3; \
+             until [ -s pid ] && ls -l /proc/$(cat pid)/fd | grep -q '/in$'; do sleep 0.01; done; \
              while kill -{signal} $(cat pid) 2>/dev/null; do sleep 0.05; done; exec mc-gather; \
              }} >/dev/null"
         );

@@ -6,7 +6,7 @@ use std::path::Path;
 use nix::unistd::Uid;
 use tempfile::TempDir;
 
-use crate::support::{Call, dir, mc, names, need, other_user, sh, write};
+use crate::support::{Call, dir, mc, names, need, not_tested, other_user, sh, write};
 
 /// A shell line in which no directory can hold notes: not even the superuser's file system takes any.
 /// Its directory is `dir`.
@@ -85,7 +85,7 @@ fn a_directory_for_notes_that_cannot_serve_is_an_error_of_every_tool() {
 #[test]
 fn where_nothing_could_be_known_an_output_is_refused_unless_unchecked() {
     if !Uid::effective().is_root() {
-        println!("not tried: only the superuser can be another user");
+        not_tested("only the superuser can be another user");
         return;
     }
     let dir = dir();

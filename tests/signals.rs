@@ -2,19 +2,20 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, mkfifo};
 
-use crate::support::{CLEAN, Call, Running, dir, marked, mc, names, need, sh};
+use crate::support::{Call, Running, dir, marked, mc, names, need, sh, until, until_or};
 
 /// A tool at work: it reads a fifo that has no end.
 struct AtWork {
     dir: tempfile::TempDir,
     running: Option<Running>,
-    _fifo: File,
+    /// How many commands it runs.
+    commands: usize,
+    fifo: File,
 }
 
 impl AtWork {
@@ -34,46 +35,77 @@ impl AtWork {
         let running = call.spawn();
         let numbers: String = (0..20_000).map(|n| format!("{n}\n")).collect();
         held.write_all(numbers.as_bytes()).unwrap();
-        AtWork { dir, running: Some(running), _fifo: held }
+        let commands = if line.contains("begun.") { 2 } else { 0 };
+        AtWork { dir, running: Some(running), commands, fifo: held }
     }
 
     fn id(&self) -> i32 {
         self.running.as_ref().unwrap().id()
     }
 
-    /// Waits until `count` processes are there, and gives them a moment to begin.
+    /// Waits until `count` processes are there, and the commands have begun or all of the input is
+    /// read.
     #[track_caller]
     fn begun(&self, count: usize) {
-        let begin = Instant::now();
-        while marked(self.dir.path()).len() < count {
-            assert!(begin.elapsed() < CLEAN, "only {:?}", marked(self.dir.path()));
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        std::thread::sleep(Duration::from_millis(200));
+        let at_work = || match self.commands {
+            0 => self.has_read_all(),
+            commands => self.count("begun.") == commands,
+        };
+        until_or(
+            || marked(self.dir.path()).len() >= count && at_work(),
+            || format!("{count} processes at work, only {:?}", marked(self.dir.path())),
+        );
+    }
+
+    /// Whether there is nothing in the fifo.
+    fn has_read_all(&self) -> bool {
+        rustix::io::ioctl_fionread(&self.fifo).unwrap() == 0
+    }
+
+    /// How many files of its directory have names that begin so: those that commands make.
+    fn count(&self, prefix: &str) -> usize {
+        names(self.dir.path()).iter().filter(|name| name.starts_with(prefix)).count()
+    }
+
+    /// Sends the tool alone a signal.
+    #[track_caller]
+    fn signal(&self, signal: Signal) {
+        self.running.as_ref().unwrap().signal(signal);
     }
 
     /// The tool exits with `code`, and nothing is left.
     #[track_caller]
     fn ends(mut self, code: i32) {
         self.running.take().unwrap().exits(code);
-        let begin = Instant::now();
-        while !self.is_clean() {
-            let left = (marked(self.dir.path()), names(self.dir.path()));
-            assert!(begin.elapsed() < CLEAN, "left behind: {left:?}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let left = || (marked(self.dir.path()), self.names());
+        until_or(|| self.is_clean(), || format!("nothing is left behind, but {:?}", left()));
     }
 
     fn is_clean(&self) -> bool {
         marked(self.dir.path()).is_empty()
-            && names(self.dir.path()) == ["fifo", "temporary"]
+            && self.names() == ["fifo", "temporary"]
             && names(self.dir.path().join("temporary")).is_empty()
+    }
+
+    /// What is in its directory but what commands say of themselves.
+    fn names(&self) -> Vec<String> {
+        let said = |name: &String| name.starts_with("begun.") || name.starts_with("asked.");
+        names(self.dir.path()).into_iter().filter(|name| !said(name)).collect()
     }
 }
 
-/// Commands that keep running: one that listens to TERM, one that does not, and a daemon.
-const SLEEPERS: &str =
-    "mc-map --block 1K -j 2 -c 'setsid sleep 1000 & trap \"\" TERM; while :; do sleep 0.1; done'";
+/// Two commands that keep running, do not listen to TERM, and have a daemon; they say that they have
+/// begun.
+const SLEEPERS: &str = "mc-map --block 1K -j 2 -c 'setsid sleep 1000 & trap \"\" TERM; \
+    touch begun.$$; while :; do sleep 0.1; done'";
+
+/// Commands that say that they are asked to end, and do not. What bash says of the sleep that was asked
+/// too has no reader, which would end it.
+const STUBBORN: &str = "mc-map --block 1K -j 2 -c 'exec 2>/dev/null; trap \": >asked.$$\" TERM; \
+    touch begun.$$; while :; do sleep 0.1; done'";
+
+/// How often two tools are compared: the machine may be busy with the one that is to be first.
+const TRIES: usize = 5;
 
 /// Each tool as it works on something without end, and how many processes that are at least.
 const AT_WORK: [(&str, usize); 8] = [
@@ -96,7 +128,7 @@ fn int_term_and_hup_end_every_tool_and_leave_nothing() {
                 scope.spawn(move || {
                     let work = AtWork::new(line);
                     work.begun(count);
-                    work.running.as_ref().unwrap().signal(signal);
+                    work.signal(signal);
                     work.ends(code);
                 });
             }
@@ -119,7 +151,7 @@ fn a_kill_of_any_one_process_leaves_nothing() {
     for (line, count) in [AT_WORK[1], AT_WORK[4], AT_WORK[7]] {
         let parent = AtWork::new(line);
         parent.begun(count);
-        parent.running.as_ref().unwrap().signal(Signal::SIGKILL);
+        parent.signal(Signal::SIGKILL);
         parent.ends(137);
         if count == 1 {
             continue;
@@ -135,25 +167,36 @@ fn a_kill_of_any_one_process_leaves_nothing() {
 
 #[test]
 fn a_second_int_does_not_wait() {
-    let work = AtWork::new(SLEEPERS);
-    work.begun(4);
-    let begin = Instant::now();
-    work.running.as_ref().unwrap().signal(Signal::SIGINT);
-    std::thread::sleep(Duration::from_millis(100));
-    work.running.as_ref().unwrap().signal(Signal::SIGINT);
-    work.ends(130);
-    // The commands that do not listen would have had 2 s.
-    assert!(begin.elapsed() < Duration::from_millis(1500), "{:?}", begin.elapsed());
+    // Of two tools that are interrupted one after the other, the later one is again, and ends first:
+    // the commands of the other have time to end by themselves.
+    let is_first = |_| {
+        let (other, work) = (AtWork::new(STUBBORN), AtWork::new(STUBBORN));
+        for work in [&other, &work] {
+            work.begun(4);
+        }
+        for work in [&other, &work] {
+            work.signal(Signal::SIGINT);
+            until("the commands are asked to end", || work.count("asked.") == 2);
+        }
+        work.signal(Signal::SIGINT);
+        work.ends(130);
+        let is_first = !marked(other.dir.path()).is_empty();
+        other.ends(130);
+        is_first
+    };
+    assert!((0..TRIES).any(is_first));
 }
 
 #[test]
 fn a_signal_that_is_ignored_stays_ignored() {
     let work = AtWork::new("env --ignore-signal=HUP mc-gather -o ndjson:out");
     work.begun(2);
-    work.running.as_ref().unwrap().signal(Signal::SIGHUP);
-    std::thread::sleep(Duration::from_millis(300));
+    work.signal(Signal::SIGHUP);
+    (&work.fifo).write_all(b"1\n").unwrap();
+    until("it goes on", || work.has_read_all());
     assert_eq!(marked(work.dir.path()).len(), 2);
-    work.running.as_ref().unwrap().signal(Signal::SIGTERM);
+    // Had it heard the first, it would end by that: a process is told of HUP before TERM.
+    work.signal(Signal::SIGTERM);
     work.ends(143);
 }
 
@@ -161,11 +204,12 @@ fn a_signal_that_is_ignored_stays_ignored() {
 fn stopping_and_continuing_loses_nothing() {
     let dir = dir();
     let script = "set -m
-        (seq 5; sleep 1; seq 6 10) | mc-map cat | mc-gather -o ndjson:out &
-        sleep 0.4; kill -TSTP %1; sleep 0.3; jobs >jobs; sleep 1; kill -CONT %1; wait %1";
+        wait_for() { while ! eval \"$1\"; do sleep 0.01; done; }
+        (seq 5; wait_for '[ -e go ]'; seq 6 10) | mc-map --block 1 -c 'tee -a seen' |
+            mc-gather -o ndjson:out &
+        wait_for '[ $(wc -l <seen) = 5 ]' 2>/dev/null; kill -TSTP %1
+        wait_for 'jobs >jobs; grep -q Stopped jobs'; touch go; kill -CONT %1; wait %1";
     sh("bash", script).current_dir(dir.path()).stderr_any().succeeds();
-    let jobs = std::fs::read_to_string(dir.path().join("jobs")).unwrap();
-    assert!(jobs.contains("Stopped"), "{jobs}");
     let numbers: String = (1..=10).map(|n| format!("{n}\n")).collect();
     assert_eq!(std::fs::read_to_string(dir.path().join("out")).unwrap(), numbers);
 }
@@ -217,7 +261,7 @@ fn what_a_parent_did_to_signals_does_not_matter() {
         for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 130)] {
             let work = AtWork::new(&format!("{odd} {SLEEPERS}"));
             work.begun(4);
-            work.running.as_ref().unwrap().signal(signal);
+            work.signal(signal);
             work.ends(code);
         }
     }

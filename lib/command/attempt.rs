@@ -338,7 +338,18 @@ mod tests {
 
     fn attempt(line: &str, input: &[u8], timeout: Option<Duration>) -> (Ended, String) {
         let heard = Mutex::new(String::new());
-        let ended = Attempt {
+        let pass_on = |lines: &str| heard.lock().unwrap().push_str(lines);
+        let ended = attempt_heard(line, input, timeout, &pass_on);
+        (ended, heard.into_inner().unwrap())
+    }
+
+    fn attempt_heard(
+        line: &str,
+        input: &[u8],
+        timeout: Option<Duration>,
+        pass_on: &(dyn Fn(&str) + Sync),
+    ) -> Ended {
+        Attempt {
             command: &Command::shell(line.into(), &[0], None).unwrap(),
             input: &spool(input),
             task: 1,
@@ -347,11 +358,10 @@ mod tests {
             stop: &|| false,
             children: &Children::default(),
             prefix: "p: ".into(),
-            pass_on: &|lines| heard.lock().unwrap().push_str(lines),
+            pass_on,
         }
         .run(spool(b""))
-        .unwrap();
-        (ended, heard.into_inner().unwrap())
+        .unwrap()
     }
 
     fn output(line: &str, input: &[u8]) -> Vec<u8> {
@@ -385,11 +395,11 @@ mod tests {
 
     #[test]
     fn a_command_that_takes_too_long_is_ended() {
-        let begin = Instant::now();
         let timeout = Some(Duration::from_millis(300));
-        assert_eq!(attempt("sleep 74", b"", timeout).0.how, How::Timeout);
-        assert!(begin.elapsed() < Duration::from_secs(2));
-        assert_eq!(attempt("trap '' TERM; sleep 74; sleep 75", b"", timeout).0.how, How::Timeout);
+        for line in ["sleep 1000; echo end", "trap '' TERM; sleep 1000; sleep 1000; echo end"] {
+            let (ended, _) = attempt(line, b"", timeout);
+            assert_eq!((ended.how, ended.output.into_bytes().unwrap()), (How::Timeout, vec![]));
+        }
     }
 
     #[test]
@@ -397,16 +407,25 @@ mod tests {
         let (ended, heard) = attempt("echo one >&2; printf two >&2; exit 1", b"", None);
         assert_eq!(heard, "");
         assert_eq!(ended.last_words.lines, ["one", "two"]);
-        let line = "echo one >&2; sleep 2; echo two >&2";
-        let (ended, heard) = attempt(line, b"", None);
-        assert_eq!((heard.as_str(), ended.last_words.lines.len()), ("p: one\n", 2));
+        // It waits until what it said was heard.
+        let folder = tempfile::tempdir().unwrap();
+        let heard = folder.path().join("heard");
+        let line = "echo one >&2; until [ -s $HEARD ]; do sleep 0.01; done; echo two >&2";
+        let line = format!("HEARD={}; {line}", heard.display());
+        let pass_on = |lines: &str| std::fs::write(&heard, lines).unwrap();
+        let ended = attempt_heard(&line, b"", None, &pass_on);
+        assert_eq!(std::fs::read_to_string(&heard).unwrap(), "p: one\n");
+        assert_eq!(ended.last_words.lines, ["one", "two"]);
     }
 
     #[test]
     fn a_background_process_may_finish_its_output_but_not_for_ever() {
-        assert_eq!(output("(sleep 0.5; echo late) & echo early", b""), b"early\nlate\n");
-        let begin = Instant::now();
-        assert_eq!(output("sleep 5 & echo early", b""), b"early\n");
-        assert!(begin.elapsed() < Duration::from_millis(3500));
+        // It prints once the command has ended.
+        let late = "(while kill -0 $$; do sleep 0.01; done 2>/dev/null; echo late) & echo early";
+        assert_eq!(output(late, b""), b"early\nlate\n");
+        // It would print once the test is over.
+        let folder = tempfile::tempdir().unwrap();
+        let wait = format!("while [ -d {} ]; do sleep 0.01; done", folder.path().display());
+        assert_eq!(output(&format!("({wait}; echo late) & echo early"), b""), b"early\n");
     }
 }

@@ -87,6 +87,10 @@ mod tests {
                     for _ in 0..5 {
                         let held = slots.take(near, &|| false).unwrap().unwrap();
                         most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                        // The first three wait for one another.
+                        while most.load(Ordering::SeqCst) < 3 {
+                            std::thread::yield_now();
+                        }
                         std::thread::sleep(Duration::from_millis(2));
                         now.fetch_sub(1, Ordering::SeqCst);
                         drop(held);

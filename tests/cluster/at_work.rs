@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::{Flock, FlockArg};
 
-use crate::support::{CLEAN, Cluster, HOSTS, Output, Running, dir, marked, names, sh};
+use crate::support::{CLEAN, Cluster, HOSTS, Output, Running, dir, marked, names, sh, until};
 
 /// Longer than any pipeline waits for hosts that are lost, on a machine that is busy too.
 const HANG: Duration = Duration::from_secs(300);
@@ -77,26 +77,21 @@ impl AtWork {
     /// Waits until `text` is among the processes of `host`.
     #[track_caller]
     pub fn begun(&self, cluster: &Cluster, host: &str, text: &str) {
-        let begin = Instant::now();
-        while !cluster.run(["ps", host]).text().contains(text) {
-            assert!(begin.elapsed() < CLEAN, "no {text} on {host}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let what = format!("{text} on {host}");
+        until(&what, || cluster.run(["ps", host]).text().contains(text));
     }
 
     /// Waits for the first shard in the copy of a manifest, `m`: a host that it lies on.
     #[track_caller]
     pub fn first_shard(&self) -> String {
-        let begin = Instant::now();
-        loop {
+        let mut first = None;
+        until("the first shard", || {
             let lines = std::fs::read_to_string(self.dir.path().join("m")).unwrap_or_default();
             let host = lines.split("\"hosts\":[\"").nth(1).and_then(|rest| rest.split_once('"'));
-            if let Some((host, _)) = host {
-                return host.to_string();
-            }
-            assert!(begin.elapsed() < CLEAN, "no shard in {lines:?}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+            first = host.map(|(host, _)| host.to_string());
+            first.is_some()
+        });
+        first.unwrap()
     }
 
     /// The shell and the tools, and what they have started here.

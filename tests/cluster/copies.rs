@@ -1,10 +1,8 @@
 //! Shards that lie on two hosts each, and a host of them that is killed in the middle of a pipeline.
 
-use std::time::{Duration, Instant};
-
 use super::at_work::{AtWork, Gate, WAITS, with_workers};
 use super::lost::is_swept;
-use crate::support::{CLEAN, Cluster};
+use crate::support::{Cluster, until_or};
 
 /// Spreads the records over three hosts, each of them on two.
 const SCATTER: &str = "mc-scatter -h n1,n2,n3 --replicas 2 --block 400";
@@ -16,11 +14,11 @@ fn killed_while_copies_are_made(cluster: &Cluster, scatter: &str) -> AtWork {
     let gate = Gate::close(cluster);
     let wait = format!("flock -s {} true", cluster.srv().join("gate").display());
     let work = AtWork::of(cluster, &format!("{{ sed -u 900q; {wait}; cat; }} | {scatter}"));
-    let begin = Instant::now();
-    while !cluster.leftovers().lines().any(|line| line.starts_with("n2:") && is_shard(line)) {
-        assert!(begin.elapsed() < CLEAN, "no shards: {}", cluster.leftovers());
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let is_there = |line: &str| line.starts_with("n2:") && is_shard(line);
+    until_or(
+        || cluster.leftovers().lines().any(is_there),
+        || format!("a shard on n2: {}", cluster.leftovers()),
+    );
     cluster.run(["kill", "n2"]);
     drop(gate);
     work

@@ -1,13 +1,14 @@
 //! Pipelines killed at random moments: nothing of them is left, on no machine.
 
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use super::at_work::AtWork;
-use crate::support::{CLEAN, Cluster, Random, dir, marked, sh};
+use crate::support::{Cluster, Random, dir, marked, sh, until_or};
 
 /// How many moments each sort of kill is tried at, and how many of them at once.
 const MOMENTS: u64 = 20;
@@ -16,39 +17,44 @@ const AT_ONCE: u64 = 4;
 /// The moments lie within the first so many milliseconds: about what the pipeline takes.
 const LONGEST_MS: u64 = 2500;
 
-/// About what a tool takes that keeps its data, in milliseconds.
+/// About what a tool takes that keeps its data, in milliseconds: from there on it is learnt, so that
+/// some are killed before their data is kept and some behind it.
 const KEEPS_MS: u64 = 800;
 
 /// Runs pipelines on two hosts of a cluster and does `harm` to each at a random moment, with a
 /// random number; then there is nothing left on the hosts.
+/// `harm` says whether anything was there to be harmed.
 #[track_caller]
-fn disturbed(what: &str, harm: impl Fn(&Cluster, &AtWork, u64) + Sync) {
-    let seed = u64::from(std::process::id());
-    println!("{what}: seed {seed}"); // Shown when the test fails.
-    let (cluster, mut random) = (Cluster::new(), Random(seed));
+fn disturbed(what: &str, harm: impl Fn(&Cluster, &AtWork, u64) -> bool + Sync) {
+    let (cluster, mut random) = (Cluster::new(), Random::fresh());
+    let harmed = AtomicU64::new(0);
     for _ in 0..MOMENTS / AT_ONCE {
         std::thread::scope(|scope| {
             for _ in 0..AT_ONCE {
                 let (moment, choice) = (random.below(LONGEST_MS), random.next());
-                let (cluster, harm) = (&cluster, &harm);
+                let (cluster, harm, harmed) = (&cluster, &harm, &harmed);
                 scope.spawn(move || {
                     let options = "--block 300";
                     let work = AtWork::new(cluster, "n1,n2", options, "sleep 0.2; cat");
                     std::thread::sleep(Duration::from_millis(moment));
-                    println!("{what} after {moment} ms, choice {choice}");
-                    harm(cluster, &work, choice);
+                    let found = harm(cluster, &work, choice);
+                    println!("{what} after {moment} ms, choice {choice}: harmed: {found}");
+                    harmed.fetch_add(u64::from(found), Ordering::Relaxed);
                     work.ends();
                 });
             }
         });
         cluster.is_clean();
     }
+    let harmed = harmed.into_inner();
+    assert!(harmed >= MOMENTS / 4, "{what}: of {MOMENTS} pipelines {harmed} were harmed");
 }
 
-/// Sends a signal to the shell and all tools, if they are still there.
-fn signal_all(work: &AtWork, signal: Signal) {
+/// Sends a signal to the shell and all tools, if they are still there; whether they are.
+fn signal_all(work: &AtWork, signal: Signal) -> bool {
+    let are_there = !marked(work.dir.path()).is_empty();
     match killpg(Pid::from_raw(work.running().id()), signal) {
-        Ok(()) | Err(Errno::ESRCH) => {}
+        Ok(()) | Err(Errno::ESRCH) => are_there,
         Err(e) => panic!("{e}"),
     }
 }
@@ -73,12 +79,12 @@ fn a_kill_of_any_one_process_here_leaves_nothing() {
     let harm = |_: &Cluster, work: &AtWork, choice: u64| {
         let processes = marked(work.dir.path());
         if processes.is_empty() {
-            return;
+            return false;
         }
         let (process, _) = processes[(choice % processes.len() as u64) as usize];
         let name = std::fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
         println!("KILL of {name}");
-        let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
+        kill(Pid::from_raw(process), Signal::SIGKILL).is_ok()
     };
     disturbed("KILL here", harm);
 }
@@ -90,12 +96,12 @@ fn a_kill_of_any_one_process_on_a_host_leaves_nothing() {
         let text = cluster.run(["ps", host]).text();
         let processes: Vec<&str> = text.lines().collect();
         if processes.is_empty() {
-            return;
+            return false;
         }
         let line = processes[(choice / 2 % processes.len() as u64) as usize];
         println!("KILL of {line}");
         let process = line.split_whitespace().nth(1).unwrap();
-        cluster.call(["exec", host, "kill", "-KILL", process]).stderr_any().ends();
+        cluster.call(["exec", host, "kill", "-KILL", process]).stderr_any().ends().code == 0
     };
     disturbed("KILL there", harm);
 }
@@ -103,20 +109,18 @@ fn a_kill_of_any_one_process_on_a_host_leaves_nothing() {
 #[test]
 fn a_kill_of_all_processes_here_leaves_nothing_on_hosts() {
     disturbed("KILL of all", |_, work, _| {
-        for (process, _) in marked(work.dir.path()) {
-            let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
-        }
+        let processes = marked(work.dir.path());
+        let killed = |(process, _)| kill(Pid::from_raw(process), Signal::SIGKILL).is_ok();
+        processes.into_iter().map(killed).fold(false, |any, killed| any | killed)
     });
 }
 
 #[test]
 fn a_kill_of_a_tool_that_keeps_its_data_leaves_all_of_it_or_nothing() {
-    let seed = u64::from(std::process::id());
-    println!("seed {seed}");
-    let (cluster, mut random) = (Cluster::new(), Random(seed));
-    let mut published = 0;
+    let (cluster, mut random) = (Cluster::new(), Random::fresh());
+    let (mut published, mut longest) = (0, KEEPS_MS);
     for _ in 0..MOMENTS {
-        let (dir, moment) = (dir(), random.below(KEEPS_MS));
+        let (dir, moment) = (dir(), random.below(longest));
         let run = |script: &str| {
             let call = sh("bash", script).on(&cluster).current_dir(&dir).marked(dir.path());
             call.env("XDG_STATE_HOME", dir.path().join("state")).stderr_any()
@@ -128,20 +132,17 @@ fn a_kill_of_a_tool_that_keeps_its_data_leaves_all_of_it_or_nothing() {
         let _ = killpg(Pid::from_raw(running.id()), Signal::SIGKILL);
         running.wait();
         if dir.path().join("x.mc").exists() {
-            published += 1;
+            (published, longest) = (published + 1, longest * 2 / 3);
             println!("there after {moment} ms");
             run("mc-cat x.mc | cmp - in && mc-hosts --rm x.mc").succeeds();
         } else {
+            longest = longest * 4 / 3;
             println!("not there after {moment} ms");
-            let begin = Instant::now();
-            while !cluster.orphans().is_empty() {
-                assert!(begin.elapsed() < CLEAN, "left: {}", cluster.orphans());
-                std::thread::sleep(Duration::from_millis(50));
-            }
+            until_or(|| cluster.orphans().is_empty(), || format!("gone: {}", cluster.orphans()));
             run("seq 3 | mc-map -h n1,n2 cat | mc-gather").stdout("1\n2\n3\n").succeeds();
         }
         run("ls state/mycloud/runs").stdout("").succeeds();
         cluster.is_clean();
     }
-    println!("{published} of {MOMENTS} were there");
+    assert!((1..MOMENTS).contains(&published), "{published} of {MOMENTS} were there");
 }

@@ -1,13 +1,13 @@
 //! Hosts and workers that are lost while they work: the answer is the same, or there is none and the
 //! exit status says so.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::at_work::{AtWork, Gate, WAITS, with_workers};
-use crate::support::{CLEAN, Cluster, dir, marked, sh, worker};
+use crate::support::{Cluster, dir, marked, sh, until, until_or, worker};
 
 /// A command that has finished nothing before the gate opens.
 const LONG: &str = "flock -s /srv/gate true; cat";
@@ -88,11 +88,7 @@ fn a_guardian_that_is_killed_leaves_no_shards() {
     let cluster = with_workers();
     let work = AtWork::new(&cluster, "n1", "--block 300", "cat; sleep 0.2");
     work.begun(&cluster, "n1", "sleep 0.2");
-    let begin = Instant::now();
-    while cluster.leftovers().lines().count() < 5 {
-        assert!(begin.elapsed() < CLEAN, "no shards: {}", cluster.leftovers());
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    until("a few shards", || cluster.leftovers().lines().count() >= 5);
     // The parent of the worker that works in the run's directory: a reader's does not.
     let guardian = "for p in /proc/[0-9]*; do case $(readlink $p/cwd):$(readlink $p/exe) in \
                     */runs/*/work:*/mycloud-*) ps -o ppid= -p ${p#/proc/};; esac; done | head -n 1";
@@ -158,15 +154,11 @@ fn a_host_that_hears_nothing_ends_what_it_does() {
     work.succeeds();
     // It has missed the end of the pipeline, and still clears up by itself. That its sshd waits for
     // the other side is sshd's affair.
-    let begin = Instant::now();
     let ours = || {
         let text = cluster.orphans() + &cluster.leftovers();
         text.lines().filter(|line| !line.contains(" sshd: ")).collect::<Vec<_>>().join("\n")
     };
-    while !ours().is_empty() {
-        assert!(begin.elapsed() < CLEAN, "{}", ours());
-        std::thread::sleep(Duration::from_millis(200));
-    }
+    until_or(|| ours().is_empty(), || format!("gone: {}", ours()));
 }
 
 /// The living processes of the tool `tool` of a pipeline: its guard, and the one that works.
@@ -191,19 +183,14 @@ fn the_workers_of_a_killed_tool_say_nothing() {
         let is = std::fs::read_to_string(format!("/proc/{process}/comm"));
         is.is_ok_and(|is| is.trim() == name)
     };
-    let begin = Instant::now();
     // Its commands run, so that more input is on its way to them; its parent is its guard.
-    let tool = loop {
-        let all = marked(dir.path());
-        let tool = all.iter().find(|(p, parent)| named(*p, "mc-map") && named(*parent, "mc-map"));
-        match tool {
-            Some((tool, _)) if all.iter().any(|(process, _)| named(*process, "cat")) => {
-                break *tool;
-            }
-            _ => assert!(begin.elapsed() < 3 * CLEAN, "no command runs: {all:?}"),
-        }
-    };
-    kill(Pid::from_raw(tool), Signal::SIGKILL).unwrap();
+    let mut all = Vec::new();
+    until("a command runs", || {
+        all = marked(dir.path());
+        all.iter().any(|(process, _)| named(*process, "cat"))
+    });
+    let tool = all.iter().find(|(p, parent)| named(*p, "mc-map") && named(*parent, "mc-map"));
+    kill(Pid::from_raw(tool.unwrap().0), Signal::SIGKILL).unwrap();
     // The workers share its standard error.
     let said = String::from_utf8(running.wait().stderr).unwrap();
     assert!(!said.contains("mc-worker"), "{said}");
@@ -217,13 +204,9 @@ fn a_tool_that_is_killed_takes_its_workers_with_it() {
         let work = AtWork::new(&cluster, &cluster.hosts(2), BLOCKS, LONG);
         work.begun(&cluster, "n2", WAITS);
         let processes = processes_of(&work, tool);
-        let process = processes[number.min(processes.len() - 1)];
+        let process = processes[number];
         kill(Pid::from_raw(process), Signal::SIGKILL).unwrap();
-        let begin = Instant::now();
-        while !processes_of(&work, tool).is_empty() {
-            assert!(begin.elapsed() < CLEAN, "{tool} goes on");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        until(&format!("the end of {tool}"), || processes_of(&work, tool).is_empty());
         // Whoever else is left ends once its tasks do.
         drop(gate);
         let ended = work.ends();

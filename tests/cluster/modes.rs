@@ -2,7 +2,6 @@
 //! as others do, and leave nothing.
 
 use std::fs::{self, Permissions};
-use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
@@ -10,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::unistd::Uid;
 
-use crate::support::{Call, dir, need, repository, tools, worker};
+use crate::support::{Call, dir, need, not_tested, repository, tools, worker};
 
 /// An ordinary user that every machine has, to be when the tests are root's.
 const NOBODY: u32 = 65534;
@@ -117,11 +116,6 @@ impl Bed {
         call.stdout("3000\n").succeeds();
         self.is_gone();
     }
-}
-
-/// Says past the test harness, which shows nothing of a test that does well, that it could not be.
-fn not_tested(why: &str) {
-    let _ = writeln!(std::io::stderr(), "NOT TESTED: {why}");
 }
 
 /// The user of the suite, or an ordinary one where that is root.

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use super::at_work::{Gate, with_workers};
-use crate::support::{CLEAN, Cluster, dir, names, sh, write};
+use crate::support::{Cluster, dir, names, sh, until_or, write};
 
 /// The runs that have begun to work, by what their commands leave in `/srv`.
 fn begun(cluster: &Cluster) -> BTreeSet<String> {
@@ -29,11 +28,7 @@ fn one_of_two_is_kept(cluster: &Cluster, hosts: &str, srv: &Path) {
     );
     let line = format!("exec mc-map -h {hosts} --block 2K -o x.mc -c '{command}' < in");
     let mut both = [(); 2].map(|()| run(&line).stderr_any().spawn());
-    let begin = Instant::now();
-    while begun(cluster).len() < 2 {
-        assert!(begin.elapsed() < CLEAN, "{:?}", begun(cluster));
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    until_or(|| begun(cluster).len() == 2, || format!("both work: {:?}", begun(cluster)));
     drop(gate);
     let mut ended = both.each_mut().map(|tool| tool.wait());
     ended.sort_by_key(|ended| ended.code);

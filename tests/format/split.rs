@@ -3,7 +3,7 @@
 use crate::support::*;
 
 fn records(count: u64, seed: u64) -> Vec<String> {
-    let mut random = Random(seed);
+    let mut random = Random::seeded(seed);
     let record = |n| {
         let key = random.below(9);
         format!(

@@ -1,11 +1,9 @@
 //! Sound databases give what the C++ library gives, and stay as they are.
 
-use std::time::{Duration, Instant};
-
 use mycloud::record::bad::Policy;
 
 use super::{all, oracle, oracle_call, records, snapshot};
-use crate::support::{dir, mc, sh};
+use crate::support::{dir, mc, sh, until};
 
 #[track_caller]
 fn gives_what_plyvel_gives(name: &str) {
@@ -128,12 +126,8 @@ fn a_database_that_is_open_elsewhere_is_refused() {
     let (database, marker) = (dir.path().join("db"), dir.path().join("open"));
     oracle(&["make", database.to_str().unwrap(), "log"]);
     let holder = oracle_call(&["hold", database.to_str().unwrap(), marker.to_str().unwrap()]);
-    let mut holder = holder.spawn();
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !marker.exists() {
-        assert!(Instant::now() < deadline, "plyvel does not open the database");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let holder = holder.spawn();
+    until("plyvel opens the database", || marker.exists());
     let before = snapshot(&database);
     let error = all(&database).unwrap_err();
     assert_eq!(before, snapshot(&database));
@@ -141,7 +135,7 @@ fn a_database_that_is_open_elsewhere_is_refused() {
     let said = format!("is open in another process (pid {})", holder.id());
     assert!(error.to_string().contains(&said), "{error}");
     std::fs::remove_file(&marker).unwrap();
-    assert_eq!(holder.wait().code, 0);
+    holder.exits(0);
     assert!(!all(&database).unwrap().is_empty());
 }
 

@@ -10,7 +10,7 @@ use mycloud::format::{Once, Sink, Warn, WriteOptions};
 use proptest::prelude::*;
 
 use super::{all, oracle, oracle_call};
-use crate::support::{Random, dir, names};
+use crate::support::{Random, dir, names, until};
 
 fn options(replace: bool) -> WriteOptions {
     let (stdout, ledger) = (Once::none(), Ledger::none());
@@ -53,7 +53,7 @@ fn comes_back(records: &[u8]) {
 
 #[test]
 fn records_come_back_in_key_order() {
-    let mut random = Random(1);
+    let mut random = Random::seeded(1);
     let mut records = Vec::new();
     for number in 0..30_000u64 {
         let key = number * 7919 % 30_011;
@@ -166,9 +166,7 @@ fn only_a_database_that_nobody_uses_is_replaced_and_only_if_asked() {
     assert_eq!(names(dir.path().join("other")), ["precious"]);
     let marker = dir.path().join("open");
     let holder = oracle_call(&["hold", path.to_str().unwrap(), marker.to_str().unwrap()]).spawn();
-    while !marker.exists() {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    until("plyvel opens the database", || marker.exists());
     let error = write_pieces(&path, true, b"", 1).unwrap_err();
     assert!(error.to_string().contains("is open in another process"), "{error}");
     std::fs::remove_file(&marker).unwrap();

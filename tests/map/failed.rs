@@ -89,11 +89,10 @@ fn a_record_is_given_up_only_after_its_own_attempts() {
     let marker = dir.path().join("tried");
     let line =
         format!("if grep -x 5; then test -e {0} || {{ touch {0}; exit 1; }}; fi", marker.display());
-    for (retries, dropped) in [("0", false), ("1", false)] {
-        let _ = std::fs::remove_file(&marker);
+    for retries in ["0", "1"] {
         let call = mc("map").args(["--failed", "skip", "--retries", retries, "-c", &line]);
-        let said = call.stdin(numbers(9)).stdout("5\n").succeeds().stderr;
-        assert_eq!(!said.is_empty(), dropped);
+        call.stdin(numbers(9)).stdout("5\n").succeeds();
+        std::fs::remove_file(&marker).unwrap();
     }
     let line = "if grep -qx 5; then test $MC_ATTEMPT -ge 6 || exit 1; fi; true";
     let call = |retries| mc("map").args(["--failed=skip", "--retries", retries, "-c", line]);

@@ -1,8 +1,6 @@
 //! Commands that fail: what is said, what is tried again, what counts.
 
-use std::time::{Duration, Instant};
-
-use crate::support::{dir, mc, sh, write};
+use crate::support::{dir, marked, mc, sh, until, write};
 
 use super::numbers;
 
@@ -73,11 +71,14 @@ fn what_came_before_a_failure_is_there_and_whole_and_nothing_else() {
 
 #[test]
 fn the_rest_is_stopped_when_a_task_fails() {
-    let begin = Instant::now();
-    let line = "read -r n; test \"$n\" = 1 && sleep 0.3 && exit 9; sleep 64.5";
+    let dir = dir();
+    // The first fails once the others have begun, which would take longer than a test may.
+    let line = "read -r n; touch begun.$$; test \"$n\" = 1 || exec sleep 1000
+        until [ $(ls | grep -c begun) = 4 ]; do sleep 0.05; done; exit 9";
     let call = mc("map").args(["-j", "4", "--block", "2", "--retries", "0", "-c", line]);
-    call.stdin(numbers(9)).stdout("").stderr_has("task 1").fails(1);
-    assert!(begin.elapsed() < Duration::from_secs(15));
+    let call = call.current_dir(&dir).marked(dir.path()).stdin(numbers(9));
+    call.stdout("").stderr_has("task 1").fails(1);
+    assert_eq!(marked(dir.path()), []);
 }
 
 #[test]
@@ -133,9 +134,12 @@ fn a_traceback_is_shown_once() {
         assert!(said.contains("(4 attempts)"), "{said}");
     }
     // One that says it long before its end, too.
-    let line = "echo why >&2; sleep 1.5; exit 2";
-    let said = mc("map").args(["-c", line]).stdin("1\n").stderr_has("(2 attempts)").fails(1).stderr;
-    assert_eq!(String::from_utf8(said).unwrap().matches(": why\n").count(), 1);
+    let dir = dir();
+    let line = "echo why >&2; until grep -q why said; do sleep 0.05; done; exit 2";
+    let call = sh("bash", &format!("echo 1 | mc-map -c '{line}' 2>said"));
+    call.current_dir(&dir).fails(1);
+    let said = std::fs::read_to_string(dir.path().join("said")).unwrap();
+    assert!(said.matches(": why\n").count() == 1 && said.contains("(2 attempts)"), "{said}");
 }
 
 #[test]
@@ -144,40 +148,38 @@ fn what_a_long_command_says_is_passed_on_while_it_runs() {
     let line = "echo working >&2; until [ -e done ]; do sleep 0.1; done; cat";
     let call = sh("bash", &format!("echo 1 | mc-map -c '{line}' 2>said")).current_dir(&dir);
     let running = call.stdout("1\n").spawn();
-    let deadline = Instant::now() + Duration::from_secs(60);
     let said = || std::fs::read_to_string(dir.path().join("said")).unwrap_or_default();
-    while said() != "mc-map: task 1: working\n" {
-        assert!(Instant::now() < deadline, "nothing is said");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    until("it says that it works", || said() == "mc-map: task 1: working\n");
     write(&dir, "done", "");
     running.exits(0);
 }
 
 #[test]
 fn a_command_that_hangs_is_ended_with_its_whole_tree() {
-    let begin = Instant::now();
-    let line = "sleep 65.5 & (trap '' TERM; sleep 65.5; sleep 65.5) & cat; sleep 65.5";
+    let dir = dir();
+    let line = "sleep 1000 & (trap '' TERM; sleep 1000; sleep 1000) & cat; sleep 1000";
     let call = mc("map").args(["--timeout", "0.5", "--retries", "0", "-c", line]).stdin("1\n");
-    call.stdout("").stderr_has("longer than --timeout").fails(124);
-    assert!(begin.elapsed() < Duration::from_secs(20));
-    let left = sh("bash", "pgrep -fx 'sleep 65.5' || true").succeeds().text();
-    assert_eq!(left, "");
+    let call = call.marked(dir.path()).stdout("").stderr_has("longer than --timeout");
+    call.fails(124);
+    assert_eq!(marked(dir.path()), []);
 }
 
 #[test]
 fn a_timeout_is_tried_again_too() {
-    let line = "test $MC_ATTEMPT = 2 || sleep 66.5; cat";
-    let call = mc("map").args(["--timeout", "2s", "-c", line]).stdin("1\n").stdout("1\n");
-    call.stderr_has("trying again").succeeds();
+    let line = "test $MC_ATTEMPT != 1 || sleep 1000; cat";
+    // More often than it needs: the machine may be busy.
+    let call = mc("map").args(["--timeout", "1s", "--retries", "9", "-c", line]);
+    call.stdin("1\n").stdout("1\n").stderr_has("trying again").succeeds();
 }
 
 #[test]
 fn of_several_failures_the_first_in_the_input_is_told() {
-    let line =
-        "read -r n; test \"$n\" = 3 && sleep 1; test \"$n\" -ge 3 && exit \"$n\"; echo \"$n\"";
+    let line = "read -r n
+        test \"$n$JOBS\" != 34 || until [ -e failed ]; do sleep 0.05; done
+        test \"$n\" -lt 3 || { test \"$n\" = 3 || touch failed; exit \"$n\"; }; echo \"$n\"";
     for jobs in ["1", "4"] {
-        let call = mc("map").args(["-j", jobs, "--block", "2", "--retries", "0", "-c", line]);
+        let (dir, call) = (dir(), mc("map").args(["-j", jobs, "--block", "2", "--retries", "0"]));
+        let call = call.args(["-c", line]).env("JOBS", jobs).current_dir(&dir);
         let said = call.stdin(numbers(8)).stderr_has("exit status 3; the output").fails(1);
         assert_eq!(said.text(), "1\n2\n");
     }

@@ -47,11 +47,19 @@ fn output_beyond_the_memory_waits_in_files() {
     let (stats, peak) = (dir.path().join("stats"), dir.path().join("peak"));
     let temporary = dir.path().join("tmp");
     std::fs::create_dir(&temporary).unwrap();
-    // The first task is the slowest: all others wait for it.
-    let line = "read -r n; test \"$n\" = 1 && sleep 2; seq 1 300000";
+    // The first task is the slowest: it waits until others have printed all they have.
+    let line =
+        "read -r n; test \"$n\" != 1 || until [ $(ls | grep -c done) -ge 3 ]; do sleep 0.05; done
+        seq 1 300000; touch done.$$";
     let want = numbers(300_000).repeat(12);
     let call = mc("map").args(["-S", "4M", "-j", "4", "--block", "2"]);
-    let call = call.arg("-T").arg(&temporary).arg("--stats").arg(&stats).args(["-c", line]);
+    let call = call
+        .current_dir(&dir)
+        .arg("-T")
+        .arg(&temporary)
+        .arg("--stats")
+        .arg(&stats)
+        .args(["-c", line]);
     let said = call.peak_to(&peak).stdin("1\n2\n3\n4\n5\n6\n7\n8\n9\n7\n8\n9\n").succeeds();
     assert!(said.stdout.len() == want.len() && said.stdout == want.as_bytes());
     assert_eq!(names(&temporary), [""; 0]);

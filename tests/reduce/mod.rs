@@ -12,7 +12,7 @@ use crate::support::Random;
 /// So many records of a few groups: `g` a key in several spellings, `x` integers and decimals,
 /// some of them in strings, `t` a short text.
 pub fn records(seed: u64, count: usize) -> String {
-    let mut random = Random(seed);
+    let mut random = Random::seeded(seed);
     let mut line = |n: usize| {
         let key =
             ["\"eu\"", "\"\\u0065u\"", "1", "1.0", "\"us\"", "null"][random.below(6) as usize];

@@ -57,7 +57,7 @@ fn a_sample_is_the_same_however_the_records_come() {
     let ops = ["sample=5", "sample=2:n"];
     let want = mc("shuffle").args(["-k", "g", "--reduce"]).args(ops).stdin(&input).succeeds();
     let mut lines: Vec<&str> = input.lines().collect();
-    let mut random = Random(4);
+    let mut random = Random::seeded(4);
     for at in (1..lines.len()).rev() {
         lines.swap(at, random.below(at as u64 + 1) as usize);
     }

@@ -107,7 +107,7 @@ fn both_ways_to_reduce_agree_under_every_limit() {
 
 #[test]
 fn groups_larger_than_the_memory_go_through_a_sort() {
-    let mut random = Random(3);
+    let mut random = Random::seeded(3);
     let values: Vec<u64> = (0..60_000).map(|_| random.below(50_000)).collect();
     let input: String = values.iter().map(|v| format!("[\"k\",{v}]\n")).collect();
     let mut sorted = values.clone();

@@ -32,6 +32,6 @@ pub fn value(random: &mut Random, depth: u64) -> String {
 
 /// So many records `{"k": VALUE, "n": NUMBER}`, numbered from 0.
 pub fn records(seed: u64, count: usize) -> String {
-    let mut random = Random(seed);
+    let mut random = Random::seeded(seed);
     (0..count).map(|n| format!("{{\"k\":{}, \"n\":{n}}}\n", value(&mut random, 2))).collect()
 }

@@ -12,7 +12,6 @@ fn reverse_keeps_equal_keys_in_the_order_of_the_input() {
     mc("sort")
         .args(["-rk", ".[0]:r"])
         .stdin(want)
-        .stdout(input.replace("1,\"b\"]\n[2", "X"))
         .stdout("[1,\"a\"]\n[1,\"b\"]\n[2,\"a\"]\n[2,\"b\"]\n")
         .succeeds();
 }

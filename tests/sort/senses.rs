@@ -5,7 +5,7 @@ use crate::support::*;
 
 /// Texts that are like versions, file names and worse, so many, one a line.
 fn versions(seed: u64, count: usize) -> String {
-    let mut random = Random(seed);
+    let mut random = Random::seeded(seed);
     let pieces = [
         "0",
         "00",
@@ -111,7 +111,7 @@ fn case_is_ignored_as_python_folds_it() {
         "ǅ",
         "ǆ",
     ];
-    let mut random = Random(8);
+    let mut random = Random::seeded(8);
     let input: String = (0..500)
         .map(|n| {
             let mut word = || words[random.below(words.len() as u64) as usize];

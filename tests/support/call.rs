@@ -67,13 +67,18 @@ impl Call {
     }
 
     /// What standard input holds; a thread feeds it, and a program that stops reading is no error.
+    #[track_caller]
     pub fn stdin(mut self, bytes: impl AsRef<[u8]>) -> Call {
+        assert!(self.stdin.is_none(), "stdin() is said twice");
         self.stdin = Some(bytes.as_ref().to_vec());
         self
     }
 
-    /// Standard output must be exactly this.
+    /// Standard output must be exactly this. It is said once, and not of one that goes to a file.
+    #[track_caller]
     pub fn stdout(mut self, bytes: impl AsRef<[u8]>) -> Call {
+        assert!(self.stdout.is_none(), "stdout() is said twice");
+        assert!(!self.stdout_to, "stdout() is said of what stdout_to() sends to a file");
         self.stdout = Some(bytes.as_ref().to_vec());
         self
     }
@@ -81,6 +86,7 @@ impl Call {
     /// Standard output is the file `path`, `/dev/full` for instance.
     #[track_caller]
     pub fn stdout_to(mut self, path: impl AsRef<Path>) -> Call {
+        assert!(self.stdout.is_none(), "stdout() is said of what stdout_to() sends to a file");
         let path = path.as_ref();
         let file = OpenOptions::new().write(true).create(true).truncate(true).open(path);
         self.command.stdout(file.unwrap_or_else(|e| panic!("cannot open {}: {e}", path.display())));
@@ -89,8 +95,11 @@ impl Call {
     }
 
     /// Standard error must hold this text; more than one may be asked for.
+    #[track_caller]
     pub fn stderr_has(mut self, text: impl Into<String>) -> Call {
-        self.stderr.get_or_insert_default().push(text.into());
+        let text = text.into();
+        assert!(!text.is_empty(), "stderr_has() of nothing: say stderr_any()");
+        self.stderr.get_or_insert_default().push(text);
         self
     }
 

@@ -9,14 +9,18 @@ mod cluster;
 mod everywhere;
 mod oracle;
 mod processes;
+mod random;
 mod running;
+mod waiting;
 
 pub use call::Call;
 pub use cluster::{CLEAN, Cluster, HOSTS, cluster, worker};
 pub use everywhere::everywhere;
 pub use oracle::{jq, need, python, python_program};
 pub use processes::marked;
+pub use random::{Random, random_lines};
 pub use running::{Output, Running};
+pub use waiting::{not_tested, until, until_or};
 
 use std::path::{Path, PathBuf};
 
@@ -111,36 +115,4 @@ pub fn compact(json: &str) -> String {
     }
     line.push('\n');
     line
-}
-
-/// `count` lines of at most `length` bytes of the given characters, the same for the same seed.
-pub fn random_lines(seed: u64, count: usize, length: u64, letters: &[u8]) -> Vec<u8> {
-    let mut random = Random(seed);
-    let mut lines = Vec::new();
-    for _ in 0..count {
-        for _ in 0..random.below(length + 1) {
-            lines.push(letters[random.below(letters.len() as u64) as usize]);
-        }
-        lines.push(b'\n');
-    }
-    lines
-}
-
-/// A seeded generator (splitmix64): the same numbers on every machine.
-pub struct Random(pub u64);
-
-impl Random {
-    /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number from 0 to `end`, which is excluded.
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.next() % end.max(1)
-    }
 }

@@ -50,6 +50,12 @@ impl Running {
         self.child.id() as i32
     }
 
+    /// Whether it has not ended yet.
+    #[track_caller]
+    pub fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// Sends `signal` to the process alone.
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
@@ -76,7 +82,7 @@ impl Running {
 
     #[track_caller]
     fn ends_with(mut self, code: Option<i32>) -> Output {
-        let output = self.wait();
+        let output = self.ended();
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         let mut wrong = String::new();
         if let Some(code) = code.filter(|code| output.code != *code) {
@@ -98,9 +104,17 @@ impl Running {
         output
     }
 
-    /// Waits for the end, whatever it is: nothing that was expected is looked at.
+    /// Waits for the end, whatever it is, of a call of which nothing was expected: the test looks
+    /// at the output itself.
     #[track_caller]
     pub fn wait(&mut self) -> Output {
+        let nothing = self.stdout.is_none() && self.stderr.as_ref().is_some_and(Vec::is_empty);
+        assert!(nothing, "{}: what is expected is looked at by ends() or exits()", self.said);
+        self.ended()
+    }
+
+    #[track_caller]
+    fn ended(&mut self) -> Output {
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;

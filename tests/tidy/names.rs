@@ -50,6 +50,7 @@ const DOUBLES: &[(&str, usize)] = &[
     ("Refusal", 2),
     ("Relay", 2),
     ("Resource", 2),
+    ("Road", 2),
     ("Run", 3),
     ("Search", 2),
     ("Settings", 2),

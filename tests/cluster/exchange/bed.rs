@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::support::{CLEAN, Call, Cluster, HOSTS, dir, sh, write};
+use crate::support::{CLEAN, Call, Cluster, HOSTS, dir, sh, until, write};
 
 /// The sockets that listen on a host, an address a line.
 const LISTENERS: &str = "cat /proc/net/tcp /proc/net/tcp6 | while read -r n at to is r; do test $is != 0A || echo $at; done";
@@ -86,11 +86,7 @@ impl Bed {
     /// Waits until hosts listen for one another: all is sorted then.
     #[track_caller]
     pub fn merges(&self) {
-        let begin = Instant::now();
-        while !self.exchanges() {
-            assert!(begin.elapsed() < CLEAN, "nobody listens");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        until("somebody listens", || self.exchanges());
     }
 
     /// On `host` no task begins from now on.

@@ -1,9 +1,7 @@
 //! The roads from host to host: what goes by which, who listens, and who is let in.
 
-use std::time::{Duration, Instant};
-
 use super::bed::Bed;
-use crate::support::CLEAN;
+use crate::support::{until, until_or};
 
 #[test]
 fn what_goes_directly_does_not_cross_the_client() {
@@ -54,11 +52,8 @@ fn a_pair_that_is_cut_in_the_middle_falls_over_to_the_client() {
     let sort = "mc-sort -v -n 8 -k k -o y.mc < x.mc";
     let mut running = bed.run(&format!("exec {sort}")).stderr_any().spawn();
     bed.merges();
-    let (begin, before) = (Instant::now(), came());
-    while came() < before + 1_500_000 {
-        assert!(begin.elapsed() < CLEAN, "nothing comes");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let before = came();
+    until("something comes", || came() >= before + 1_500_000);
     bed.cluster.run(["cut", "n1", "n2"]);
     let ended = running.wait();
     let said = String::from_utf8_lossy(&ended.stderr);
@@ -91,12 +86,10 @@ fn nobody_listens_before_or_after_and_strangers_get_nothing() {
     assert_eq!(stranger(there), "nothing\n");
     assert!(bed.exchanges(), "the exchange was over before");
     bed.cluster.run(["heal", "n3"]);
-    let (begin, manifest) = (Instant::now(), bed.path().join("m"));
+    let manifest = bed.path().join("m");
     let ended = || std::fs::read_to_string(&manifest).unwrap().lines().count() >= 2 + 8;
-    while bed.exchanges() || !ended() {
-        assert!(begin.elapsed() < CLEAN, "still listening:\n{}", bed.listeners());
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let over = || !bed.exchanges() && ended();
+    until_or(over, || format!("nobody listens, and the manifest is whole:\n{}", bed.listeners()));
     // Its shards are there still, and nobody has read them.
     std::fs::write(bed.path().join("go"), "").unwrap();
     running.exits(0);

@@ -1,7 +1,7 @@
 //! How ranges are spread over the hosts.
 
 use super::bed::Bed;
-use crate::support::HOSTS;
+use crate::support::{HOSTS, until};
 
 /// How many ranges.
 const RANGES: usize = 64;
@@ -22,7 +22,7 @@ fn a_host_that_is_slow_gets_fewer_ranges() {
         count.trim().parse::<usize>().unwrap()
     };
     // All that n3 does not keep for itself goes to the others.
-    super::upstream::until("the others have done the rest", || {
+    until("the others have done the rest", || {
         (1..=HOSTS).map(shards).sum::<usize>() + slots + 1 >= RANGES
     });
     bed.free_slots("n3");

@@ -1,20 +1,8 @@
 //! Shards that are not there when their hosts come to them: that the tool before has failed, or has
 //! ended, is what is said, and not what is lacking for that.
 
-use std::time::{Duration, Instant};
-
 use super::bed::Bed;
-use crate::support::CLEAN;
-
-/// Waits until `is_so`.
-#[track_caller]
-pub fn until(what: &str, is_so: impl Fn() -> bool) {
-    let begin = Instant::now();
-    while !is_so() {
-        assert!(begin.elapsed() < 3 * CLEAN, "never: {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
+use crate::support::until;
 
 /// How many tools make shards on n1.
 fn makers(bed: &Bed) -> usize {

@@ -32,7 +32,7 @@ fn ours(format: &str, text: &str) -> Option<Vec<Vec<String>>> {
 }
 
 fn random_text(seed: u64, letters: &[u8]) -> String {
-    let mut random = Random(seed);
+    let mut random = Random::seeded(seed);
     let length = random.below(14);
     (0..length).map(|_| letters[random.below(letters.len() as u64) as usize] as char).collect()
 }
