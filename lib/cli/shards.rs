@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::{PipeWriter, Write};
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::unistd::{AccessFlags, access};
 
@@ -14,7 +14,8 @@ use crate::engine::consumer::Consumer;
 use crate::engine::producer::Producer;
 use crate::engine::reach::Reach;
 use crate::error::{Error, Result};
-use crate::format::replaced::{follow, may_replace, resemble};
+use crate::format::replaced::{follow, may_replace};
+use crate::format::whole::WholeFile;
 use crate::record::stream::{Facts, Input, Output, Summary};
 use crate::run::claimed_name;
 use crate::run::pipe::PipeInput;
@@ -101,30 +102,20 @@ fn keep_in(
     path: &Path,
     make: impl FnOnce(&mut dyn Output) -> Result<(Summary, Producer)>,
 ) -> Result<Summary> {
-    let failed = |e: std::io::Error| Error::path("write", path, &e);
     let mut lines = Lines(Vec::new());
     let (summary, producer) = make(&mut lines)?;
-    let directory = directory_of(path);
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary: PathBuf = directory.join(format!(".{name}.{}.tmp", std::process::id()));
-    let ledger = session.ledger();
-    ledger.promise(&temporary)?;
-    let write = || {
-        let mut file = File::create_new(&temporary)?;
-        file.write_all(&lines.0)?;
-        resemble(&file, path)?;
-        file.sync_all()
-    };
-    let written = write().map_err(failed).and_then(|()| claimed_name::publish(&temporary, path));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&temporary);
+    let written = WholeFile::create(path, &session.ledger()).and_then(|mut file| {
+        file.file().write_all(&lines.0).map_err(|e| Error::path("write", path, &e))?;
+        file.sync()?;
+        file.publish_by(claimed_name::publish)
+    });
+    match written {
+        Ok(()) => producer.published(),
+        Err(error) => {
+            producer.forget();
+            return Err(error);
+        }
     }
-    ledger.settle(&temporary);
-    if written.is_err() {
-        producer.forget();
-    }
-    written?;
-    producer.published();
     Ok(summary)
 }
 

@@ -14,9 +14,9 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use crate::cluster::dialogue::{Broken, Dialogue};
-use crate::cluster::harmless::harmless;
 use crate::cluster::{Host, Settings};
 use crate::error::{Error, Kind, Result};
+use crate::record::harmless::harmless;
 
 /// What a shell is told, behind the line that sets its variables.
 const SCRIPT: &str = include_str!("bootstrap.sh");

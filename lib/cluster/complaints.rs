@@ -6,7 +6,7 @@ use std::io::Read;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::cluster::Settings;
-use crate::cluster::harmless::harmless;
+use crate::record::harmless::harmless;
 
 /// How many of the last lines are kept.
 const LINES: usize = 20;

@@ -29,7 +29,6 @@ mod bootstrap;
 mod complaints;
 pub mod connection;
 mod dialogue;
-mod harmless;
 pub mod host;
 pub mod hosts;
 pub mod link;

@@ -6,6 +6,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::record::harmless::push_harmless;
+
 /// The longest line that is passed on; the rest of a longer one is dropped.
 pub const LINE_BYTES: usize = 4096;
 
@@ -152,27 +154,6 @@ impl<'a> Relay<'a> {
             (self.to)(&all);
         }
         self.passed = self.passed.max(count);
-    }
-}
-
-/// Appends `line` with control characters, and bytes that are not UTF-8, escaped: no terminal
-/// obeys what a command happens to print.
-pub fn push_harmless(out: &mut String, line: &[u8]) {
-    for chunk in line.utf8_chunks() {
-        let valid = chunk.valid();
-        if valid.chars().all(|c| !c.is_control() || c == '\t') {
-            out.push_str(valid);
-        } else {
-            for c in valid.chars() {
-                match c {
-                    c if !c.is_control() || c == '\t' => out.push(c),
-                    c => out.push_str(&format!("\\x{:02x}", u32::from(c))),
-                }
-            }
-        }
-        for byte in chunk.invalid() {
-            out.push_str(&format!("\\x{byte:02x}"));
-        }
     }
 }
 

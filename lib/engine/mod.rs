@@ -6,7 +6,6 @@
 //! without threads, clocks or processes; what cuts the stream into pieces is the caller's ([`Cut`]).
 //! Nothing here prints or knows of options.
 
-mod asked;
 mod budget;
 pub mod consumer;
 mod copies;
@@ -26,6 +25,7 @@ mod remote;
 mod run;
 pub mod schedule;
 pub mod shard_job;
+mod shard_stream;
 mod slot;
 pub mod split;
 mod unpublished;

@@ -8,9 +8,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use crate::engine::Shard;
-use crate::engine::asked::Asked;
 use crate::engine::consumer::{Consumer, blame, end};
 use crate::engine::origin::Origin;
+use crate::engine::shard_stream::ShardStream;
 use crate::error::{Error, Kind, Result};
 use crate::record::stream::{Facts, Input};
 
@@ -74,10 +74,10 @@ impl Consumer {
 fn ask_ahead(
     origin: &Origin,
     told: Receiver<Result<Option<Shard>>>,
-    to: &SyncSender<Result<Option<Asked>>>,
+    to: &SyncSender<Result<Option<ShardStream>>>,
 ) {
     for next in told {
-        let asked = next.map(|shard| shard.map(|shard| Asked::new(origin, shard)));
+        let asked = next.map(|shard| shard.map(|shard| ShardStream::new(origin, shard)));
         if to.send(asked).is_err() {
             return;
         }
@@ -89,8 +89,8 @@ pub struct ShardRecords {
     origin: Arc<Origin>,
     /// Reads the manifest; none once its end was dealt with.
     reader: Option<JoinHandle<Consumer>>,
-    coming: Receiver<Result<Option<Asked>>>,
-    open: Option<Asked>,
+    coming: Receiver<Result<Option<ShardStream>>>,
+    open: Option<ShardStream>,
     /// How many records were given out, and the sum of their hashes.
     came: (u64, u128),
     rest: Vec<u8>,

@@ -16,12 +16,11 @@ use crate::engine::fleet::Seat;
 use crate::engine::handover::{Failure, Made, Product};
 use crate::engine::kept::INPUT_MAX;
 use crate::engine::plan::Hosts;
+use crate::engine::shard_stream::ShardStream;
 use crate::engine::slot::Slot;
-use crate::engine::split;
 use crate::engine::{Form, HostFile, Shard};
 use crate::error::{Error, Kind, Result};
-use crate::record::digest::{Contents, Digest};
-use crate::run::run_dir::Split;
+use crate::record::digest::Contents;
 
 /// Where the input of a task is.
 pub(crate) enum Source<'a> {
@@ -210,21 +209,6 @@ impl Slot<'_> {
         }
     }
 
-    /// A part of a local file, to be sent to a host.
-    fn read_split(&self, shard: &Shard, split: &Split) -> Result<Spool> {
-        let mut spool = Spool::new(Vec::new(), self.budget.task, self.plan.folder());
-        let mut source = split::open(split)?;
-        let (mut records, mut digest, mut more) = (Vec::new(), Digest::default(), true);
-        while more {
-            records.clear();
-            more = source.fill(&mut records)?;
-            digest.push(&records);
-            spool.push(&records)?;
-        }
-        verify("this machine", shard, &digest.contents())?;
-        self.in_form(shard, spool)
-    }
-
     /// The records of a shard as the command reads them.
     fn in_form(&self, shard: &Shard, records: Spool) -> Result<Spool> {
         if self.plan.form() == Form::Records {
@@ -237,23 +221,26 @@ impl Slot<'_> {
 
     /// A shard that is brought here, to be sent on to where it does not lie.
     fn fetched(&self, hosts: &Hosts<'_>, shard: &mut Shard) -> Result<Spool> {
-        if let Some(split) = &shard.split {
-            return self.read_split(shard, split);
-        }
         let Some(origin) = hosts.origin else {
             return Err(Error::incomplete("a shard that lies nowhere"));
         };
-        loop {
-            let (connection, request) = origin.ask(shard)?;
-            let mut spool = Spool::new(Vec::new(), self.budget.task, self.plan.folder());
-            match fetch(&connection, request, shard, |data| spool.push(data)) {
-                Ok(()) => {
-                    origin.served(&connection);
-                    return self.in_form(shard, spool);
+        let mut spool = Spool::new(Vec::new(), self.budget.task, self.plan.folder());
+        let mut stream = ShardStream::new(origin, shard.clone());
+        let came = loop {
+            match stream.data(origin) {
+                Ok(None) => break Ok(()),
+                Ok(Some(data)) => {
+                    if let Err(error) = spool.push(&data) {
+                        stream.cancel();
+                        break Err(error);
+                    }
                 }
-                Err(error) => origin.failed(shard, &connection, error)?,
+                Err(error) => break Err(error),
             }
-        }
+        };
+        *shard = stream.into_shard();
+        came?;
+        self.in_form(shard, spool)
     }
 }
 
@@ -299,27 +286,6 @@ fn made(copies: Vec<(String, Contents)>, done: Done, rejects: Option<Rejects>) -
 fn send(connection: &Connection, request: u32, spool: &Spool) -> Result<()> {
     spool.pour(|bytes| connection.send(request, bytes))?;
     connection.sent_all(request)
-}
-
-/// Takes the shard that was asked for, and checks that it is what the manifest says.
-///
-/// # Errors
-/// `Hosts` when its host is lost, `Incomplete` when it is not there or is another.
-fn fetch(
-    connection: &Connection,
-    request: u32,
-    shard: &Shard,
-    mut take: impl FnMut(&[u8]) -> Result<()>,
-) -> Result<()> {
-    let mut digest = Digest::default();
-    while let Some(data) = connection.data(request)? {
-        digest.push(&data);
-        if let Err(error) = take(&data) {
-            connection.cancel(request);
-            return Err(error);
-        }
-    }
-    verify(connection.name(), shard, &digest.contents())
 }
 
 /// That what came is what the manifest says.

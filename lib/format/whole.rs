@@ -95,6 +95,29 @@ impl WholeFile {
     /// # Errors
     /// When the directory does not take it.
     pub fn publish(mut self) -> Result<()> {
+        let temporary = self.ready()?;
+        let failed = |e: io::Error| Error::path("write", &self.path, &e);
+        let name = temporary.keep().map_err(|e| failed(e.error))?;
+        let rename = Rename::new(name, self.path.clone(), Way::Replace).map_err(failed)?;
+        self.ledger.publish(rename, None)
+    }
+
+    /// Has `claim` give the synced file its name, which it gets with the temporary one, and may refuse.
+    ///
+    /// # Errors
+    /// What `claim` says: nothing is left of the file then; when the directory does not take it.
+    pub fn publish_by(mut self, claim: impl FnOnce(&Path, &Path) -> Result<()>) -> Result<()> {
+        let temporary = self.ready()?;
+        let name = temporary.to_path_buf();
+        // Claimed, the temporary name is gone, or is one more for the same file.
+        let claimed = claim(&name, &self.path).and_then(|()| sync_directory(&self.path));
+        drop(temporary);
+        self.ledger.settle(&name);
+        claimed
+    }
+
+    /// Gives the file the mode that it is to have, and a temporary name.
+    fn ready(&mut self) -> Result<TempPath> {
         let failed = |e: io::Error| Error::path("write", &self.path, &e);
         if self.path.is_dir() {
             return Err(Error::usage(format!("{} is a directory", self.path.display())));
@@ -104,19 +127,14 @@ impl WholeFile {
             self.file.set_permissions(permissions).map_err(failed)?;
         }
         resemble(&self.file, &self.path).map_err(failed)?;
-        let temporary = match self.temporary.take() {
-            Some(temporary) => temporary,
-            None => {
-                let made = beside(&self.path, |name| {
-                    self.ledger.promise(name).map_err(io::Error::other)?;
-                    link(&self.file, name)
-                });
-                made.map_err(failed)?.into_temp_path()
-            }
-        };
-        let name = temporary.keep().map_err(|e| failed(e.error))?;
-        let rename = Rename::new(name, self.path.clone(), Way::Replace).map_err(failed)?;
-        self.ledger.publish(rename, None)
+        if let Some(temporary) = self.temporary.take() {
+            return Ok(temporary);
+        }
+        let made = beside(&self.path, |name| {
+            self.ledger.promise(name).map_err(io::Error::other)?;
+            link(&self.file, name)
+        });
+        Ok(made.map_err(failed)?.into_temp_path())
     }
 }
 

@@ -10,6 +10,7 @@ pub mod bytes;
 pub mod canonical;
 pub mod digest;
 mod fold;
+pub mod harmless;
 pub mod key;
 pub mod nearest;
 pub mod number;

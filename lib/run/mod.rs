@@ -15,6 +15,7 @@ pub mod peek;
 pub mod pipe;
 pub mod pipe_id;
 pub mod pipe_mark;
+mod record_lock;
 pub mod registry;
 pub mod run_dir;
 pub mod run_id;

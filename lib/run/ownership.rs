@@ -19,6 +19,7 @@ use nix::fcntl::{FcntlArg, Flock, FlockArg, OFlag, fcntl};
 use nix::libc;
 
 use crate::error::{Error, Kind, Result};
+use crate::run::record_lock::whole;
 use crate::run::{RunId, runtime_dir};
 
 /// How long an owner waits for a first reader.
@@ -265,17 +266,6 @@ fn owner_lives(file: &File) -> bool {
     // In doubt it lives: the worst is a message that comes later.
     fcntl(file, FcntlArg::F_OFD_GETLK(&mut found)).is_err()
         || i32::from(found.l_type) != libc::F_UNLCK
-}
-
-/// A lock of this type on a whole file.
-fn whole(kind: libc::c_int) -> libc::flock {
-    libc::flock {
-        l_type: kind as libc::c_short,
-        l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: 0,
-        l_len: 0,
-        l_pid: 0,
-    }
 }
 
 /// Removes the file at `path` when it is old, its owner is dead, and no reader holds it.

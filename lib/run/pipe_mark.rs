@@ -13,6 +13,7 @@ use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
 
+use crate::run::record_lock::whole;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
@@ -83,16 +84,6 @@ fn lock(fd: &impl AsFd, kind: libc::c_int) -> nix::Result<()> {
         }
     }
     Err(Errno::EAGAIN)
-}
-
-fn whole(kind: libc::c_int) -> libc::flock {
-    libc::flock {
-        l_type: kind as libc::c_short,
-        l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: 0,
-        l_len: 0,
-        l_pid: 0,
-    }
 }
 
 fn count_of(mode: u32) -> u32 {

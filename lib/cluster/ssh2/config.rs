@@ -7,11 +7,11 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::cluster::harmless::harmless;
 use crate::cluster::program::whereto;
 use crate::cluster::ssh2::known_hosts;
 use crate::cluster::{Host, Settings};
 use crate::error::{Error, Result, reason};
+use crate::record::harmless::harmless;
 
 /// The identities of a user without configuration, in ssh's order.
 const IDENTITIES: [&str; 3] = ["~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519"];

@@ -1,5 +1,5 @@
-//! A shard that was asked for: its data as it comes from a host, or again from there or another
-//! when that breaks off, each byte once.
+//! The data of a shard as it comes from a host, or again from there or another when that breaks off,
+//! each byte once.
 
 use std::sync::Arc;
 
@@ -12,17 +12,17 @@ use crate::error::{Error, Result};
 use crate::format::Source;
 use crate::record::digest::{Contents, Digest};
 
-/// A shard that was asked for.
-pub(crate) struct Asked {
+/// A shard whose data comes.
+pub(crate) struct ShardStream {
     shard: Shard,
-    from: From,
+    from: ShardSource,
     digest: Digest,
     /// What was given out before the link broke, which comes again and is not given out again.
     given: Contents,
 }
 
 /// Where a shard comes from.
-enum From {
+enum ShardSource {
     Host(Arc<Connection>, u32),
     /// A local file.
     Here(Box<dyn Source>),
@@ -30,36 +30,38 @@ enum From {
     Nowhere(Option<Error>),
 }
 
-impl From {
-    fn ask(origin: &Origin, shard: &Shard) -> From {
+impl ShardSource {
+    fn ask(origin: &Origin, shard: &Shard) -> ShardSource {
         let asked = match &shard.split {
-            Some(split) => split::open(split).map(From::Here),
-            None => origin.ask(shard).map(|(connection, request)| From::Host(connection, request)),
+            Some(split) => split::open(split).map(ShardSource::Here),
+            None => origin
+                .ask(shard)
+                .map(|(connection, request)| ShardSource::Host(connection, request)),
         };
-        asked.unwrap_or_else(|error| From::Nowhere(Some(error)))
+        asked.unwrap_or_else(|error| ShardSource::Nowhere(Some(error)))
     }
 
     /// The next records; none at the end.
     fn data(&mut self) -> Result<Option<Vec<u8>>> {
         match self {
-            From::Host(connection, request) => connection.data(*request),
-            From::Here(source) => {
+            ShardSource::Host(connection, request) => connection.data(*request),
+            ShardSource::Here(source) => {
                 let mut records = Vec::new();
                 while records.is_empty() && source.fill(&mut records)? {}
                 Ok(Some(records).filter(|records| !records.is_empty()))
             }
-            From::Nowhere(why) => {
+            ShardSource::Nowhere(why) => {
                 Err(why.take().unwrap_or_else(|| Error::incomplete("a shard that is not there")))
             }
         }
     }
 }
 
-impl Asked {
+impl ShardStream {
     /// Asks for `shard`. That it cannot be had is told in its turn.
-    pub(crate) fn new(origin: &Origin, shard: Shard) -> Asked {
-        let from = From::ask(origin, &shard);
-        Asked { shard, from, digest: Digest::default(), given: Contents::default() }
+    pub(crate) fn new(origin: &Origin, shard: Shard) -> ShardStream {
+        let from = ShardSource::ask(origin, &shard);
+        ShardStream { shard, from, digest: Digest::default(), given: Contents::default() }
     }
 
     /// What the manifest says that it holds.
@@ -91,7 +93,7 @@ impl Asked {
                     if self.digest.contents().bytes < self.given.bytes {
                         self.is_repeated()?;
                     }
-                    let From::Host(connection, _) = from else {
+                    let ShardSource::Host(connection, _) = from else {
                         verify("this machine", &self.shard, &self.digest.contents())?;
                         return Ok(None);
                     };
@@ -104,7 +106,7 @@ impl Asked {
                     }
                     self.begin_again(origin);
                 }
-                (Err(error), From::Host(connection, _)) => {
+                (Err(error), ShardSource::Host(connection, _)) => {
                     origin.failed(&mut self.shard, connection, error)?;
                     self.begin_again(origin);
                 }
@@ -113,13 +115,25 @@ impl Asked {
         }
     }
 
+    /// No more of it is wanted, though more may come.
+    pub(crate) fn cancel(&self) {
+        if let ShardSource::Host(connection, request) = &self.from {
+            connection.cancel(*request);
+        }
+    }
+
+    /// The shard, without the copies that were no good.
+    pub(crate) fn into_shard(self) -> Shard {
+        self.shard
+    }
+
     fn begin_again(&mut self, origin: &Origin) {
         let came = self.digest.contents();
         if came.bytes > self.given.bytes {
             self.given = came;
         }
         self.digest = Digest::default();
-        self.from = From::ask(origin, &self.shard);
+        self.from = ShardSource::ask(origin, &self.shard);
     }
 
     /// That what came again is what was given out.
