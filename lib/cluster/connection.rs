@@ -143,7 +143,7 @@ impl Connection {
             came: AtomicU64::new(0),
         });
         let (listening, beating) = (Arc::clone(&connection), Arc::clone(&connection));
-        spawn(move || listening.listen(ear))?;
+        spawn(move || listening.hear(ear))?;
         spawn(move || beating.beat())?;
         Ok(connection)
     }
@@ -255,7 +255,7 @@ impl Connection {
     }
 
     /// The life of the thread that reads.
-    fn listen(&self, mut ear: Ear) {
+    fn hear(&self, mut ear: Ear) {
         let mut buffer = vec![0; READ_BYTES];
         let error = loop {
             match self.heard(&mut ear).and_then(|()| ear.fill(&mut buffer)) {

@@ -29,6 +29,7 @@ mod bootstrap;
 mod complaints;
 pub mod connection;
 mod dialogue;
+mod exchange_verbs;
 pub mod host;
 pub mod hosts;
 pub mod link;
@@ -43,15 +44,16 @@ mod verbs;
 
 pub use bootstrap::Parcel;
 pub use connection::{Connection, Greeting};
+pub use exchange_verbs::{Answer, MergeNews};
 pub use host::Host;
 pub use link::{End, Link, Settings, connect};
 pub(crate) use patience::Patience;
-pub use request::News;
 pub use road::{LIBRARY, Road};
 pub use verbs::TaskReply;
 
 /// What is said to workers and by them, for those who have it said.
+pub use crate::wire::exchange;
 pub use crate::wire::job::{Job, JobCommand, OnBad, Run};
 pub use crate::wire::message::{
-    Done, Failed, Fetch, FileCut, FilePart, Kept, Resource, Source, Task, Welcome,
+    Done, Failed, Fetch, FileCut, FilePart, Kept, Part, Peer, Resource, Source, Task, Welcome,
 };

@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use crate::cluster::connection::{Connection, Request, State};
 use crate::error::Result;
-use crate::wire::exchange::Wanted;
 use crate::wire::frame::{DATA_BYTES, broken};
 use crate::wire::message::{self, Ask, Reply};
 use crate::wire::{Kind, SILENCE_MAX};
@@ -18,21 +17,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How often who waits for what is owed looks how long that takes.
 const OWED_LOOK: Duration = Duration::from_secs(1);
 
-/// News of a merge.
-#[derive(Debug)]
-pub enum News {
-    /// A part is to be brought.
-    Wanted(Wanted),
-    /// It has ended.
-    Reply(Box<Reply>),
-}
-
 impl Connection {
     /// Asks without a request of its own.
     ///
     /// # Errors
     /// `Hosts` when the worker is lost.
-    pub fn tell(&self, ask: &Ask) -> Result<()> {
+    pub(super) fn tell(&self, ask: &Ask) -> Result<()> {
         self.frame(Kind::Control, 0, &message::encode(ask))
     }
 
@@ -40,7 +30,7 @@ impl Connection {
     ///
     /// # Errors
     /// `Hosts` when the worker is lost.
-    pub fn ask(&self, ask: &impl Serialize) -> Result<u32> {
+    pub(super) fn ask(&self, ask: &impl Serialize) -> Result<u32> {
         let mut state = self.state();
         state.last += 1;
         let request = state.last;
@@ -122,7 +112,7 @@ impl Connection {
     ///
     /// # Errors
     /// `Hosts` when the worker is lost.
-    pub fn reply(&self, request: u32) -> Result<Reply> {
+    pub(super) fn reply(&self, request: u32) -> Result<Reply> {
         let reply = self.wait(|state| match state.requests.get_mut(&request) {
             Some(open) => open.reply.take(),
             None => Some(Reply::Failed(message::Failed::of(&broken("no such request")))),
@@ -135,7 +125,11 @@ impl Connection {
     ///
     /// # Errors
     /// `Hosts` when the worker is lost.
-    pub fn reply_unless(&self, request: u32, stop: &dyn Fn() -> bool) -> Result<Option<Reply>> {
+    pub(super) fn reply_unless(
+        &self,
+        request: u32,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<Reply>> {
         self.reply_after(request, stop, &mut |_| Ok(()))
     }
 
@@ -143,7 +137,7 @@ impl Connection {
     ///
     /// # Errors
     /// `Hosts` when the worker is lost; what `take` says.
-    pub fn reply_after(
+    pub(super) fn reply_after(
         &self,
         request: u32,
         stop: &dyn Fn() -> bool,
@@ -168,25 +162,14 @@ impl Connection {
         }
     }
 
-    /// The next news of a merge: that a part is to be brought, or the reply; none, and the merge is
-    /// not wanted any more, once `stop` says so, which is asked now and then.
-    ///
-    /// # Errors
-    /// `Hosts` when the worker is lost.
-    pub fn news(&self, request: u32, stop: &dyn Fn() -> bool) -> Result<Option<News>> {
-        let news = self.look(request, stop, |open| match open.wanted.pop_front() {
-            Some(wanted) => Some(News::Wanted(wanted)),
-            None => open.reply.take().map(|reply| News::Reply(Box::new(reply))),
-        })?;
-        if matches!(news, Some(News::Reply(_))) {
-            self.state().requests.remove(&request);
-        }
-        Ok(news)
+    /// Nothing more comes of `request`.
+    pub(super) fn close(&self, request: u32) {
+        self.state().requests.remove(&request);
     }
 
     /// Waits until `found` finds something in a request; gives up once `stop` says so, which is
     /// asked now and then: then nothing more of it is wanted.
-    fn look<T>(
+    pub(super) fn look<T>(
         &self,
         request: u32,
         stop: &dyn Fn() -> bool,

@@ -136,10 +136,10 @@ impl Connection {
     }
 
     /// Why a reply is another one than was to come.
-    fn refusal(&self, reply: Reply) -> Error {
+    pub(super) fn refusal(&self, reply: Reply) -> Error {
         let error = match reply {
             Reply::Failed(failed) => failed.error(),
-            _ => broken("an unknown reply"),
+            _ => broken("another reply than was asked for"),
         };
         error.at(self.shown())
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::cluster::exchange as wire;
 use crate::engine::consumer::Consumer;
 use crate::engine::exchange::{self, Remote};
 use crate::engine::producer::Producer;
@@ -13,7 +14,6 @@ use crate::record::block::Blocks;
 use crate::record::stream::{Facts, Input, Output, Summary};
 use crate::sort::merge::{Cursor, Merge};
 use crate::sort::sorter::Unique;
-use crate::wire::exchange as wire;
 
 /// What `mc-sort` is to do.
 pub struct Options {

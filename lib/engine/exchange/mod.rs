@@ -26,6 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::aggregate::Op;
 use crate::cluster::Connection;
+use crate::cluster::exchange as wire;
 use crate::engine::consumer::Consumer;
 use crate::engine::exchange::planner::{Goal, PlannedHost, Planner};
 use crate::engine::fleet::Need;
@@ -35,8 +36,6 @@ use crate::error::{Error, Kind, Result};
 use crate::keyed::order::Order;
 use crate::record::key::Keys;
 use crate::record::stream::{Facts, Output, Summary};
-use crate::wire::exchange as wire;
-use crate::wire::message::Ask;
 
 /// The number of the exchange: a tool has one.
 const NUMBER: u32 = 1;
@@ -131,7 +130,7 @@ fn run(
     let planner = Planner::new(what, goal, hosts.iter().map(planned).collect());
     let report = driver::drive(planner, &hosts, &producer, consumer, output)?;
     if let Goal::Ranges(..) = goal {
-        hosts.iter().try_for_each(|host| host.tell(&Ask::Over(NUMBER)))?;
+        hosts.iter().try_for_each(|host| host.end_exchange(NUMBER))?;
     }
     report.details.iter().for_each(|text| (remote.reach.settings.explain)(text));
     report.advice.iter().for_each(|text| (remote.reach.settings.say)(text));
@@ -154,7 +153,7 @@ fn begin(
     let mut producer = Producer::begin(reach, hosts, memory, keep, facts, output)?;
     producer.hold(consumer.claim.take());
     let hosts: Vec<Arc<Connection>> = producer.fleet().connections().cloned().collect();
-    hosts.iter().try_for_each(|host| host.tell(&Ask::Exchange(what.clone())))?;
+    hosts.iter().try_for_each(|host| host.begin_exchange(what))?;
     Ok((producer, hosts))
 }
 

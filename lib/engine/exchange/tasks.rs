@@ -5,17 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 
-use crate::cluster::{Connection, News};
+use crate::cluster::exchange::{Deliver, Merge, Peers, Reduce, Sort, too_much};
+use crate::cluster::{Answer, Connection, Fetch, MergeNews, Part};
 use crate::engine::Shard;
 use crate::engine::exchange::planner::{
     HostAnswer, HostTask, PartTransfer, PeerListener, PlannerEvent,
 };
 use crate::engine::exchange::{NUMBER, lock, lost};
 use crate::engine::producer::Producer;
-use crate::error::{Error, Result, broken};
+use crate::error::{Error, Result};
 use crate::run::run_id::RunId;
-use crate::wire::exchange::{Deliver, Merge, Peers, Reduce, Sort, too_much};
-use crate::wire::message::{Ask, Fetch, Part, Reply};
 
 /// The hosts, and what is under way on them.
 pub(super) struct Tasks<'a> {
@@ -49,34 +48,34 @@ impl<'a> Tasks<'a> {
         task: HostTask,
         events: &Sender<PlannerEvent>,
     ) -> Result<HostAnswer> {
+        let (on, stop) = (&self.hosts[host], &|| self.is_stopped());
         match task {
             HostTask::Sort(shards) => {
                 let shards = shards.into_iter().map(|shard| (fetch(&shard), shard.contents));
-                self.reply(host, &Ask::Sort(Sort { exchange: NUMBER, shards: shards.collect() }))
+                let sort = Sort { exchange: NUMBER, shards: shards.collect() };
+                answered(on.sort(sort, stop)).map(HostAnswer::Sorted)
             }
             HostTask::Reduce(shard) => {
                 let (fetch, contents) = (fetch(&shard), shard.contents);
-                let ask = Ask::Reduce(Reduce { exchange: NUMBER, fetch, contents });
-                let answer = self.reply(host, &ask)?;
-                self.producer.made(self.hosts[host].name(), shard.number);
-                Ok(answer)
+                let reduce = Reduce { exchange: NUMBER, fetch, contents };
+                let merged = answered(on.reduce(reduce, stop))?;
+                self.producer.made(on.name(), shard.number);
+                Ok(HostAnswer::Merged(merged))
             }
-            HostTask::Weigh => self.reply(host, &Ask::Weigh(NUMBER)),
-            HostTask::Listen => self.reply(host, &Ask::Listen(NUMBER)),
+            HostTask::Weigh => answered(on.weigh(NUMBER, stop)).map(HostAnswer::Weighed),
+            HostTask::Listen => match answered(on.listen(NUMBER, stop))? {
+                Ok(found) => Ok(HostAnswer::Listening(Ok(PeerListener {
+                    addresses: found.addresses,
+                    certificate: found.certificate,
+                    secret: RunId::random()?.to_string(),
+                }))),
+                Err(why) => Ok(HostAnswer::Listening(Err(why))),
+            },
             HostTask::Introduce(peers, secret) => {
-                self.reply(host, &Ask::Peers(Peers { exchange: NUMBER, peers, secret }))
+                let peers = Peers { exchange: NUMBER, peers, secret };
+                answered(on.introduce(peers, stop)).map(|()| HostAnswer::Introduced)
             }
             HostTask::Merge(merge) => self.merge(number, host, merge, events),
-        }
-    }
-
-    fn reply(&self, host: usize, ask: &Ask) -> Result<HostAnswer> {
-        let host = &self.hosts[host];
-        let asked = host.ask(ask);
-        let reply = asked.and_then(|request| host.reply_unless(request, &|| self.is_stopped()));
-        match reply.map_err(lost)? {
-            Some(reply) => answer(host, ask, reply),
-            None => Err(stopped()),
         }
     }
 
@@ -87,20 +86,20 @@ impl<'a> Tasks<'a> {
         merge: Merge,
         events: &Sender<PlannerEvent>,
     ) -> Result<HostAnswer> {
-        let (host, shard, ask) = (&self.hosts[host], merge.shard, Ask::Merge(merge));
-        let request = host.ask(&ask).map_err(lost)?;
+        let (host, shard) = (&self.hosts[host], merge.shard);
+        let request = host.begin_merge(merge).map_err(lost)?;
         loop {
-            match host.news(request, &|| self.is_stopped()).map_err(lost)? {
+            match host.merge_news(request, &|| self.is_stopped()).map_err(lost)? {
                 None => return Err(stopped()),
-                Some(News::Wanted(wanted)) => {
+                Some(MergeNews::Wanted(wanted)) => {
                     let deliver = Deliver { merge: request, source: wanted.source };
                     // Nobody listens any more once all is over.
                     let _ = events.send(PlannerEvent::PartWanted(number, deliver, wanted.why));
                 }
-                Some(News::Reply(reply)) => {
-                    let answer = answer(host, &ask, *reply)?;
+                Some(MergeNews::Ended(merged)) => {
+                    let merged = merged?;
                     self.producer.made(host.name(), shard);
-                    return Ok(answer);
+                    return Ok(HostAnswer::Merged(merged));
                 }
             }
         }
@@ -115,8 +114,8 @@ impl<'a> Tasks<'a> {
             part;
         let (from, to) = (&self.hosts[source], &self.hosts[sink]);
         let part = Part { exchange: NUMBER, from: first, to: end, token: None };
-        let coming = from.ask(&Ask::Part(part)).map_err(lost)?;
-        let going = to.ask(&Ask::Deliver(deliver)).map_err(lost)?;
+        let coming = from.fetch_part(part).map_err(lost)?;
+        let going = to.begin_delivery(deliver).map_err(lost)?;
         while let Some(data) = from.data(coming).map_err(lost)? {
             let is_too_much = self.count((source, sink), data.len() as u64) > bytes_max;
             if is_too_much || self.is_stopped() {
@@ -126,11 +125,7 @@ impl<'a> Tasks<'a> {
             }
             to.send(going, &data).map_err(lost)?;
         }
-        to.sent_all(going).map_err(lost)?;
-        match to.reply(going).map_err(lost)? {
-            Reply::Done(_) => Ok(HostAnswer::Relayed),
-            reply => Err(refused(to, reply)),
-        }
+        to.end_delivery(going).map_err(lost)?.map(|()| HostAnswer::Relayed)
     }
 
     /// Counts so many bytes on their way between two hosts; how many they are by now.
@@ -142,32 +137,9 @@ impl<'a> Tasks<'a> {
     }
 }
 
-/// What a host replies to what it was asked.
-fn answer(host: &Connection, ask: &Ask, reply: Reply) -> Result<HostAnswer> {
-    Ok(match (ask, reply) {
-        (Ask::Sort(_), Reply::Sorted(sorted)) => HostAnswer::Sorted(sorted),
-        (Ask::Reduce(_) | Ask::Merge(_), Reply::Merged(merged)) => HostAnswer::Merged(merged),
-        (Ask::Weigh(_), Reply::Weighed(weighed)) => HostAnswer::Weighed(weighed),
-        (Ask::Listen(_), Reply::Listening(found)) => HostAnswer::Listening(Ok(PeerListener {
-            addresses: found.addresses,
-            certificate: found.certificate,
-            secret: RunId::random()?.to_string(),
-        })),
-        (Ask::Listen(_), Reply::Failed(failed)) => {
-            HostAnswer::Listening(Err(failed.error().to_string()))
-        }
-        (Ask::Peers(_), Reply::Done(_)) => HostAnswer::Introduced,
-        (_, reply) => return Err(refused(host, reply)),
-    })
-}
-
-/// Why a host has not done what it was asked for, by its reply.
-fn refused(host: &Connection, reply: Reply) -> Error {
-    let error = match reply {
-        Reply::Failed(failed) => failed.error(),
-        _ => broken("another reply than was asked for"),
-    };
-    error.at(host.shown())
+/// What a host says, unless it is lost or its answer is not wanted any more.
+fn answered<T>(answer: Result<Answer<T>>) -> Result<T> {
+    answer.map_err(lost)?.unwrap_or_else(|| Err(stopped()))
 }
 
 fn fetch(shard: &Shard) -> Fetch {

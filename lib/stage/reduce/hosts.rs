@@ -1,6 +1,7 @@
 //! `mc-reduce` on the shards of hosts: in place, or by way of an exchange.
 
 use super::{By, Options, OverGroups, With};
+use crate::cluster::exchange as wire;
 use crate::engine::consumer::{Consumer, Feed};
 use crate::engine::exchange::{self, Remote};
 use crate::engine::producer::Producer;
@@ -10,7 +11,6 @@ use crate::keyed::group::Grouping;
 use crate::keyed::order::Order;
 use crate::record::key::{Keys, Missing};
 use crate::record::stream::{Facts, Output, Summary};
-use crate::wire::exchange as wire;
 
 /// How shards of which `facts` is known can be reduced where they lie.
 pub enum OnHosts {

@@ -1,11 +1,11 @@
 //! What is to be done for an exchange, as its planner says.
 
+use crate::cluster::Peer;
+use crate::cluster::exchange::{Deliver, Merge};
 use crate::engine::Shard;
 use crate::record::bytes::Bytes;
 use crate::record::digest::Contents;
 use crate::record::stream::Summary;
-use crate::wire::exchange::{Deliver, Merge};
-use crate::wire::message::Peer;
 
 /// What is to be done.
 #[derive(Debug)]

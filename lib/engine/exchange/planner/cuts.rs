@@ -1,7 +1,7 @@
 //! Where the keys are cut into ranges of about equal size, from samples. Any cuts give the same
 //! bytes; these only decide how the work is spread.
 
-use crate::wire::exchange::Weighed;
+use crate::cluster::exchange::Weighed;
 
 /// How large a range is to be, in bytes of items: large enough to be worth asking for, small enough
 /// to be merged in memory by many at once.

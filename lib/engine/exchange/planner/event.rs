@@ -1,9 +1,9 @@
 //! What happens in an exchange, as its planner is told.
 
+use crate::cluster::exchange::{Deliver, Merged, Sorted, Weighed};
 use crate::engine::Shard;
 use crate::error::Error;
 use crate::record::bytes::Bytes;
-use crate::wire::exchange::{Deliver, Merged, Sorted, Weighed};
 
 /// What happened.
 #[derive(Debug)]

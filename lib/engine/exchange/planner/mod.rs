@@ -23,6 +23,7 @@ mod weighing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::cluster::exchange::{Deliver, Exchange, Merged, Weighed};
 use crate::cluster::host::shown;
 use crate::engine::Shard;
 use crate::engine::exchange::planner::range_queue::RangeQueue;
@@ -32,7 +33,6 @@ use crate::engine::exchange::planner::weighing::SortedTotal;
 use crate::engine::exchange::{NUMBER, Roads, lost};
 use crate::error::{Error, Kind, Result, broken};
 use crate::record::digest::Digest;
-use crate::wire::exchange::{Deliver, Exchange, Merged, Weighed};
 
 pub(crate) use action::{ExchangeReport, HostTask, PartTransfer, PlannerAction};
 pub(crate) use event::{HostAnswer, PeerListener, PlannerEvent};

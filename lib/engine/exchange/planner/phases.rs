@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::cluster::Peer;
 use crate::engine::exchange::planner::range_queue::{RangeQueue, WantedPart};
 use crate::engine::exchange::planner::{
     ExchangeReport, Goal, HostTask, MERGES_AHEAD, PartTransfer, Phase, Planner, PlannerAction,
@@ -10,7 +11,6 @@ use crate::engine::exchange::planner::{
 use crate::engine::exchange::{Roads, lost};
 use crate::error::{Error, Result};
 use crate::record::stream::Summary;
-use crate::wire::message::Peer;
 
 impl Planner {
     /// Plans what can be done now, through as many phases as nothing is to be waited for.

@@ -4,12 +4,12 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::cluster::exchange::{Deliver, Merge, Source, Weighed, token};
 use crate::engine::exchange::Roads;
 use crate::engine::exchange::planner::cuts::Range;
 use crate::engine::exchange::planner::{NUMBER, PlannedHost, weighing};
 use crate::error::{Error, Kind, Result, broken};
 use crate::record::bytes::Bytes;
-use crate::wire::exchange::{Deliver, Merge, Source, Weighed, token};
 
 /// How many parts are relayed at once: of each, a window or two is held here.
 const RELAYS_MAX: usize = 16;
@@ -179,7 +179,7 @@ impl RangeQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::exchange::Tally;
+    use crate::cluster::exchange::Tally;
 
     fn hosts() -> Vec<PlannedHost> {
         ["n1", "n2"].map(|name| PlannedHost::new(name, 1)).into()

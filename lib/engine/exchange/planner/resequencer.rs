@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::cluster::exchange::{Merged, Tally};
 use crate::record::digest::Contents;
-use crate::wire::exchange::{Merged, Tally};
 
 /// The shards that wait for those before them.
 #[derive(Default)]

@@ -1,10 +1,10 @@
 //! What was sorted, and what each host has to offer of it: that it is what was made of the records, no
 //! less, and no more than can be; and that all of it came through.
 
+use crate::cluster::exchange::{Exchange, PART_HEADS, Sorted, Tally, Weighed};
 use crate::error::{Error, Result};
 use crate::record::digest::Contents;
 use crate::record::key::Keys;
-use crate::wire::exchange::{Exchange, PART_HEADS, Sorted, Tally, Weighed};
 
 /// How many times as long as its text a key of a record is, at most, beside [`ITEM_BYTES`]; and a
 /// result in the making.

@@ -1,5 +1,6 @@
 //! The hosts that are played: what they answer, and what they want meanwhile.
 
+use crate::cluster::exchange::{Deliver, Merge, Merged, Sorted, Source, Weighed, token};
 use crate::engine::Shard;
 use crate::engine::exchange::lost;
 use crate::engine::exchange::planner::simulation::World;
@@ -11,7 +12,6 @@ use crate::engine::exchange::planner::{
 };
 use crate::error::{Error, Kind, Result};
 use crate::record::bytes::Bytes;
-use crate::wire::exchange::{Deliver, Merge, Merged, Sorted, Source, Weighed, token};
 
 pub(super) enum Doing {
     Asked(usize, HostTask),

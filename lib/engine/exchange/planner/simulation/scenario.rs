@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 
+use crate::cluster::exchange::Tally;
 use crate::engine::exchange::Roads;
 use crate::error::{Error, Kind};
 use crate::record::digest::Contents;
-use crate::wire::exchange::Tally;
 
 /// The bytes of each record.
 pub(super) const RECORD_BYTES: u64 = 10;
