@@ -28,8 +28,8 @@
 //! | --- | --- |
 //! | bins | cli, stage, engine, cluster, command, keyed, aggregate, format, record, error |
 //! | cli | engine, worker, cluster, command, keyed, aggregate, format, run, record, error |
-//! | stage | engine, cluster, command, keyed, aggregate, format, run, wire, sort, record, error |
-//! | engine | cluster, command, keyed, aggregate, format, run, wire, record, error |
+//! | stage | engine, cluster, command, keyed, aggregate, format, run, sort, record, error |
+//! | engine | cluster, command, keyed, aggregate, format, run, record, error |
 //! | worker | command, peer, keyed, aggregate, format, run, wire, sort, record, error |
 //! | cluster | wire, record, error |
 //! | command | record, error |

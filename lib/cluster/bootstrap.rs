@@ -433,7 +433,7 @@ mod tests {
         let there = There::new(&["/bin/sh"]);
         let (place, explained) = there.runs(&["/bin/sh", "-c", "printf 'a\\033b'; exec /bin/sh"]);
         assert_eq!(place, "var/mycloud-UID");
-        let expected = "n1: its login printed 3 bytes, skipped: a\\u{1b}b";
+        let expected = "n1: its login printed 3 bytes, skipped: a\\x1bb";
         assert!(explained.starts_with(expected), "{explained}");
         let why = there.fails(&["/bin/sh", "-c", "yes; exec /bin/sh"]);
         assert!(why.starts_with("Hosts n1: its login prints without end"), "{why}");

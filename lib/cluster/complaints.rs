@@ -142,7 +142,7 @@ mod tests {
         complaints.take(&[b'x'; 3 * LINE_BYTES]);
         complaints.take(b"\n");
         let heard = heard.lock().unwrap();
-        assert_eq!(*heard, ["explain n1: banner", "say n1: a\\u{1b}b", "say n1: cd"]);
+        assert_eq!(*heard, ["explain n1: banner", "say n1: a\\x1bb", "say n1: cd"]);
         let last = complaints.last();
         assert_eq!((last.len(), last[2].len()), (3, LINE_BYTES));
         assert_eq!(complaints.early().as_deref(), Some("banner"));

@@ -7,7 +7,6 @@ use super::{Source, none, rust};
 
 /// Names that several public types have, and how many: to become fewer, and never more.
 const DOUBLES: &[(&str, usize)] = &[
-    ("Asked", 2),
     ("Block", 2),
     ("Broken", 2),
     ("Budget", 2),
