@@ -12,7 +12,7 @@ use mycloud::cli::options::{Keys, Memory, Nulls, Records};
 use mycloud::cli::resources::Resources;
 use mycloud::cli::{self, Session, ops};
 use mycloud::format::stream;
-use mycloud::keyed::order::Order;
+use mycloud::group::order::Order;
 use mycloud::record::bad::Bad;
 use mycloud::record::key;
 use mycloud::stage::shuffle::{self, Options};

@@ -9,7 +9,7 @@ use mycloud::cli::options::{Keys, Memory, Records};
 use mycloud::cli::resources::Resources;
 use mycloud::cli::{self, Session};
 use mycloud::format::stream;
-use mycloud::keyed::order::Order;
+use mycloud::group::order::Order;
 use mycloud::record::bad::Bad;
 use mycloud::stage::sort::{self, Mode, Options};
 

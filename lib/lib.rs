@@ -4,11 +4,11 @@
 //!
 //! - [`record`]: lines, keys, canonical key bytes, order, exact numbers. Pure.
 //! - [`mod@format`]: foreign formats to records and back.
-//! - [`sort`]: runs, spill, merge, memory budget. Knows nothing of JSON.
+//! - [`extsort`]: runs, spill, merge, memory budget. Knows nothing of JSON.
 //! - [`aggregate`]: the reducers: add, merge, finish; exact sums.
-//! - [`keyed`]: streams by their keys: in order, in groups, reduced.
-//! - [`run`]: the pipe registry: how the stream of a pipe ended, and what is known of it; runs on
-//!   hosts: their manifests, their records, and who owns their data.
+//! - [`group`]: streams by their keys: in order, in groups, reduced.
+//! - [`pipe`]: pipes between tools, and the registry of how their writers ended.
+//! - [`dataset`]: shards on hosts: their manifests, the records of their runs, who owns their data.
 //! - [`wire`]: the protocol between a tool and the worker on a host. Pure.
 //! - [`command`]: running a command: a task, one attempt at it, its streams, its process tree.
 //! - [`peer`]: direct connections between hosts. The only room that names TLS.
@@ -26,20 +26,21 @@
 //!
 //! | room | names |
 //! | --- | --- |
-//! | bins | cli, stage, engine, cluster, command, keyed, aggregate, format, record, error |
-//! | cli | engine, worker, cluster, command, keyed, aggregate, format, run, record, error |
-//! | stage | engine, cluster, command, keyed, aggregate, format, run, sort, record, error |
-//! | engine | cluster, command, keyed, aggregate, format, run, record, error |
-//! | worker | command, peer, keyed, aggregate, format, run, wire, sort, record, error |
+//! | bins | cli, stage, engine, cluster, command, group, aggregate, format, record, error |
+//! | cli | engine, worker, cluster, command, group, aggregate, format, dataset, pipe, record, error |
+//! | stage | engine, cluster, command, group, aggregate, format, dataset, extsort, record, error |
+//! | engine | cluster, command, group, aggregate, format, dataset, record, error |
+//! | worker | command, peer, group, aggregate, format, pipe, wire, extsort, record, error |
 //! | cluster | wire, record, error |
 //! | command | record, error |
 //! | peer | wire, error |
-//! | keyed | aggregate, sort, record, parallel, error |
+//! | group | aggregate, extsort, record, parallel, error |
 //! | aggregate | record, error |
-//! | format | run, record, error |
-//! | run | record, error |
+//! | format | pipe, record, error |
+//! | dataset | pipe, record, error |
+//! | pipe | record, error |
 //! | wire | record, error |
-//! | sort | parallel, error |
+//! | extsort | parallel, error |
 //! | record | error |
 //! | parallel | error |
 //! | error | |
@@ -48,9 +49,37 @@
 //!
 //! - Only `cli` exits, prints or reads the environment.
 //! - A record goes through `mc-map` by stage -> engine -> command -> engine -> cli.
-//! - `sort` knows no JSON; `record` opens no file but the one for bad records.
+//! - `extsort` knows no JSON; `record` opens no file but the one for bad records.
 //! - Stages do not know one another.
 //! - No stage holds more than its memory budget.
+//!
+//! # Glossary
+//!
+//! - *record*: one JSON value on a line; its bytes pass as they are.
+//! - *key*: what orders or groups records, by one or more paths; compared by canonical bytes.
+//! - *stage*: what one tool does with a stream.
+//! - *resource*: what is read or written: a format and a path, a pattern or an address.
+//! - *block*: whole lines that are worked on together, some hundred KiB of a stream.
+//! - *piece*: what one process of a command gets: a block, a shard, or a file of a host.
+//! - *task*: the work on one piece; its output counts whole, in the order of the pieces.
+//! - *attempt*: one try at a task, on this machine or a host.
+//! - *slot*: room for one attempt at a time.
+//! - *spool*: bytes in memory, beyond a limit in a file.
+//! - *bad record*: a line that is none, or is of no use to the stage; judged by `--bad`.
+//! - *reject*: a bad record on its way to who judges it.
+//! - *op*: a reduction, such as `sum:amount`; its *state* can be merged with others.
+//! - *group*: the records of one key.
+//! - *run* (of a sort): sorted items in memory; spilled, a *segment* of a file.
+//! - *merge*: several sorted streams to one.
+//! - *shard*: records that lie on one host or several, in a file of the worker.
+//! - *copy*: a shard on one of its hosts (`--replicas`).
+//! - *manifest*: the lines that say which shards there are, in order, and what each holds.
+//! - *run* (of a tool): the making of shards by one call; its data has an *owner* until it is read.
+//! - *worker*: the program on a host that serves one tool.
+//! - *job*: what the tasks of a tool do on hosts: a command, or none.
+//! - *exchange*: shards to shards of other keys: sort, sample, cut into ranges, merge.
+//! - *range*: the keys between two cuts; one shard comes of it. A *part* is what one host has of it.
+//! - *road*: how a host is reached, or a part goes: directly between peers, or relayed by the tool.
 // What Cargo.toml names beyond need, the compiler finds; the unit tests do not use what the suite does.
 #![cfg_attr(not(test), deny(unused_crate_dependencies))]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
@@ -59,15 +88,16 @@ pub mod aggregate;
 pub mod cli;
 pub mod cluster;
 pub mod command;
+pub mod dataset;
 pub mod engine;
 pub mod error;
+pub mod extsort;
 pub mod format;
-pub mod keyed;
+pub mod group;
 pub mod parallel;
 pub mod peer;
+pub mod pipe;
 pub mod record;
-pub mod run;
-pub mod sort;
 pub mod stage;
 pub mod wire;
 pub mod worker;

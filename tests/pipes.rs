@@ -347,7 +347,7 @@ fn a_tool_that_is_killed_at_any_moment_of_its_first_ones_is_noticed() {
         let mut gather = started("mc-gather", &gather, reader.into(), Stdio::null());
         let mut tool = started(name, &args, File::open(&input).unwrap().into(), writer.into());
         // From the moment on in which it has begun.
-        while mycloud::run::pipe_mark::count(&ours) == 0 && tool.try_wait().unwrap().is_none() {}
+        while mycloud::pipe::pipe_mark::count(&ours) == 0 && tool.try_wait().unwrap().is_none() {}
         std::thread::sleep(Duration::from_micros(number * 10_000 / 300));
         tool.kill().unwrap();
         tool.wait().unwrap();

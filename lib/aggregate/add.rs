@@ -5,10 +5,10 @@ use super::encoding::damaged;
 use super::extreme::Wanted;
 use super::operand::{Operand, Texts, What};
 use super::plan::{Plan, Slot};
-use super::state::{Held, State};
+use super::state::{Held, OpState};
 use crate::error::{Error, Result};
-use crate::record::canonical::Kind;
-use crate::record::key::{Missing, Place};
+use crate::record::canonical::ValueKind;
+use crate::record::key::{KeyPlace, Missing};
 
 /// What [`Plan::add`] needs from one record to the next; each thread has its own.
 #[derive(Clone, Debug, Default)]
@@ -46,9 +46,9 @@ impl Plan {
     pub fn add(
         &self,
         scratch: &mut Scratch,
-        states: &mut [State],
+        states: &mut [OpState],
         record: &[u8],
-        places: &[Place],
+        places: &[KeyPlace],
         at: Position,
     ) -> Result<Added> {
         let Scratch { operands, texts } = scratch;
@@ -67,7 +67,7 @@ impl Plan {
         for (slot, state) in self.slots.iter().zip(states) {
             let operand = match (slot.field.map(|field| &one.operands[field]), &mut *state) {
                 (Some(operand), _) => operand,
-                (None, State::Count(count)) => {
+                (None, OpState::Count(count)) => {
                     *count += 1;
                     continue;
                 }
@@ -76,17 +76,20 @@ impl Plan {
             let there = operand.what == What::Value;
             let valued = operand.what >= What::NoNumber;
             match state {
-                State::Sum(sum) if there => sum.add(&operand.number),
-                State::Sum(_) => {}
-                State::Count(count) => *count += u64::from(valued),
-                State::Moments(moments) if there => moments.add(&operand.number),
-                State::Sample(sample) if there => added.grown += sample.add(&operand.number),
-                State::Moments(_) | State::Sample(_) => {}
-                State::Extreme(_) | State::Top(_) if !valued => {}
-                State::Extreme(_) | State::Top(_) => {
+                OpState::Sum(sum) if there => sum.add(&operand.number),
+                OpState::Sum(_) => {}
+                OpState::Count(count) => *count += u64::from(valued),
+                OpState::Moments(moments) if there => moments.add(&operand.number),
+                OpState::Sample(sample) if there => added.grown += sample.add(&operand.number),
+                OpState::Moments(_) | OpState::Sample(_) => {}
+                OpState::Extreme(_) | OpState::Top(_) if !valued => {}
+                OpState::Extreme(_) | OpState::Top(_) => {
                     added.grown += self.add_ordered(slot, state, operand, &one)?;
                 }
-                State::Edge(_) | State::Distinct(_) | State::Collect(_) | State::Draw(_) => {
+                OpState::Edge(_)
+                | OpState::Distinct(_)
+                | OpState::Collect(_)
+                | OpState::Draw(_) => {
                     added.grown += self.add_any(slot, state, operand, &one)?;
                 }
             }
@@ -98,7 +101,7 @@ impl Plan {
     fn add_any(
         &self,
         slot: &Slot,
-        state: &mut State,
+        state: &mut OpState,
         operand: &Operand,
         one: &Record,
     ) -> Result<usize> {
@@ -108,12 +111,12 @@ impl Plan {
             _ => &one.record[operand.raw.clone()],
         };
         match (state, slot.held) {
-            (State::Edge(edge), Held::Edge(end)) => Ok(edge.add(end, value, one.at)),
-            (State::Collect(collect), _) => collect.add(value, one.at, self.max_record),
-            (State::Draw(draw), Held::Draw(limit)) => {
+            (OpState::Edge(edge), Held::Edge(end)) => Ok(edge.add(end, value, one.at)),
+            (OpState::Collect(collect), _) => collect.add(value, one.at, self.max_record),
+            (OpState::Draw(draw), Held::Draw(limit)) => {
                 Ok(draw.add(limit, one.record.trim_ascii(), value))
             }
-            (State::Distinct(distinct), _) => {
+            (OpState::Distinct(distinct), _) => {
                 Ok(distinct.add(&one.texts.bytes[operand.literal.clone()]))
             }
             _ => Err(damaged()),
@@ -124,7 +127,7 @@ impl Plan {
     fn add_ordered(
         &self,
         slot: &Slot,
-        state: &mut State,
+        state: &mut OpState,
         operand: &Operand,
         one: &Record,
     ) -> Result<usize> {
@@ -135,11 +138,11 @@ impl Plan {
         };
         let mixed = |_| self.mixes(slot, key, &one.record[operand.raw.clone()]);
         match (state, slot.held) {
-            (State::Extreme(extreme), Held::Extreme(wanted)) => {
+            (OpState::Extreme(extreme), Held::Extreme(wanted)) => {
                 extreme.kinds.add(key).map_err(mixed)?;
                 Ok(extreme.add(wanted, key, one.at, |out| keep(wanted, out)))
             }
-            (State::Top(top), Held::Top(limit, wanted)) => {
+            (OpState::Top(top), Held::Top(limit, wanted)) => {
                 top.kinds.add(key).map_err(mixed)?;
                 Ok(top.add(limit, wanted, key, one.at, |out| keep(wanted, out)))
             }
@@ -151,7 +154,7 @@ impl Plan {
     #[cold]
     fn mixes(&self, slot: &Slot, key: &[u8], value: &[u8]) -> Error {
         let Some(field) = slot.field.map(|field| &self.fields[field]) else { return damaged() };
-        field.mixes(Kind::of(key) == Kind::Text, value)
+        field.mixes(ValueKind::of(key) == ValueKind::Text, value)
     }
 }
 

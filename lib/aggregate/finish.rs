@@ -5,7 +5,7 @@ use super::encoding::{Decoder, damaged};
 use super::op::Reducer;
 use super::plan::{Plan, Planned};
 use super::print::{push_double, push_integer};
-use super::state::State;
+use super::state::OpState;
 use crate::error::{Error, Kind, Result};
 
 const NULL: &[u8] = b"null";
@@ -18,8 +18,8 @@ impl Plan {
     /// to be ordered.
     pub fn merge(
         &self,
-        states: &mut [State],
-        other: impl IntoIterator<Item = State>,
+        states: &mut [OpState],
+        other: impl IntoIterator<Item = OpState>,
     ) -> Result<()> {
         for ((slot, state), other) in self.slots.iter().zip(states).zip(other) {
             let merged = state.merge(slot.held, other, self.max_record);
@@ -32,12 +32,12 @@ impl Plan {
     }
 
     /// The memory that the states hold, themselves included.
-    pub fn memory(&self, states: &[State]) -> usize {
-        size_of_val(states) + states.iter().map(State::heap_bytes).sum::<usize>()
+    pub fn memory(&self, states: &[OpState]) -> usize {
+        size_of_val(states) + states.iter().map(OpState::heap_bytes).sum::<usize>()
     }
 
     /// Appends the states as bytes, for a spill or for the other end of this build.
-    pub fn encode(&self, states: &[State], out: &mut Vec<u8>) {
+    pub fn encode(&self, states: &[OpState], out: &mut Vec<u8>) {
         states.iter().for_each(|state| state.encode(out));
     }
 
@@ -45,9 +45,9 @@ impl Plan {
     ///
     /// # Errors
     /// `Incomplete`, when the bytes are damaged.
-    pub fn decode(&self, decoder: &mut Decoder, states: &mut Vec<State>) -> Result<()> {
+    pub fn decode(&self, decoder: &mut Decoder, states: &mut Vec<OpState>) -> Result<()> {
         for slot in &self.slots {
-            states.push(State::decode(slot.held, decoder)?);
+            states.push(OpState::decode(slot.held, decoder)?);
         }
         Ok(())
     }
@@ -62,13 +62,13 @@ impl Plan {
     /// Those of `take`.
     pub fn drain(
         &self,
-        states: &mut [State],
+        states: &mut [OpState],
         take: &mut dyn FnMut(usize, &[u8]) -> Result<()>,
     ) -> Result<()> {
         for (index, state) in states.iter_mut().enumerate() {
             match state {
-                State::Sample(sample) => sample.drain(&mut |value| take(index, value))?,
-                State::Distinct(distinct) => distinct.drain(&mut |value| take(index, value))?,
+                OpState::Sample(sample) => sample.drain(&mut |value| take(index, value))?,
+                OpState::Distinct(distinct) => distinct.drain(&mut |value| take(index, value))?,
                 _ => {}
             }
         }
@@ -80,10 +80,10 @@ impl Plan {
     ///
     /// # Errors
     /// `Incomplete`, when the bytes are damaged.
-    pub fn sorted(&self, states: &mut [State], index: usize, value: &[u8]) -> Result<()> {
+    pub fn sorted(&self, states: &mut [OpState], index: usize, value: &[u8]) -> Result<()> {
         match (states.get_mut(index), self.slots.get(index)) {
-            (Some(State::Sample(sample)), Some(slot)) => sample.sorted(&slot.quantiles, value),
-            (Some(State::Distinct(distinct)), _) => {
+            (Some(OpState::Sample(sample)), Some(slot)) => sample.sorted(&slot.quantiles, value),
+            (Some(OpState::Distinct(distinct)), _) => {
                 distinct.sorted(value);
                 Ok(())
             }
@@ -96,7 +96,7 @@ impl Plan {
     /// # Errors
     /// `BadInput`, when it is beyond the range of doubles, or an array is too long; the text names
     /// the op, the caller the group.
-    pub fn finish(&self, states: &mut [State], index: usize, out: &mut Vec<u8>) -> Result<()> {
+    pub fn finish(&self, states: &mut [OpState], index: usize, out: &mut Vec<u8>) -> Result<()> {
         let planned = self.ops.get(index).ok_or_else(damaged)?;
         let state = states.get_mut(planned.slot).ok_or_else(damaged)?;
         let start = out.len();
@@ -116,7 +116,7 @@ impl Plan {
     ///
     /// # Errors
     /// As [`Plan::finish`].
-    pub fn push_members(&self, states: &mut [State], out: &mut Vec<u8>) -> Result<()> {
+    pub fn push_members(&self, states: &mut [OpState], out: &mut Vec<u8>) -> Result<()> {
         for (index, planned) in self.ops.iter().enumerate() {
             if index > 0 {
                 out.push(b',');
@@ -130,19 +130,19 @@ impl Plan {
 }
 
 /// Appends the result of an op; `None` when it is beyond the range of doubles.
-fn push_result(planned: &Planned, state: &mut State, out: &mut Vec<u8>) -> Result<Option<()>> {
+fn push_result(planned: &Planned, state: &mut OpState, out: &mut Vec<u8>) -> Result<Option<()>> {
     let double = match (planned.op.reducer, &mut *state) {
-        (Reducer::Sum | Reducer::Mean, State::Sum(sum)) if sum.count() == 0 => None,
-        (Reducer::Sum | Reducer::Mean, State::Moments(moments)) if moments.sum().count() == 0 => {
+        (Reducer::Sum | Reducer::Mean, OpState::Sum(sum)) if sum.count() == 0 => None,
+        (Reducer::Sum | Reducer::Mean, OpState::Moments(moments)) if moments.sum().count() == 0 => {
             None
         }
-        (Reducer::Sum, State::Sum(sum)) => return Ok(sum.push_sum(out)),
-        (Reducer::Sum, State::Moments(moments)) => return Ok(moments.sum().push_sum(out)),
-        (Reducer::Mean, State::Sum(sum)) => Some(sum.mean()),
-        (Reducer::Mean, State::Moments(moments)) => Some(moments.sum().mean()),
-        (_, State::Moments(moments)) if moments.sum().count() < 2 => None,
-        (Reducer::Var, State::Moments(moments)) => Some(moments.variance()),
-        (Reducer::Stddev, State::Moments(moments)) => Some(moments.deviation()),
+        (Reducer::Sum, OpState::Sum(sum)) => return Ok(sum.push_sum(out)),
+        (Reducer::Sum, OpState::Moments(moments)) => return Ok(moments.sum().push_sum(out)),
+        (Reducer::Mean, OpState::Sum(sum)) => Some(sum.mean()),
+        (Reducer::Mean, OpState::Moments(moments)) => Some(moments.sum().mean()),
+        (_, OpState::Moments(moments)) if moments.sum().count() < 2 => None,
+        (Reducer::Var, OpState::Moments(moments)) => Some(moments.variance()),
+        (Reducer::Stddev, OpState::Moments(moments)) => Some(moments.deviation()),
         _ => return push_other(planned.op.reducer, state, out),
     };
     match double {
@@ -153,16 +153,16 @@ fn push_result(planned: &Planned, state: &mut State, out: &mut Vec<u8>) -> Resul
     Ok(Some(()))
 }
 
-fn push_other(reducer: Reducer, state: &mut State, out: &mut Vec<u8>) -> Result<Option<()>> {
+fn push_other(reducer: Reducer, state: &mut OpState, out: &mut Vec<u8>) -> Result<Option<()>> {
     match (reducer, state) {
-        (_, State::Count(count)) => push_integer(out, count),
-        (_, State::Distinct(distinct)) => push_integer(out, distinct.count()),
-        (_, State::Edge(edge)) => out.extend_from_slice(edge.value().unwrap_or(NULL)),
-        (_, State::Extreme(extreme)) => out.extend_from_slice(extreme.kept().unwrap_or(NULL)),
-        (_, State::Top(top)) => top.push_array(out),
-        (_, State::Draw(draw)) => draw.push_array(out),
-        (_, State::Collect(collect)) => collect.push_array(out)?,
-        (Reducer::Quantile(quantile), State::Sample(sample)) => {
+        (_, OpState::Count(count)) => push_integer(out, count),
+        (_, OpState::Distinct(distinct)) => push_integer(out, distinct.count()),
+        (_, OpState::Edge(edge)) => out.extend_from_slice(edge.value().unwrap_or(NULL)),
+        (_, OpState::Extreme(extreme)) => out.extend_from_slice(extreme.kept().unwrap_or(NULL)),
+        (_, OpState::Top(top)) => top.push_array(out),
+        (_, OpState::Draw(draw)) => draw.push_array(out),
+        (_, OpState::Collect(collect)) => collect.push_array(out)?,
+        (Reducer::Quantile(quantile), OpState::Sample(sample)) => {
             return Ok(quantile.push(sample, out));
         }
         _ => return Err(damaged()),

@@ -3,7 +3,7 @@
 
 use super::encoding::{Decoder, damaged};
 use crate::error::Result;
-use crate::record::canonical::Kind;
+use crate::record::canonical::ValueKind;
 
 /// Which of numbers and text a part of a group has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,10 +23,10 @@ impl Kinds {
     /// When the other kind was there.
     #[inline]
     pub(super) fn add(&mut self, key: &[u8]) -> std::result::Result<(), Mixed> {
-        let kind = match Kind::of(key) {
-            Kind::Number => NUMBERS,
-            Kind::Text => TEXT,
-            Kind::Other => 0,
+        let kind = match ValueKind::of(key) {
+            ValueKind::Number => NUMBERS,
+            ValueKind::Text => TEXT,
+            ValueKind::Other => 0,
         };
         self.merge(Kinds(kind))
     }

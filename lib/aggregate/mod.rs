@@ -1,6 +1,6 @@
 //! The reducers: what becomes of the records of a group.
 //!
-//! A [`Plan`] is made of [`Op`]s, `[NAME=]OP[:FIELD]`. Each group has its [`State`]s: records are
+//! A [`Plan`] is made of [`Op`]s, `[NAME=]OP[:FIELD]`. Each group has its [`OpState`]s: records are
 //! added to them, parts of a group are merged, and a finished group gives one JSON value for each
 //! op. Results depend neither on the order of additions nor on how a group was partitioned: sums
 //! are exact and rounded once, and ties go by [`Position`]. This room reads and writes nothing, and
@@ -76,7 +76,7 @@ pub use op::{Op, Reducer};
 pub use plan::Plan;
 pub use print::{push_double, push_spelling};
 pub use quantile::Quantile;
-pub use state::State;
+pub use state::OpState;
 
 use crate::error::Result;
 

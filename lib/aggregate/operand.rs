@@ -9,7 +9,7 @@ use super::print::push_spelling;
 use crate::error::{Error, Result};
 use crate::record::absent::{self, placeholder};
 use crate::record::canonical::push_value;
-use crate::record::key::{Missing, Place};
+use crate::record::key::{KeyPlace, Missing};
 use crate::record::number::{lenient, push_key};
 use crate::record::scan::Step;
 use crate::record::text::string_bytes;
@@ -84,7 +84,7 @@ impl Field {
     pub(super) fn read(
         &self,
         record: &[u8],
-        place: &Place,
+        place: &KeyPlace,
         lacking: &Lacking,
         operand: &mut Operand,
         texts: &mut Texts,

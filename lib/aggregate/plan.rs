@@ -7,7 +7,7 @@ use super::extreme::Wanted;
 use super::op::{Op, Reducer};
 use super::operand::Field;
 use super::quantile::Quantile;
-use super::state::{Held, State};
+use super::state::{Held, OpState};
 use crate::error::{Error, Result};
 use crate::record::key::Missing;
 use crate::record::scan::Step;
@@ -173,8 +173,8 @@ impl Plan {
     }
 
     /// The states of a group that has no record yet, appended.
-    pub fn start(&self, states: &mut Vec<State>) {
-        states.extend(self.slots.iter().map(|slot| State::new(slot.held)));
+    pub fn start(&self, states: &mut Vec<OpState>) {
+        states.extend(self.slots.iter().map(|slot| OpState::new(slot.held)));
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) enum Held {
 
 /// A part of a group, reduced; what it means, its [`Plan`](super::Plan) knows.
 #[derive(Clone, Debug)]
-pub enum State {
+pub enum OpState {
     /// How many operands or records.
     Count(u64),
     /// Their exact sum.
@@ -53,20 +53,20 @@ pub enum State {
     Sample(Box<Sample>),
 }
 
-impl State {
+impl OpState {
     /// Of a part of a group that has no record.
-    pub(super) fn new(held: Held) -> State {
+    pub(super) fn new(held: Held) -> OpState {
         match held {
-            Held::Count => State::Count(0),
-            Held::Sum => State::Sum(Sum::default()),
-            Held::Moments => State::Moments(Box::default()),
-            Held::Edge(_) => State::Edge(Edge::default()),
-            Held::Extreme(..) => State::Extreme(Extreme::default()),
-            Held::Top(..) => State::Top(Box::default()),
-            Held::Draw(_) => State::Draw(Box::default()),
-            Held::Distinct => State::Distinct(Box::default()),
-            Held::Collect => State::Collect(Box::default()),
-            Held::Sample => State::Sample(Box::default()),
+            Held::Count => OpState::Count(0),
+            Held::Sum => OpState::Sum(Sum::default()),
+            Held::Moments => OpState::Moments(Box::default()),
+            Held::Edge(_) => OpState::Edge(Edge::default()),
+            Held::Extreme(..) => OpState::Extreme(Extreme::default()),
+            Held::Top(..) => OpState::Top(Box::default()),
+            Held::Draw(_) => OpState::Draw(Box::default()),
+            Held::Distinct => OpState::Distinct(Box::default()),
+            Held::Collect => OpState::Collect(Box::default()),
+            Held::Sample => OpState::Sample(Box::default()),
         }
     }
 
@@ -74,24 +74,30 @@ impl State {
     ///
     /// # Errors
     /// `BadInput`, when what is collected becomes too long, or there are numbers and text now.
-    pub(super) fn merge(&mut self, held: Held, other: State, max_record: usize) -> Result<()> {
+    pub(super) fn merge(&mut self, held: Held, other: OpState, max_record: usize) -> Result<()> {
         match (self, other, held) {
-            (State::Count(ours), State::Count(theirs), _) => *ours = ours.saturating_add(theirs),
-            (State::Sum(ours), State::Sum(theirs), _) => ours.merge(&theirs),
-            (State::Moments(ours), State::Moments(theirs), _) => ours.merge(&theirs),
-            (State::Edge(ours), State::Edge(theirs), Held::Edge(end)) => ours.merge(end, theirs),
-            (State::Extreme(ours), State::Extreme(theirs), Held::Extreme(wanted)) => {
+            (OpState::Count(ours), OpState::Count(theirs), _) => {
+                *ours = ours.saturating_add(theirs)
+            }
+            (OpState::Sum(ours), OpState::Sum(theirs), _) => ours.merge(&theirs),
+            (OpState::Moments(ours), OpState::Moments(theirs), _) => ours.merge(&theirs),
+            (OpState::Edge(ours), OpState::Edge(theirs), Held::Edge(end)) => {
+                ours.merge(end, theirs)
+            }
+            (OpState::Extreme(ours), OpState::Extreme(theirs), Held::Extreme(wanted)) => {
                 ours.merge(wanted, theirs).map_err(mixed)?;
             }
-            (State::Top(ours), State::Top(theirs), Held::Top(limit, _)) => {
+            (OpState::Top(ours), OpState::Top(theirs), Held::Top(limit, _)) => {
                 ours.merge(limit, *theirs).map_err(mixed)?;
             }
-            (State::Draw(ours), State::Draw(theirs), Held::Draw(limit)) => {
+            (OpState::Draw(ours), OpState::Draw(theirs), Held::Draw(limit)) => {
                 ours.merge(limit, *theirs);
             }
-            (State::Distinct(ours), State::Distinct(theirs), _) => ours.merge(*theirs),
-            (State::Collect(ours), State::Collect(theirs), _) => ours.merge(*theirs, max_record)?,
-            (State::Sample(ours), State::Sample(theirs), _) => ours.merge(*theirs),
+            (OpState::Distinct(ours), OpState::Distinct(theirs), _) => ours.merge(*theirs),
+            (OpState::Collect(ours), OpState::Collect(theirs), _) => {
+                ours.merge(*theirs, max_record)?
+            }
+            (OpState::Sample(ours), OpState::Sample(theirs), _) => ours.merge(*theirs),
             _ => return Err(damaged()),
         }
         Ok(())
@@ -100,46 +106,48 @@ impl State {
     /// The memory that it holds beside itself.
     pub fn heap_bytes(&self) -> usize {
         match self {
-            State::Count(_) => 0,
-            State::Sum(sum) => sum.heap_bytes(),
-            State::Moments(moments) => size_of::<Moments>() + moments.heap_bytes(),
-            State::Edge(edge) => edge.heap_bytes(),
-            State::Extreme(extreme) => extreme.heap_bytes(),
-            State::Top(top) => size_of::<Top>() + top.heap_bytes(),
-            State::Draw(draw) => size_of::<Draw>() + draw.heap_bytes(),
-            State::Distinct(distinct) => size_of::<Distinct>() + distinct.heap_bytes(),
-            State::Collect(collect) => size_of::<Collect>() + collect.heap_bytes(),
-            State::Sample(sample) => size_of::<Sample>() + sample.heap_bytes(),
+            OpState::Count(_) => 0,
+            OpState::Sum(sum) => sum.heap_bytes(),
+            OpState::Moments(moments) => size_of::<Moments>() + moments.heap_bytes(),
+            OpState::Edge(edge) => edge.heap_bytes(),
+            OpState::Extreme(extreme) => extreme.heap_bytes(),
+            OpState::Top(top) => size_of::<Top>() + top.heap_bytes(),
+            OpState::Draw(draw) => size_of::<Draw>() + draw.heap_bytes(),
+            OpState::Distinct(distinct) => size_of::<Distinct>() + distinct.heap_bytes(),
+            OpState::Collect(collect) => size_of::<Collect>() + collect.heap_bytes(),
+            OpState::Sample(sample) => size_of::<Sample>() + sample.heap_bytes(),
         }
     }
 
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         match self {
-            State::Count(count) => push_count(out, *count),
-            State::Sum(sum) => sum.encode(out),
-            State::Moments(moments) => moments.encode(out),
-            State::Edge(edge) => edge.encode(out),
-            State::Extreme(extreme) => extreme.encode(out),
-            State::Top(top) => top.encode(out),
-            State::Draw(draw) => draw.encode(out),
-            State::Distinct(distinct) => distinct.encode(out),
-            State::Collect(collect) => collect.encode(out),
-            State::Sample(sample) => sample.encode(out),
+            OpState::Count(count) => push_count(out, *count),
+            OpState::Sum(sum) => sum.encode(out),
+            OpState::Moments(moments) => moments.encode(out),
+            OpState::Edge(edge) => edge.encode(out),
+            OpState::Extreme(extreme) => extreme.encode(out),
+            OpState::Top(top) => top.encode(out),
+            OpState::Draw(draw) => draw.encode(out),
+            OpState::Distinct(distinct) => distinct.encode(out),
+            OpState::Collect(collect) => collect.encode(out),
+            OpState::Sample(sample) => sample.encode(out),
         }
     }
 
-    pub(super) fn decode(held: Held, decoder: &mut Decoder) -> Result<State> {
+    pub(super) fn decode(held: Held, decoder: &mut Decoder) -> Result<OpState> {
         Ok(match held {
-            Held::Count => State::Count(decoder.count()?),
-            Held::Sum => State::Sum(Sum::decode(decoder)?),
-            Held::Moments => State::Moments(Box::new(Moments::decode(decoder)?)),
-            Held::Edge(_) => State::Edge(Edge::decode(decoder)?),
-            Held::Extreme(..) => State::Extreme(Extreme::decode(decoder)?),
-            Held::Top(limit, wanted) => State::Top(Box::new(Top::decode(limit, wanted, decoder)?)),
-            Held::Draw(limit) => State::Draw(Box::new(Draw::decode(limit, decoder)?)),
-            Held::Distinct => State::Distinct(Box::new(Distinct::decode(decoder)?)),
-            Held::Collect => State::Collect(Box::new(Collect::decode(decoder)?)),
-            Held::Sample => State::Sample(Box::new(Sample::decode(decoder)?)),
+            Held::Count => OpState::Count(decoder.count()?),
+            Held::Sum => OpState::Sum(Sum::decode(decoder)?),
+            Held::Moments => OpState::Moments(Box::new(Moments::decode(decoder)?)),
+            Held::Edge(_) => OpState::Edge(Edge::decode(decoder)?),
+            Held::Extreme(..) => OpState::Extreme(Extreme::decode(decoder)?),
+            Held::Top(limit, wanted) => {
+                OpState::Top(Box::new(Top::decode(limit, wanted, decoder)?))
+            }
+            Held::Draw(limit) => OpState::Draw(Box::new(Draw::decode(limit, decoder)?)),
+            Held::Distinct => OpState::Distinct(Box::new(Distinct::decode(decoder)?)),
+            Held::Collect => OpState::Collect(Box::new(Collect::decode(decoder)?)),
+            Held::Sample => OpState::Sample(Box::new(Sample::decode(decoder)?)),
         })
     }
 }

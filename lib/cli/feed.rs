@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use crate::cli::hosts::Hosts;
 use crate::cli::{Session, reach};
+use crate::dataset::manifest::PREFIX;
 use crate::engine::consumer::{Consumer, Feed};
-use crate::engine::reach::Reach;
+use crate::engine::host_access::HostAccess;
 use crate::error::{Error, Result};
 use crate::format::{OpenShards, decompression};
+use crate::pipe::peek::Peeked;
+use crate::pipe::pipe_input::PipeInput;
 use crate::record::stream::Input;
-use crate::run::manifest::PREFIX;
-use crate::run::peek::Peeked;
-use crate::run::pipe::PipeInput;
 
 /// Standard input, of which enough is read to know what it is: records or shards. What is
 /// compressed is unpacked.
@@ -26,7 +26,7 @@ pub fn feed(session: &mut Session, hosts: &Hosts) -> Result<Feed> {
 /// What standard input is; `reach` is only needed for shards.
 pub(super) fn told(
     session: &mut Session,
-    reach: impl FnOnce(&Session) -> Result<Reach>,
+    reach: impl FnOnce(&Session) -> Result<HostAccess>,
 ) -> Result<Feed> {
     let mut input = Peeked::new(session.stdin()?);
     if !input.begins_with(PREFIX.as_bytes())? {

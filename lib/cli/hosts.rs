@@ -14,7 +14,7 @@ use clap::builder::NonEmptyStringValueParser;
 use crate::cli::surroundings::variable;
 use crate::cli::{Session, reach};
 use crate::cluster::{Host, allocation, hosts};
-use crate::engine::reach::Reach;
+use crate::engine::host_access::HostAccess;
 use crate::error::{Error, Result};
 
 /// The largest file of hosts, in bytes.
@@ -56,7 +56,7 @@ impl Hosts {
     ///
     /// # Errors
     /// As [`reach::reach`].
-    pub fn reach(&self, session: &Session) -> Result<Reach> {
+    pub fn reach(&self, session: &Session) -> Result<HostAccess> {
         let ssh = self.ssh.as_deref().map(words).transpose()?;
         reach::reach(session, ssh, self.ssh_config.clone())
     }

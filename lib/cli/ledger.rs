@@ -19,7 +19,7 @@ use nix::poll::PollFlags;
 use crate::error::{Error, Result};
 use crate::format::ledger::{Notes, rename_all};
 use crate::format::rename::{Rename, Way};
-use crate::run::pipe;
+use crate::pipe::pipe_input;
 
 /// What begins the note of a name that is about to be made.
 const MADE: u8 = b'+';
@@ -72,7 +72,7 @@ impl Names {
             match nix::unistd::write(&self.guard, rest) {
                 Ok(taken) => rest = &rest[taken..],
                 Err(Errno::EINTR) => (),
-                Err(Errno::EAGAIN) => pipe::wait(&self.guard, PollFlags::POLLOUT),
+                Err(Errno::EAGAIN) => pipe_input::wait(&self.guard, PollFlags::POLLOUT),
                 Err(error) => return Err(error),
             }
         }

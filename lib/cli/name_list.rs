@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::Session;
 use crate::error::{Error, Result};
+use crate::pipe::pipe_input::PipeInput;
 use crate::record::stream::Input;
-use crate::run::pipe::PipeInput;
 
 /// How much of a list is read at once.
 const STEP_BYTES: usize = 64 * 1024;

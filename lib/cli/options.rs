@@ -15,11 +15,11 @@ use clap_complete::Shell;
 use crate::cli::memory;
 use crate::cli::size::{self, Size};
 use crate::error::{Error, Result};
-use crate::keyed::order::Limits;
+use crate::group::order::Limits;
+use crate::pipe::registry;
 use crate::record::DEFAULT_MAX_RECORD;
 use crate::record::bad::{Bad, Policy};
 use crate::record::key::{self, Missing};
-use crate::run::registry;
 
 /// What the default for `-S` divides the memory by.
 const MEMORY_SHARE: u64 = 4;

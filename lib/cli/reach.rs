@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use crate::cli::surroundings::{self, variable};
 use crate::cli::{Session, message};
-use crate::cluster::{Parcel, Settings};
-use crate::engine::reach::Reach;
+use crate::cluster::{Settings, WorkerBinary};
+use crate::dataset::ownership::Locks;
+use crate::dataset::run_dir::Runs;
+use crate::engine::host_access::HostAccess;
 use crate::error::{Error, Result};
-use crate::run::ownership::Locks;
-use crate::run::run_dir::Runs;
 
 /// The variable that names the worker to send to hosts.
 const WORKER_VARIABLE: &str = "MC_WORKER";
@@ -29,10 +29,10 @@ pub fn reach(
     session: &Session,
     ssh: Option<Vec<OsString>>,
     ssh_config: Option<PathBuf>,
-) -> Result<Reach> {
+) -> Result<HostAccess> {
     let (tool, verbose) = (session.tool(), session.is_verbose());
     let settings = Settings {
-        worker: Arc::new(Parcel::new(worker()?)),
+        worker: Arc::new(WorkerBinary::new(worker()?)),
         library: session.library(),
         ssh,
         ssh_config: ssh_config.or_else(|| variable(CONFIG_VARIABLE).map(PathBuf::from)),
@@ -48,7 +48,7 @@ pub fn reach(
     let state = surroundings::state_directory().ok_or_else(|| {
         Error::usage("neither HOME nor XDG_STATE_HOME says where to keep what is known of runs")
     })?;
-    Ok(Reach {
+    Ok(HostAccess {
         tool,
         settings,
         runs: Runs::new(&state),

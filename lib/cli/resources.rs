@@ -15,7 +15,7 @@ use crate::cli::options::{self, Pipes, Records};
 use crate::cli::{Session, feed, message};
 use crate::error::{Error, Result};
 use crate::format::parts::is_numbered;
-use crate::format::place::Place;
+use crate::format::place::ResourcePlace;
 use crate::format::resource::Resource;
 use crate::format::spec::Spec;
 use crate::format::zip::{PASSWORD_VARIABLE, Password};
@@ -46,7 +46,7 @@ impl Resources {
     ) -> Result<(Vec<Resource>, ReadOptions)> {
         let resources = self.named(session)?;
         let mut options = read_options(records, session)?;
-        if resources.iter().any(|resource| resource.place == Place::Standard) {
+        if resources.iter().any(|resource| resource.place == ResourcePlace::Standard) {
             options.stdin = Once::new(feed::records(session)?);
         }
         Ok((resources, options))
@@ -155,21 +155,21 @@ impl Output {
         if self.parts.is_none() && is_numbered(&resource) {
             return Err(Error::usage(format!("{resource}: say with -n how many to write")));
         }
-        if resource.place != Place::Standard {
+        if resource.place != ResourcePlace::Standard {
             session.guard()?;
             self.pipes.insist();
         }
         let options = WriteOptions {
             replace: self.replace,
             stdout: match resource.place {
-                Place::Standard => Once::new(Box::new(session.stdout())),
+                ResourcePlace::Standard => Once::new(Box::new(session.stdout())),
                 _ => Once::none(),
             },
             ledger: session.ledger(),
             directory: self.temporary_directory.clone().unwrap_or_else(options::default_directory),
             warn: warn(session),
             terminal: match resource.place {
-                Place::Standard => session.terminal_width(),
+                ResourcePlace::Standard => session.terminal_width(),
                 _ => None,
             },
         };

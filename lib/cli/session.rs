@@ -11,7 +11,7 @@ use crate::cluster::Road;
 use crate::engine::Voice;
 use crate::error::{Error, Result};
 use crate::format::ledger::Ledger;
-use crate::run::registry::{self, Registry};
+use crate::pipe::registry::{self, Registry};
 
 /// One run of a tool.
 #[derive(Debug)]

@@ -10,15 +10,15 @@ use nix::unistd::{AccessFlags, access};
 
 use crate::cli::stdout::Sort;
 use crate::cli::{Session, Stdout};
+use crate::dataset::claimed_name;
 use crate::engine::consumer::Consumer;
+use crate::engine::host_access::HostAccess;
 use crate::engine::producer::Producer;
-use crate::engine::reach::Reach;
 use crate::error::{Error, Result};
 use crate::format::replaced::{follow, may_replace};
 use crate::format::whole::WholeFile;
+use crate::pipe::pipe_input::PipeInput;
 use crate::record::stream::{Facts, Input, Output, Summary};
-use crate::run::claimed_name;
-use crate::run::pipe::PipeInput;
 
 /// How much is written to a terminal at once.
 const COPY_BYTES: usize = 64 * 1024;
@@ -76,7 +76,7 @@ fn directory_of(path: &Path) -> &Path {
 /// What `make` says; `Incomplete` when nobody read the manifest.
 pub fn publish(
     session: &Session,
-    reach: &Reach,
+    reach: &HostAccess,
     keep: Option<&Path>,
     make: impl FnOnce(&mut dyn Output) -> Result<(Summary, Producer)>,
 ) -> Result<Summary> {
@@ -121,7 +121,7 @@ fn keep_in(
 
 /// Writes the records of the shards to `stdout`, a terminal, as they are made.
 fn gathered(
-    reach: &Reach,
+    reach: &HostAccess,
     stdout: Stdout,
     make: impl FnOnce(&mut dyn Output) -> Result<(Summary, Producer)>,
 ) -> Result<Summary> {
@@ -144,7 +144,7 @@ fn gathered(
     shown.map(|()| summary)
 }
 
-fn show(reach: &Reach, input: PipeInput, mut stdout: Stdout) -> Result<()> {
+fn show(reach: &HostAccess, input: PipeInput, mut stdout: Stdout) -> Result<()> {
     let mut records = Consumer::open(Box::new(input), reach)?.into_records("the shards".into())?;
     let mut buffer = vec![0; COPY_BYTES];
     loop {

@@ -9,8 +9,8 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use crate::cli::process;
 use crate::cli::progress::Progress;
 use crate::error::{Error, Result};
+use crate::pipe::pipe_input::PipeInput;
 use crate::record::stream::{Facts, Input};
-use crate::run::pipe::PipeInput;
 
 /// The name of the stream in messages.
 const NAME: &str = "standard input";

@@ -14,10 +14,10 @@ use nix::sys::stat::SFlag;
 use crate::cli::process;
 use crate::cli::progress::Progress;
 use crate::error::{Error, Kind, Result};
+use crate::pipe::pipe_id::PipeId;
+use crate::pipe::registry::{self, Writer};
+use crate::pipe::{pipe_input, pipe_mark};
 use crate::record::stream::{Facts, Output};
-use crate::run::pipe_id::PipeId;
-use crate::run::registry::{self, Writer};
-use crate::run::{pipe, pipe_mark};
 
 /// The size of the buffer, and of each write to a pipe: with a pipe of 1 MiB, measured, larger
 /// writes are slower.
@@ -90,7 +90,7 @@ impl Stdout {
         let sort = sort();
         let mut entry = None;
         if sort == Sort::Pipe {
-            pipe::widen(std::io::stdout());
+            pipe_input::widen(std::io::stdout());
             let id = PipeId::of(std::io::stdout());
             entry = id.and_then(|id| registry::of_process().enter(&id, tool));
         }
@@ -286,7 +286,7 @@ impl Stream {
                     bytes = &bytes[taken..];
                 }
                 Err(Errno::EINTR) => (),
-                Err(Errno::EAGAIN) => pipe::wait(std::io::stdout(), PollFlags::POLLOUT),
+                Err(Errno::EAGAIN) => pipe_input::wait(std::io::stdout(), PollFlags::POLLOUT),
                 Err(error) => return Err(failed(error)),
             }
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::command::Given;
 use crate::error::{Error, Result, reason};
-use crate::run::runtime_dir;
+use crate::pipe::runtime_dir;
 
 /// Where the private directory of small files may be that the tools of this user share.
 ///

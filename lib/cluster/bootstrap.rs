@@ -38,7 +38,7 @@ const BLOCK_BYTES: usize = 64 * 1024;
 
 /// The worker that is sent to hosts: an executable file, which is measured once.
 #[derive(Debug)]
-pub struct Parcel {
+pub struct WorkerBinary {
     path: PathBuf,
     measured: Mutex<Option<Measured>>,
 }
@@ -60,10 +60,10 @@ pub(super) enum Failure {
     Final(Error),
 }
 
-impl Parcel {
+impl WorkerBinary {
     /// The worker that lies at `path`.
-    pub fn new(path: PathBuf) -> Parcel {
-        Parcel { path, measured: Mutex::default() }
+    pub fn new(path: PathBuf) -> WorkerBinary {
+        WorkerBinary { path, measured: Mutex::default() }
     }
 
     /// Where it lies.
@@ -288,7 +288,7 @@ mod tests {
             let mut child = command.stderr(Stdio::null()).spawn().unwrap();
             let (explained, worker) = (Arc::clone(&self.explained), self.place("worker"));
             let settings = Settings {
-                worker: Arc::new(Parcel::new(worker)),
+                worker: Arc::new(WorkerBinary::new(worker)),
                 library: None,
                 ssh: None,
                 ssh_config: None,
@@ -384,7 +384,7 @@ mod tests {
             fs::create_dir_all(&bin).unwrap();
             let private = fs::Permissions::from_mode(0o700);
             fs::set_permissions(bin.parent().unwrap(), private).unwrap();
-            let hash = Parcel::new(there.place("worker")).measured().unwrap().sha256;
+            let hash = WorkerBinary::new(there.place("worker")).measured().unwrap().sha256;
             fs::write(bin.join(format!(".tmp.{hash}")), format!("{}\n", dead.id())).unwrap();
             assert_eq!(there.runs(&[]).0, "var/mycloud-UID", "{shell:?}");
             assert_eq!(count(&bin), 1, "{shell:?}");
@@ -396,7 +396,7 @@ mod tests {
         for shell in shells() {
             let there = There::new(shell);
             there.runs(&[]);
-            let hash = Parcel::new(there.place("worker")).measured().unwrap().sha256;
+            let hash = WorkerBinary::new(there.place("worker")).measured().unwrap().sha256;
             let file = there.place("var/mycloud-UID/bin").join(hash);
             for damage in ["", "#!/bin/sh\necho I am in danger\n"] {
                 fs::write(&file, damage).unwrap();

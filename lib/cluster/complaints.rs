@@ -123,7 +123,7 @@ mod tests {
             Arc::new(move |line: &str| heard.lock().unwrap().push(format!("{name} {line}")))
         };
         let settings = Settings {
-            worker: Arc::new(crate::cluster::Parcel::new("w".into())),
+            worker: Arc::new(crate::cluster::WorkerBinary::new("w".into())),
             library: None,
             ssh: None,
             ssh_config: None,

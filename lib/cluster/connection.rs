@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 use crate::cluster::Host;
 use crate::cluster::host::shown;
 use crate::cluster::link::{self, End, Settings};
-use crate::error::{Error, Kind as Failure, Result};
-use crate::wire::exchange::Wanted;
+use crate::error::{Error, Kind, Result};
+use crate::wire::exchange::RelayRequest;
 use crate::wire::flow::{Allowance, Debt};
 use crate::wire::frame::{Frame, HEAD_BYTES, broken};
 use crate::wire::message::{self, Ask, Hello, Reply, Welcome};
 use crate::wire::pack::Packer;
-use crate::wire::{BEAT_EVERY, Ear, Kind, VERSION};
+use crate::wire::{BEAT_EVERY, FrameKind, FrameReader, VERSION};
 
 /// How much is read at once.
 const READ_BYTES: usize = 256 * 1024;
@@ -55,7 +55,7 @@ pub struct Connection {
     pub round_trip: Duration,
     /// None once we have hung up.
     to: Mutex<Option<(File, Vec<u8>)>>,
-    state: Mutex<State>,
+    state: Mutex<ConnectionState>,
     pub(super) changed: Condvar,
     pub(super) packer: Packer,
     end: Arc<dyn End>,
@@ -66,7 +66,7 @@ pub struct Connection {
 }
 
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct ConnectionState {
     /// Requests are numbered from 1.
     pub(super) last: u32,
     pub(super) requests: HashMap<u32, Request>,
@@ -87,7 +87,7 @@ pub(super) struct Request {
     pub(super) data: VecDeque<Vec<u8>>,
     pub(super) whole: bool,
     /// The parts of a range that the worker wants to be brought.
-    pub(super) wanted: VecDeque<Wanted>,
+    pub(super) wanted: VecDeque<RelayRequest>,
     pub(super) reply: Option<Reply>,
 }
 
@@ -105,7 +105,7 @@ impl Connection {
     ) -> Result<Arc<Connection>> {
         let link = link::connect(host, settings)?;
         let (to, from) = (File::from(link.to), File::from(link.from));
-        let mut ear = Ear::new(from);
+        let mut ear = FrameReader::new(from);
         let begin = Instant::now();
         let mut to = (to, Vec::new());
         let hello = Hello {
@@ -121,11 +121,11 @@ impl Connection {
         let lost = |error: Error| {
             link.end.cut();
             let why = link.end.why().map(|why| format!(" ({why})")).unwrap_or_default();
-            let full = error.kind() == Failure::Storage;
-            let kind = if full { Failure::Storage } else { Failure::Hosts };
+            let full = error.kind() == Kind::Storage;
+            let kind = if full { Kind::Storage } else { Kind::Hosts };
             Error::new(kind, format!("{}: {error}{why}", shown(name)))
         };
-        let welcome = frame(Kind::Control, &mut to, &message::encode(&Ask::Hello(hello)))
+        let welcome = frame(FrameKind::Control, &mut to, &message::encode(&Ask::Hello(hello)))
             .and_then(|()| welcome(&mut ear))
             .map_err(lost)?;
         let connection = Arc::new(Connection {
@@ -201,7 +201,7 @@ impl Connection {
         self.lose("closed".into());
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, ConnectionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -212,11 +212,14 @@ impl Connection {
     }
 
     pub(super) fn lost_error(&self, why: &str) -> Error {
-        Error::new(Failure::Hosts, format!("{} is lost: {why}", self.shown()))
+        Error::new(Kind::Hosts, format!("{} is lost: {why}", self.shown()))
     }
 
     /// Waits until `done` gives something, or the worker is lost.
-    pub(super) fn wait<T>(&self, mut done: impl FnMut(&mut State) -> Option<T>) -> Result<T> {
+    pub(super) fn wait<T>(
+        &self,
+        mut done: impl FnMut(&mut ConnectionState) -> Option<T>,
+    ) -> Result<T> {
         let mut state = self.state();
         loop {
             if let Some(found) = done(&mut state) {
@@ -229,7 +232,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn frame(&self, kind: Kind, request: u32, payload: &[u8]) -> Result<()> {
+    pub(super) fn frame(&self, kind: FrameKind, request: u32, payload: &[u8]) -> Result<()> {
         let mut to = self.to.lock().unwrap_or_else(PoisonError::into_inner);
         let sent = match to.as_mut() {
             Some(to) => write(to, kind, request, payload),
@@ -239,7 +242,7 @@ impl Connection {
         self.sent.fetch_add((HEAD_BYTES + payload.len()) as u64, Ordering::Relaxed);
         sent.map_err(|error| match error.kind() {
             // Too long for a frame: nothing was sent.
-            Failure::Usage => error,
+            Kind::Usage => error,
             _ => {
                 let why = self.state().lost.clone().unwrap_or_else(|| error.to_string());
                 self.lost_error(&why)
@@ -249,13 +252,13 @@ impl Connection {
 
     /// The life of the thread that shows that we live.
     fn beat(&self) {
-        while self.lost().is_none() && self.frame(Kind::Beat, 0, &[]).is_ok() {
+        while self.lost().is_none() && self.frame(FrameKind::Beat, 0, &[]).is_ok() {
             thread::sleep(BEAT_EVERY);
         }
     }
 
     /// The life of the thread that reads.
-    fn hear(&self, mut ear: Ear) {
+    fn hear(&self, mut ear: FrameReader) {
         let mut buffer = vec![0; READ_BYTES];
         let error = loop {
             match self.heard(&mut ear).and_then(|()| ear.fill(&mut buffer)) {
@@ -269,11 +272,11 @@ impl Connection {
     }
 
     /// Deals with the frames that are there.
-    fn heard(&self, ear: &mut Ear) -> Result<()> {
+    fn heard(&self, ear: &mut FrameReader) -> Result<()> {
         while let Some(frame) = ear.frame()? {
             match frame.kind {
-                Kind::Beat => continue,
-                Kind::Control => match message::decode(frame.payload)? {
+                FrameKind::Beat => continue,
+                FrameKind::Control => match message::decode(frame.payload)? {
                     Reply::Said(lines) => lines.lines().for_each(|line| (self.say)(line)),
                     reply => self.change(frame.request, |open| {
                         match reply {
@@ -289,7 +292,7 @@ impl Connection {
                         Ok(())
                     })?,
                 },
-                Kind::Data => self.change(frame.request, |open| {
+                FrameKind::Data => self.change(frame.request, |open| {
                     if frame.payload.is_empty() {
                         return Err(broken("data without a byte"));
                     }
@@ -299,12 +302,12 @@ impl Connection {
                     open.data.push_back(frame.payload.to_vec());
                     Ok(())
                 })?,
-                Kind::Packed => return Err(broken("packed data that nobody has unpacked")),
-                Kind::End => self.change(frame.request, |open| {
+                FrameKind::Packed => return Err(broken("packed data that nobody has unpacked")),
+                FrameKind::End => self.change(frame.request, |open| {
                     open.whole = true;
                     Ok(())
                 })?,
-                Kind::Credit => self.change(frame.request, |open| {
+                FrameKind::Credit => self.change(frame.request, |open| {
                     open.allowance
                         .gain(u32::from_le_bytes(frame.payload.try_into().unwrap_or_default()));
                     Ok(())
@@ -339,7 +342,7 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> Result<()> {
     thread.map(drop).map_err(|e| Error::io("start", "a thread", &e))
 }
 
-fn write(to: &mut (File, Vec<u8>), kind: Kind, request: u32, payload: &[u8]) -> Result<()> {
+fn write(to: &mut (File, Vec<u8>), kind: FrameKind, request: u32, payload: &[u8]) -> Result<()> {
     let (file, buffer) = to;
     buffer.clear();
     Frame { kind, request, payload }.encode(buffer)?;
@@ -348,22 +351,22 @@ fn write(to: &mut (File, Vec<u8>), kind: Kind, request: u32, payload: &[u8]) -> 
 }
 
 /// Waits for the greeting.
-fn welcome(ear: &mut Ear) -> Result<Welcome> {
+fn welcome(ear: &mut FrameReader) -> Result<Welcome> {
     let Some((kind, payload)) = ear.first()? else {
         return Err(Error::incomplete("the worker ended at once"));
     };
     match (kind, message::decode(&payload)?) {
-        (Kind::Control, Reply::Hello(welcome)) if welcome.protocol == VERSION => {
+        (FrameKind::Control, Reply::Hello(welcome)) if welcome.protocol == VERSION => {
             match (1..=SLOTS_MAX).contains(&welcome.slots) {
                 true => Ok(welcome),
                 false => Err(broken(format!("a host with {} slots", welcome.slots))),
             }
         }
-        (Kind::Control, Reply::Hello(welcome)) => Err(broken(format!(
+        (FrameKind::Control, Reply::Hello(welcome)) => Err(broken(format!(
             "it has version {} of it (of {}), not {VERSION}",
             welcome.protocol, welcome.version
         ))),
-        (Kind::Control, Reply::Failed(failed)) => Err(failed.error()),
+        (FrameKind::Control, Reply::Failed(failed)) => Err(failed.error()),
         _ => Err(broken("no greeting")),
     }
 }

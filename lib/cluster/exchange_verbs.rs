@@ -6,7 +6,7 @@
 use crate::cluster::connection::Connection;
 use crate::error::Result;
 use crate::wire::exchange::{
-    Deliver, Exchange, Merge, Merged, Peers, Reduce, Sort, Sorted, Wanted, Weighed,
+    Exchange, HostOffer, Merge, Merged, Peers, Reduce, RelayRequest, RelayedPart, Sort, Sorted,
 };
 use crate::wire::message::{Ask, Listening, Part, Reply};
 
@@ -18,7 +18,7 @@ pub type Answer<T> = Option<Result<T>>;
 #[derive(Debug)]
 pub enum MergeNews {
     /// A part is to be brought.
-    Wanted(Wanted),
+    RelayRequest(RelayRequest),
     /// It has ended.
     Ended(Result<Merged>),
 }
@@ -68,9 +68,9 @@ impl Connection {
     ///
     /// # Errors
     /// `Hosts` when the worker is lost.
-    pub fn weigh(&self, number: u32, stop: Stop<'_>) -> Result<Answer<Weighed>> {
+    pub fn weigh(&self, number: u32, stop: Stop<'_>) -> Result<Answer<HostOffer>> {
         self.answer(&Ask::Weigh(number), stop, |reply| match reply {
-            Reply::Weighed(weighed) => Ok(weighed),
+            Reply::HostOffer(weighed) => Ok(weighed),
             other => Err(Box::new(other)),
         })
     }
@@ -118,7 +118,7 @@ impl Connection {
         })?;
         Ok(match news {
             None => None,
-            Some(Ok(wanted)) => Some(MergeNews::Wanted(wanted)),
+            Some(Ok(wanted)) => Some(MergeNews::RelayRequest(wanted)),
             Some(Err(reply)) => {
                 self.close(request);
                 Some(MergeNews::Ended(match reply {
@@ -141,8 +141,8 @@ impl Connection {
     ///
     /// # Errors
     /// `Hosts` when the worker is lost.
-    pub fn begin_delivery(&self, deliver: Deliver) -> Result<u32> {
-        self.ask(&Ask::Deliver(deliver))
+    pub fn begin_delivery(&self, deliver: RelayedPart) -> Result<u32> {
+        self.ask(&Ask::RelayedPart(deliver))
     }
 
     /// All of a part was brought: waits until the worker has taken it.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::cluster::{Host, Parcel, Road, road};
+use crate::cluster::{Host, Road, WorkerBinary, road};
 use crate::error::{Error, Kind, Result};
 
 /// How long a worker on this machine may take to end when its link is cut.
@@ -27,7 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 #[derive(Clone)]
 pub struct Settings {
     /// The worker to send.
-    pub worker: Arc<Parcel>,
+    pub worker: Arc<WorkerBinary>,
     /// The road that this program has beside the ssh program, where it has one.
     pub library: Option<Road>,
     /// The words of the ssh program to use for every host (`--ssh`), where one is forced.

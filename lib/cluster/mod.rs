@@ -42,7 +42,7 @@ mod road;
 mod ssh2;
 mod verbs;
 
-pub use bootstrap::Parcel;
+pub use bootstrap::WorkerBinary;
 pub use connection::{Connection, Greeting};
 pub use exchange_verbs::{Answer, MergeNews};
 pub use host::Host;
@@ -53,7 +53,7 @@ pub use verbs::TaskReply;
 
 /// What is said to workers and by them, for those who have it said.
 pub use crate::wire::exchange;
-pub use crate::wire::job::{Job, JobCommand, OnBad, Run};
+pub use crate::wire::job::{Job, JobCommand, JobProgram, OnBad};
 pub use crate::wire::message::{
     Done, Failed, Fetch, FileCut, FilePart, Kept, Part, Peer, Resource, Source, Task, Welcome,
 };

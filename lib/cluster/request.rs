@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::cluster::connection::{Connection, Request, State};
+use crate::cluster::connection::{Connection, ConnectionState, Request};
 use crate::error::Result;
 use crate::wire::frame::{DATA_BYTES, broken};
 use crate::wire::message::{self, Ask, Reply};
-use crate::wire::{Kind, SILENCE_MAX};
+use crate::wire::{FrameKind, SILENCE_MAX};
 
 /// How often who waits for a reply looks whether it is still wanted.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -23,7 +23,7 @@ impl Connection {
     /// # Errors
     /// `Hosts` when the worker is lost.
     pub(super) fn tell(&self, ask: &Ask) -> Result<()> {
-        self.frame(Kind::Control, 0, &message::encode(ask))
+        self.frame(FrameKind::Control, 0, &message::encode(ask))
     }
 
     /// Asks; the answer is to be waited for, by the number that is given.
@@ -36,7 +36,7 @@ impl Connection {
         let request = state.last;
         state.requests.insert(request, Request::default());
         drop(state);
-        let asked = self.frame(Kind::Control, request, &message::encode(ask));
+        let asked = self.frame(FrameKind::Control, request, &message::encode(ask));
         if asked.is_err() {
             self.state().requests.remove(&request);
         }
@@ -74,7 +74,7 @@ impl Connection {
     /// # Errors
     /// `Hosts` when the worker is lost.
     pub fn sent_all(&self, request: u32) -> Result<()> {
-        self.frame(Kind::End, request, &[])
+        self.frame(FrameKind::End, request, &[])
     }
 
     /// The next data of `request`; `None` when all of it is here, and the worker says so.
@@ -97,7 +97,7 @@ impl Connection {
         match next {
             Ok(Some((data, credit))) => {
                 if let Some(credit) = credit {
-                    self.frame(Kind::Credit, request, &credit.to_le_bytes())?;
+                    self.frame(FrameKind::Credit, request, &credit.to_le_bytes())?;
                 }
                 Ok(Some(data))
             }
@@ -195,7 +195,10 @@ impl Connection {
 
     /// As [`Connection::wait`], for what the worker owes and could give at once: it is lost when nothing but
     /// signs of life comes of it for [`SILENCE_MAX`].
-    fn wait_for_owed<T>(&self, mut done: impl FnMut(&mut State) -> Option<T>) -> Result<T> {
+    fn wait_for_owed<T>(
+        &self,
+        mut done: impl FnMut(&mut ConnectionState) -> Option<T>,
+    ) -> Result<T> {
         let (mut state, mut silent) = (self.state(), Duration::ZERO);
         loop {
             if let Some(found) = done(&mut state) {
@@ -226,7 +229,7 @@ impl Connection {
         if result.is_err() {
             self.cancel(request);
         } else if let Some(credit) = credit {
-            self.frame(Kind::Credit, request, &credit.to_le_bytes())?;
+            self.frame(FrameKind::Credit, request, &credit.to_le_bytes())?;
         }
         result
     }
@@ -234,6 +237,6 @@ impl Connection {
     /// Nothing more of `request` is wanted.
     pub fn cancel(&self, request: u32) {
         self.state().requests.remove(&request);
-        let _ = self.frame(Kind::Control, request, &message::encode(&Ask::Cancel));
+        let _ = self.frame(FrameKind::Control, request, &message::encode(&Ask::Cancel));
     }
 }

@@ -35,7 +35,7 @@ pub(crate) struct Fed {
 
 /// What a command printed, looked at.
 #[derive(Debug)]
-pub(crate) enum Printed {
+pub(crate) enum TaskOutput {
     /// Sound records, ready to be written.
     Records(Spool, u64),
     /// As it was printed: some of it is bad, and what happens to that is decided in its turn.
@@ -103,7 +103,7 @@ impl Form {
         max_record: usize,
         spare: &dyn Fn() -> Spool,
         give: &dyn Fn(Vec<u8>),
-    ) -> Result<Printed> {
+    ) -> Result<TaskOutput> {
         printed.end_line()?;
         let forgiving = Bad::new(Policy::Skip)?;
         if self == Form::Records {
@@ -112,7 +112,7 @@ impl Form {
                 None => look_through(&printed, max_record, &forgiving)?,
             };
             if same {
-                return Ok(Printed::Records(printed, records));
+                return Ok(TaskOutput::Records(printed, records));
             }
         }
         if forgiving.count() == 0 {
@@ -120,11 +120,11 @@ impl Form {
                 self.rewrite(&printed, ("", ""), max_record, &forgiving, spare())?;
             if forgiving.count() == 0 {
                 give(printed.into_memory());
-                return Ok(Printed::Records(records, count));
+                return Ok(TaskOutput::Records(records, count));
             }
             give(records.into_memory());
         }
-        Ok(Printed::Flawed(printed))
+        Ok(TaskOutput::Flawed(printed))
     }
 
     /// Writes the sound records of what a command printed to `to`, and has `bad` judge the others,
@@ -315,8 +315,8 @@ mod tests {
             let mut raw = spare();
             raw.push(text)?;
             match form.look(raw, 20, &spare, &drop)? {
-                Printed::Records(spool, count) => Ok((spool, count)),
-                Printed::Flawed(raw) => form.rewrite(
+                TaskOutput::Records(spool, count) => Ok((spool, count)),
+                TaskOutput::Flawed(raw) => form.rewrite(
                     &raw,
                     ("task 1", " (text?)"),
                     20,

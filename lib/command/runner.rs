@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::command::attempt::{Attempt, Ended, How};
 use crate::command::bisect::{self, Fault, Search};
 use crate::command::children::Children;
-use crate::command::form::{Form, Printed};
+use crate::command::form::{Form, TaskOutput};
 use crate::command::program::Command;
 use crate::command::spool::Spool;
 use crate::error::Result;
@@ -63,7 +63,7 @@ pub(crate) enum Seen {
     /// It is the input, which was checked.
     Unchanged(Spool),
     /// It is something else.
-    Changed(Printed),
+    Changed(TaskOutput),
 }
 
 impl TaskRunner<'_> {

@@ -6,17 +6,17 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::dataset::RunId;
+use crate::dataset::manifest::Reader;
+use crate::dataset::ownership::Claim;
+use crate::dataset::run_dir::{RunRecord, Split};
 use crate::engine::Shard;
-use crate::engine::origin::Origin;
-use crate::engine::reach::Reach;
+use crate::engine::host_access::HostAccess;
+use crate::engine::shard_hosts::ShardHosts;
 use crate::engine::split::CLIENT;
 use crate::engine::unpublished;
 use crate::error::{Error, Kind, Result};
 use crate::record::stream::{Facts, Input};
-use crate::run::RunId;
-use crate::run::manifest::Reader;
-use crate::run::ownership::Claim;
-use crate::run::run_dir::{RunRecord, Split};
 
 /// How long the end of whoever makes the shards is waited for, when some of them are not there.
 pub(crate) const UPSTREAM_MAX: Duration = Duration::from_secs(10);
@@ -42,7 +42,7 @@ pub struct Consumer {
     /// Holds on to the data; none where it is kept for good.
     pub claim: Option<Claim>,
     /// Where the data lies.
-    pub origin: Arc<Origin>,
+    pub origin: Arc<ShardHosts>,
     /// The parts of local files that the shards are, where they are such.
     splits: Vec<Split>,
     /// The tool that the data goes with, where it is not kept for good.
@@ -54,7 +54,7 @@ impl Consumer {
     ///
     /// # Errors
     /// `Incomplete` when the data of the run is gone, or the tool has failed that was to make it.
-    pub fn open(input: Box<dyn Input>, reach: &Reach) -> Result<Consumer> {
+    pub fn open(input: Box<dyn Input>, reach: &HostAccess) -> Result<Consumer> {
         let mut manifest = Reader::new(input);
         let run = manifest.run()?;
         let (mut record, claim) = match claim(run, reach) {
@@ -73,7 +73,7 @@ impl Consumer {
             hosts.push((found, host.name.clone()));
             settings = how;
         }
-        let origin = Arc::new(Origin::new(hosts, settings));
+        let origin = Arc::new(ShardHosts::new(hosts, settings));
         let (run, facts, splits) = (run.to_string(), record.facts, record.splits);
         let owner = Some(record.tool).filter(|_| record.kept.is_none());
         Ok(Consumer { manifest, run, facts, claim, origin, splits, owner })
@@ -160,7 +160,7 @@ pub(crate) fn ahead<T: Send + 'static>(
 }
 
 /// What is known of a run, and a hold on its data unless that is kept for good.
-fn claim(run: RunId, reach: &Reach) -> Result<(RunRecord, Option<Claim>)> {
+fn claim(run: RunId, reach: &HostAccess) -> Result<(RunRecord, Option<Claim>)> {
     let record = reach.runs.load(run)?;
     let claim = if record.kept.is_some() { None } else { Some(reach.locks.claim(run)?) };
     Ok((record, claim))

@@ -69,9 +69,9 @@ impl Member {
 }
 
 /// A task's place at a member; dropped, it is free for another.
-pub(crate) struct Seat<'a>(pub(crate) &'a Member);
+pub(crate) struct Lease<'a>(pub(crate) &'a Member);
 
-impl Drop for Seat<'_> {
+impl Drop for Lease<'_> {
     fn drop(&mut self) {
         self.0.load.fetch_sub(1, Ordering::SeqCst);
     }
@@ -209,7 +209,7 @@ impl Fleet {
 
     /// A seat at the member with the most room, of those at `near` if any of them is there, but at
     /// none of `avoid` if that can be helped. None when all are lost or have no room.
-    pub(crate) fn seat(&self, near: &[String], avoid: &[String]) -> Option<Seat<'_>> {
+    pub(crate) fn seat(&self, near: &[String], avoid: &[String]) -> Option<Lease<'_>> {
         let usable = || self.members.iter().filter(|m| m.is_usable());
         let name = |m: &Member| m.connection.name().to_string();
         let wanted = usable().filter(|m| near.contains(&name(m)) && !avoid.contains(&name(m)));
@@ -221,7 +221,7 @@ impl Fleet {
         let found = wanted.min_by_key(room).or_else(|| fresh.min_by_key(room));
         let member = found.or_else(|| usable().min_by_key(room))?;
         member.load.fetch_add(1, Ordering::SeqCst);
-        Some(Seat(member))
+        Some(Lease(member))
     }
 
     /// Whether there is a member of another name to work on.

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use crate::command::{Command, Form};
 use crate::engine::fleet::Fleet;
-use crate::engine::origin::Origin;
 use crate::engine::quarantine::Quarantine;
+use crate::engine::shard_hosts::ShardHosts;
 use crate::error::Result;
-use crate::keyed::order::Limits;
+use crate::group::order::Limits;
 use crate::record::bad::Bad;
 use crate::record::digest::Contents;
 
@@ -67,7 +67,7 @@ pub struct Hosts<'a> {
     /// On how many hosts each shard is made.
     pub replicas: usize,
     /// Where shards lie that are the input, if they are.
-    pub origin: Option<&'a Origin>,
+    pub origin: Option<&'a ShardHosts>,
     /// Makes the manifest's lines, which are asked for in the order of the tasks.
     pub line: Line<'a>,
 }

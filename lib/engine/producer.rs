@@ -13,17 +13,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cluster::Job;
 use crate::cluster::{Connection, Greeting, Host};
+use crate::dataset::manifest::Writer;
+use crate::dataset::ownership::{Claim, GRACE, Outcome, Owner};
+use crate::dataset::run_dir::{RunRecord, Split};
+use crate::dataset::run_id::RunId;
 use crate::engine::fleet::{Fleet, Need};
-use crate::engine::reach::Reach;
+use crate::engine::host_access::HostAccess;
 use crate::engine::unpublished;
 use crate::error::{Error, Kind, Result};
 use crate::record::bytes::Bytes;
 use crate::record::digest::Contents;
 use crate::record::stream::{Facts, Output};
-use crate::run::manifest::Writer;
-use crate::run::ownership::{Claim, GRACE, Outcome, Owner};
-use crate::run::run_dir::{RunRecord, Split};
-use crate::run::run_id::RunId;
 
 /// A file to be sent to where commands start.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ pub struct Shipped {
 
 /// Makes shards on hosts.
 pub struct Producer {
-    reach: Reach,
+    reach: HostAccess,
     run: RunId,
     record: RunRecord,
     fleet: Fleet,
@@ -56,7 +56,7 @@ impl Producer {
     /// # Errors
     /// As [`Fleet::open`]; `Storage`; what `output` says.
     pub fn begin(
-        reach: &Reach,
+        reach: &HostAccess,
         (hosts, need): (&[(Host, String)], Need),
         memory: Option<u64>,
         keep: Option<&Path>,
@@ -72,7 +72,7 @@ impl Producer {
     /// # Errors
     /// As [`Producer::begin`].
     pub fn begin_splits(
-        reach: &Reach,
+        reach: &HostAccess,
         keep: Option<&Path>,
         splits: Vec<Split>,
         output: &mut dyn Output,
@@ -82,7 +82,7 @@ impl Producer {
     }
 
     fn begin_with(
-        reach: &Reach,
+        reach: &HostAccess,
         (hosts, open): (&[(Host, String)], impl FnOnce(RunId) -> Result<Fleet>),
         keep: Option<&Path>,
         splits: Vec<Split>,

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 
 use crate::engine::Shard;
 use crate::engine::consumer::{Consumer, blame, end};
-use crate::engine::origin::Origin;
+use crate::engine::shard_hosts::ShardHosts;
 use crate::engine::shard_stream::ShardStream;
 use crate::error::{Error, Kind, Result};
 use crate::record::stream::{Facts, Input};
@@ -72,7 +72,7 @@ impl Consumer {
 
 /// Asks for shards before their turn.
 fn ask_ahead(
-    origin: &Origin,
+    origin: &ShardHosts,
     told: Receiver<Result<Option<Shard>>>,
     to: &SyncSender<Result<Option<ShardStream>>>,
 ) {
@@ -86,7 +86,7 @@ fn ask_ahead(
 
 /// The records of shards, as one stream.
 pub struct ShardRecords {
-    origin: Arc<Origin>,
+    origin: Arc<ShardHosts>,
     /// Reads the manifest; none once its end was dealt with.
     reader: Option<JoinHandle<Consumer>>,
     coming: Receiver<Result<Option<ShardStream>>>,

@@ -12,12 +12,12 @@ use crate::cluster::host::shown;
 use crate::cluster::{Done, Failed, Fetch, Source as InputAt, Task, TaskReply};
 use crate::command::relay::LastWords;
 use crate::command::{Rejects, Spool, relay};
-use crate::engine::fleet::Seat;
-use crate::engine::handover::{Failure, Made, Product};
+use crate::engine::fleet::Lease;
 use crate::engine::kept::INPUT_MAX;
 use crate::engine::plan::Hosts;
 use crate::engine::shard_stream::ShardStream;
 use crate::engine::slot::Slot;
+use crate::engine::task_queue::{Failure, Product, ShardResult};
 use crate::engine::{Form, HostFile, Shard};
 use crate::error::{Error, Kind, Result};
 use crate::record::digest::Contents;
@@ -44,7 +44,7 @@ impl Source<'_> {
 }
 
 /// How an attempt on a host went.
-enum Tried {
+enum AttemptResult {
     Done(Done, Option<Rejects>),
     Failed(Failed),
     /// It is not wanted any more.
@@ -82,7 +82,7 @@ impl Slot<'_> {
             }
             let bisect = self.looks_for_records(hosts, &name, failures);
             match self.attempt_on(hosts, &seat, (task, number, bisect), &mut source)? {
-                Tried::Done(done, rejects) => {
+                AttemptResult::Done(done, rejects) => {
                     if let Some(other) = copies.first().filter(|(_, c)| *c != done.contents) {
                         return Err(differ(task, &other.0, &name).into());
                     }
@@ -95,21 +95,21 @@ impl Slot<'_> {
                     }
                     avoid.push(name);
                 }
-                Tried::Stopped => break,
-                Tried::Lost(error) => {
+                AttemptResult::Stopped => break,
+                AttemptResult::Lost(error) => {
                     member.mourn(|| self.say_plainly(&format!("{error}; its tasks go elsewhere")));
                     self.tally.retries.fetch_add(1, Ordering::Relaxed);
                 }
-                Tried::Failed(failed) if is_about_copy(&failed, &source, &name) => {
+                AttemptResult::Failed(failed) if is_about_copy(&failed, &source, &name) => {
                     pass_over(hosts, &mut source, &name, failed)?;
                     self.tally.retries.fetch_add(1, Ordering::Relaxed);
                 }
-                Tried::Failed(failed) if failed.code == Kind::Storage.exit_code() => {
+                AttemptResult::Failed(failed) if failed.code == Kind::Storage.exit_code() => {
                     let why = failed.error().at(shown(&name));
                     hosts.fleet.set_aside(member, &why, |text| self.say_plainly(text));
                     self.tally.retries.fetch_add(1, Ordering::Relaxed);
                 }
-                Tried::Failed(failed) => {
+                AttemptResult::Failed(failed) => {
                     avoid.push(name.clone());
                     if failed.by_command && failed.code != Kind::BadInput.exit_code() {
                         failures += 1;
@@ -171,10 +171,10 @@ impl Slot<'_> {
     fn attempt_on(
         &self,
         hosts: &Hosts<'_>,
-        seat: &Seat<'_>,
+        seat: &Lease<'_>,
         (task, number, bisect): (u64, u32, bool),
         source: &mut Source<'_>,
-    ) -> Result<Tried> {
+    ) -> Result<AttemptResult> {
         let connection = &seat.0.connection;
         let (there, fetched) = match source {
             Source::Here(_) => (InputAt::Stream, None),
@@ -200,11 +200,11 @@ impl Slot<'_> {
         match sent {
             Ok(Some(TaskReply::Done(done))) => {
                 let judged = OnBad::under(self.plan.bad()) == OnBad::Send;
-                Ok(Tried::Done(done, (judged || bisect).then_some(rejects)))
+                Ok(AttemptResult::Done(done, (judged || bisect).then_some(rejects)))
             }
-            Ok(Some(TaskReply::Failed(failed))) => Ok(Tried::Failed(failed)),
-            Ok(None) => Ok(Tried::Stopped),
-            Err(error) if error.kind() == Kind::Hosts => Ok(Tried::Lost(error)),
+            Ok(Some(TaskReply::Failed(failed))) => Ok(AttemptResult::Failed(failed)),
+            Ok(None) => Ok(AttemptResult::Stopped),
+            Err(error) if error.kind() == Kind::Hosts => Ok(AttemptResult::Lost(error)),
             Err(error) => Err(error),
         }
     }
@@ -280,7 +280,7 @@ fn differ(task: u64, one: &str, other: &str) -> Error {
 
 fn made(copies: Vec<(String, Contents)>, done: Done, rejects: Option<Rejects>) -> Product {
     let hosts = copies.into_iter().map(|(name, _)| name).collect();
-    Product::Shard(Made { hosts, contents: done.contents, rejected: done.rejected, rejects })
+    Product::Shard(ShardResult { hosts, contents: done.contents, rejected: done.rejected, rejects })
 }
 
 fn send(connection: &Connection, request: u32, spool: &Spool) -> Result<()> {

@@ -7,17 +7,17 @@ use std::thread;
 
 use crate::cluster::OnBad;
 use crate::cluster::host::shown;
-use crate::command::form::Printed;
+use crate::command::form::TaskOutput;
 use crate::command::rejects::{Reason, Rejects};
 use crate::command::relay::{self, LastWords};
 use crate::command::{Children, Spool, quote};
 use crate::engine::Cut;
 use crate::engine::budget::{Budget, within_descriptors};
-use crate::engine::handover::{Failure, Handover, Made, Outcome, Product};
 use crate::engine::kept;
 use crate::engine::plan::{CommandPlan, Hosts, Plan, Setting, WorkPlace};
 use crate::engine::schedule::Schedule;
 use crate::engine::slot::{Slot, Tally};
+use crate::engine::task_queue::{Failure, Outcome, Product, ShardResult, TaskQueue};
 use crate::error::broken;
 use crate::error::{Error, Result};
 use crate::record::digest::Contents;
@@ -89,7 +89,7 @@ fn work(
     let schedule = Schedule::new(plan.retries(), budget.waiting, files);
     // All memory that goes round is kept: given back to the allocator, it would be held in as many
     // places as there are threads.
-    let handover = Arc::new(Handover::new(schedule, 4 * slots + 4));
+    let handover = Arc::new(TaskQueue::new(schedule, 4 * slots + 4));
     let tally = Tally::default();
     let reader = Arc::clone(&handover);
     start(thread::Builder::new().spawn(move || read(cut, budget, &reader)))?;
@@ -126,7 +126,7 @@ fn start<T>(thread: std::io::Result<T>) -> Result<T> {
 }
 
 /// The reader's life.
-fn read(mut cut: impl Cut, budget: Budget, handover: &Handover) {
+fn read(mut cut: impl Cut, budget: Budget, handover: &TaskQueue) {
     let duty = Reading(handover);
     for number in 0.. {
         let piece = cut.next(budget.block(number), handover.memory());
@@ -143,7 +143,7 @@ fn read(mut cut: impl Cut, budget: Budget, handover: &Handover) {
 }
 
 /// A stream whose end is owed. Dropped, for the reader has panicked, it fails the stage.
-struct Reading<'a>(&'a Handover);
+struct Reading<'a>(&'a TaskQueue);
 
 impl Drop for Reading<'_> {
     fn drop(&mut self) {
@@ -188,17 +188,17 @@ fn settle(slot: &Slot<'_>, outcome: &mut Outcome) -> std::result::Result<Settled
     for (error, text) in outcome.rejects.drain(..) {
         plan.bad().reject(error, &text)?;
     }
-    let taken = Product::Shard(Made::default());
+    let taken = Product::Shard(ShardResult::default());
     match std::mem::replace(&mut outcome.result, Ok(taken))? {
         Product::Here(printed, rejects) => {
             left_out(slot, task, HERE, rejects)?;
             let (spool, records) = match printed {
-                Printed::Records(spool, records) => (spool, records),
-                Printed::Flawed(printed) => slot.sound(task, &printed)?,
+                TaskOutput::Records(spool, records) => (spool, records),
+                TaskOutput::Flawed(printed) => slot.sound(task, &printed)?,
             };
             Ok(Settled::Records(spool, records))
         }
-        Product::Shard(Made { hosts: lies_on, contents, rejected, rejects }) => {
+        Product::Shard(ShardResult { hosts: lies_on, contents, rejected, rejects }) => {
             let host = lies_on.last().map_or(HERE, String::as_str);
             left_out(slot, task, host, rejects)?;
             if OnBad::under(plan.bad()) != OnBad::Send {

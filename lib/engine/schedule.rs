@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// Where a finished task's output is to wait for its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum OutcomePlace {
     /// In memory, or wherever it is.
     AsItIs,
     /// In a file: there is no memory left, and its turn may be far.
@@ -113,19 +113,19 @@ impl Schedule {
     }
 
     /// Where the output of a finished task waits, of which `memory` bytes are in memory.
-    pub fn place(&self, task: u64, memory: usize) -> Place {
+    pub fn place(&self, task: u64, memory: usize) -> OutcomePlace {
         let held: usize = self.waiting.values().map(|(bytes, _)| bytes).sum();
         if !self.wanted(task) {
-            Place::Nowhere
+            OutcomePlace::Nowhere
         } else if task == self.next || memory == 0 || held + memory <= self.memory_bytes {
-            Place::AsItIs
+            OutcomePlace::AsItIs
         } else if self.is_there(self.next) {
             // The reader of our output is what is slow: files would not help.
-            Place::Slot
+            OutcomePlace::Slot
         } else if self.waiting.values().filter(|(_, file)| *file).count() < self.files {
-            Place::File
+            OutcomePlace::File
         } else {
-            Place::Slot
+            OutcomePlace::Slot
         }
     }
 
@@ -168,9 +168,9 @@ mod tests {
         let mut schedule = Schedule::new(1, 10, 9);
         assert_eq!((schedule.start(), schedule.start(), schedule.start()), (1, 2, 3));
         assert_eq!(schedule.upcoming(), Next::Wait);
-        assert_eq!(schedule.place(2, 8), Place::AsItIs);
+        assert_eq!(schedule.place(2, 8), OutcomePlace::AsItIs);
         schedule.finish(2, 8, false);
-        assert_eq!(schedule.place(3, 8), Place::File);
+        assert_eq!(schedule.place(3, 8), OutcomePlace::File);
         schedule.finish(3, 0, true);
         assert_eq!(schedule.upcoming(), Next::Wait);
         schedule.finish(1, 99, false);
@@ -188,11 +188,11 @@ mod tests {
         schedule.start();
         schedule.start();
         schedule.finish(1, 10, false);
-        assert_eq!(schedule.place(2, 5), Place::Slot);
+        assert_eq!(schedule.place(2, 5), OutcomePlace::Slot);
         assert_eq!(schedule.upcoming(), Next::Task(1));
-        assert_eq!(schedule.place(2, 5), Place::Slot);
+        assert_eq!(schedule.place(2, 5), OutcomePlace::Slot);
         schedule.out();
-        assert_eq!(schedule.place(2, 5), Place::AsItIs);
+        assert_eq!(schedule.place(2, 5), OutcomePlace::AsItIs);
     }
 
     #[test]
@@ -205,7 +205,7 @@ mod tests {
         schedule.finish(4, 1, false);
         schedule.fail(3);
         assert!(schedule.wanted(2) && !schedule.wanted(3) && !schedule.again(4, 1));
-        assert_eq!(schedule.place(4, 1), Place::Nowhere);
+        assert_eq!(schedule.place(4, 1), OutcomePlace::Nowhere);
         assert!(!schedule.wants_more());
         schedule.fail(2);
         schedule.finish(1, 1, false);
@@ -246,10 +246,10 @@ mod tests {
                         running.remove(at);
                     } else {
                         match schedule.place(task, size) {
-                            Place::AsItIs => schedule.finish(task, size, false),
-                            Place::File => schedule.finish(task, 0, true),
-                            Place::Slot => continue,
-                            Place::Nowhere => (),
+                            OutcomePlace::AsItIs => schedule.finish(task, size, false),
+                            OutcomePlace::File => schedule.finish(task, 0, true),
+                            OutcomePlace::Slot => continue,
+                            OutcomePlace::Nowhere => (),
                         }
                         running.remove(at);
                     }

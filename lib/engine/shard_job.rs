@@ -5,23 +5,23 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::cluster::Host;
-use crate::cluster::{Job, JobCommand, OnBad, Run};
+use crate::cluster::{Job, JobCommand, JobProgram, OnBad};
 use crate::command::{Form, Given};
+use crate::dataset::ownership::Claim;
 use crate::engine::consumer::Feed;
 use crate::engine::cuts::{BlockCut, ShardCut};
 use crate::engine::exchange::Remote;
 use crate::engine::fleet::{self, Need};
+use crate::engine::host_access::HostAccess;
 use crate::engine::plan::{CommandPlan, Hosts, Setting, Voice};
 use crate::engine::producer::{Producer, Shipped};
-use crate::engine::reach::Reach;
 use crate::engine::run::on_hosts;
 use crate::error::{Error, Result};
-use crate::keyed::order::Limits;
+use crate::group::order::Limits;
 use crate::record::bad::Bad;
 use crate::record::block::Blocks;
 use crate::record::bytes::Bytes;
 use crate::record::stream::{Facts, Output, Summary};
-use crate::run::ownership::Claim;
 
 /// The number of the job, on the hosts.
 const JOB: u32 = 1;
@@ -29,7 +29,7 @@ const JOB: u32 = 1;
 /// Where shards are made, and how.
 pub struct ShardJob<'a> {
     /// How hosts are reached.
-    pub reach: &'a Reach,
+    pub reach: &'a HostAccess,
     /// The hosts; none works where the shards lie.
     pub hosts: Option<Vec<Host>>,
     /// How many of them are enough, where the user says so.
@@ -171,9 +171,9 @@ fn claim(feed: &mut Feed) -> Option<Claim> {
 fn there(plan: &CommandPlan, given: &Given) -> JobCommand {
     let run = match given {
         Given::Words(words) => {
-            Run::Words(words.iter().map(|word| Bytes::from(word.as_os_str())).collect())
+            JobProgram::Words(words.iter().map(|word| Bytes::from(word.as_os_str())).collect())
         }
-        Given::Line(line) => Run::Line(Bytes::from(line.as_os_str())),
+        Given::Line(line) => JobProgram::Line(Bytes::from(line.as_os_str())),
     };
     JobCommand {
         run,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::cluster::Connection;
 use crate::engine::Shard;
-use crate::engine::origin::Origin;
 use crate::engine::remote::verify;
+use crate::engine::shard_hosts::ShardHosts;
 use crate::engine::split;
 use crate::error::{Error, Result};
 use crate::format::Source;
@@ -31,7 +31,7 @@ enum ShardSource {
 }
 
 impl ShardSource {
-    fn ask(origin: &Origin, shard: &Shard) -> ShardSource {
+    fn ask(origin: &ShardHosts, shard: &Shard) -> ShardSource {
         let asked = match &shard.split {
             Some(split) => split::open(split).map(ShardSource::Here),
             None => origin
@@ -59,7 +59,7 @@ impl ShardSource {
 
 impl ShardStream {
     /// Asks for `shard`. That it cannot be had is told in its turn.
-    pub(crate) fn new(origin: &Origin, shard: Shard) -> ShardStream {
+    pub(crate) fn new(origin: &ShardHosts, shard: Shard) -> ShardStream {
         let from = ShardSource::ask(origin, &shard);
         ShardStream { shard, from, digest: Digest::default(), given: Contents::default() }
     }
@@ -73,7 +73,7 @@ impl ShardStream {
     ///
     /// # Errors
     /// `Hosts` when it is out of reach, `Incomplete` when it is gone, or not what it should be.
-    pub(crate) fn data(&mut self, origin: &Origin) -> Result<Option<Vec<u8>>> {
+    pub(crate) fn data(&mut self, origin: &ShardHosts) -> Result<Option<Vec<u8>>> {
         loop {
             match (self.from.data(), &self.from) {
                 (Ok(Some(mut data)), _) => {
@@ -127,7 +127,7 @@ impl ShardStream {
         self.shard
     }
 
-    fn begin_again(&mut self, origin: &Origin) {
+    fn begin_again(&mut self, origin: &ShardHosts) {
         let came = self.digest.contents();
         if came.bytes > self.given.bytes {
             self.given = came;

@@ -4,13 +4,13 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::cluster::host::shown;
-use crate::command::form::{Fed, Printed};
+use crate::command::form::{Fed, TaskOutput};
 use crate::command::relay::LastWords;
 use crate::command::{Children, Ended, How, Rejects, Seen, Spool, TaskRunner};
-use crate::engine::handover::{Failure, Handover, Made, Outcome, Product};
 use crate::engine::heard::Heard;
 use crate::engine::plan::{CommandPlan, Plan, WorkPlace};
 use crate::engine::remote::Source;
+use crate::engine::task_queue::{Failure, Outcome, Product, ShardResult, TaskQueue};
 use crate::engine::{Piece, Shard, budget::Budget};
 use crate::error::{Error, Kind};
 use crate::record::bad::Bad;
@@ -32,7 +32,7 @@ pub(crate) struct Tally {
 pub(crate) struct Slot<'a> {
     pub(crate) plan: &'a Plan<'a>,
     pub(crate) budget: Budget,
-    pub(crate) handover: &'a Handover,
+    pub(crate) handover: &'a TaskQueue,
     pub(crate) children: &'a Children,
     pub(crate) tally: &'a Tally,
 }
@@ -113,9 +113,9 @@ impl Slot<'_> {
         match self.plan.place {
             WorkPlace::Here(_) => {
                 let nothing = Spool::new(Vec::new(), 0, self.plan.folder());
-                Product::Here(Printed::Records(nothing, 0), None)
+                Product::Here(TaskOutput::Records(nothing, 0), None)
             }
-            WorkPlace::Hosts(..) => Product::Shard(Made::default()),
+            WorkPlace::Hosts(..) => Product::Shard(ShardResult::default()),
         }
     }
 
@@ -210,17 +210,17 @@ impl Slot<'_> {
         self.tally.spilled.fetch_add(output.spilled(), Ordering::Relaxed);
         let mut printed = match runner.look(&prepared.input, output)? {
             Seen::Unchanged(output) => {
-                return Ok(Product::Here(Printed::Records(output, prepared.records), rejects));
+                return Ok(Product::Here(TaskOutput::Records(output, prepared.records), rejects));
             }
             Seen::Changed(printed) => printed,
         };
-        if let Printed::Flawed(spool) = &printed
+        if let TaskOutput::Flawed(spool) = &printed
             && self.plan.bad().is_strict()
         {
             let (spool, records) = sound(runner, spool, self.plan.bad())?;
-            printed = Printed::Records(spool, records);
+            printed = TaskOutput::Records(spool, records);
         }
-        let (Printed::Records(spool, _) | Printed::Flawed(spool)) = &mut printed;
+        let (TaskOutput::Records(spool, _) | TaskOutput::Flawed(spool)) = &mut printed;
         if let Some(memory) = spool.shrink() {
             self.handover.give(memory);
         }
@@ -295,7 +295,7 @@ fn sound(
 /// would wait for it for ever.
 struct Duty<'a> {
     task: u64,
-    handover: &'a Handover,
+    handover: &'a TaskQueue,
 }
 
 impl Drop for Duty<'_> {

@@ -6,15 +6,15 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::dataset::run_dir::Split;
 use crate::error::{Error, Result};
-use crate::format::place::Place;
+use crate::format::place::ResourcePlace;
 use crate::format::resource::Resource;
 use crate::format::spec::Spec;
-use crate::format::split::{Part, State, open_in_steps, open_part};
+use crate::format::split::{Part, SplitState, open_in_steps, open_part};
 use crate::format::{ReadOptions, Source, read};
 use crate::record::bad::{Bad, Policy};
 use crate::record::digest::{Contents, Digest};
-use crate::run::run_dir::Split;
 
 /// What a manifest names as the host of a shard that is a part of a local file; no host is called
 /// so.
@@ -30,12 +30,13 @@ pub fn cut(
     size: u64,
     options: &ReadOptions,
 ) -> Result<Vec<(Split, Contents)>> {
-    let Place::Path(path) = &resource.place else {
+    let ResourcePlace::Path(path) = &resource.place else {
         return Err(Error::usage(format!("{resource}: only files of this machine can be split")));
     };
     let failed = |e: io::Error| Error::path("read", path, &e);
     let full = std::path::absolute(path).map_err(failed)?;
-    let State { size: length, modified } = State::of(&std::fs::metadata(path).map_err(failed)?);
+    let SplitState { size: length, modified } =
+        SplitState::of(&std::fs::metadata(path).map_err(failed)?);
     let whole = Split {
         format: resource.spec.text(),
         path: full.as_os_str().into(),
@@ -97,11 +98,11 @@ fn cut_source(
 pub(crate) fn open(split: &Split) -> Result<Box<dyn Source>> {
     let path = PathBuf::from(OsString::from(split.path.clone()));
     let spec = Spec::parse(&split.format)?;
-    let resource = Resource { spec, place: Place::Path(path.clone()) };
+    let resource = Resource { spec, place: ResourcePlace::Path(path.clone()) };
     let failed = |e: io::Error| Error::path("read", &path, &e);
     let file = File::open(&path).map_err(failed)?;
-    let then = State { size: split.size, modified: split.modified };
-    if State::of(&file.metadata().map_err(failed)?) != then {
+    let then = SplitState { size: split.size, modified: split.modified };
+    if SplitState::of(&file.metadata().map_err(failed)?) != then {
         let path = path.display();
         return Err(Error::incomplete(format!("{path} was changed after it was split")));
     }

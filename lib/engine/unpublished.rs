@@ -3,15 +3,15 @@
 //! those hosts. Nothing is connected to for this alone.
 
 use crate::cluster::Connection;
+use crate::dataset::RunId;
+use crate::dataset::manifest::run_of;
+use crate::dataset::run_dir::{RunHost, RunRecord};
 use crate::engine::fleet::Fleet;
-use crate::engine::reach::Reach;
-use crate::run::RunId;
-use crate::run::manifest::run_of;
-use crate::run::run_dir::{RunHost, RunRecord};
+use crate::engine::host_access::HostAccess;
 
 /// Settles what becomes of the runs `left`, whose owners are dead, as far as `fleet` reaches; what
 /// lies on other hosts stays known.
-pub(crate) fn settle(left: Vec<(RunId, RunRecord)>, reach: &Reach, fleet: &Fleet) {
+pub(crate) fn settle(left: Vec<(RunId, RunRecord)>, reach: &HostAccess, fleet: &Fleet) {
     for (run, mut record) in left {
         let manifest = record.manifest();
         if manifest.is_some_and(|path| run_of(&path).is_ok_and(|found| found == run)) {
@@ -30,14 +30,14 @@ pub(crate) fn settle(left: Vec<(RunId, RunRecord)>, reach: &Reach, fleet: &Fleet
 }
 
 /// The manifest of `run` is there, for it is read: if its record does not say so, it does now.
-pub(crate) fn read(run: RunId, record: &mut RunRecord, reach: &Reach) {
+pub(crate) fn read(run: RunId, record: &mut RunRecord, reach: &HostAccess) {
     if std::mem::take(&mut record.unpublished) {
         let _ = reach.runs.keep(run, record);
     }
 }
 
 /// Removes what is kept of `run` on `host`, if it is one of the fleet: whether nothing is there.
-fn is_gone(run: RunId, host: &RunHost, reach: &Reach, fleet: &Fleet) -> bool {
+fn is_gone(run: RunId, host: &RunHost, reach: &HostAccess, fleet: &Fleet) -> bool {
     let is_it = |connection: &Connection| {
         let directory = connection.welcome().directory.clone();
         reach.record_of(connection.host(), &host.name, directory) == *host

@@ -3,21 +3,21 @@
 use std::fs::File;
 use std::io::{self, Read};
 
-use super::place::Place;
+use super::place::ResourcePlace;
 use super::{ReadOptions, http};
 use crate::error::{Error, Kind, Result, reason};
+use crate::pipe::pipe_input::PipeInput;
 use crate::record::stream::Input;
-use crate::run::pipe::PipeInput;
 
 /// Opens the bytes at a place for reading.
 ///
 /// # Errors
 /// When it is not there, is a directory, or is standard input for the second time.
-pub fn open(place: &Place, options: &ReadOptions) -> Result<Box<dyn Input>> {
+pub fn open(place: &ResourcePlace, options: &ReadOptions) -> Result<Box<dyn Input>> {
     match place {
-        Place::Standard => options.stdin.take("standard input"),
-        Place::Url(url) => http::open(url),
-        Place::Path(path) => {
+        ResourcePlace::Standard => options.stdin.take("standard input"),
+        ResourcePlace::Url(url) => http::open(url),
+        ResourcePlace::Path(path) => {
             let file = File::open(path).map_err(|e| Error::path("read", path, &e))?;
             let about = file.metadata().map_err(|e| Error::path("read", path, &e))?;
             if about.is_dir() {

@@ -6,8 +6,8 @@ use std::io::{self, BufRead, Read};
 use super::bytes::{AsRead, lower};
 use super::compression::Codec;
 use crate::error::{Error, Result};
+use crate::pipe::peek::Peeked;
 use crate::record::stream::Input;
-use crate::run::peek::Peeked;
 
 /// The most memory that a decoder of xz may take: what its level 9 needs, and room.
 const XZ_MEMORY: u64 = 256 << 20;

@@ -14,7 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::pairs;
-use super::place::Place;
+use super::place::ResourcePlace;
 use super::resource::Resource;
 use super::spec::Spec;
 use super::whole_tree::WholeTree;
@@ -47,7 +47,7 @@ impl Reader {
     /// # Errors
     /// When it cannot be listed, or holds what is no file and is not to be skipped.
     pub fn open(resource: &Resource, skip: bool, options: &ReadOptions) -> Result<Reader> {
-        let Place::Path(root) = &resource.place else {
+        let ResourcePlace::Path(root) = &resource.place else {
             return Err(Error::usage(format!("files:{}: not a directory", resource.place)));
         };
         let mut left = Vec::new();
@@ -146,7 +146,7 @@ impl Writer {
     /// When there can be none, or is one already and may not be replaced.
     pub fn create(resource: &Resource, options: &WriteOptions) -> Result<Writer> {
         resource.spec.finish("skip, when reading")?;
-        let Place::Path(path) = &resource.place else {
+        let ResourcePlace::Path(path) = &resource.place else {
             return Err(Error::usage(format!("files:{}: write to a directory", resource.place)));
         };
         let tree = WholeTree::create(path, options.replace, |_| Ok(()), &options.ledger)?;

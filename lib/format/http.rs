@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::bytes::lower;
 use super::compression::Codec;
 use super::decompression::decode;
-use super::place::Place;
+use super::place::ResourcePlace;
 use crate::error::{Error, Kind, Result};
 use crate::record::stream::Input;
 
@@ -79,7 +79,7 @@ fn codings(url: &str, header: &str) -> Result<Vec<Codec>> {
             }
         }
     }
-    let named = Codec::of(&Place::Url(url.to_string()).name()).1;
+    let named = Codec::of(&ResourcePlace::Url(url.to_string()).name()).1;
     if named.is_some() && codings.last().copied() == named {
         codings.pop();
     }

@@ -7,7 +7,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use nix::sys::resource::{Resource as Limited, getrlimit, setrlimit};
 
 use super::ledger::Ledger;
-use super::place::Place;
+use super::place::ResourcePlace;
 use super::resource::Resource;
 use super::{Sink, WriteOptions, write};
 use crate::error::{Error, Result};
@@ -86,7 +86,7 @@ impl Parts {
 /// Whether the path of a resource has a place for a number.
 pub fn is_numbered(resource: &Resource) -> bool {
     match &resource.place {
-        Place::Path(path) => {
+        ResourcePlace::Path(path) => {
             matches!(substitute(path.as_os_str().as_bytes(), 0), Ok((_, 1)))
         }
         _ => false,
@@ -95,12 +95,12 @@ pub fn is_numbered(resource: &Resource) -> bool {
 
 fn numbered(resource: &Resource, number: usize) -> Result<Resource> {
     let refused = |why: &str| Error::usage(format!("{resource}: {why}"));
-    let Place::Path(path) = &resource.place else {
+    let ResourcePlace::Path(path) = &resource.place else {
         return Err(refused("several outputs (-n) need a path with %d in it"));
     };
     match substitute(path.as_os_str().as_bytes(), number) {
         Ok((name, 1)) => {
-            let place = Place::Path(OsString::from_vec(name).into());
+            let place = ResourcePlace::Path(OsString::from_vec(name).into());
             Ok(Resource::new(resource.spec.clone(), place))
         }
         Ok((_, 0)) => Err(refused("several outputs (-n) need %d in the name")),

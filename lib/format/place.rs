@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 
 /// Where the bytes of a resource are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum ResourcePlace {
     /// Standard input or output: `-`.
     Standard,
     /// A path (for reading, perhaps a pattern).
@@ -23,36 +23,36 @@ pub enum Place {
     Url(String),
 }
 
-impl Place {
+impl ResourcePlace {
     /// Reads the part behind the format's colon.
     ///
     /// # Errors
     /// When it is empty, or a `client://` path.
-    pub fn parse(text: &OsStr) -> Result<Place> {
+    pub fn parse(text: &OsStr) -> Result<ResourcePlace> {
         let bytes = text.as_bytes();
         let scheme = scheme(bytes);
         if bytes == b"-" {
-            Ok(Place::Standard)
+            Ok(ResourcePlace::Standard)
         } else if bytes.is_empty() {
             Err(Error::usage("a resource without a path (standard input is '-')"))
         } else if let Some(scheme) = scheme {
-            Place::of_url(scheme, text)
+            ResourcePlace::of_url(scheme, text)
         } else {
-            Ok(Place::Path(PathBuf::from(text)))
+            Ok(ResourcePlace::Path(PathBuf::from(text)))
         }
     }
 
     /// The place that a URL with this scheme names.
-    fn of_url(scheme: &str, text: &OsStr) -> Result<Place> {
+    fn of_url(scheme: &str, text: &OsStr) -> Result<ResourcePlace> {
         let shown = text.display();
         match scheme.to_ascii_lowercase().as_str() {
             "http" | "https" => {
                 let url = text.to_str().ok_or_else(|| Error::usage("a URL that is not UTF-8"))?;
                 let rest = &url[scheme.len()..];
-                Ok(Place::Url(format!("{}{rest}", scheme.to_ascii_lowercase())))
+                Ok(ResourcePlace::Url(format!("{}{rest}", scheme.to_ascii_lowercase())))
             }
             "file" => match file_path(&text.as_bytes()["file://".len()..]) {
-                Some(path) => Ok(Place::Path(path)),
+                Some(path) => Ok(ResourcePlace::Path(path)),
                 None => Err(Error::usage(format!(
                     "{shown}: a file of this machine is file:///PATH, or PATH itself"
                 ))),
@@ -73,9 +73,9 @@ impl Place {
     /// one that is not UTF-8 some bytes are not as they are.
     pub fn name(&self) -> Cow<'_, str> {
         match self {
-            Place::Standard => Cow::Borrowed(""),
-            Place::Path(path) => path.file_name().unwrap_or_default().to_string_lossy(),
-            Place::Url(url) => {
+            ResourcePlace::Standard => Cow::Borrowed(""),
+            ResourcePlace::Path(path) => path.file_name().unwrap_or_default().to_string_lossy(),
+            ResourcePlace::Url(url) => {
                 let path = url.split(['?', '#']).next().unwrap_or_default();
                 let path = path.split_once("://").map_or(path, |(_, rest)| rest);
                 Cow::Borrowed(path.rsplit_once('/').map_or("", |(_, name)| name))
@@ -84,9 +84,9 @@ impl Place {
     }
 
     /// The same place, where a path is relative to `directory`.
-    pub(crate) fn seen_from(self, directory: &Path) -> Place {
+    pub(crate) fn seen_from(self, directory: &Path) -> ResourcePlace {
         match self {
-            Place::Path(path) => Place::Path(directory.join(path)),
+            ResourcePlace::Path(path) => ResourcePlace::Path(directory.join(path)),
             other => other,
         }
     }
@@ -96,10 +96,10 @@ impl Place {
     ///
     /// # Errors
     /// When a path is not there, a pattern matches nothing, or a directory cannot be listed.
-    pub fn expand(self, only_files: bool, note: &dyn Fn(&str)) -> Result<Vec<Place>> {
-        let Place::Path(path) = self else { return Ok(vec![self]) };
+    pub fn expand(self, only_files: bool, note: &dyn Fn(&str)) -> Result<Vec<ResourcePlace>> {
+        let ResourcePlace::Path(path) = self else { return Ok(vec![self]) };
         match fs::metadata(&path) {
-            Ok(_) => return Ok(vec![Place::Path(path)]),
+            Ok(_) => return Ok(vec![ResourcePlace::Path(path)]),
             // A pattern may be longer than a name.
             Err(e)
                 if pattern::is_pattern(path.as_os_str())
@@ -125,16 +125,16 @@ impl Place {
             (false, true) => (),
             (false, false) => note(&format!("{shown}: {directories}")),
         }
-        Ok(found.into_iter().map(Place::Path).collect())
+        Ok(found.into_iter().map(ResourcePlace::Path).collect())
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ResourcePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Standard => f.write_str("-"),
-            Place::Path(path) => path.display().fmt(f),
-            Place::Url(url) => f.write_str(url),
+            ResourcePlace::Standard => f.write_str("-"),
+            ResourcePlace::Path(path) => path.display().fmt(f),
+            ResourcePlace::Url(url) => f.write_str(url),
         }
     }
 }
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_url_is_named_by_its_path() {
-        let name = |url: &str| Place::Url(url.into()).name().to_string();
+        let name = |url: &str| ResourcePlace::Url(url.into()).name().to_string();
         assert_eq!(name("http://host/dir/a.csv.gz?x=/b.zip#c"), "a.csv.gz");
         assert_eq!(name("http://host.csv"), "");
         assert_eq!(name("http://host/"), "");
@@ -197,13 +197,13 @@ mod tests {
 
     #[test]
     fn a_scheme_is_known_or_refused_with_a_program_that_knows_it() {
-        let parse = |text: &str| Place::parse(OsStr::new(text));
+        let parse = |text: &str| ResourcePlace::parse(OsStr::new(text));
         assert_eq!(parse("file:///a%20b/%e9%zz").unwrap(), {
-            Place::Path(OsStr::from_bytes(b"/a b/\xe9%zz").into())
+            ResourcePlace::Path(OsStr::from_bytes(b"/a b/\xe9%zz").into())
         });
-        assert_eq!(parse("FILE://localhost/a").unwrap(), Place::Path("/a".into()));
-        assert_eq!(parse("HTTPS://h/A").unwrap(), Place::Url("https://h/A".into()));
-        assert_eq!(parse("a b://c").unwrap(), Place::Path("a b://c".into()));
+        assert_eq!(parse("FILE://localhost/a").unwrap(), ResourcePlace::Path("/a".into()));
+        assert_eq!(parse("HTTPS://h/A").unwrap(), ResourcePlace::Url("https://h/A".into()));
+        assert_eq!(parse("a b://c").unwrap(), ResourcePlace::Path("a b://c".into()));
         for (url, why) in [
             ("s3://bucket/a.csv", "s3:// cannot be read or written here"),
             ("s3://bucket/a.csv", "aws s3 cp"),
@@ -226,7 +226,7 @@ mod tests {
         for name in ["b.txt", "a.txt", ".c.txt", "x[1].txt"] {
             fs::write(dir.path().join(name), "").unwrap();
         }
-        let expand = |name: &str| Place::Path(dir.path().join(name)).expand(true, &|_| ());
+        let expand = |name: &str| ResourcePlace::Path(dir.path().join(name)).expand(true, &|_| ());
         let names = |name: &str| -> Vec<String> {
             expand(name).unwrap().iter().map(|p| p.name().to_string()).collect()
         };

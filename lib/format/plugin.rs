@@ -23,7 +23,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::ledger::Ledger;
-use super::place::Place;
+use super::place::ResourcePlace;
 use super::rename::{Rename, Way};
 use super::replaced::{follow, may_replace, resemble};
 use super::resource::Resource;
@@ -299,7 +299,7 @@ impl Sink for Writer {
 
 fn path_of(resource: &Resource) -> Result<&PathBuf> {
     match &resource.place {
-        Place::Path(path) => Ok(path),
+        ResourcePlace::Path(path) => Ok(path),
         place => {
             let name = resource.spec.name();
             Err(Error::usage(format!("{name}:{place}: this format needs a path")))

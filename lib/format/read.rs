@@ -6,7 +6,7 @@ use super::bytes;
 use super::compression::Codec;
 use super::decompression::{decode, unpack};
 use super::encoding::{Charset, Coding, Decoded};
-use super::place::Place;
+use super::place::ResourcePlace;
 use super::range::Range;
 use super::resource::{self, Resource, is_tabbed};
 use super::spec::Spec;
@@ -118,13 +118,15 @@ impl Format {
         match self {
             Format::Range(range) => Ok(Box::new(range)),
             Format::Leveldb { any_order } => match &resource.place {
-                Place::Path(path) => Ok(Box::new(leveldb::Reader::open(path, any_order, options)?)),
+                ResourcePlace::Path(path) => {
+                    Ok(Box::new(leveldb::Reader::open(path, any_order, options)?))
+                }
                 _ => Err(Error::usage(format!("leveldb:{}: not a directory", resource.place))),
             },
             Format::Zip(archive) => Ok(Box::new(zip::Reader::open(resource, archive, options)?)),
             Format::Files { skip } => Ok(Box::new(files::Reader::open(resource, skip, options)?)),
             Format::Shards => match (&resource.place, &options.shards) {
-                (Place::Path(path), Some(open)) => {
+                (ResourcePlace::Path(path), Some(open)) => {
                     let input = open(path)?;
                     Ok(Box::new(ndjson::Reader::new(input, options)))
                 }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::compression::Codec;
 use super::pattern;
-use super::place::{Place, scheme};
+use super::place::{ResourcePlace, scheme};
 use super::spec::{BUILT_IN, Spec};
 use crate::error::{Error, Result};
 
@@ -18,7 +18,7 @@ pub struct Resource {
     /// The format as written, or as the name decides.
     pub spec: Spec,
     /// Where the bytes are.
-    pub place: Place,
+    pub place: ResourcePlace,
 }
 
 /// How the bytes at a place are packed, as its name decides.
@@ -33,7 +33,7 @@ pub struct Packing {
 impl Resource {
     /// A format at a place: what the place's name tells of the format holds unless an option says
     /// otherwise.
-    pub fn new(spec: Spec, place: Place) -> Resource {
+    pub fn new(spec: Spec, place: ResourcePlace) -> Resource {
         let tabs = spec.name() == "csv" && !spec.has("delim") && is_tabbed(&place.name());
         let spec = if tabs { spec.with("delim", "tab") } else { spec };
         Resource { spec, place }
@@ -55,10 +55,10 @@ impl Resource {
             return Resource::of(spec.clone(), argument, directory);
         }
         if scheme(bytes).is_some_and(|scheme| !Spec::plain(scheme).is_built_in()) {
-            return Resource::by_name(Place::parse(argument)?);
+            return Resource::by_name(ResourcePlace::parse(argument)?);
         }
         let Some(at) = format_end(directory, argument) else {
-            return Resource::by_name(Place::parse(argument)?.seen_from(directory));
+            return Resource::by_name(ResourcePlace::parse(argument)?.seen_from(directory));
         };
         let format = std::str::from_utf8(&bytes[..at]).map_err(|_| {
             Error::usage(format!("{}: a format that is not UTF-8", argument.display()))
@@ -69,8 +69,8 @@ impl Resource {
     fn of(spec: Spec, path: &OsStr, directory: &Path) -> Result<Resource> {
         let place = match spec.name() {
             // What a range spans is no path: nothing in it is special.
-            "range" => Place::Path(path.into()),
-            _ => Place::parse(path)?.seen_from(directory),
+            "range" => ResourcePlace::Path(path.into()),
+            _ => ResourcePlace::parse(path)?.seen_from(directory),
         };
         Ok(Resource::new(spec, place))
     }
@@ -102,7 +102,7 @@ impl Resource {
         if format.is_some() || format_end(directory, argument).is_some() {
             return Ok(vec![Resource::parse_in(directory, argument, format)?]);
         }
-        let place = Place::parse(argument)?.seen_from(directory);
+        let place = ResourcePlace::parse(argument)?.seen_from(directory);
         place.expand(true, note)?.into_iter().map(Resource::by_name).collect()
     }
 
@@ -113,7 +113,7 @@ impl Resource {
     /// When the format cannot be told, and when there is no such path.
     pub fn named(path: &Path, format: Option<&Spec>) -> Result<Resource> {
         std::fs::metadata(path).map_err(|e| Error::path("read", path, &e))?;
-        let place = Place::Path(path.into());
+        let place = ResourcePlace::Path(path.into());
         match format {
             Some(spec) => Ok(Resource::new(spec.clone(), place)),
             None => Resource::by_name(place),
@@ -133,7 +133,7 @@ impl Resource {
     /// matches, or itself. `note` hears of what was passed over.
     ///
     /// # Errors
-    /// As [`Place::expand`].
+    /// As [`ResourcePlace::expand`].
     pub fn expand(&self, note: &dyn Fn(&str)) -> Result<Vec<Resource>> {
         if self.spec.name() == "range" {
             return Ok(vec![self.clone()]);
@@ -145,7 +145,7 @@ impl Resource {
 
     /// Standard input or output as NDJSON.
     pub fn standard() -> Resource {
-        Resource { spec: Spec::plain("ndjson"), place: Place::Standard }
+        Resource { spec: Spec::plain("ndjson"), place: ResourcePlace::Standard }
     }
 
     /// Whether the format is one of ours that is made of bytes, wherever they come from.
@@ -164,8 +164,8 @@ impl Resource {
         Packing { codec, zipped }
     }
 
-    fn by_name(place: Place) -> Result<Resource> {
-        if place == Place::Standard {
+    fn by_name(place: ResourcePlace) -> Result<Resource> {
+        if place == ResourcePlace::Standard {
             return Ok(Resource::standard());
         }
         let name = place.name();
@@ -191,7 +191,7 @@ impl Resource {
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
-            Place::Standard => f.write_str("standard input"),
+            ResourcePlace::Standard => f.write_str("standard input"),
             place => place.fmt(f),
         }
     }
@@ -251,9 +251,9 @@ fn format_of(name: &str) -> Option<Spec> {
 }
 
 /// Whether a place is a stream, such as a shell's `<( )` gives: as much as `-`, it holds records.
-fn is_stream(place: &Place) -> bool {
+fn is_stream(place: &ResourcePlace) -> bool {
     let streams = ["/dev", "/proc/self/fd"];
-    matches!(place, Place::Path(path) if streams.iter().any(|stream| path.starts_with(stream)))
+    matches!(place, ResourcePlace::Path(path) if streams.iter().any(|stream| path.starts_with(stream)))
 }
 
 /// What follows the last dot of a name, in small letters.
@@ -278,26 +278,32 @@ mod tests {
     fn a_format_stands_before_the_colon_and_a_slash_before_it_means_a_path() {
         assert_eq!(parse("csv,typed:a.txt").unwrap().spec, Spec::parse("csv,typed").unwrap());
         assert_eq!(parse("./csv:a.txt").unwrap().spec.name(), "text");
-        assert_eq!(parse("ndjson:-").unwrap().place, Place::Standard);
+        assert_eq!(parse("ndjson:-").unwrap().place, ResourcePlace::Standard);
         assert_eq!(parse("-").unwrap(), Resource::standard());
         assert_eq!(parse("a.mc").unwrap().spec.name(), "shards");
         assert_eq!(parse("https://h/a.csv").unwrap().spec.name(), "csv");
-        assert_eq!(parse("text:http://h/a").unwrap().place, Place::Url("http://h/a".into()));
+        assert_eq!(
+            parse("text:http://h/a").unwrap().place,
+            ResourcePlace::Url("http://h/a".into())
+        );
         for refused in ["client:///a", "csv:client:///a", "a", ":a", "csv:", "a b:c"] {
             assert!(parse(refused).is_err(), "{refused}");
         }
         let spec = Spec::plain("text");
         let plain = Resource::parse(OsStr::new("csv:a.csv"), Some(&spec)).unwrap();
-        assert_eq!(plain.place, Place::Path("csv:a.csv".into()));
+        assert_eq!(plain.place, ResourcePlace::Path("csv:a.csv".into()));
     }
 
     #[test]
     fn a_slash_in_the_value_of_an_option_is_no_path() {
         let null = Spec::parse("csv,null=N/A").unwrap();
         assert_eq!(parse("csv,null=N/A:na.csv").unwrap().spec, null);
-        assert_eq!(parse("csv,null=N/A:d/na.csv").unwrap().place, Place::Path("d/na.csv".into()));
+        assert_eq!(
+            parse("csv,null=N/A:d/na.csv").unwrap().place,
+            ResourcePlace::Path("d/na.csv".into())
+        );
         for path in ["./csv,null=N/A:x.txt", "dir/a:b.txt", "a,b/c=d:e.txt"] {
-            assert_eq!(parse(path).unwrap().place, Place::Path(path.into()), "{path}");
+            assert_eq!(parse(path).unwrap().place, ResourcePlace::Path(path.into()), "{path}");
         }
     }
 

@@ -11,14 +11,14 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
 
 use super::encoding::{Charset, HEAD_BYTES};
-use super::place::Place;
+use super::place::ResourcePlace;
 use super::read::{self, Cuts, PartOf};
 use super::resource::Resource;
 use super::{Position, ReadOptions, Source, bytes};
 use crate::error::{Error, Result};
+use crate::pipe::pipe_input::shrunk;
 use crate::record::bad::{Bad, Policy};
 use crate::record::stream::Input;
-use crate::run::pipe::shrunk;
 
 /// The most and the least that is read at once while a file is cut: the less, the closer to their
 /// places the cuts are.
@@ -33,19 +33,19 @@ const LOOK_BYTES: usize = 64 * 1024;
 
 /// By what it is noticed that a file is another one by now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct State {
+pub struct SplitState {
     /// Its size in bytes.
     pub size: u64,
     /// When it was changed, in nanoseconds since 1970.
     pub modified: u64,
 }
 
-impl State {
+impl SplitState {
     /// That of a file.
-    pub fn of(found: &Metadata) -> State {
+    pub fn of(found: &Metadata) -> SplitState {
         let nanoseconds =
             found.mtime().wrapping_mul(1_000_000_000).wrapping_add(found.mtime_nsec());
-        State { size: found.len(), modified: nanoseconds as u64 }
+        SplitState { size: found.len(), modified: nanoseconds as u64 }
     }
 }
 
@@ -70,7 +70,7 @@ pub fn open_in_steps(
     size: u64,
     options: &ReadOptions,
 ) -> Result<Option<Box<dyn Source>>> {
-    let Place::Path(path) = &resource.place else { return Ok(None) };
+    let ResourcePlace::Path(path) = &resource.place else { return Ok(None) };
     if read::cuts(resource, b"")?.0 == Cuts::Nowhere {
         return Ok(None);
     }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::FILL_BYTES;
 use crate::error::{Error, Result};
+use crate::pipe::pipe_input::PipeInput;
 use crate::record::bad::{Bad, Policy};
 use crate::record::block::Blocks;
-use crate::run::pipe::PipeInput;
 
 /// Records in a temporary file without a name.
 pub struct Spool {

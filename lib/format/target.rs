@@ -12,7 +12,7 @@ use super::WriteOptions;
 use super::bytes::lower;
 use super::compression::{Codec, Encoder};
 use super::encoding::{self, Charset};
-use super::place::Place;
+use super::place::ResourcePlace;
 use super::replaced::{follow, may_replace};
 use super::resource::Resource;
 use super::whole::WholeFile;
@@ -50,7 +50,7 @@ impl Target {
     pub fn create(resource: &Resource, options: &WriteOptions) -> Result<Target> {
         let raw = Raw::create(&resource.place, options)?;
         let name = match &resource.place {
-            Place::Standard => "standard output".to_string(),
+            ResourcePlace::Standard => "standard output".to_string(),
             place => place.to_string(),
         };
         let abandoned = Arc::new(AtomicBool::new(false));
@@ -200,18 +200,18 @@ enum Raw {
 }
 
 impl Raw {
-    fn create(place: &Place, options: &WriteOptions) -> Result<Raw> {
+    fn create(place: &ResourcePlace, options: &WriteOptions) -> Result<Raw> {
         match place {
-            Place::Standard => Ok(Raw::Standard(options.stdout.take("standard output")?)),
-            Place::Url(url) => {
+            ResourcePlace::Standard => Ok(Raw::Standard(options.stdout.take("standard output")?)),
+            ResourcePlace::Url(url) => {
                 Err(Error::usage(format!("{url}: cannot write over http; write a file")))
             }
-            Place::Path(path) if is_special(path) => {
+            ResourcePlace::Path(path) if is_special(path) => {
                 let failed = |e: io::Error| Error::path("write", path, &e);
                 may_replace(&follow(path).map_err(failed)?).map_err(failed)?;
                 Ok(Raw::Special(File::options().write(true).open(path).map_err(failed)?))
             }
-            Place::Path(path) => {
+            ResourcePlace::Path(path) => {
                 Ok(Raw::Whole(Box::new(WholeFile::create(path, &options.ledger)?)))
             }
         }

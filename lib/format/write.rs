@@ -1,6 +1,6 @@
 //! Records to a resource.
 
-use super::place::Place;
+use super::place::ResourcePlace;
 use super::resource::Resource;
 use super::target::Target;
 use super::{Sink, WriteOptions, csv, files, json, leveldb, ndjson, plugin, table, text, zip};
@@ -35,7 +35,7 @@ pub fn create(resource: &Resource, options: &WriteOptions) -> Result<Box<dyn Sin
         "leveldb" => {
             spec.finish("")?;
             match &resource.place {
-                Place::Path(path) => Ok(Box::new(leveldb::Writer::create(path, options)?)),
+                ResourcePlace::Path(path) => Ok(Box::new(leveldb::Writer::create(path, options)?)),
                 place => Err(Error::usage(format!("leveldb:{place}: not a directory"))),
             }
         }

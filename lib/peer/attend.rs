@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::peer::Broken;
-use crate::peer::listener::Room;
+use crate::peer::listener::Capacity;
 use crate::peer::stream::{Patience, Stream};
-use crate::wire::frame::{DATA_BYTES, Frame, HEAD_BYTES, Kind, broken, head};
+use crate::wire::frame::{DATA_BYTES, Frame, FrameKind, HEAD_BYTES, broken, head};
 use crate::wire::message::{self, Failed, Part};
 use crate::wire::{BEAT_EVERY, SILENCE_MAX};
 
@@ -21,15 +21,15 @@ pub(super) const SENDING_MAX: usize = 16;
 const STALL_MAX: Duration = SILENCE_MAX.saturating_mul(5);
 
 /// Sends parts until the peer hangs up, or breaks the rules.
-pub(super) fn attend(mut stream: Stream, room: &Room) {
+pub(super) fn attend(mut stream: Stream, room: &Capacity) {
     // The peer knows what is amiss, or is not there any more.
     while let Ok(true) = next(&mut stream, room) {}
 }
 
 /// Sends one part; `false` when the peer has hung up.
-fn next(stream: &mut Stream, room: &Room) -> std::result::Result<bool, Broken> {
+fn next(stream: &mut Stream, room: &Capacity) -> std::result::Result<bool, Broken> {
     let Some((number, part)) = asked(stream, room)? else { return Ok(false) };
-    let _sending = room.sending.begin(&mut || say(stream, room, Kind::Beat, 0, &[]))?;
+    let _sending = room.sending.begin(&mut || say(stream, room, FrameKind::Beat, 0, &[]))?;
     if room.is_closed() {
         return Err(Broken::Stopped);
     }
@@ -41,10 +41,10 @@ fn next(stream: &mut Stream, room: &Room) -> std::result::Result<bool, Broken> {
         return Err(broken);
     }
     match sent {
-        Ok(()) => say(stream, room, Kind::End, number, &[])?,
+        Ok(()) => say(stream, room, FrameKind::End, number, &[])?,
         Err(e) => {
             let failed = message::encode(&Failed::of(&e));
-            say(stream, room, Kind::Control, number, &failed)?;
+            say(stream, room, FrameKind::Control, number, &failed)?;
         }
     }
     stream.rest();
@@ -74,12 +74,12 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// What the peer asks for next, under its number.
-fn asked(stream: &mut Stream, room: &Room) -> std::result::Result<Option<(u32, Part)>, Broken> {
+fn asked(stream: &mut Stream, room: &Capacity) -> std::result::Result<Option<(u32, Part)>, Broken> {
     // It may have nothing to ask for a long time.
     let patience = Patience { stop: &|| room.is_closed(), silence: None };
     loop {
         if let Some(frame) = stream.frame().map_err(Broken::Road)? {
-            let Kind::Control = frame.kind else {
+            let FrameKind::Control = frame.kind else {
                 return Err(Broken::Road(broken("no question")));
             };
             let part = message::decode(frame.payload).map_err(Broken::Road)?;
@@ -93,8 +93,8 @@ fn asked(stream: &mut Stream, room: &Room) -> std::result::Result<Option<(u32, P
 
 fn say(
     stream: &mut Stream,
-    room: &Room,
-    kind: Kind,
+    room: &Capacity,
+    kind: FrameKind,
     request: u32,
     payload: &[u8],
 ) -> std::result::Result<(), Broken> {
@@ -106,7 +106,7 @@ fn say(
 /// The way of a part's data into frames.
 struct Way<'a> {
     stream: &'a mut Stream,
-    room: &'a Room,
+    room: &'a Capacity,
     number: u32,
     /// A frame in the making, its head first.
     frame: Vec<u8>,
@@ -119,7 +119,7 @@ struct Way<'a> {
 }
 
 impl<'a> Way<'a> {
-    fn new(stream: &'a mut Stream, room: &'a Room, number: u32) -> Way<'a> {
+    fn new(stream: &'a mut Stream, room: &'a Capacity, number: u32) -> Way<'a> {
         let mut frame = Vec::with_capacity(DATA_BYTES);
         frame.extend([0; HEAD_BYTES]);
         let (sent, pushed) = (Instant::now(), Instant::now());
@@ -143,7 +143,7 @@ impl<'a> Way<'a> {
     fn end(&mut self) -> Result<()> {
         let length = self.frame.len() - HEAD_BYTES;
         if length > 0 {
-            self.frame[..HEAD_BYTES].copy_from_slice(&head(Kind::Data, self.number, length));
+            self.frame[..HEAD_BYTES].copy_from_slice(&head(FrameKind::Data, self.number, length));
             let stop = || self.room.is_closed();
             let patience = Patience { stop: &stop, silence: Some(STALL_MAX) };
             let sent = match self.broken {
@@ -164,7 +164,7 @@ impl<'a> Way<'a> {
             return;
         }
         if self.broken.is_none() && self.sent.elapsed() >= BEAT_EVERY {
-            let sent = say(self.stream, self.room, Kind::Beat, 0, &[]);
+            let sent = say(self.stream, self.room, FrameKind::Beat, 0, &[]);
             self.note(sent);
         }
     }

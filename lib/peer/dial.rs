@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Kind as Failure, Result, reason};
+use crate::error::{Error, Kind, Result, reason};
 use crate::peer::stream::{Greeting, Patience, Stream, wait_for};
 use crate::peer::{Broken, GREETING_WAIT, Identity, TICK, lanes, pinned, road};
 use crate::wire::SILENCE_MAX;
 use crate::wire::exchange::too_much;
-use crate::wire::frame::{Frame, Kind, broken};
+use crate::wire::frame::{Frame, FrameKind, broken};
 use crate::wire::message::{self, Failed, Part, Peer};
 
 /// How long a connection may take.
@@ -40,13 +40,13 @@ type Outcome<T> = std::result::Result<T, Broken>;
 pub struct Peers {
     identity: Identity,
     lanes: usize,
-    state: Mutex<State>,
+    state: Mutex<DialState>,
     changed: Condvar,
     got: AtomicU64,
 }
 
 #[derive(Default)]
-struct State {
+struct DialState {
     ways: HashMap<String, Way>,
     /// How long was waited for peers that could not be reached.
     vain: Duration,
@@ -57,7 +57,7 @@ struct Way {
     peer: Peer,
     /// How many connections there are, and how many of them nobody uses.
     open: usize,
-    idle: Vec<Lane>,
+    idle: Vec<PeerConnection>,
     /// Whether one has been there.
     reached: bool,
     /// Why there will be none any more.
@@ -67,7 +67,7 @@ struct Way {
 }
 
 /// A connection, and the number of its last question.
-struct Lane {
+struct PeerConnection {
     stream: Stream,
     asked: u32,
 }
@@ -83,7 +83,7 @@ impl Peers {
             let (name, left) = (peer.name.clone(), peer.most);
             (name, Way { peer, open: 0, idle: Vec::new(), reached: false, broken: None, left })
         });
-        let state = State { ways: ways.collect(), vain: Duration::ZERO };
+        let state = DialState { ways: ways.collect(), vain: Duration::ZERO };
         if state.ways.len() < count {
             return Err(Error::usage("two workers of an exchange have the same name"));
         }
@@ -169,12 +169,12 @@ impl Peers {
         Ok(())
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, DialState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A connection to `peer`: one that is there, or a new one.
-    fn lane(&self, peer: &str, stop: &dyn Fn() -> bool) -> Outcome<Lane> {
+    fn lane(&self, peer: &str, stop: &dyn Fn() -> bool) -> Outcome<PeerConnection> {
         let mut state = self.state();
         let to = loop {
             let in_vain = state.vain >= VAIN_MAX;
@@ -188,7 +188,7 @@ impl Peers {
             // Until one is there, nobody else knocks too.
             if way.open < if way.reached { self.lanes } else { 1 } {
                 if in_vain && !way.reached {
-                    let error = Error::new(Failure::Hosts, "others could not be reached either");
+                    let error = Error::new(Kind::Hosts, "others could not be reached either");
                     way.give_up(&error);
                     continue;
                 }
@@ -217,7 +217,7 @@ impl Peers {
         }
         drop(state);
         self.changed.notify_all();
-        dialled.map(|stream| Lane { stream, asked: 0 })
+        dialled.map(|stream| PeerConnection { stream, asked: 0 })
     }
 }
 
@@ -229,7 +229,7 @@ impl Way {
     }
 }
 
-impl Lane {
+impl PeerConnection {
     /// Fetches a part, and says whether the connection is good for another one.
     fn fetch(
         &mut self,
@@ -255,7 +255,7 @@ impl Lane {
         self.asked = self.asked.wrapping_add(1);
         let mut question = Vec::new();
         let payload = message::encode(part);
-        Frame { kind: Kind::Control, request: self.asked, payload: &payload }
+        Frame { kind: FrameKind::Control, request: self.asked, payload: &payload }
             .encode(&mut question)
             .map_err(Broken::Failed)?;
         self.stream.send(&question, &patience)?;
@@ -263,20 +263,20 @@ impl Lane {
         loop {
             while let Some(frame) = self.stream.frame().map_err(Broken::Road)? {
                 match frame.kind {
-                    Kind::Beat if since.elapsed() > TURN_MAX => {
+                    FrameKind::Beat if since.elapsed() > TURN_MAX => {
                         let seconds = since.elapsed().as_secs();
                         return Err(road(format!("only signs of life came for {seconds} s")));
                     }
-                    Kind::Beat => continue,
+                    FrameKind::Beat => continue,
                     _ if frame.request != self.asked => {
                         return Err(Broken::Road(broken("an answer to another question")));
                     }
-                    Kind::Data => take(frame.payload).map_err(Broken::Failed)?,
-                    Kind::End => return Ok(None),
-                    Kind::Control => {
+                    FrameKind::Data => take(frame.payload).map_err(Broken::Failed)?,
+                    FrameKind::End => return Ok(None),
+                    FrameKind::Control => {
                         return message::decode(frame.payload).map(Some).map_err(Broken::Road);
                     }
-                    Kind::Credit | Kind::Packed => {
+                    FrameKind::Credit | FrameKind::Packed => {
                         return Err(Broken::Road(broken("a credit, or packed data")));
                     }
                 }

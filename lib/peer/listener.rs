@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use crate::error::{Error, Kind, Result, reason};
+use crate::peer::acceptor::Acceptor;
 use crate::peer::attend::{self, Sending};
-use crate::peer::door::Door;
 use crate::peer::stream::Stream;
 use crate::peer::{Identity, lanes, pinned};
 use crate::wire::message::{Part, Peer};
@@ -22,10 +22,10 @@ pub struct Listener {
     identity: Identity,
     address: SocketAddr,
     sent: Arc<AtomicU64>,
-    state: Mutex<State>,
+    state: Mutex<ListenerState>,
 }
 
-enum State {
+enum ListenerState {
     /// Whoever knocks waits.
     Bound(TcpListener),
     Serving(Serving),
@@ -33,14 +33,14 @@ enum State {
 }
 
 struct Serving {
-    room: Arc<Room>,
+    room: Arc<Capacity>,
     door: JoinHandle<()>,
     /// Tells the thread at the door when it is closed.
     wake: PipeWriter,
 }
 
 /// What those that serve share.
-pub(super) struct Room {
+pub(super) struct Capacity {
     pub(super) send: Arc<SendPart>,
     pub(super) sending: Sending,
     /// How many bytes of parts were sent.
@@ -76,7 +76,7 @@ impl Listener {
             });
             match bound {
                 Ok((address, socket)) => {
-                    let state = Mutex::new(State::Bound(socket));
+                    let state = Mutex::new(ListenerState::Bound(socket));
                     let (identity, sent) = (identity.clone(), Arc::default());
                     return Ok(Listener { identity, address, sent, state });
                 }
@@ -102,14 +102,14 @@ impl Listener {
         let known = certificates.iter().map(Vec::as_slice);
         let config = pinned::listening(&self.identity, known)?;
         let mut state = locked(&self.state);
-        let socket = match std::mem::replace(&mut *state, State::Closed) {
-            State::Bound(socket) => socket,
+        let socket = match std::mem::replace(&mut *state, ListenerState::Closed) {
+            ListenerState::Bound(socket) => socket,
             other => {
                 *state = other;
                 return Err(Error::usage("this worker does not wait for its peers"));
             }
         };
-        let room = Arc::new(Room {
+        let room = Arc::new(Capacity {
             send,
             sending: Sending::default(),
             sent: Arc::clone(&self.sent),
@@ -118,13 +118,13 @@ impl Listener {
             served: Mutex::default(),
         });
         let (end, wake) = io::pipe().map_err(|e| failed(&e))?;
-        let door = Door { socket, config, wake: end };
+        let door = Acceptor { socket, config, wake: end };
         let inside = Arc::clone(&room);
         let door = thread::Builder::new()
             .name("door".into())
             .spawn(move || door.watch(|stream| admit(&inside, stream)))
             .map_err(|e| failed(&e))?;
-        *state = State::Serving(Serving { room, door, wake });
+        *state = ListenerState::Serving(Serving { room, door, wake });
         Ok(())
     }
 
@@ -135,8 +135,8 @@ impl Listener {
 
     /// Hangs up on everybody, and waits until no socket and no thread of it is left.
     pub fn close(&self) {
-        let state = std::mem::replace(&mut *locked(&self.state), State::Closed);
-        let State::Serving(Serving { room, door, wake }) = state else { return };
+        let state = std::mem::replace(&mut *locked(&self.state), ListenerState::Closed);
+        let ListenerState::Serving(Serving { room, door, wake }) = state else { return };
         room.closed.store(true, Ordering::SeqCst);
         drop(wake);
         // Nobody comes in behind it.
@@ -162,7 +162,7 @@ impl Drop for Listener {
     }
 }
 
-impl Room {
+impl Capacity {
     /// Whether whoever serves is to stop.
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
@@ -170,7 +170,7 @@ impl Room {
 }
 
 /// Serves a connection that has shown the certificate of a peer.
-fn admit(room: &Arc<Room>, stream: Stream) {
+fn admit(room: &Arc<Capacity>, stream: Stream) {
     let known = stream.certificate().and_then(|shown| {
         let mut certificates = room.certificates.iter();
         certificates.position(|certificate| certificate == shown)
@@ -187,7 +187,7 @@ fn admit(room: &Arc<Room>, stream: Stream) {
     let number = served.last;
     served.open.insert(number, (peer, Arc::clone(stream.socket())));
     drop(served);
-    let seat = Seat { room: Arc::clone(room), number };
+    let seat = Lease { room: Arc::clone(room), number };
     let work = move || {
         let seat = seat;
         attend::attend(stream, &seat.room);
@@ -200,12 +200,12 @@ fn admit(room: &Arc<Room>, stream: Stream) {
 }
 
 /// A connection that is served.
-struct Seat {
-    room: Arc<Room>,
+struct Lease {
+    room: Arc<Capacity>,
     number: u64,
 }
 
-impl Drop for Seat {
+impl Drop for Lease {
     fn drop(&mut self) {
         locked(&self.room.served).open.remove(&self.number);
     }

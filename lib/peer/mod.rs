@@ -21,7 +21,7 @@
 //! - connections that it dialled: [`lanes`] for each peer, so 64 in all and no more than N - 1 where
 //!   there are more hosts than that; connections that it serves: as many, and up to twice that for a
 //!   moment, while one that the other side gave up has not noticed;
-//! - unauthenticated connections: [`door::GUESTS_MAX`], none for longer than [`GREETING_WAIT`];
+//! - unauthenticated connections: [`acceptor::GUESTS_MAX`], none for longer than [`GREETING_WAIT`];
 //! - threads: one for each connection that it serves, which waits most of the time, one that
 //!   listens, and one more for each part that is being sent;
 //! - buffers: 40 KiB for a connection that waits; besides, about 300 KiB for each of the
@@ -31,10 +31,10 @@
 //! With 64 hosts that are 63 + 63 connections, 80 threads and 10 MiB a host, besides what is fetched,
 //! and 128 more sockets of 40 KiB at a host that strangers knock at.
 
+mod acceptor;
 mod address;
 mod attend;
 mod dial;
-mod door;
 mod identity;
 mod listener;
 mod pinned;
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
     use crate::error::Result;
     use crate::record::bytes::Bytes;
-    use crate::wire::frame::{Frame, Kind as FrameKind};
+    use crate::wire::frame::{Frame, FrameKind};
     use crate::wire::message::{self, Part, Peer};
 
     /// So many bytes, which differ from place to place.
@@ -348,7 +348,7 @@ mod tests {
         let (listener, peers) = pair(Arc::new(send));
         let address = listener.addresses()[0].clone();
         let knock = || TcpStream::connect(&address).unwrap();
-        let mut silent: Vec<TcpStream> = (0..2 * door::GUESTS_MAX).map(|_| knock()).collect();
+        let mut silent: Vec<TcpStream> = (0..2 * acceptor::GUESTS_MAX).map(|_| knock()).collect();
         let mut noisy = knock();
         noisy.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
         noisy.set_read_timeout(Some(GREETING_WAIT)).unwrap();

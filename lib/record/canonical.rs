@@ -33,7 +33,7 @@ const OBJECT: u8 = 0x70;
 
 /// What kind of value some key bytes stand for, as far as anyone asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ValueKind {
     /// A number.
     Number,
     /// A string.
@@ -42,14 +42,14 @@ pub enum Kind {
     Other,
 }
 
-impl Kind {
+impl ValueKind {
     /// The kind of the value with these key bytes.
     #[inline]
-    pub fn of(key: &[u8]) -> Kind {
+    pub fn of(key: &[u8]) -> ValueKind {
         match key.first() {
-            Some(0x40..=0x47) => Kind::Number,
-            Some(&STRING) => Kind::Text,
-            _ => Kind::Other,
+            Some(0x40..=0x47) => ValueKind::Number,
+            Some(&STRING) => ValueKind::Text,
+            _ => ValueKind::Other,
         }
     }
 }

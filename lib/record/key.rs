@@ -212,7 +212,7 @@ pub struct Keyer {
 }
 
 /// Where a value lies in its record, if it has it.
-pub type Place = Option<Range<usize>>;
+pub type KeyPlace = Option<Range<usize>>;
 
 impl Keyer {
     /// To find `keys`, and the values at the paths `others` beside.
@@ -278,16 +278,16 @@ impl Keyer {
 #[derive(Clone, Copy, Debug)]
 pub struct Found<'a> {
     /// Where the parts of the key lie (one for the implied key).
-    pub key: &'a [Place],
+    pub key: &'a [KeyPlace],
     /// Where the other values lie.
-    pub others: &'a [Place],
+    pub others: &'a [KeyPlace],
 }
 
 /// Appends the bytes of some parts of a key, whose values lie at `places`.
 fn push_parts(
     out: &mut Vec<u8>,
     parts: &[Part],
-    places: &[Place],
+    places: &[KeyPlace],
     record: &[u8],
     missing: Missing,
 ) -> std::result::Result<(), Fault> {

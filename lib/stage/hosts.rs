@@ -10,11 +10,11 @@ use std::time::Instant;
 
 use crate::cluster::Welcome;
 use crate::cluster::{Connection, Greeting, Host, Settings};
+use crate::dataset::RunId;
 use crate::engine::fleet;
-use crate::engine::reach::Reach;
+use crate::engine::host_access::HostAccess;
 use crate::error::{Error, Kind, Result};
 use crate::record::stream::{Output, Summary};
-use crate::run::RunId;
 use crate::stage::hosts::columns::{Columns, size};
 
 pub use kept::Target;
@@ -48,7 +48,7 @@ pub struct Options {
 /// runs that are not known.
 pub fn run(
     options: &Options,
-    reach: &Reach,
+    reach: &HostAccess,
     output: &mut dyn Output,
     say: &dyn Fn(&str),
 ) -> Result<Summary> {
@@ -83,15 +83,15 @@ struct Lost {
 
 /// A host, and how it is reached.
 #[derive(Clone)]
-struct Place {
+struct HostPlace {
     host: Host,
     name: String,
     settings: Settings,
 }
 
-fn places(hosts: &[Host], reach: &Reach) -> Vec<Place> {
+fn places(hosts: &[Host], reach: &HostAccess) -> Vec<HostPlace> {
     let names = fleet::names(hosts);
-    let place = |(host, name): (&Host, String)| Place {
+    let place = |(host, name): (&Host, String)| HostPlace {
         host: host.clone(),
         name,
         settings: reach.settings.clone(),
@@ -101,13 +101,13 @@ fn places(hosts: &[Host], reach: &Reach) -> Vec<Place> {
 
 /// Does `work` with a worker on each host, on many at once; the results in the order of the hosts.
 fn visit<T: Send>(
-    places: &[Place],
+    places: &[HostPlace],
     work: impl Fn(&Connection) -> Result<T> + Sync,
 ) -> Vec<Result<T>> {
     let mut results = Vec::new();
     results.resize_with(places.len(), || Err(Error::incomplete("internal error")));
     let (next, found) = (AtomicUsize::new(0), Mutex::new(&mut results));
-    let one = |place: &Place| {
+    let one = |place: &HostPlace| {
         let greeting = Greeting { run: None, memory: None };
         let connection = Connection::open(&place.host, &place.name, &place.settings, &greeting)?;
         let result = work(&connection);
@@ -147,7 +147,7 @@ fn look(connection: &Connection) -> Result<Seen> {
     Ok(Seen { welcome: connection.welcome().clone(), road: connection.road(), trip_ms, kept_bytes })
 }
 
-fn table(places: &[Place], output: &mut dyn Output, say: &dyn Fn(&str)) -> Result<Lost> {
+fn table(places: &[HostPlace], output: &mut dyn Output, say: &dyn Fn(&str)) -> Result<Lost> {
     let mut columns = Columns::new(&[
         "HOST", "REACHED", "ROAD", ">SLOTS", ">CORES", ">MEMORY", ">DISK", "ARCH", ">TRIP",
         ">SHARDS",

@@ -9,7 +9,7 @@ use crate::engine::producer::Producer;
 use crate::engine::shard_job::{ShardJob, ShippedCommand};
 use crate::engine::{self, CommandPlan, Cut, Form, Piece, Setting, Voice};
 use crate::error::Result;
-use crate::keyed::order::Limits;
+use crate::group::order::Limits;
 use crate::record::bad::Bad;
 use crate::record::block::Blocks;
 use crate::record::stream::{Facts, Input, Output, Summary};

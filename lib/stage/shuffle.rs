@@ -8,9 +8,9 @@ use crate::engine::consumer::Consumer;
 use crate::engine::exchange::{self, Remote};
 use crate::engine::producer::Producer;
 use crate::error::Result;
-use crate::keyed::group::Grouping;
-use crate::keyed::order::{self, Limits, Order};
-use crate::keyed::reduce;
+use crate::group::grouping::Grouping;
+use crate::group::order::{self, Limits, Order};
+use crate::group::reduce;
 use crate::record::bad::Bad;
 use crate::record::stream::{Facts, Input, Output, Summary};
 

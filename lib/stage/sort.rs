@@ -7,13 +7,13 @@ use crate::engine::consumer::Consumer;
 use crate::engine::exchange::{self, Remote};
 use crate::engine::producer::Producer;
 use crate::error::{Error, Result};
-use crate::keyed::cursor::StreamCursor;
-use crate::keyed::order::{self, Judge, Limits, Order};
+use crate::extsort::merge::{Cursor, Merge};
+use crate::extsort::sorter::Unique;
+use crate::group::cursor::StreamCursor;
+use crate::group::order::{self, Judge, Limits, Order};
 use crate::record::bad::Bad;
 use crate::record::block::Blocks;
 use crate::record::stream::{Facts, Input, Output, Summary};
-use crate::sort::merge::{Cursor, Merge};
-use crate::sort::sorter::Unique;
 
 /// What `mc-sort` is to do.
 pub struct Options {

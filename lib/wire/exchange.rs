@@ -104,7 +104,7 @@ pub struct Sorted {
 /// What a host has to offer once all its shards are sorted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Weighed {
+pub struct HostOffer {
     /// What it has.
     pub offered: Tally,
     /// How many bytes the items are, with their keys: its parts of all ranges together.
@@ -185,7 +185,7 @@ pub fn too_much() -> Error {
 /// A part that the tool is to bring.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Wanted {
+pub struct RelayRequest {
     /// Which source of the merge has it, from 0.
     pub source: u32,
     /// Why it does not come from there directly, where that was tried.
@@ -195,7 +195,7 @@ pub struct Wanted {
 /// A part that the tool brings: its data follows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Deliver {
+pub struct RelayedPart {
     /// The request that asked for the merge.
     pub merge: u32,
     /// Which of its sources this is, from 0.

@@ -14,7 +14,7 @@ pub const HEAD_BYTES: usize = 9;
 
 /// What a frame carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FrameKind {
     /// A message.
     Control,
     /// Bytes of a stream.
@@ -29,26 +29,26 @@ pub enum Kind {
     Packed,
 }
 
-impl Kind {
+impl FrameKind {
     fn byte(self) -> u8 {
         match self {
-            Kind::Control => 0,
-            Kind::Data => 1,
-            Kind::End => 2,
-            Kind::Credit => 3,
-            Kind::Beat => 4,
-            Kind::Packed => 5,
+            FrameKind::Control => 0,
+            FrameKind::Data => 1,
+            FrameKind::End => 2,
+            FrameKind::Credit => 3,
+            FrameKind::Beat => 4,
+            FrameKind::Packed => 5,
         }
     }
 
-    fn of(byte: u8) -> Option<Kind> {
+    fn of(byte: u8) -> Option<FrameKind> {
         match byte {
-            0 => Some(Kind::Control),
-            1 => Some(Kind::Data),
-            2 => Some(Kind::End),
-            3 => Some(Kind::Credit),
-            4 => Some(Kind::Beat),
-            5 => Some(Kind::Packed),
+            0 => Some(FrameKind::Control),
+            1 => Some(FrameKind::Data),
+            2 => Some(FrameKind::End),
+            3 => Some(FrameKind::Credit),
+            4 => Some(FrameKind::Beat),
+            5 => Some(FrameKind::Packed),
             _ => None,
         }
     }
@@ -58,7 +58,7 @@ impl Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
     /// What it carries.
-    pub kind: Kind,
+    pub kind: FrameKind,
     /// The request that it belongs to.
     pub request: u32,
     /// What it carries, at most [`PAYLOAD_MAX`] bytes.
@@ -84,7 +84,7 @@ impl Frame<'_> {
 }
 
 /// The head of a frame with a payload of `length` bytes, which is at most [`PAYLOAD_MAX`].
-pub fn head(kind: Kind, request: u32, length: usize) -> [u8; HEAD_BYTES] {
+pub fn head(kind: FrameKind, request: u32, length: usize) -> [u8; HEAD_BYTES] {
     let (length, request) = ((length as u32).to_le_bytes(), request.to_le_bytes());
     let [a, b, c, d] = length;
     let [e, f, g, h] = request;
@@ -122,13 +122,13 @@ impl Decoder {
         let word =
             |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
         let (length, request) = (word(0) as usize, word(5));
-        let Some(kind) = Kind::of(head[4]) else {
+        let Some(kind) = FrameKind::of(head[4]) else {
             return Err(broken(format!("a frame of kind {}", head[4])));
         };
         let fits = match kind {
-            Kind::Control | Kind::Data | Kind::Packed => length <= PAYLOAD_MAX,
-            Kind::End | Kind::Beat => length == 0,
-            Kind::Credit => length == 4,
+            FrameKind::Control | FrameKind::Data | FrameKind::Packed => length <= PAYLOAD_MAX,
+            FrameKind::End | FrameKind::Beat => length == 0,
+            FrameKind::Credit => length == 4,
         };
         if !fits {
             return Err(broken(format!("a frame of kind {} with {length} bytes", head[4])));
@@ -152,7 +152,7 @@ mod tests {
     fn encoded(frames: &[(u8, u32, Vec<u8>)]) -> Vec<u8> {
         let mut bytes = Vec::new();
         for (kind, request, payload) in frames {
-            let kind = Kind::of(*kind).unwrap();
+            let kind = FrameKind::of(*kind).unwrap();
             Frame { kind, request: *request, payload }.encode(&mut bytes).unwrap();
         }
         bytes
@@ -209,7 +209,7 @@ mod tests {
         assert!(decoded(&[1, 0, 0, 0, 4, 0, 0, 0, 0], 9).is_err());
         assert!(decoded(&[0, 0, 0, 0, 3, 0, 0, 0, 0], 9).is_err());
         let payload = vec![0; PAYLOAD_MAX + 1];
-        let frame = Frame { kind: Kind::Data, request: 1, payload: &payload };
+        let frame = Frame { kind: FrameKind::Data, request: 1, payload: &payload };
         assert!(frame.encode(&mut Vec::new()).is_err());
     }
 }

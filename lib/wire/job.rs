@@ -24,7 +24,7 @@ pub struct Job {
 #[serde(deny_unknown_fields)]
 pub struct JobCommand {
     /// What is run.
-    pub run: Run,
+    pub run: JobProgram,
     /// Whether it reads and prints plain lines of text.
     pub text: bool,
     /// The exit statuses that mean success.
@@ -40,7 +40,7 @@ pub struct JobCommand {
 /// What a command is, as its user gave it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Run {
+pub enum JobProgram {
     /// A program and its arguments.
     Words(Vec<Bytes>),
     /// A line for the shell.

@@ -8,7 +8,7 @@ use crate::error::{Error, Kind, Result};
 use crate::record::bytes::Bytes;
 use crate::record::digest::Contents;
 use crate::wire::exchange::{
-    Deliver, Exchange, Merge, Merged, Peers, Reduce, Sort, Sorted, Wanted, Weighed,
+    Exchange, HostOffer, Merge, Merged, Peers, Reduce, RelayRequest, RelayedPart, Sort, Sorted,
 };
 use crate::wire::job::Job;
 
@@ -60,7 +60,7 @@ pub enum Ask {
     /// Reduce a shard of whole groups: `merged` or `failed`.
     Reduce(Reduce),
     /// A part that was wanted: its data follows. `done` or `failed`.
-    Deliver(Deliver),
+    RelayedPart(RelayedPart),
 }
 
 /// How a tool begins.
@@ -194,11 +194,11 @@ pub enum Reply {
     /// Shards were sorted.
     Sorted(Sorted),
     /// What there is to offer in an exchange.
-    Weighed(Weighed),
+    HostOffer(HostOffer),
     /// Where peers can ask for parts.
     Listening(Listening),
     /// A part is to be brought for a merge.
-    Relay(Wanted),
+    Relay(RelayRequest),
     /// A range was merged.
     Merged(Merged),
 }

@@ -28,18 +28,18 @@
 //! connection, with a reason. Nothing here opens or writes a stream.
 
 pub use crate::record::bytes;
-mod ear;
 pub mod exchange;
 pub mod flow;
 pub mod frame;
+mod frame_reader;
 pub mod job;
 pub mod message;
 pub mod pack;
 
 use std::time::Duration;
 
-pub use ear::Ear;
-pub use frame::{Decoder, Frame, Kind};
+pub use frame::{Decoder, Frame, FrameKind};
+pub use frame_reader::FrameReader;
 pub use message::{Ask, Reply};
 
 /// The version of the protocol: another one is not spoken with.

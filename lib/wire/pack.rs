@@ -8,7 +8,7 @@ use zstd::bulk::{Compressor, Decompressor};
 use zstd::zstd_safe::compress_bound;
 
 use crate::error::{Error, Result};
-use crate::wire::frame::{DATA_BYTES, Kind, broken};
+use crate::wire::frame::{DATA_BYTES, FrameKind, broken};
 
 /// The fastest level that is worth it for text: higher ones cost more than encryption does.
 const LEVEL: i32 = 1;
@@ -37,13 +37,17 @@ impl Packer {
     ///
     /// # Errors
     /// What `send` says.
-    pub fn data<T>(&self, bytes: &[u8], send: impl FnOnce(Kind, &[u8]) -> Result<T>) -> Result<T> {
-        let Some(idle) = &self.idle else { return send(Kind::Data, bytes) };
+    pub fn data<T>(
+        &self,
+        bytes: &[u8],
+        send: impl FnOnce(FrameKind, &[u8]) -> Result<T>,
+    ) -> Result<T> {
+        let Some(idle) = &self.idle else { return send(FrameKind::Data, bytes) };
         let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut packing = taken.map_or_else(Packing::new, Ok)?;
         let sent = match packing.pack(bytes) {
-            Some(packed) => send(Kind::Packed, packed),
-            None => send(Kind::Data, bytes),
+            Some(packed) => send(FrameKind::Packed, packed),
+            None => send(FrameKind::Data, bytes),
         };
         idle.lock().unwrap_or_else(PoisonError::into_inner).push(packing);
         sent
@@ -113,7 +117,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn sent(packer: &Packer, bytes: &[u8]) -> (Kind, Vec<u8>) {
+    fn sent(packer: &Packer, bytes: &[u8]) -> (FrameKind, Vec<u8>) {
         packer.data(bytes, |kind, payload| Ok((kind, payload.to_vec()))).unwrap()
     }
 
@@ -122,13 +126,13 @@ mod tests {
         let packer = Packer::new(true);
         let text = "{\"name\":\"a record\"}\n".repeat(5000);
         let (kind, packed) = sent(&packer, text.as_bytes());
-        assert!(kind == Kind::Packed && packed.len() * 10 < text.len(), "{}", packed.len());
+        assert!(kind == FrameKind::Packed && packed.len() * 10 < text.len(), "{}", packed.len());
         assert_eq!(Unpacker::new().unpack(&packed).unwrap(), text.as_bytes());
         let noise: Vec<u8> = (0..DATA_BYTES as u64)
             .map(|n| xxhash_rust::xxh3::xxh3_64(&n.to_le_bytes()) as u8)
             .collect();
-        assert_eq!(sent(&packer, &noise), (Kind::Data, noise));
-        let plain = (Kind::Data, text.clone().into_bytes());
+        assert_eq!(sent(&packer, &noise), (FrameKind::Data, noise));
+        let plain = (FrameKind::Data, text.clone().into_bytes());
         assert_eq!(sent(&Packer::new(false), text.as_bytes()), plain);
     }
 
@@ -153,7 +157,7 @@ mod tests {
             for bytes in frames {
                 let (kind, payload) = sent(&packer, &bytes);
                 match kind {
-                    Kind::Packed => prop_assert_eq!(unpacker.unpack(&payload).unwrap(), &bytes),
+                    FrameKind::Packed => prop_assert_eq!(unpacker.unpack(&payload).unwrap(), &bytes),
                     _ => prop_assert_eq!(payload, bytes),
                 }
             }

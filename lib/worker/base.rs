@@ -12,7 +12,7 @@ use nix::sys::statvfs::statvfs;
 use nix::unistd::Uid;
 
 use crate::error::{Error, Kind, Result};
-use crate::run::runtime_dir;
+use crate::pipe::runtime_dir;
 
 /// Where the directory of user `user` may be, best first: what survives a restart before what
 /// does not.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::command::spool::Spool;
 use crate::error::{Error, Result};
-use crate::wire::exchange::Deliver;
+use crate::wire::exchange::RelayedPart;
 use crate::worker::state::lock;
 
 /// How often who waits looks whether the part is still wanted.
@@ -15,23 +15,23 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// What the tool brings.
 #[derive(Default)]
 pub(crate) struct Deliveries {
-    expected: Mutex<HashMap<Deliver, Option<Result<Spool>>>>,
+    expected: Mutex<HashMap<RelayedPart, Option<Result<Spool>>>>,
     changed: Condvar,
 }
 
 impl Deliveries {
     /// Says that somebody will wait for it.
-    pub(crate) fn expect(&self, what: Deliver) {
+    pub(crate) fn expect(&self, what: RelayedPart) {
         lock(&self.expected).insert(what, None);
     }
 
     /// Nobody waits for it any more.
-    pub(crate) fn forget(&self, what: &Deliver) {
+    pub(crate) fn forget(&self, what: &RelayedPart) {
         lock(&self.expected).remove(what);
     }
 
     /// Hands it to who waits for it; nobody may, any more.
-    pub(crate) fn hand_over(&self, what: &Deliver, came: Result<Spool>) {
+    pub(crate) fn hand_over(&self, what: &RelayedPart, came: Result<Spool>) {
         if let Some(place) = lock(&self.expected).get_mut(what) {
             *place = Some(came);
         }
@@ -39,7 +39,7 @@ impl Deliveries {
     }
 
     /// Waits for it.
-    pub(crate) fn wait(&self, what: &Deliver, stopped: &dyn Fn() -> bool) -> Result<Spool> {
+    pub(crate) fn wait(&self, what: &RelayedPart, stopped: &dyn Fn() -> bool) -> Result<Spool> {
         let mut expected = lock(&self.expected);
         loop {
             if let Some(came) = expected.get_mut(what).and_then(Option::take) {

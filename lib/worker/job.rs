@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::command::attempt::How;
-use crate::command::form::{Form, Printed};
+use crate::command::form::{Form, TaskOutput};
 use crate::command::program::{Command, Given};
 use crate::command::rejects::Rejects;
 use crate::command::relay::LastWords;
@@ -21,11 +21,11 @@ use crate::command::spool::Spool;
 use crate::error::broken;
 use crate::error::{Error, Kind, Result};
 use crate::format::{Once, ReadOptions, zip};
+use crate::pipe::runtime_dir;
 use crate::record::bad::{Bad, Policy};
 use crate::record::block::Blocks;
 use crate::record::digest::Contents;
-use crate::run::runtime_dir;
-use crate::wire::job::{Job, JobCommand, OnBad, Run};
+use crate::wire::job::{Job, JobCommand, JobProgram, OnBad};
 use crate::wire::message::{self, Done, Failed, Fetch, Resource, Source, Task};
 use crate::worker::resource;
 use crate::worker::shard_file;
@@ -234,8 +234,10 @@ impl Work<'_> {
             Err(ended) => return Err(self.failed(&command, ended.how, ended.last_words)),
         };
         match runner.look(&input, output)? {
-            Seen::Unchanged(records) | Seen::Changed(Printed::Records(records, _)) => Ok(records),
-            Seen::Changed(Printed::Flawed(printed)) => {
+            Seen::Unchanged(records) | Seen::Changed(TaskOutput::Records(records, _)) => {
+                Ok(records)
+            }
+            Seen::Changed(TaskOutput::Flawed(printed)) => {
                 let records = runner.sound(&printed, &self.bad).map(|(records, _)| records);
                 records.map_err(|error| JobError(Failed { by_command: true, ..Failed::of(&error) }))
             }
@@ -245,8 +247,10 @@ impl Work<'_> {
     /// The command of the job.
     fn command(&self, job: &JobCommand) -> Result<Command> {
         let given = match &job.run {
-            Run::Words(words) => Given::Words(words.iter().cloned().map(Into::into).collect()),
-            Run::Line(line) => Given::Line(line.clone().into()),
+            JobProgram::Words(words) => {
+                Given::Words(words.iter().cloned().map(Into::into).collect())
+            }
+            JobProgram::Line(line) => Given::Line(line.clone().into()),
         };
         let path = self.state.search_path.as_deref();
         let command = Command::find(given, &job.ok_exit, path)?;

@@ -6,9 +6,9 @@
 mod base;
 mod deliveries;
 mod exchange;
+mod frame_writer;
 mod job;
-mod open;
-mod outbox;
+mod requests;
 mod resource;
 pub mod serve;
 mod shard_file;

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use crate::error::broken;
 use crate::error::{Error, Result};
-use crate::format::place::Place;
+use crate::format::place::ResourcePlace;
 use crate::format::read::{self, Cuts};
 use crate::format::resource::Resource;
 use crate::format::spec::Spec;
-use crate::format::split::{self, Part, State};
+use crate::format::split::{self, Part, SplitState};
 use crate::format::{ReadOptions, Source};
 use crate::record::bad::Policy;
 use crate::record::bytes::Bytes;
@@ -24,7 +24,7 @@ fn parse(login: &Path, resource: &message::Resource) -> Result<Vec<Resource>> {
     let format = resource.format.as_deref().map(Spec::parse).transpose()?;
     let path = OsString::from(resource.path.clone());
     let mut found = Resource::parse_all_in(login, &path, format.as_ref(), &|_| ())?;
-    if found.iter().any(|found| found.place == Place::Standard) {
+    if found.iter().any(|found| found.place == ResourcePlace::Standard) {
         return Err(Error::usage("standard input is not a file of hosts"));
     }
     if found.iter().any(|found| found.spec.name() == "shards") {
@@ -43,7 +43,7 @@ pub(crate) fn expand(login: &Path, resource: &message::Resource) -> Result<Vec<m
     for found in parse(login, resource)? {
         for Resource { spec, place } in found.expand(&|_| ())? {
             let path = match place {
-                Place::Path(path) => Bytes::from(path.as_os_str()),
+                ResourcePlace::Path(path) => Bytes::from(path.as_os_str()),
                 other => Bytes(other.to_string().into_bytes()),
             };
             let format = Some(spec.text());
@@ -65,7 +65,7 @@ fn first_part(
 ) -> Result<Vec<message::Resource>> {
     let whole = message::Resource { cut: None, ..resource.clone() };
     let found = parse(login, resource)?;
-    let [Resource { place: Place::Path(path), .. }] = found.as_slice() else {
+    let [Resource { place: ResourcePlace::Path(path), .. }] = found.as_slice() else {
         return Ok(vec![whole]);
     };
     if read::cuts(&found[0], b"")?.0 == Cuts::Nowhere || !is_file(path)? {
@@ -97,12 +97,12 @@ fn is_file(path: &Path) -> Result<bool> {
 }
 
 /// Opens the file that a part is of, if it is still that file.
-fn open_file(path: &Path, part: Option<&FilePart>) -> Result<(File, State)> {
+fn open_file(path: &Path, part: Option<&FilePart>) -> Result<(File, SplitState)> {
     let failed = |e: std::io::Error| Error::path("read", path, &e);
     let file = File::open(path).map_err(failed)?;
-    let state = State::of(&file.metadata().map_err(failed)?);
+    let state = SplitState::of(&file.metadata().map_err(failed)?);
     match part {
-        Some(part) if state != (State { size: part.size, modified: part.modified }) => {
+        Some(part) if state != (SplitState { size: part.size, modified: part.modified }) => {
             let path = path.display();
             Err(Error::incomplete(format!("{path} was changed while it was read")))
         }
@@ -118,7 +118,7 @@ pub(crate) fn open(
 ) -> Result<Box<dyn Source>> {
     let found = parse(login, resource)?;
     let Some(part) = &resource.part else { return read::open(&found, options) };
-    let [one @ Resource { place: Place::Path(path), .. }] = found.as_slice() else {
+    let [one @ Resource { place: ResourcePlace::Path(path), .. }] = found.as_slice() else {
         return Err(broken("a part of what is no file"));
     };
     let (file, _) = open_file(path, Some(part))?;

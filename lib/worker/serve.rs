@@ -18,13 +18,13 @@ use crate::error::broken;
 use crate::error::{Error, Result};
 use crate::format::ledger::Ledger;
 use crate::wire::message::{self, Ask, Done, Failed, Hello, Reply, Task, Welcome};
-use crate::wire::{BEAT_EVERY, Ear, Kind, SILENCE_MAX, VERSION};
+use crate::wire::{BEAT_EVERY, FrameKind, FrameReader, SILENCE_MAX, VERSION};
 use crate::worker::base::Base;
 use crate::worker::deliveries::Deliveries;
 use crate::worker::exchange::Exchanges;
+use crate::worker::frame_writer::FrameWriter;
 use crate::worker::job::Jobs;
-use crate::worker::open::Open;
-use crate::worker::outbox::Outbox;
+use crate::worker::requests::Requests;
 use crate::worker::resource;
 use crate::worker::shard_file;
 use crate::worker::slots::Slots;
@@ -72,9 +72,9 @@ pub fn serve(surroundings: Surroundings) -> Result<()> {
     let base = Base::open(surroundings.base, surroundings.home.as_deref())?;
     store::sweep(&base);
     let login = std::env::current_dir().unwrap_or_else(|_| "/".into());
-    let mut ear = Ear::new(input);
+    let mut ear = FrameReader::new(input);
     let hello = hello(&mut ear)?;
-    let outbox = Outbox::new(output, hello.pack);
+    let outbox = FrameWriter::new(output, hello.pack);
     let cores = thread::available_parallelism().map_or(1, |n| n.get() as u32);
     let slots = Slots::new(base.slots(), hello.slots.unwrap_or(cores));
     let memory = hello.memory.unwrap_or(surroundings.memory);
@@ -117,7 +117,7 @@ pub fn serve(surroundings: Surroundings) -> Result<()> {
         jobs: Jobs::default(),
         uploads: Uploads::default(),
         exchanges: Exchanges::default(),
-        open: Open::default(),
+        open: Requests::default(),
     };
     let result = session.listen(&mut ear);
     state.outbox.close();
@@ -129,7 +129,12 @@ pub fn serve(surroundings: Surroundings) -> Result<()> {
 }
 
 /// The place for shards of the run that `hello` begins, if it begins one.
-fn begin(hello: &Hello, base: &Base, outbox: &Outbox, ledger: Ledger) -> Result<Option<Store>> {
+fn begin(
+    hello: &Hello,
+    base: &Base,
+    outbox: &FrameWriter,
+    ledger: Ledger,
+) -> Result<Option<Store>> {
     let Some(run) = &hello.run else { return Ok(None) };
     let made = Store::create(base, run, ledger).and_then(|store| store.enter().map(|()| store));
     if let Err(error) = &made {
@@ -148,7 +153,7 @@ fn beat(state: &WorkerState) {
     while !state.ending.load(Ordering::SeqCst) {
         let since = *state.reading.lock().unwrap_or_else(PoisonError::into_inner);
         let stuck = since.is_some_and(|since| since.elapsed() > SILENCE_MAX);
-        if !stuck && state.outbox.frame(Kind::Beat, 0, &[]).is_err() {
+        if !stuck && state.outbox.frame(FrameKind::Beat, 0, &[]).is_err() {
             return;
         }
         thread::sleep(BEAT_EVERY);
@@ -156,13 +161,13 @@ fn beat(state: &WorkerState) {
 }
 
 /// Waits for the greeting.
-fn hello(ear: &mut Ear) -> Result<Hello> {
+fn hello(ear: &mut FrameReader) -> Result<Hello> {
     let Some((kind, payload)) = ear.first()? else {
         return Err(Error::incomplete("the tool has gone"));
     };
     match (kind, message::decode(&payload)?) {
-        (Kind::Control, Ask::Hello(hello)) if hello.protocol == VERSION => Ok(hello),
-        (Kind::Control, Ask::Hello(hello)) => Err(broken(format!(
+        (FrameKind::Control, Ask::Hello(hello)) if hello.protocol == VERSION => Ok(hello),
+        (FrameKind::Control, Ask::Hello(hello)) => Err(broken(format!(
             "version {} of the protocol (of {}), not {VERSION}",
             hello.protocol, hello.version
         ))),
@@ -176,23 +181,25 @@ struct Session {
     jobs: Jobs,
     uploads: Uploads,
     exchanges: Exchanges,
-    open: Open,
+    open: Requests,
 }
 
 impl Session {
-    fn listen(&mut self, ear: &mut Ear) -> Result<()> {
+    fn listen(&mut self, ear: &mut FrameReader) -> Result<()> {
         let mut buffer = vec![0; READ_BYTES];
         loop {
             while let Some(frame) = ear.frame()? {
                 match frame.kind {
-                    Kind::Beat => (),
-                    Kind::Control => self.asked(frame.request, message::decode(frame.payload)?)?,
-                    Kind::Data => self.arrived(frame.request, frame.payload)?,
-                    Kind::Packed => {
+                    FrameKind::Beat => (),
+                    FrameKind::Control => {
+                        self.asked(frame.request, message::decode(frame.payload)?)?
+                    }
+                    FrameKind::Data => self.arrived(frame.request, frame.payload)?,
+                    FrameKind::Packed => {
                         return Err(broken("packed data that nobody has unpacked"));
                     }
-                    Kind::End => self.arrived_whole(frame.request)?,
-                    Kind::Credit => {
+                    FrameKind::End => self.arrived_whole(frame.request)?,
+                    FrameKind::Credit => {
                         let bytes = frame.payload.try_into().unwrap_or_default();
                         self.state.outbox.credit(frame.request, u32::from_le_bytes(bytes));
                     }
@@ -244,7 +251,7 @@ impl Session {
             Ask::List => {
                 self.start(request, |_, state, _| Ok(Reply::Kept(store::list(&state.base))))
             }
-            Ask::Deliver(deliver) => {
+            Ask::RelayedPart(deliver) => {
                 self.uploads.open(request, Upload::Part(deliver), self.state.spool())
             }
             ask => self.asked_in_exchange(request, ask),
@@ -263,7 +270,7 @@ impl Session {
             Ask::Weigh(number) => {
                 let exchange = self.exchanges.get(number)?;
                 self.start(request, move |_, state, stop| {
-                    Ok(Reply::Weighed(exchange.weigh(state, stop)?))
+                    Ok(Reply::HostOffer(exchange.weigh(state, stop)?))
                 })
             }
             Ask::Part(part) => {
@@ -271,7 +278,7 @@ impl Session {
                 self.state.outbox.open(request);
                 self.start(request, move |_, state, _| {
                     exchange.part(&part, &mut |data| state.outbox.data(request, data))?;
-                    state.outbox.frame(Kind::End, request, &[])?;
+                    state.outbox.frame(FrameKind::End, request, &[])?;
                     Ok(Reply::Sent)
                 })
             }
@@ -311,7 +318,9 @@ impl Session {
     /// Takes data of an input.
     fn arrived(&mut self, request: u32, bytes: &[u8]) -> Result<()> {
         match self.uploads.take(request, bytes)? {
-            Some(credit) => self.state.outbox.frame(Kind::Credit, request, &credit.to_le_bytes()),
+            Some(credit) => {
+                self.state.outbox.frame(FrameKind::Credit, request, &credit.to_le_bytes())
+            }
             None => Ok(()),
         }
     }
@@ -343,7 +352,7 @@ impl Session {
             let done = jobs.run(state, &task, input.transpose()?, &rejects, stop)?;
             let rejects = rejects.lock().unwrap_or_else(PoisonError::into_inner);
             rejects.bytes().pour(|bytes| state.outbox.data(request, bytes))?;
-            state.outbox.frame(Kind::End, request, &[])?;
+            state.outbox.frame(FrameKind::End, request, &[])?;
             Ok(Reply::Done(done))
         })
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::error::{Error, Kind, Result};
 use crate::record::digest::{Check, Contents};
 use crate::record::stream::Input;
-use crate::wire::Kind as FrameKind;
+use crate::wire::FrameKind;
 use crate::wire::message::{Fetch, Reply};
 use crate::worker::state::{JobError, WorkerState};
 use crate::worker::store;

@@ -11,13 +11,13 @@ use crate::error::Error;
 use crate::wire::message::Failed;
 use crate::worker::base::Base;
 use crate::worker::deliveries::Deliveries;
-use crate::worker::outbox::Outbox;
+use crate::worker::frame_writer::FrameWriter;
 use crate::worker::slots::Slots;
 use crate::worker::store::Store;
 
 /// What the threads of a worker share.
 pub(crate) struct WorkerState {
-    pub(crate) outbox: Outbox,
+    pub(crate) outbox: FrameWriter,
     pub(crate) base: Base,
     pub(crate) slots: Slots,
     /// The shards that are made here, once a run has begun.

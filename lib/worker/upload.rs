@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::command::spool::Spool;
 use crate::error::Result;
 use crate::error::broken;
-use crate::wire::exchange::Deliver;
+use crate::wire::exchange::RelayedPart;
 use crate::wire::flow::Debt;
 use crate::wire::message::{self, Task};
 
@@ -17,7 +17,7 @@ pub(crate) enum Upload {
     /// A task, whose command reads it.
     Task(Task),
     /// A part of a range, that the tool brings.
-    Part(Deliver),
+    Part(RelayedPart),
 }
 
 /// An input that arrives.

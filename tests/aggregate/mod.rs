@@ -1,6 +1,6 @@
 //! The reducers against Python's fractions, however a group is partitioned, sent and merged.
 
-use mycloud::aggregate::{Decoder, Op, Plan, Position, Scratch, State};
+use mycloud::aggregate::{Decoder, Op, OpState, Plan, Position, Scratch};
 use mycloud::error::Kind;
 use mycloud::record::key::Missing;
 use mycloud::record::scan::Fields;
@@ -54,7 +54,7 @@ fn reduce(ops: &[&str], records: &[String], random: &mut Random) -> mycloud::Res
     let plan = Plan::new(parsed.collect(), None, Missing::Null, 1 << 20).unwrap();
     let mut fields = Fields::new(plan.paths());
     let mut scratch = Scratch::default();
-    let mut parts: Vec<Vec<State>> = Vec::new();
+    let mut parts: Vec<Vec<OpState>> = Vec::new();
     for _ in 0..=random.below(4) {
         let mut states = Vec::new();
         plan.start(&mut states);

@@ -25,7 +25,6 @@ const DOUBLES: &[(&str, usize)] = &[
     ("How", 2),
     ("Kept", 2),
     ("Keys", 2),
-    ("Kind", 4),
     ("Layout", 2),
     ("Line", 3),
     ("Link", 2),
@@ -39,7 +38,6 @@ const DOUBLES: &[(&str, usize)] = &[
     ("Parts", 2),
     ("Patience", 2),
     ("Peers", 2),
-    ("Place", 4),
     ("Plan", 2),
     ("Position", 2),
     ("Range", 2),
@@ -50,7 +48,7 @@ const DOUBLES: &[(&str, usize)] = &[
     ("Relay", 2),
     ("Resource", 2),
     ("Road", 2),
-    ("Run", 3),
+    ("Run", 2),
     ("Search", 2),
     ("Settings", 2),
     ("Shape", 2),
@@ -61,19 +59,17 @@ const DOUBLES: &[(&str, usize)] = &[
     ("Sorted", 2),
     ("Source", 4),
     ("Spool", 2),
-    ("State", 4),
     ("Step", 2),
     ("Table", 2),
     ("Tally", 2),
     ("Target", 2),
-    ("Wanted", 2),
     ("What", 2),
     ("Window", 2),
     ("Writer", 11),
 ];
 
 /// Names of the prelude that types have for all that: `crate::Result` is that of the house.
-const OF_PRELUDE: &[(&str, usize)] = &[("From", 1), ("Result", 1)];
+const OF_PRELUDE: &[(&str, usize)] = &[("Result", 1)];
 
 /// What the prelude gives without a `use`: types, traits, and what is in its enums.
 const PRELUDE: &[&str] = &[

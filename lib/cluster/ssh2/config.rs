@@ -228,7 +228,7 @@ mod tests {
 
     fn config(text: &str) -> SshConfig {
         let settings = Settings {
-            worker: Arc::new(crate::cluster::Parcel::new("w".into())),
+            worker: Arc::new(crate::cluster::WorkerBinary::new("w".into())),
             library: None,
             ssh: None,
             ssh_config: None,

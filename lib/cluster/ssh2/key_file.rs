@@ -19,7 +19,7 @@ const MAGIC: &[u8] = b"openssh-key-v1\0";
 
 /// What a file holds.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum KeyFileState {
     /// A private key that anyone who may read the file can use.
     Open,
     /// A private key behind a passphrase.
@@ -34,7 +34,7 @@ pub(super) struct KeyFile {
     /// Where it is.
     pub path: PathBuf,
     /// What it holds.
-    pub state: State,
+    pub state: KeyFileState,
     /// The public key, where it can be told.
     pub public: Option<Vec<u8>>,
 }
@@ -49,18 +49,19 @@ impl KeyFile {
         };
         let Some(text) = read(path) else {
             let public = Some(beside()?);
-            return Some(KeyFile { path: path.to_path_buf(), state: State::Public, public });
+            return Some(KeyFile { path: path.to_path_buf(), state: KeyFileState::Public, public });
         };
         if let Some((locked, public)) = openssh(&text) {
-            let state = if locked { State::Locked } else { State::Open };
+            let state = if locked { KeyFileState::Locked } else { KeyFileState::Open };
             return Some(KeyFile { path: path.to_path_buf(), state, public: Some(public) });
         }
         if text.contains("-----BEGIN ") {
-            let state = if text.contains("ENCRYPTED") { State::Locked } else { State::Open };
+            let state =
+                if text.contains("ENCRYPTED") { KeyFileState::Locked } else { KeyFileState::Open };
             return Some(KeyFile { path: path.to_path_buf(), state, public: beside() });
         }
         let public = Some(public_line(&text)?);
-        Some(KeyFile { path: path.to_path_buf(), state: State::Public, public })
+        Some(KeyFile { path: path.to_path_buf(), state: KeyFileState::Public, public })
     }
 }
 
@@ -108,11 +109,11 @@ mod tests {
     fn locked_keys_are_told_from_open_ones_in_every_format() {
         let directory = tempfile::tempdir().unwrap();
         for (name, words, passphrase, state) in [
-            ("a", "-t ed25519", "", State::Open),
-            ("b", "-t ed25519", "secret", State::Locked),
-            ("c", "-t ecdsa -m PEM", "", State::Open),
-            ("d", "-t ecdsa -m PEM", "secret", State::Locked),
-            ("e", "-t ecdsa -m PKCS8", "secret", State::Locked),
+            ("a", "-t ed25519", "", KeyFileState::Open),
+            ("b", "-t ed25519", "secret", KeyFileState::Locked),
+            ("c", "-t ecdsa -m PEM", "", KeyFileState::Open),
+            ("d", "-t ecdsa -m PEM", "secret", KeyFileState::Locked),
+            ("e", "-t ecdsa -m PKCS8", "secret", KeyFileState::Locked),
         ] {
             let path = directory.path().join(name);
             let mut keygen = Command::new("ssh-keygen");
@@ -120,12 +121,12 @@ mod tests {
             assert!(keygen.status().unwrap().success());
             let file = KeyFile::look(&path).unwrap();
             let public = KeyFile::look(&path.with_extension("pub")).unwrap();
-            assert_eq!((file.state, public.state), (state, State::Public), "{words}");
+            assert_eq!((file.state, public.state), (state, KeyFileState::Public), "{words}");
             assert!(file.public.is_some() && file.public == public.public, "{words}");
         }
         std::fs::remove_file(directory.path().join("a")).unwrap();
         let only = KeyFile::look(&directory.path().join("a")).unwrap();
-        assert_eq!(only.state, State::Public);
+        assert_eq!(only.state, KeyFileState::Public);
     }
 
     #[test]

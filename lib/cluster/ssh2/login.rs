@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ::ssh2::{Agent, ErrorCode, PublicKey, Session};
 
 use crate::cluster::ssh2::config::SshConfig;
-use crate::cluster::ssh2::key_file::{KeyFile, State};
+use crate::cluster::ssh2::key_file::{KeyFile, KeyFileState};
 use crate::cluster::ssh2::known_hosts::kind_of;
 
 /// libssh2's words for a connection that has broken, or says nothing any more. What else goes wrong
@@ -49,7 +49,8 @@ pub(super) fn log_in(
             }
         }
     }
-    for file in files.iter().filter(|file| file.state == State::Open && usable(&file.public)) {
+    for file in files.iter().filter(|file| file.state == KeyFileState::Open && usable(&file.public))
+    {
         match session.userauth_pubkey_file(config.user(), None, &file.path, None) {
             Ok(()) => return Ok(()),
             Err(e) if is_gone(&e) => return denied(Vec::new()),
@@ -60,7 +61,7 @@ pub(super) fn log_in(
         let keys = in_agent.iter().flat_map(|(_, keys)| keys);
         keys.into_iter().any(|key| file.public.as_deref() == Some(key.blob()))
     };
-    let locked = files.into_iter().filter(|file| file.state == State::Locked && !held(file));
+    let locked = files.into_iter().filter(|file| file.state == KeyFileState::Locked && !held(file));
     denied(locked.map(|file| file.path).collect())
 }
 

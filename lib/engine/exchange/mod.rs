@@ -30,10 +30,10 @@ use crate::cluster::exchange as wire;
 use crate::engine::consumer::Consumer;
 use crate::engine::exchange::planner::{Goal, PlannedHost, Planner};
 use crate::engine::fleet::Need;
+use crate::engine::host_access::HostAccess;
 use crate::engine::producer::Producer;
-use crate::engine::reach::Reach;
 use crate::error::{Error, Kind, Result};
-use crate::keyed::order::Order;
+use crate::group::order::Order;
 use crate::record::key::Keys;
 use crate::record::stream::{Facts, Output, Summary};
 
@@ -43,7 +43,7 @@ const NUMBER: u32 = 1;
 /// How hosts exchange their shards.
 pub struct Remote<'a> {
     /// How hosts are reached.
-    pub reach: &'a Reach,
+    pub reach: &'a HostAccess,
     /// Bytes of memory to stay within on each host, where the user says so.
     pub memory: Option<u64>,
     /// Where the manifest is to stay, for shards that are to be kept.

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 
-use crate::cluster::exchange::{Deliver, Merge, Peers, Reduce, Sort, too_much};
+use crate::cluster::exchange::{Merge, Peers, Reduce, RelayedPart, Sort, too_much};
 use crate::cluster::{Answer, Connection, Fetch, MergeNews, Part};
+use crate::dataset::run_id::RunId;
 use crate::engine::Shard;
 use crate::engine::exchange::planner::{
     HostAnswer, HostTask, PartTransfer, PeerListener, PlannerEvent,
@@ -14,7 +15,6 @@ use crate::engine::exchange::planner::{
 use crate::engine::exchange::{NUMBER, lock, lost};
 use crate::engine::producer::Producer;
 use crate::error::{Error, Result};
-use crate::run::run_id::RunId;
 
 /// The hosts, and what is under way on them.
 pub(super) struct Tasks<'a> {
@@ -62,7 +62,7 @@ impl<'a> Tasks<'a> {
                 self.producer.made(on.name(), shard.number);
                 Ok(HostAnswer::Merged(merged))
             }
-            HostTask::Weigh => answered(on.weigh(NUMBER, stop)).map(HostAnswer::Weighed),
+            HostTask::Weigh => answered(on.weigh(NUMBER, stop)).map(HostAnswer::HostOffer),
             HostTask::Listen => match answered(on.listen(NUMBER, stop))? {
                 Ok(found) => Ok(HostAnswer::Listening(Ok(PeerListener {
                     addresses: found.addresses,
@@ -91,8 +91,8 @@ impl<'a> Tasks<'a> {
         loop {
             match host.merge_news(request, &|| self.is_stopped()).map_err(lost)? {
                 None => return Err(stopped()),
-                Some(MergeNews::Wanted(wanted)) => {
-                    let deliver = Deliver { merge: request, source: wanted.source };
+                Some(MergeNews::RelayRequest(wanted)) => {
+                    let deliver = RelayedPart { merge: request, source: wanted.source };
                     // Nobody listens any more once all is over.
                     let _ = events.send(PlannerEvent::PartWanted(number, deliver, wanted.why));
                 }

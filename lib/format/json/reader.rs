@@ -24,7 +24,7 @@ pub struct Reader {
     pub(super) layout: Layout,
     pub(super) options: ReadOptions,
     pub(super) window: Window,
-    pub(super) place: Place,
+    pub(super) place: ValuePlace,
     pub(super) expects: Expects,
     /// In a bad value: the walk through it.
     pub(super) skipping: Option<Search>,
@@ -45,7 +45,7 @@ pub(super) struct Window {
 
 /// Where the first byte that is not used stands.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct ValuePlace {
     /// Its line, from 1, and how many bytes of that line come before it.
     pub(super) line: u64,
     pub(super) column: u64,
@@ -81,7 +81,7 @@ impl Reader {
             layout,
             options: options.clone(),
             window: Window::default(),
-            place: Place { line: 1, column: 0, indent: None },
+            place: ValuePlace { line: 1, column: 0, indent: None },
             expects: Expects::Value,
             skipping: None,
         }

@@ -52,7 +52,7 @@ struct Fragment {
 }
 
 /// Where the record at hand lies.
-enum Place {
+enum RecordPlace {
     Block(Range<usize>),
     Joined,
 }
@@ -81,8 +81,8 @@ impl LogReader {
     /// `BadInput` with the place of the first thing that is wrong.
     pub(super) fn next(&mut self) -> Result<Option<&[u8]>> {
         match self.find()? {
-            Some(Place::Block(range)) => Ok(self.block.get(range)),
-            Some(Place::Joined) => Ok(Some(&self.joined)),
+            Some(RecordPlace::Block(range)) => Ok(self.block.get(range)),
+            Some(RecordPlace::Joined) => Ok(Some(&self.joined)),
             None => Ok(None),
         }
     }
@@ -102,7 +102,7 @@ impl LogReader {
         self.block_offset + self.block.len() as u64
     }
 
-    fn find(&mut self) -> Result<Option<Place>> {
+    fn find(&mut self) -> Result<Option<RecordPlace>> {
         let mut joining = false;
         loop {
             let start = self.block_offset + self.at as u64;
@@ -118,7 +118,7 @@ impl LogReader {
                 (MIDDLE | LAST, false) => return wrong("a log record has no beginning"),
                 (WHOLE, false) => {
                     self.record_offset = start;
-                    return Ok(Some(Place::Block(fragment.data)));
+                    return Ok(Some(RecordPlace::Block(fragment.data)));
                 }
                 (FIRST, false) => {
                     self.record_offset = start;
@@ -133,7 +133,7 @@ impl LogReader {
             }
             self.joined.extend_from_slice(&self.block[fragment.data]);
             if fragment.kind == LAST {
-                return Ok(Some(Place::Joined));
+                return Ok(Some(RecordPlace::Joined));
             }
         }
     }

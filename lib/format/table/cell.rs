@@ -18,12 +18,12 @@ pub(super) struct Cell {
     /// How many columns of a terminal that takes.
     pub(super) width: usize,
     /// Whether it says anything of what its column holds.
-    pub(super) kind: Kind,
+    pub(super) kind: CellKind,
 }
 
 /// What a cell says of what its column holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum CellKind {
     /// Nothing: there is nothing in it, or null.
     #[default]
     Unknown,
@@ -37,23 +37,23 @@ impl Cell {
     pub(super) fn of(value: &[u8], digits: Option<usize>) -> Cell {
         let (text, kind) = match value.first() {
             Some(b'"') => (string_bytes(value), None),
-            Some(b'n') => (Cow::Borrowed(value), Some(Kind::Unknown)),
+            Some(b'n') => (Cow::Borrowed(value), Some(CellKind::Unknown)),
             _ => (Cow::Borrowed(value), None),
         };
         let text = String::from_utf8_lossy(&text);
         let kind = kind.unwrap_or_else(|| match text.as_ref() {
-            "" => Kind::Unknown,
-            text if is_number(text) => Kind::Number,
-            _ => Kind::Text,
+            "" => CellKind::Unknown,
+            text if is_number(text) => CellKind::Number,
+            _ => CellKind::Text,
         });
-        let rounded = digits.filter(|_| kind == Kind::Number).and_then(|n| round(&text, n));
+        let rounded = digits.filter(|_| kind == CellKind::Number).and_then(|n| round(&text, n));
         let text = rounded.unwrap_or_else(|| shown(&text).into_owned());
         Cell { width: text.width(), text, kind }
     }
 
     /// The cell of a text that may be shown.
     pub(super) fn text(text: &str) -> Cell {
-        Cell { width: text.width(), text: text.to_string(), kind: Kind::Text }
+        Cell { width: text.width(), text: text.to_string(), kind: CellKind::Text }
     }
 }
 
@@ -102,13 +102,13 @@ mod tests {
     fn numbers_are_told_from_text() {
         let kind = |value: &str| Cell::of(value.as_bytes(), None).kind;
         for number in ["1", "-1.5e3", "\"12\"", "\"+.5\"", "\"1e400\""] {
-            assert_eq!(kind(number), Kind::Number, "{number}");
+            assert_eq!(kind(number), CellKind::Number, "{number}");
         }
         for text in
             ["true", "\"inf\"", "\"-inf\"", "\"nan\"", "\"1 2\"", "[1]", "{}", "\"-\"", "\"1,5\""]
         {
-            assert_eq!(kind(text), Kind::Text, "{text}");
+            assert_eq!(kind(text), CellKind::Text, "{text}");
         }
-        assert_eq!([kind("null"), kind("\"\"")], [Kind::Unknown; 2]);
+        assert_eq!([kind("null"), kind("\"\"")], [CellKind::Unknown; 2]);
     }
 }

@@ -2,7 +2,7 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::cell::{Cell, Kind};
+use super::cell::{Cell, CellKind};
 
 /// What stands between two columns.
 const GAP: &str = "  ";
@@ -36,8 +36,8 @@ impl Column {
     /// Takes note of a cell in it.
     pub(super) fn take(&mut self, cell: &Cell) {
         self.width = self.width.max(cell.width);
-        self.numbers |= cell.kind == Kind::Number;
-        self.text |= cell.kind == Kind::Text;
+        self.numbers |= cell.kind == CellKind::Number;
+        self.text |= cell.kind == CellKind::Text;
     }
 
     /// Whether there are but numbers in it, which stand to the right and are not cut.

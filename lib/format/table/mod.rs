@@ -49,26 +49,26 @@ const MOST_DIGITS: u64 = 20;
 
 /// What the records are that a table holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum ColumnKind {
     Objects,
     Arrays,
     Others,
 }
 
-impl Kind {
-    fn of(record: &[u8]) -> Kind {
+impl ColumnKind {
+    fn of(record: &[u8]) -> ColumnKind {
         match record.first() {
-            Some(b'{') => Kind::Objects,
-            Some(b'[') => Kind::Arrays,
-            _ => Kind::Others,
+            Some(b'{') => ColumnKind::Objects,
+            Some(b'[') => ColumnKind::Arrays,
+            _ => ColumnKind::Others,
         }
     }
 
     fn word(self) -> &'static str {
         match self {
-            Kind::Objects => "an object",
-            Kind::Arrays => "an array",
-            Kind::Others => "neither object nor array",
+            ColumnKind::Objects => "an object",
+            ColumnKind::Arrays => "an array",
+            ColumnKind::Others => "neither object nor array",
         }
     }
 }
@@ -171,7 +171,7 @@ impl Sink for Writer {
 /// What is known of all records.
 #[derive(Default)]
 struct Table {
-    kind: Option<Kind>,
+    kind: Option<ColumnKind>,
     columns: Vec<Column>,
     /// Where the column of a name is.
     places: HashMap<Vec<u8>, usize>,
@@ -184,7 +184,7 @@ struct Table {
 impl Table {
     /// Learns what a record needs.
     fn measure(&mut self, record: &[u8]) -> std::result::Result<(), String> {
-        let kind = Kind::of(record);
+        let kind = ColumnKind::of(record);
         let first = *self.kind.get_or_insert(kind);
         if first != kind {
             return Err(format!("it is {}, the first is {}", kind.word(), first.word()));
@@ -211,8 +211,8 @@ impl Table {
                 columns.push(Column::new(name));
             }
         };
-        match Kind::of(record) {
-            Kind::Objects => {
+        match ColumnKind::of(record) {
+            ColumnKind::Objects => {
                 for (literal, value) in scan::members(record) {
                     let name = string_bytes(literal);
                     let place = match places.get(name.as_ref()) {
@@ -227,7 +227,7 @@ impl Table {
                     show(columns, place, Cell::of(value, *digits));
                 }
             }
-            Kind::Arrays => {
+            ColumnKind::Arrays => {
                 for (place, value) in scan::elements(record).enumerate() {
                     if place == columns.len() {
                         add(columns, String::new());
@@ -235,7 +235,7 @@ impl Table {
                     show(columns, place, Cell::of(value, *digits));
                 }
             }
-            Kind::Others => {
+            ColumnKind::Others => {
                 if columns.is_empty() {
                     add(columns, String::new());
                 }
@@ -245,7 +245,7 @@ impl Table {
     }
 
     fn push_header(&self, out: &mut Vec<u8>) {
-        if self.kind == Some(Kind::Objects) && !self.columns.is_empty() {
+        if self.kind == Some(ColumnKind::Objects) && !self.columns.is_empty() {
             let names: Vec<Cell> = self.columns.iter().map(|c| Cell::text(c.name())).collect();
             layout::push_line(&self.columns, &names, out);
         }

@@ -11,7 +11,7 @@ use super::members::{Archive, Event, Members};
 use crate::error::{Error, Result};
 use crate::format::compression::Codec;
 use crate::format::decompression::decode;
-use crate::format::place::Place;
+use crate::format::place::ResourcePlace;
 use crate::format::{FILL_BYTES, ReadOptions, Source, bytes, resource::Resource};
 use crate::record::stream::Input;
 use crate::record::text::push_bytes;
@@ -226,7 +226,7 @@ fn lock(members: &Mutex<Members>) -> MutexGuard<'_, Members> {
 /// The archive as a file that can be searched: itself, or a copy without a name.
 fn seekable(resource: &Resource, options: &ReadOptions) -> Result<File> {
     let codec = resource.packing().codec;
-    if let (Place::Path(path), None) = (&resource.place, codec)
+    if let (ResourcePlace::Path(path), None) = (&resource.place, codec)
         && path.is_file()
     {
         return File::open(path).map_err(|e| Error::path("read", path, &e));

@@ -9,12 +9,12 @@ use crate::cluster::{Connection, Host};
 use crate::cluster::{FileCut, FilePart, Resource};
 use crate::cluster::{Job, OnBad};
 use crate::engine::fleet::{self, Need};
+use crate::engine::host_access::HostAccess;
 use crate::engine::producer::Producer;
-use crate::engine::reach::Reach;
 use crate::engine::{self, Cut, HostFile, Hosts, Piece, Setting, Voice};
 use crate::error::broken;
 use crate::error::{Error, Kind, Result};
-use crate::keyed::order::Limits;
+use crate::group::order::Limits;
 use crate::record::bad::Bad;
 use crate::record::stream::{Facts, Output, Summary};
 
@@ -24,7 +24,7 @@ const JOB: u32 = 1;
 /// What `mc-cat` is to do on hosts.
 pub struct Options<'a> {
     /// How hosts are reached.
-    pub reach: &'a Reach,
+    pub reach: &'a HostAccess,
     /// The hosts.
     pub hosts: Vec<Host>,
     /// The format of all resources, where `-f` says it.

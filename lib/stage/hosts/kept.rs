@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::columns::{Columns, size};
-use super::{Lost, Place, id, visit};
+use super::{HostPlace, Lost, id, visit};
 use crate::cluster::Connection;
-use crate::engine::reach::Reach;
+use crate::dataset::RunId;
+use crate::dataset::manifest::run_of;
+use crate::dataset::run_dir::{RunHost, RunRecord};
+use crate::engine::host_access::HostAccess;
 use crate::error::{Error, Kind, Result};
 use crate::record::bytes::Bytes;
 use crate::record::stream::Output;
-use crate::run::RunId;
-use crate::run::manifest::run_of;
-use crate::run::run_dir::{RunHost, RunRecord};
 
 /// What is to be removed.
 #[derive(Clone, Debug)]
@@ -32,16 +32,16 @@ impl Target {
     }
 }
 
-fn places_of(record: &RunRecord, reach: &Reach) -> Result<Vec<Place>> {
+fn places_of(record: &RunRecord, reach: &HostAccess) -> Result<Vec<HostPlace>> {
     let place = |host| {
         let (found, settings) = reach.to_host(host)?;
-        Ok(Place { host: found, name: host.name.clone(), settings })
+        Ok(HostPlace { host: found, name: host.name.clone(), settings })
     };
     record.hosts.iter().map(place).collect()
 }
 
 /// The hosts of all runs that are known, each once.
-pub(super) fn places(reach: &Reach) -> Result<Vec<Place>> {
+pub(super) fn places(reach: &HostAccess) -> Result<Vec<HostPlace>> {
     let (mut all, mut seen) = (Vec::new(), HashSet::new());
     for (_, record) in reach.runs.list()? {
         let places = places_of(&record, reach)?;
@@ -51,16 +51,16 @@ pub(super) fn places(reach: &Reach) -> Result<Vec<Place>> {
 }
 
 /// `places`, this machine but once: however many workers it has, they share one directory.
-fn each_once(places: &[Place]) -> Vec<Place> {
+fn each_once(places: &[HostPlace]) -> Vec<HostPlace> {
     let first = places.iter().position(|place| place.host.is_local());
-    let other = |(at, place): &(usize, &Place)| !place.host.is_local() || Some(*at) == first;
+    let other = |(at, place): &(usize, &HostPlace)| !place.host.is_local() || Some(*at) == first;
     places.iter().enumerate().filter(other).map(|(_, place)| place.clone()).collect()
 }
 
 /// Writes what lies on the hosts, and what is known of it here.
 pub(super) fn list(
-    places: &[Place],
-    reach: &Reach,
+    places: &[HostPlace],
+    reach: &HostAccess,
     output: &mut dyn Output,
     say: &dyn Fn(&str),
 ) -> Result<Lost> {
@@ -115,8 +115,8 @@ fn age(then: u64) -> String {
 /// is the first that there was.
 pub(super) fn remove(
     targets: &[Target],
-    hosts: Option<&[Place]>,
-    reach: &Reach,
+    hosts: Option<&[HostPlace]>,
+    reach: &HostAccess,
     say: &dyn Fn(&str),
 ) -> Result<Lost> {
     let (mut all, mut first) = (Lost::default(), None);
@@ -132,8 +132,8 @@ pub(super) fn remove(
 
 fn remove_one(
     target: &Target,
-    hosts: Option<&[Place]>,
-    reach: &Reach,
+    hosts: Option<&[HostPlace]>,
+    reach: &HostAccess,
     say: &dyn Fn(&str),
 ) -> Result<Lost> {
     let run = match target {
@@ -194,7 +194,7 @@ impl Asked {
 }
 
 /// Removes the shards of `run`: the hosts where that was done, and those out of reach.
-fn remove_from(places: &[Place], run: RunId, say: &dyn Fn(&str)) -> Result<(Vec<Asked>, Lost)> {
+fn remove_from(places: &[HostPlace], run: RunId, say: &dyn Fn(&str)) -> Result<(Vec<Asked>, Lost)> {
     let mut lost = Lost { count: 0, of: places.len() };
     let removed = visit(places, |connection| {
         // That the host was reached, and then how it went.
@@ -222,7 +222,7 @@ fn remove_from(places: &[Place], run: RunId, say: &dyn Fn(&str)) -> Result<(Vec<
 }
 
 /// Removes what is here of a run whose data is gone.
-fn forget(run: RunId, target: &Target, record: &RunRecord, reach: &Reach) -> Result<()> {
+fn forget(run: RunId, target: &Target, record: &RunRecord, reach: &HostAccess) -> Result<()> {
     let file = match target {
         Target::File(path) => Some(path.clone()),
         Target::Run(_) => record.manifest(),
@@ -237,7 +237,7 @@ fn forget(run: RunId, target: &Target, record: &RunRecord, reach: &Reach) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::manifest::Writer;
+    use crate::dataset::manifest::Writer;
 
     #[test]
     fn a_target_is_a_run_or_a_file() {

@@ -7,8 +7,8 @@ use crate::engine::exchange::{self, Remote};
 use crate::engine::producer::Producer;
 use crate::engine::shard_job::{ShardJob, ShippedCommand};
 use crate::error::Result;
-use crate::keyed::group::Grouping;
-use crate::keyed::order::Order;
+use crate::group::grouping::Grouping;
+use crate::group::order::Order;
 use crate::record::key::{Keys, Missing};
 use crate::record::stream::{Facts, Output, Summary};
 

@@ -3,19 +3,19 @@
 
 use std::path::Path;
 
+use crate::engine::host_access::HostAccess;
 use crate::engine::producer::Producer;
-use crate::engine::reach::Reach;
 use crate::engine::split::{self, CLIENT};
 use crate::error::{Error, Result};
 use crate::format::ReadOptions;
-use crate::format::place::Place;
+use crate::format::place::ResourcePlace;
 use crate::format::resource::Resource;
 use crate::record::stream::{Output, Summary};
 
 /// What `mc-split` is to do.
 pub struct Options<'a> {
     /// How runs are reached.
-    pub reach: &'a Reach,
+    pub reach: &'a HostAccess,
     /// The files, in this order.
     pub resources: Vec<Resource>,
     /// How to read them.
@@ -74,7 +74,7 @@ pub fn run(options: &Options<'_>, output: &mut dyn Output) -> Result<(Summary, P
 /// The size of a file.
 fn bytes(file: &Resource) -> Result<u64> {
     match &file.place {
-        Place::Path(path) => {
+        ResourcePlace::Path(path) => {
             let found = std::fs::metadata(path).map_err(|e| Error::path("read", path, &e))?;
             Ok(found.len())
         }

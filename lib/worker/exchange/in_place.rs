@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
-use crate::keyed::reduce;
+use crate::group::reduce;
 use crate::record::bad::{Bad, Policy};
 use crate::record::block::Blocks;
 use crate::record::stream::{Facts, Output};

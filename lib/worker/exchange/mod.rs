@@ -7,14 +7,14 @@
 //! any range, gives the same bytes. Where the records of a key may lie in several ranges the number
 //! of the block follows, so that a cut may lie within a shard too, between two of its blocks.
 
-mod brought;
+mod buffer_pool;
 mod direct;
 mod in_place;
-mod marked;
+mod received_part;
 pub(crate) mod road;
+mod sampled_segment;
 mod sink;
 mod source;
-mod spare;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -22,13 +22,13 @@ use std::sync::{Arc, Mutex};
 use crate::aggregate::Op;
 use crate::error::broken;
 use crate::error::{Error, Result};
-use crate::keyed::group::Grouping;
-use crate::keyed::order::{Limits, Order};
+use crate::extsort::segment::Segment;
+use crate::group::grouping::Grouping;
+use crate::group::order::{Limits, Order};
 use crate::record::bytes::Bytes;
 use crate::record::key::Keys;
-use crate::sort::segment::Segment;
 use crate::wire::exchange::{self as wire, Tally};
-use crate::worker::exchange::spare::Spare;
+use crate::worker::exchange::buffer_pool::BufferPool;
 use crate::worker::state::{WorkerState, lock};
 
 /// The most exchanges of a tool.
@@ -79,7 +79,7 @@ pub(crate) struct Exchange {
     /// The results of each group; none where the records are wanted.
     grouping: Option<Arc<Grouping>>,
     sorted: Mutex<Vec<Held>>,
-    spare: Spare,
+    spare: BufferPool,
     /// The way to the other hosts, once there is one.
     direct: Mutex<Option<Arc<direct::Direct>>>,
 }
@@ -125,7 +125,7 @@ impl Exchange {
             missing: spec.missing,
             unique: spec.unique,
         };
-        let (sorted, spare, direct) = (Mutex::default(), Spare::default(), Mutex::default());
+        let (sorted, spare, direct) = (Mutex::default(), BufferPool::default(), Mutex::default());
         Ok(Exchange { spec, order, grouping, sorted, spare, direct })
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::command::spool::Spool;
 use crate::peer::Broken;
-use crate::wire::exchange::{Deliver, Wanted};
+use crate::wire::exchange::{RelayRequest, RelayedPart};
 use crate::wire::message::{Part, Reply};
 use crate::worker::state::WorkerState;
 
@@ -14,7 +14,7 @@ pub(crate) struct Want<'a> {
     /// The host that has it.
     pub(crate) peer: &'a str,
     /// The request for the merge, and which of its sources this is.
-    pub(crate) of: Deliver,
+    pub(crate) of: RelayedPart,
     /// What is asked for.
     pub(crate) part: &'a Part,
     /// Why it does not come by another road, where that was tried.
@@ -36,7 +36,7 @@ impl Road for Relay<'_> {
     fn bring(&self, want: &Want<'_>, _: Spool) -> std::result::Result<Spool, Broken> {
         let deliveries = &self.0.deliveries;
         deliveries.expect(want.of.clone());
-        let wanted = Wanted { source: want.of.source, why: want.why.clone() };
+        let wanted = RelayRequest { source: want.of.source, why: want.why.clone() };
         let asked = self.0.outbox.message(want.of.merge, &Reply::Relay(wanted));
         let came = asked.and_then(|()| deliveries.wait(&want.of, want.stopped));
         deliveries.forget(&want.of);

@@ -8,20 +8,20 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::command::spool::Spool;
 use crate::error::{Error, Result};
-use crate::keyed::assemble::Assembly;
-use crate::keyed::group::Grouping;
-use crate::keyed::reduce::{self, Reduction};
-use crate::keyed::table;
+use crate::extsort::merge::{Cursor, Merge};
+use crate::extsort::run::prefix;
+use crate::group::assemble::Assembly;
+use crate::group::grouping::Grouping;
+use crate::group::reduce::{self, Reduction};
+use crate::group::table;
 use crate::peer::Broken;
 use crate::record::bad::{Bad, Policy};
 use crate::record::stream::Summary;
-use crate::sort::merge::{Cursor, Merge};
-use crate::sort::run::prefix;
-use crate::wire::exchange::{Deliver, Merge as Range, Merged, Source, Tally};
+use crate::wire::exchange::{Merge as Range, Merged, RelayedPart, Source, Tally};
 use crate::wire::message::Part;
-use crate::worker::exchange::brought::{Brought, here_of};
+use crate::worker::exchange::buffer_pool::SPARE_SHARE;
+use crate::worker::exchange::received_part::{ReceivedPart, here_of};
 use crate::worker::exchange::road::{Relay, Road, Want};
-use crate::worker::exchange::spare::SPARE_SHARE;
 use crate::worker::exchange::{Exchange, bound};
 use crate::worker::state::{WorkerState, lock};
 use crate::worker::store::NewShard;
@@ -63,7 +63,7 @@ impl Exchange {
         };
         let parts = gathering.parts()?;
         let spilled: u64 = parts.iter().map(Spool::spilled).sum();
-        let held = parts.into_iter().map(Brought::new).collect::<Result<Vec<_>>>()?;
+        let held = parts.into_iter().map(ReceivedPart::new).collect::<Result<Vec<_>>>()?;
         // All of it is here: who has a slot waits for nothing.
         let Some(_slot) = state.slots.take(range.shard, &stopped)? else {
             return Err(Error::incomplete("stopped"));
@@ -71,7 +71,7 @@ impl Exchange {
         let mut cursors = Vec::new();
         let here = range.sources.contains(&Source::Here);
         let segments = if here { self.segments() } else { Vec::new() };
-        let files = segments.len() + held.iter().map(Brought::files).sum::<usize>();
+        let files = segments.len() + held.iter().map(ReceivedPart::files).sum::<usize>();
         let memory = self.limits(state).memory;
         let buffer = (memory / BUFFERS_SHARE / files.max(1)).clamp(BUFFER_MIN, BUFFER_MAX);
         for segment in &segments {
@@ -83,7 +83,8 @@ impl Exchange {
         let items = Checked::new(Merge::new(cursors), range);
         let shard = store.begin(range.shard, range.attempt)?;
         let merged = self.write(state, items, shard, range, &stopped)?;
-        self.spare.give(held.into_iter().filter_map(Brought::into_memory), memory / SPARE_SHARE);
+        self.spare
+            .give(held.into_iter().filter_map(ReceivedPart::into_memory), memory / SPARE_SHARE);
         let count = |bytes: &AtomicU64| bytes.load(Ordering::Relaxed);
         let (direct, relayed) = (count(&gathering.direct), count(&gathering.relayed));
         Ok(Merged { direct, relayed, spilled: merged.spilled + spilled, ..merged })
@@ -268,7 +269,7 @@ impl Gathering<'_> {
             to: self.range.to.clone(),
             token,
         };
-        let of = Deliver { merge: self.request, source: number };
+        let of = RelayedPart { merge: self.request, source: number };
         let mut want = Want { peer, of, part: &part, why: None, stopped: self.stopped };
         let direct = lock(&self.exchange.direct).clone();
         if let (Some(direct), Source::Peer(..)) = (direct, source) {

@@ -7,23 +7,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::error::{Error, Result};
-use crate::keyed::group::{Group, Reader};
-use crate::keyed::order::{Judge, Limits, sorted_run};
-use crate::keyed::reduce::{fill, out_of_order};
-use crate::keyed::table::{self, Table};
+use crate::extsort::merge::{Cursor, Merge};
+use crate::extsort::segment::Segment;
+use crate::extsort::sorter::Sorter;
+use crate::group::grouping::{Group, Reader};
+use crate::group::order::{Judge, Limits, sorted_run};
+use crate::group::reduce::{fill, out_of_order};
+use crate::group::table::{self, Table};
 use crate::record::bad::{Bad, Policy};
 use crate::record::block::{Block, Blocks, Line};
 use crate::record::bytes::Bytes;
 use crate::record::digest::Contents;
 use crate::record::key::Keyer;
 use crate::record::stream::Input;
-use crate::sort::merge::{Cursor, Merge};
-use crate::sort::segment::Segment;
-use crate::sort::sorter::Sorter;
-use crate::wire::exchange::{SEGMENTS_MAX, Sort, Sorted, Tally, Weighed};
+use crate::wire::exchange::{HostOffer, SEGMENTS_MAX, Sort, Sorted, Tally};
 use crate::wire::message::{Fetch, Part};
-use crate::worker::exchange::marked::Marked;
-use crate::worker::exchange::spare::SPARE_SHARE;
+use crate::worker::exchange::buffer_pool::SPARE_SHARE;
+use crate::worker::exchange::sampled_segment::SampledSegment;
 use crate::worker::exchange::{Exchange, Held, Sample, bound};
 use crate::worker::shard_file::{self, ShardFile};
 use crate::worker::state::{WorkerState, lock};
@@ -66,7 +66,7 @@ impl Exchange {
     }
 
     /// What this host has to offer. Nothing is sorted after that.
-    pub(crate) fn weigh(&self, state: &Arc<WorkerState>, stop: &AtomicBool) -> Result<Weighed> {
+    pub(crate) fn weigh(&self, state: &Arc<WorkerState>, stop: &AtomicBool) -> Result<HostOffer> {
         let stopped = || stop.load(Ordering::SeqCst) || state.ending.load(Ordering::SeqCst);
         let Some(_slot) = state.slots.take(0, &stopped)? else {
             return Err(Error::incomplete("stopped"));
@@ -96,7 +96,7 @@ impl Exchange {
             (Bytes(key), few.iter().map(|sample| sample.bytes).sum())
         };
         let samples = samples.chunks(each).map(thin).collect();
-        Ok(Weighed { offered, bytes: of_items, samples })
+        Ok(HostOffer { offered, bytes: of_items, samples })
     }
 
     /// Merges segments into one; parts of one group become one, where that keeps them small.
@@ -111,7 +111,7 @@ impl Exchange {
         let buffer = (limits.memory / 4 / together.len().max(1)).clamp(4096, BUFFER_BYTES);
         let whole = |held: &Held| held.segment.read((0, held.segment.bytes()), buffer);
         let mut items = Merge::new(together.iter().map(whole).collect());
-        let mut to = Marked::new(self, limits)?;
+        let mut to = SampledSegment::new(self, limits)?;
         let mut came = Tally::default();
         let bounded = self.parts_of_groups().filter(|grouping| grouping.plan().is_bounded());
         let mut open: Option<Group> = None;
@@ -260,7 +260,7 @@ impl<'a> Sorting<'a> {
             self.sorter.add(table.into_run(reader.grouping().plan())?)?;
         }
         let (unique, tie_bytes) = (self.exchange.order.unique, self.exchange.tie_bytes());
-        let mut to = Marked::new(self.exchange, &self.limits)?;
+        let mut to = SampledSegment::new(self.exchange, &self.limits)?;
         let mut doubles = Tally::default();
         let mut last: Option<Vec<u8>> = None;
         let spilled = match unique {

@@ -1,7 +1,7 @@
 //! What is to be done for an exchange, as its planner says.
 
 use crate::cluster::Peer;
-use crate::cluster::exchange::{Deliver, Merge};
+use crate::cluster::exchange::{Merge, RelayedPart};
 use crate::engine::Shard;
 use crate::record::bytes::Bytes;
 use crate::record::digest::Contents;
@@ -49,7 +49,7 @@ pub(crate) struct PartTransfer {
     /// The first key of the range, and the first one behind it.
     pub(crate) bounds: (Option<Bytes>, Option<Bytes>),
     /// What the host that merges it calls it.
-    pub(crate) deliver: Deliver,
+    pub(crate) deliver: RelayedPart,
     /// How many bytes may be relayed from the one to the other in all.
     pub(crate) bytes_max: u64,
 }

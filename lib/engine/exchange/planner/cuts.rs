@@ -1,7 +1,7 @@
 //! Where the keys are cut into ranges of about equal size, from samples. Any cuts give the same
 //! bytes; these only decide how the work is spread.
 
-use crate::cluster::exchange::Weighed;
+use crate::cluster::exchange::HostOffer;
 
 /// How large a range is to be, in bytes of items: large enough to be worth asking for, small enough
 /// to be merged in memory by many at once.
@@ -27,7 +27,7 @@ pub(super) struct Range {
 
 /// Cuts what the hosts have into `wanted` ranges, or as many as its size asks for; fewer where keys
 /// are too heavy for that. At least one.
-pub(super) fn ranges(hosts: &[Weighed], wanted: Option<u64>) -> Vec<Range> {
+pub(super) fn ranges(hosts: &[HostOffer], wanted: Option<u64>) -> Vec<Range> {
     let mut samples: Vec<(&[u8], u64)> = Vec::new();
     for host in hosts {
         samples.extend(host.samples.iter().map(|(key, bytes)| (key.0.as_slice(), *bytes)));
@@ -86,9 +86,9 @@ mod tests {
     use super::*;
     use crate::record::bytes::Bytes;
 
-    fn host(keys: &[(&str, u64)]) -> Weighed {
+    fn host(keys: &[(&str, u64)]) -> HostOffer {
         let samples = keys.iter().map(|(key, bytes)| (Bytes(key.as_bytes().to_vec()), *bytes));
-        Weighed { samples: samples.collect(), ..Weighed::default() }
+        HostOffer { samples: samples.collect(), ..HostOffer::default() }
     }
 
     #[test]

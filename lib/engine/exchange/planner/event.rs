@@ -1,6 +1,6 @@
 //! What happens in an exchange, as its planner is told.
 
-use crate::cluster::exchange::{Deliver, Merged, Sorted, Weighed};
+use crate::cluster::exchange::{HostOffer, Merged, RelayedPart, Sorted};
 use crate::engine::Shard;
 use crate::error::Error;
 use crate::record::bytes::Bytes;
@@ -18,7 +18,7 @@ pub(crate) enum PlannerEvent {
     Failed(u64, Error),
     /// A merge wants a part of a host that does not come to it from there, for the reason that is
     /// given where that was tried.
-    PartWanted(u64, Deliver, Option<String>),
+    PartWanted(u64, RelayedPart, Option<String>),
     /// A host is lost.
     HostLost(usize, Error),
     /// Something else failed: nothing more is wanted.
@@ -31,7 +31,7 @@ pub(crate) enum HostAnswer {
     /// Shards are sorted.
     Sorted(Sorted),
     /// It has this to offer.
-    Weighed(Weighed),
+    HostOffer(HostOffer),
     /// It listens; or why it cannot.
     Listening(std::result::Result<PeerListener, String>),
     /// It knows the others.

@@ -23,7 +23,7 @@ mod weighing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cluster::exchange::{Deliver, Exchange, Merged, Weighed};
+use crate::cluster::exchange::{Exchange, HostOffer, Merged, RelayedPart};
 use crate::cluster::host::shown;
 use crate::engine::Shard;
 use crate::engine::exchange::planner::range_queue::RangeQueue;
@@ -125,7 +125,7 @@ pub(super) struct Planner {
     shards: ShardQueues,
     sorted: SortedTotal,
     /// What each host offers, and where it listens, as far as it has said so.
-    offers: Vec<Weighed>,
+    offers: Vec<HostOffer>,
     listeners: Vec<Option<PeerListener>>,
     ranges: RangeQueue,
     results: Resequencer,
@@ -151,7 +151,7 @@ impl Planner {
             named: 0,
             shards,
             sorted: SortedTotal::default(),
-            offers: vec![Weighed::default(); hosts.len()],
+            offers: vec![HostOffer::default(); hosts.len()],
             listeners: hosts.iter().map(|_| None).collect(),
             ranges: RangeQueue::default(),
             results: Resequencer::default(),
@@ -255,7 +255,7 @@ impl Planner {
             (Work::Range(range, ..), HostAnswer::Merged(merged)) => {
                 self.results.push(range as u64 + 1, Some(host), merged);
             }
-            (Work::Question, HostAnswer::Weighed(weighed)) => {
+            (Work::Question, HostAnswer::HostOffer(weighed)) => {
                 let can_be = weighing::can_be(&self.what, &self.sorted, &weighed);
                 can_be.map_err(|error| error.at(&self.hosts[host].shown))?;
                 self.offers[host] = weighed;
@@ -290,7 +290,7 @@ impl Planner {
         Ok(())
     }
 
-    fn want(&mut self, number: u64, deliver: Deliver, why: Option<String>) -> Result<()> {
+    fn want(&mut self, number: u64, deliver: RelayedPart, why: Option<String>) -> Result<()> {
         let Some(RunningTask { host, work: Work::Range(range, _, wanted) }) =
             self.tasks.get_mut(&number)
         else {

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::cluster::exchange::{Deliver, Merge, Source, Weighed, token};
+use crate::cluster::exchange::{HostOffer, Merge, RelayedPart, Source, token};
 use crate::engine::exchange::Roads;
 use crate::engine::exchange::planner::cuts::Range;
 use crate::engine::exchange::planner::{NUMBER, PlannedHost, weighing};
@@ -49,13 +49,13 @@ pub(super) struct WantedPart {
     /// The range.
     pub(super) range: usize,
     /// What the host that wants it calls it.
-    pub(super) deliver: Deliver,
+    pub(super) deliver: RelayedPart,
 }
 
 impl RangeQueue {
     /// All of `ranges` wait, of which the hosts have what they offer; `roads` are those that their
     /// parts may go by. So far no host can be asked by another one.
-    pub(super) fn new(ranges: Vec<Range>, offers: &[Weighed], roads: Roads) -> RangeQueue {
+    pub(super) fn new(ranges: Vec<Range>, offers: &[HostOffer], roads: Roads) -> RangeQueue {
         RangeQueue {
             waiting: (0..ranges.len()).map(|range| (range, 0)).collect(),
             ranges,
@@ -72,7 +72,7 @@ impl RangeQueue {
     }
 
     /// How many bytes of a host that offers this may come to another one, all ranges together.
-    pub(super) fn bytes_max(&self, offer: &Weighed) -> u64 {
+    pub(super) fn bytes_max(&self, offer: &HostOffer) -> u64 {
         weighing::most(offer, self.ranges.len())
     }
 
@@ -135,7 +135,7 @@ impl RangeQueue {
         &mut self,
         hosts: &[PlannedHost],
         (merge, to, range): (u64, usize, usize),
-        deliver: Deliver,
+        deliver: RelayedPart,
         why: Option<String>,
     ) -> Result<()> {
         let shown = &hosts[to].shown;
@@ -188,13 +188,13 @@ mod tests {
     /// Four ranges; much of the first and the last lies on the second host.
     fn queue(roads: Roads) -> RangeQueue {
         let range = |lie: [u64; 2]| Range { lie: lie.into(), ..Range::default() };
-        let offer = Weighed { offered: Tally { items: 1, sum: 0 }, ..Weighed::default() };
+        let offer = HostOffer { offered: Tally { items: 1, sum: 0 }, ..HostOffer::default() };
         let ranges = [[1, 5], [2, 2], [2, 1], [0, 9], [9, 9]].map(range).into();
         RangeQueue::new(ranges, &[offer.clone(), offer], roads)
     }
 
-    fn deliver(source: u32) -> Deliver {
-        Deliver { merge: 70, source }
+    fn deliver(source: u32) -> RelayedPart {
+        RelayedPart { merge: 70, source }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What was sorted, and what each host has to offer of it: that it is what was made of the records, no
 //! less, and no more than can be; and that all of it came through.
 
-use crate::cluster::exchange::{Exchange, PART_HEADS, Sorted, Tally, Weighed};
+use crate::cluster::exchange::{Exchange, HostOffer, PART_HEADS, Sorted, Tally};
 use crate::error::{Error, Result};
 use crate::record::digest::Contents;
 use crate::record::key::Keys;
@@ -68,7 +68,7 @@ impl SortedTotal {
 ///
 /// # Errors
 /// `Incomplete` when it does.
-pub(super) fn can_be(what: &Exchange, sorted: &SortedTotal, host: &Weighed) -> Result<()> {
+pub(super) fn can_be(what: &Exchange, sorted: &SortedTotal, host: &HostOffer) -> Result<()> {
     if host.bytes <= bound(what, sorted) {
         return Ok(());
     }
@@ -90,11 +90,11 @@ fn bound(what: &Exchange, sorted: &SortedTotal) -> u64 {
 }
 
 /// How many bytes the parts of `host` of so many ranges are at most, all together.
-pub(super) fn most(host: &Weighed, ranges: usize) -> u64 {
+pub(super) fn most(host: &HostOffer, ranges: usize) -> u64 {
     host.bytes.saturating_add(PART_HEADS.saturating_mul(ranges as u64))
 }
 
-fn offered(weighed: &[Weighed]) -> Tally {
+fn offered(weighed: &[HostOffer]) -> Tally {
     let mut offered = Tally::default();
     weighed.iter().for_each(|host| offered.add(host.offered));
     offered
@@ -104,7 +104,11 @@ fn offered(weighed: &[Weighed]) -> Tally {
 ///
 /// # Errors
 /// `Incomplete` when it was.
-pub(super) fn all_sorted(what: &Exchange, sorted: &SortedTotal, weighed: &[Weighed]) -> Result<()> {
+pub(super) fn all_sorted(
+    what: &Exchange,
+    sorted: &SortedTotal,
+    weighed: &[HostOffer],
+) -> Result<()> {
     let offered = offered(weighed);
     // Whether parts of groups were made of the records.
     let grouped = !what.ops.is_empty() && what.order_by.is_empty();
@@ -130,7 +134,7 @@ pub(super) fn all_sorted(what: &Exchange, sorted: &SortedTotal, weighed: &[Weigh
 ///
 /// # Errors
 /// `Incomplete` when it was.
-pub(super) fn all_came(weighed: &[Weighed], came: Tally) -> Result<()> {
+pub(super) fn all_came(weighed: &[HostOffer], came: Tally) -> Result<()> {
     let offered = offered(weighed);
     if came == offered { Ok(()) } else { wrong("sorted items", offered.items, came.items) }
 }

@@ -1,6 +1,6 @@
 //! The hosts that are played: what they answer, and what they want meanwhile.
 
-use crate::cluster::exchange::{Deliver, Merge, Merged, Sorted, Source, Weighed, token};
+use crate::cluster::exchange::{HostOffer, Merge, Merged, RelayedPart, Sorted, Source, token};
 use crate::engine::Shard;
 use crate::engine::exchange::lost;
 use crate::engine::exchange::planner::simulation::World;
@@ -48,7 +48,7 @@ impl World<'_> {
             Doing::Asked(host, task) => self.answer(host, task),
             Doing::Merging { host, merge, mut wanted, due, brought } => {
                 if let Some((source, why)) = wanted.pop() {
-                    let deliver = Deliver { merge: number as u32, source };
+                    let deliver = RelayedPart { merge: number as u32, source };
                     let doing = Doing::Merging { host, merge, wanted, due, brought };
                     self.doing.insert(number, doing);
                     return Some(PlannerEvent::PartWanted(number, deliver, why));
@@ -94,7 +94,7 @@ impl World<'_> {
                 let (offered, bytes) = (tally(&has), contents(&has).bytes);
                 let samples = has.iter().map(|(key, _)| (Bytes(vec![*key]), RECORD_BYTES));
                 let samples = samples.collect();
-                Ok(HostAnswer::Weighed(Weighed { offered, bytes, samples }))
+                Ok(HostAnswer::HostOffer(HostOffer { offered, bytes, samples }))
             }
             HostTask::Listen if has(self.scenario.deaf, host) => {
                 Ok(HostAnswer::Listening(Err("it cannot listen".into())))

@@ -1,0 +1,13 @@
+//! Datasets: shards that lie on hosts, and what is known of them here.
+//!
+//! A tool whose output lies on hosts writes a [`manifest`] of it, keeps a record of the run in a
+//! [`run_dir`], and stays its [owner](ownership) until whoever reads the manifest has let go. Nothing
+//! here reads the environment or prints.
+
+pub mod claimed_name;
+pub mod manifest;
+pub mod ownership;
+pub mod run_dir;
+pub mod run_id;
+
+pub use run_id::RunId;

@@ -1,0 +1,256 @@
+//! Where the threads of a stage meet: pieces go from the reader to the slots, outcomes from the
+//! slots to the writer, as the schedule says, and memory goes round.
+
+use std::collections::BTreeMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::command::form::{Reject, TaskOutput};
+use crate::command::{Rejects, Spool};
+use crate::engine::Piece;
+use crate::engine::schedule::{Next, OutcomePlace, Schedule};
+use crate::error::{Error, Result};
+use crate::record::digest::Contents;
+
+/// What became of a task.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) task: u64,
+    /// Bad records of the input.
+    pub(crate) rejects: Vec<Reject>,
+    pub(crate) result: std::result::Result<Product, Failure>,
+}
+
+/// What a task has made.
+#[derive(Debug)]
+pub(crate) enum Product {
+    /// What its command printed, here, and the records that were left out.
+    Here(TaskOutput, Option<Rejects>),
+    /// A shard on a host.
+    Shard(ShardResult),
+}
+
+/// A shard that a task has made.
+#[derive(Debug, Default)]
+pub(crate) struct ShardResult {
+    /// The hosts that it lies on; none where it holds nothing.
+    pub(crate) hosts: Vec<String>,
+    /// What it holds.
+    pub(crate) contents: Contents,
+    /// How many bad records were left out of it.
+    pub(crate) rejected: u64,
+    /// These, where they are to be judged here, and those that the command failed on.
+    pub(crate) rejects: Option<Rejects>,
+}
+
+/// Why a task failed for good.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) error: Error,
+    /// Whether it was the command, so that there is something to run by hand.
+    pub(crate) by_command: bool,
+    /// What it was run on, where that is at hand.
+    pub(crate) input: Option<Spool>,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure { error, by_command: false, input: None }
+    }
+}
+
+/// The meeting place.
+pub(crate) struct TaskQueue {
+    state: Mutex<QueueState>,
+    changed: Condvar,
+    /// How many pieces of memory are kept to be used again.
+    spare: usize,
+}
+
+struct QueueState {
+    schedule: Schedule,
+    /// The next piece, until a slot takes it.
+    ready: Option<Piece>,
+    outcomes: BTreeMap<u64, Outcome>,
+    memory: Vec<Vec<u8>>,
+}
+
+impl TaskQueue {
+    pub(crate) fn new(schedule: Schedule, spare: usize) -> TaskQueue {
+        let state =
+            QueueState { schedule, ready: None, outcomes: BTreeMap::new(), memory: Vec::new() };
+        TaskQueue { state: Mutex::new(state), changed: Condvar::new(), spare }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until `done` gives something.
+    fn wait<T>(&self, mut done: impl FnMut(&mut QueueState) -> Option<T>) -> T {
+        let mut state = self.lock();
+        loop {
+            if let Some(result) = done(&mut state) {
+                drop(state);
+                self.changed.notify_all();
+                return result;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Changes the state at once.
+    fn change<T>(&self, change: impl FnOnce(&mut QueueState) -> T) -> T {
+        let result = change(&mut self.lock());
+        self.changed.notify_all();
+        result
+    }
+
+    /// Waits until a slot has taken the last piece: whether more are wanted.
+    pub(crate) fn wants_more(&self) -> bool {
+        self.wait(|state| match state.schedule.wants_more() {
+            true if state.ready.is_some() => None,
+            more => Some(more),
+        })
+    }
+
+    /// Takes what the reader has read: a piece, the end, or what went wrong, which fails the task
+    /// that would have come next.
+    pub(crate) fn offer(&self, piece: Result<Option<Piece>>) {
+        self.change(|state| match piece {
+            Ok(Some(piece)) => state.ready = Some(piece),
+            Ok(None) => state.schedule.complete(),
+            Err(error) => {
+                let task = state.schedule.start();
+                let result = Err(Failure::from(error));
+                state.fail(Outcome { task, rejects: Vec::new(), result });
+            }
+        });
+    }
+
+    /// The next piece and the number of its task; `None` when there are no more.
+    pub(crate) fn take(&self) -> Option<(u64, Piece)> {
+        self.wait(|state| match state.ready.take() {
+            _ if state.schedule.is_failing() => Some(None),
+            Some(piece) => Some(Some((state.schedule.start(), piece))),
+            None if state.schedule.wants_more() => None,
+            None => Some(None),
+        })
+    }
+
+    /// Whether a task may still count.
+    pub(crate) fn wanted(&self, task: u64) -> bool {
+        self.lock().schedule.wanted(task)
+    }
+
+    /// Whether a task is tried again after this attempt.
+    pub(crate) fn again(&self, task: u64, attempt: u32) -> bool {
+        self.lock().schedule.again(task, attempt)
+    }
+
+    /// Hands an outcome over; returns when it can wait without its slot.
+    pub(crate) fn finish(&self, mut outcome: Outcome) {
+        loop {
+            let (task, memory) = (outcome.task, outcome.memory());
+            let place = self.wait(|state| {
+                if outcome.result.is_err() {
+                    return Some(OutcomePlace::AsItIs);
+                }
+                Some(state.schedule.place(task, memory))
+                    .filter(|place| *place != OutcomePlace::Slot)
+            });
+            match place {
+                OutcomePlace::File => match outcome.spill() {
+                    Ok(memory) => self.give(memory),
+                    Err(error) => outcome.result = Err(error.into()),
+                },
+                OutcomePlace::Nowhere => return,
+                _ => break,
+            }
+        }
+        self.change(|state| match outcome.result {
+            Ok(_) => {
+                state.schedule.finish(outcome.task, outcome.memory(), outcome.has_file());
+                state.outcomes.insert(outcome.task, outcome);
+            }
+            Err(_) => state.fail(outcome),
+        });
+    }
+
+    /// Waits for the outcome that is next; `None` when all are out.
+    pub(crate) fn next(&self) -> Option<Outcome> {
+        self.wait(|state| match state.schedule.upcoming() {
+            Next::Wait => None,
+            Next::End => Some(None),
+            Next::Task(task) => Some(state.outcomes.remove(&task)),
+        })
+    }
+
+    /// The outcome given last is written, and its memory free.
+    pub(crate) fn out(&self, memory: Vec<u8>) {
+        self.give(memory);
+        self.change(|state| state.schedule.out());
+    }
+
+    /// Nothing is wanted any more.
+    pub(crate) fn abandon(&self) {
+        self.change(|state| {
+            state.schedule.abandon();
+            state.outcomes.clear();
+        });
+    }
+
+    /// Memory that was used before, or none.
+    pub(crate) fn memory(&self) -> Vec<u8> {
+        self.lock().memory.pop().unwrap_or_default()
+    }
+
+    /// Gives memory back.
+    pub(crate) fn give(&self, memory: Vec<u8>) {
+        let mut state = self.lock();
+        if memory.capacity() > 0 && state.memory.len() < self.spare {
+            state.memory.push(memory);
+        }
+    }
+}
+
+impl QueueState {
+    fn fail(&mut self, outcome: Outcome) {
+        if self.schedule.wanted(outcome.task) {
+            self.schedule.fail(outcome.task);
+            self.outcomes.retain(|&task, _| task < outcome.task);
+            self.outcomes.insert(outcome.task, outcome);
+        }
+    }
+}
+
+impl Outcome {
+    fn spool(&self) -> Option<&Spool> {
+        match &self.result {
+            Ok(Product::Here(TaskOutput::Records(spool, _) | TaskOutput::Flawed(spool), _)) => {
+                Some(spool)
+            }
+            Ok(Product::Shard(made)) => made.rejects.as_ref().map(Rejects::bytes),
+            Err(_) => None,
+        }
+    }
+
+    fn memory(&self) -> usize {
+        self.spool().map_or(0, Spool::memory)
+    }
+
+    fn has_file(&self) -> bool {
+        self.spool().is_some_and(|spool| spool.spilled() > 0)
+    }
+
+    fn spill(&mut self) -> Result<Vec<u8>> {
+        let spool = match &mut self.result {
+            Ok(Product::Here(TaskOutput::Records(spool, _) | TaskOutput::Flawed(spool), _)) => {
+                spool
+            }
+            Ok(Product::Shard(ShardResult { rejects: Some(rejects), .. })) => rejects.bytes_mut(),
+            Ok(Product::Shard(_)) | Err(_) => return Ok(Vec::new()),
+        };
+        spool.spill()?;
+        Ok(spool.shrink().unwrap_or_default())
+    }
+}

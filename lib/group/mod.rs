@@ -1,0 +1,15 @@
+//! Streams of records by their keys: their order ([`order`]), the parts of groups that are in
+//! memory ([`table`]) and how whole groups come of them ([`assemble`]), results per group
+//! ([`mod@reduce`]), and streams that are in order already ([`cursor`]).
+//!
+//! It spreads its work over threads, but knows no processes, hosts or options.
+
+pub mod assemble;
+pub mod cursor;
+pub mod grouping;
+pub mod order;
+pub mod reduce;
+pub mod table;
+
+#[cfg(test)]
+mod tests;

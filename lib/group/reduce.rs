@@ -1,0 +1,343 @@
+//! Reducing a stream to results per group, on many threads: a stream that is in key order, block
+//! by block; or any stream, by hashing first and sorting only what is left.
+
+use std::sync::Arc;
+
+use super::assemble::Assembly;
+use super::grouping::{Group, Grouping, Reader};
+use super::order::{self, Judge, Limits, Order};
+use super::table::{self, Table};
+use crate::aggregate::Position;
+use crate::error::{Error, Result};
+use crate::extsort::run::Run;
+use crate::extsort::sorter::Sorter;
+use crate::parallel;
+use crate::record::bad::Bad;
+use crate::record::block::{Block, Blocks, Line};
+use crate::record::stream::{Input, Output, Summary};
+
+/// Blocks need not be larger than this to keep every thread busy.
+const BLOCK_MAX: usize = 1 << 20;
+
+/// What a block gives to its groups: the parts of the first and the last one, which may go on in
+/// other blocks, and the results of those between.
+struct Piece {
+    first: Option<Group>,
+    results: Vec<u8>,
+    groups: u64,
+    last: Option<Group>,
+    /// The number of the block's first line.
+    line: u64,
+}
+
+/// Reduces a stream that is in key order. `start` is what was read of it already.
+///
+/// # Errors
+/// `BadInput` for a bad record, one out of order, or an operand that is none; `Storage` when there
+/// is no room to spill; what the streams say.
+pub fn in_order(
+    grouping: Grouping,
+    limits: &Limits,
+    bad: &Arc<Bad>,
+    start: Option<Block>,
+    mut blocks: Blocks<impl Input + 'static>,
+    output: &mut impl Output,
+) -> Result<Summary> {
+    let grouping = Arc::new(grouping);
+    let judge = Arc::new(Judge::new(blocks.name(), Arc::clone(bad)));
+    let settings = limits.settings(false);
+    let size = settings.budget.block.min(BLOCK_MAX);
+    let (mut start, stream_bad) = (start, Arc::clone(bad));
+    let next = move || match start.take() {
+        Some(block) => Ok(Some(block)),
+        None => blocks.next(size, Vec::new(), &stream_bad),
+    };
+    let mut bytes_out = 0;
+    let mut assembly = Assembly::new(&grouping, settings, |results: &[u8]| {
+        bytes_out += results.len() as u64;
+        output.write(results)
+    });
+    let judged = Arc::clone(&judge);
+    parallel::ordered(
+        limits.jobs,
+        next,
+        || Reader::new(&grouping),
+        move |reader, block| piece(reader, &block, &judged),
+        |_| Ok(None),
+        |piece: Piece| take_piece(&mut assembly, piece, &judge, &grouping),
+    )?;
+    let (records_out, spilled_bytes) = finish(&grouping, assembly)?;
+    output.flush()?;
+    Ok(Summary { records_out, bytes_out, spilled_bytes, ..judge.summary() })
+}
+
+/// Ends an assembly; without a key there is always one group, even of nothing. Returns how many
+/// groups there were, and how many bytes were spilled.
+///
+/// # Errors
+/// As [`Assembly::add`].
+pub fn finish<E: FnMut(&[u8]) -> Result<()>>(
+    grouping: &Grouping,
+    mut assembly: Assembly<E>,
+) -> Result<(u64, u64)> {
+    if grouping.is_whole() {
+        let at = Position { shard: u64::MAX, index: u64::MAX };
+        let mut nothing = Group { at, ..Group::default() };
+        grouping.plan().start(&mut nothing.states);
+        assembly.add(nothing)?;
+    }
+    assembly.finish()
+}
+
+/// Takes what a block gives, which must not lie before what came before it.
+fn take_piece<E: FnMut(&[u8]) -> Result<()>>(
+    assembly: &mut Assembly<E>,
+    piece: Piece,
+    judge: &Judge,
+    grouping: &Grouping,
+) -> Result<()> {
+    let Some(first) = piece.first else { return Ok(()) };
+    if assembly.open_key().is_some_and(|open| first.key.as_slice() < open) {
+        let line = Line { text: &[], number: piece.line, at: 0 };
+        return Err(out_of_order(judge, line, grouping));
+    }
+    assembly.add(first)?;
+    if let Some(last) = piece.last {
+        assembly.add_results(&piece.results, piece.groups)?;
+        assembly.add(last)?;
+    }
+    Ok(())
+}
+
+/// The error for a record that lies before the one before it.
+pub fn out_of_order(judge: &Judge, line: Line<'_>, grouping: &Grouping) -> Error {
+    let fix = format!("mc-shuffle{}", grouping.key_shown());
+    judge.error(line, format!("the input is not in the order of the key; group it first: {fix}"))
+}
+
+/// Reduces a block.
+fn piece(reader: &mut Reader, block: &Block, judge: &Judge) -> Result<Piece> {
+    let grouping = Arc::clone(reader.grouping());
+    let mut piece =
+        Piece { first: None, results: Vec::new(), groups: 0, last: None, line: block.first_line };
+    let mut open: Option<Group> = None;
+    let (mut records, mut kept, mut lacking) = (0, 0, 0);
+    for line in block.lines() {
+        records += 1;
+        if let Err(fault) = reader.read(line.text) {
+            judge.fault(line, fault)?;
+            continue;
+        }
+        kept += 1;
+        let key = reader.group_key();
+        let ended = match &open {
+            Some(group) if key < group.key.as_slice() => {
+                return Err(out_of_order(judge, line, &grouping));
+            }
+            Some(group) => group.key != key,
+            None => true,
+        };
+        let at = Position { shard: 0, index: line.number };
+        if ended {
+            let mut group = match (open.take(), piece.first.is_none()) {
+                (None, _) => Group::default(),
+                (Some(whole), true) => {
+                    piece.first = Some(whole);
+                    Group::default()
+                }
+                (Some(mut whole), false) => {
+                    grouping.push_result(&mut whole, &mut piece.results)?;
+                    piece.groups += 1;
+                    whole
+                }
+            };
+            restart(&mut group, reader, line.text, at);
+            open = Some(group);
+        }
+        if let Some(group) = &mut open {
+            let added = reader.add(line.text, at, &mut group.states);
+            let (lacks, _) = added.map_err(|e| e.at(judge.place(line)))?;
+            lacking += u64::from(lacks);
+        }
+    }
+    match piece.first.is_none() {
+        true => piece.first = open,
+        false => piece.last = open,
+    }
+    judge.count(records, kept, block.bytes.len());
+    judge.count_lacking(lacking);
+    Ok(piece)
+}
+
+/// Makes `group` a new one, that of the record that was read last.
+fn restart(group: &mut Group, reader: &Reader, record: &[u8], at: Position) {
+    group.key.clear();
+    group.key.extend_from_slice(reader.group_key());
+    group.label.clear();
+    reader.push_label(record, &mut group.label);
+    group.at = at;
+    group.states.clear();
+    reader.grouping().plan().start(&mut group.states);
+}
+
+/// Reduces a stream that is in any order, whose groups are ordered inside before they are reduced.
+///
+/// # Errors
+/// As [`in_order`], but for the order.
+pub fn by_sorting(
+    grouping: Grouping,
+    order: &Order,
+    limits: &Limits,
+    bad: &Arc<Bad>,
+    input: impl Input + 'static,
+    output: &mut impl Output,
+) -> Result<Summary> {
+    let grouping = Arc::new(grouping);
+    let name = format!("{} (in the order of the groups)", input.name());
+    let (sorter, judge) = order::collect(order, limits, bad, input)?;
+    let mut bytes_out = 0;
+    let mut reduction = Reduction::new(&grouping, &name, limits, bad, |results: &[u8]| {
+        bytes_out += results.len() as u64;
+        output.write(results)
+    });
+    let (records, spilled) = sorter.finish(|texts| reduction.push(texts))?;
+    judge.verify(records)?;
+    let reduced = reduction.finish()?;
+    output.flush()?;
+    let read = judge.summary();
+    let missing = read.missing + reduced.missing;
+    let lacking = read.lacking + reduced.lacking;
+    let spilled_bytes = spilled + reduced.spilled_bytes;
+    let records_out = reduced.records_out;
+    Ok(Summary { records_out, bytes_out, spilled_bytes, missing, lacking, ..read })
+}
+
+/// Reduces records that are handed to it in the order of their groups.
+pub struct Reduction<E> {
+    reader: Reader,
+    assembly: Assembly<E>,
+    judge: Judge,
+    grouping: Arc<Grouping>,
+    first_line: u64,
+}
+
+impl<E: FnMut(&[u8]) -> Result<()>> Reduction<E> {
+    /// To give the results to `emit`. What is called `name` is what messages say lines are of.
+    pub fn new(
+        grouping: &Arc<Grouping>,
+        name: &str,
+        limits: &Limits,
+        bad: &Arc<Bad>,
+        emit: E,
+    ) -> Reduction<E> {
+        Reduction {
+            reader: Reader::new(grouping),
+            assembly: Assembly::new(grouping, limits.settings(false), emit),
+            judge: Judge::new(name, Arc::clone(bad)),
+            grouping: Arc::clone(grouping),
+            first_line: 1,
+        }
+    }
+
+    /// Takes whole lines.
+    ///
+    /// # Errors
+    /// As [`in_order`].
+    pub fn push(&mut self, lines: &[u8]) -> Result<()> {
+        let line_count = memchr::memchr_iter(b'\n', lines).count() as u64;
+        let block = Block { bytes: lines.to_vec(), first_line: self.first_line, line_count };
+        self.first_line += line_count;
+        let piece = piece(&mut self.reader, &block, &self.judge)?;
+        take_piece(&mut self.assembly, piece, &self.judge, &self.grouping)
+    }
+
+    /// Ends it.
+    ///
+    /// # Errors
+    /// As [`in_order`].
+    pub fn finish(self) -> Result<Summary> {
+        let (records_out, spilled_bytes) = finish(&self.grouping, self.assembly)?;
+        Ok(Summary { records_out, spilled_bytes, ..self.judge.summary() })
+    }
+}
+
+/// Reduces a stream that is in any order.
+///
+/// # Errors
+/// As [`in_order`], but for the order.
+pub fn by_hashing(
+    grouping: Grouping,
+    limits: &Limits,
+    bad: &Arc<Bad>,
+    input: impl Input + 'static,
+    output: &mut impl Output,
+) -> Result<Summary> {
+    let grouping = Arc::new(grouping);
+    let judge = Arc::new(Judge::new(input.name(), Arc::clone(bad)));
+    let settings = limits.settings(false);
+    let size = settings.budget.block.min(BLOCK_MAX);
+    let share = limits.memory / 4 / limits.jobs.max(1);
+    let mut blocks = Blocks::new(input, limits.max_record);
+    let mut sorter = Sorter::new(settings.clone());
+    let (judged, stream_bad) = (Arc::clone(&judge), Arc::clone(bad));
+    parallel::ordered(
+        limits.jobs,
+        move || blocks.next(size, Vec::new(), &stream_bad),
+        || (Reader::new(&grouping), Table::new()),
+        move |(reader, table), block| fill(reader, table, &block, 0, share, &judged, |_, _| Ok(())),
+        |(reader, table)| Ok(Some(vec![table.into_run(reader.grouping().plan())?])),
+        |runs: Vec<Run>| runs.into_iter().try_for_each(|run| sorter.add(run)),
+    )?;
+    let mut bytes_out = 0;
+    let mut assembly = Assembly::new(&grouping, settings, |results: &[u8]| {
+        bytes_out += results.len() as u64;
+        output.write(results)
+    });
+    let spilled = sorter
+        .finish_items(|key, text| assembly.add(table::decode(grouping.plan(), key, text)?))?;
+    let (records_out, spilled_bytes) = finish(&grouping, assembly)?;
+    output.flush()?;
+    let spilled_bytes = spilled_bytes + spilled;
+    Ok(Summary { records_out, bytes_out, spilled_bytes, ..judge.summary() })
+}
+
+/// Adds the records of a block, which is of shard `shard`, to the groups of a table. Returns the
+/// runs that the table became where it outgrew its share, in bytes. `seen` gets each key.
+///
+/// # Errors
+/// `BadInput` for a record that gives no key, or an operand that is none.
+pub fn fill(
+    reader: &mut Reader,
+    table: &mut Table,
+    block: &Block,
+    shard: u64,
+    share: usize,
+    judge: &Judge,
+    mut seen: impl FnMut(&[u8], Line<'_>) -> Result<()>,
+) -> Result<Vec<Run>> {
+    let grouping = Arc::clone(reader.grouping());
+    let plan = grouping.plan();
+    let (mut records, mut kept, mut lacking, mut runs) = (0, 0, 0, Vec::new());
+    for line in block.lines() {
+        records += 1;
+        if let Err(fault) = reader.read(line.text) {
+            judge.fault(line, fault)?;
+            continue;
+        }
+        kept += 1;
+        seen(reader.group_key(), line)?;
+        let at = Position { shard, index: line.number };
+        let label = |out: &mut Vec<u8>| reader.push_label(line.text, out);
+        let states = table.states(plan, reader.group_key(), at, label);
+        let added = reader.add(line.text, at, states);
+        let (lacks, grown) = added.map_err(|e| e.at(judge.place(line)))?;
+        lacking += u64::from(lacks);
+        table.grow(grown);
+        if table.memory() > share {
+            runs.push(std::mem::take(table).into_run(plan)?);
+        }
+    }
+    judge.count(records, kept, block.bytes.len());
+    judge.count_lacking(lacking);
+    Ok(runs)
+}

@@ -1,0 +1,48 @@
+//! The requests of a tool that are open, and how they are told to stop.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::Result;
+use crate::error::broken;
+
+/// The most requests that may be open.
+const REQUESTS_MAX: usize = 4096;
+
+/// The requests that are open: how each is told to stop.
+#[derive(Clone, Default)]
+pub(crate) struct Requests(Arc<Mutex<HashMap<u32, Arc<AtomicBool>>>>);
+
+impl Requests {
+    fn with<T>(&self, work: impl FnOnce(&mut HashMap<u32, Arc<AtomicBool>>) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A request begins: what tells it to stop.
+    ///
+    /// # Errors
+    /// `Incomplete` when it is one too many, or there already.
+    pub(crate) fn begin(&self, request: u32) -> Result<Arc<AtomicBool>> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let fits = self.with(|open| {
+            open.len() < REQUESTS_MAX && open.insert(request, Arc::clone(&stop)).is_none()
+        });
+        if fits { Ok(stop) } else { Err(broken("too many requests, or one twice")) }
+    }
+
+    /// A request has ended.
+    pub(crate) fn end(&self, request: u32) {
+        self.with(|open| open.remove(&request));
+    }
+
+    /// A request is to stop, if it is there.
+    pub(crate) fn stop(&self, request: u32) {
+        self.with(|open| open.get(&request).map(|stop| stop.store(true, Ordering::SeqCst)));
+    }
+
+    /// All are to stop.
+    pub(crate) fn stop_all(&self) {
+        self.with(|open| open.values().for_each(|stop| stop.store(true, Ordering::SeqCst)));
+    }
+}
