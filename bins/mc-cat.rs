@@ -5,14 +5,15 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use mycloud::cli::hosts::Hosts;
+use mycloud::cli::hosts::host_options::Hosts;
+use mycloud::cli::hosts::{name_list, shards};
 use mycloud::cli::options::{self, Records};
 use mycloud::cli::resources::Resources;
-use mycloud::cli::{self, Session, name_list, shards, size};
+use mycloud::cli::{self, Session, size};
 use mycloud::cluster::Host;
 use mycloud::format::resource::Resource;
 use mycloud::record::stream::Summary;
-use mycloud::stage::cat::{self, Options, hosts};
+use mycloud::stage::cat::{self, Options, on_hosts};
 use mycloud::{Error, Result};
 
 /// How large the parts of a file that all hosts see are, where nothing says.
@@ -74,7 +75,7 @@ impl Args {
         let reach = self.hosts.reach(session)?;
         let keep = self.output.as_deref();
         shards::check_output(session, keep)?;
-        let options = hosts::Options {
+        let options = on_hosts::Options {
             reach: &reach,
             hosts,
             format: self.resources.format.clone(),
@@ -88,7 +89,7 @@ impl Args {
         };
         let session = &*session;
         shards::publish(session, &reach, keep, |output| {
-            hosts::run(&options, output, &|lines| session.pass_on(lines))
+            on_hosts::run(&options, output, &|lines| session.pass_on(lines))
         })
     }
 }

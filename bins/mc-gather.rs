@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
+use mycloud::cli::hosts::feed;
 use mycloud::cli::options::Records;
 use mycloud::cli::resources::{self, Output};
-use mycloud::cli::{self, Session, feed};
+use mycloud::cli::{self, Session};
 use mycloud::stage::gather::{self, Options};
 
 /// Gather records into a file that appears whole or not at all, or onto standard output

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use mycloud::cli::hosts::Hosts;
+use mycloud::cli::hosts::host_options::Hosts;
 use mycloud::cli::{self, Session};
 use mycloud::stage::hosts::{self, Options, Target, What};
 

@@ -4,11 +4,12 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use mycloud::cli::hosts::Hosts;
+use mycloud::cli::hosts::host_options::Hosts;
+use mycloud::cli::hosts::shipping::{self, Ship};
+use mycloud::cli::hosts::{feed, shards};
 use mycloud::cli::options::{Memory, Pipes, Records};
 use mycloud::cli::running::{self, Attempts, CommandLine, Pieces};
-use mycloud::cli::shipping::{self, Ship};
-use mycloud::cli::{self, Session, feed, shards};
+use mycloud::cli::{self, Session};
 use mycloud::command::Given;
 use mycloud::engine::consumer::Feed;
 use mycloud::engine::shard_job::ShardJob;

@@ -3,14 +3,15 @@
 use std::process::ExitCode;
 
 use mycloud::aggregate::Op;
-use mycloud::cli::exchange::Exchange;
+use mycloud::cli::hosts::exchange_options::Exchange;
+use mycloud::cli::hosts::{feed, shipping};
 use mycloud::cli::options::{Keys, Memory, Nulls, Records};
 use mycloud::cli::running::{self, GroupCommand};
-use mycloud::cli::{self, Session, feed, shipping};
+use mycloud::cli::{self, Session};
 use mycloud::engine::consumer::{Consumer, Feed};
 use mycloud::engine::shard_job::ShardJob;
 use mycloud::record::stream::{Input, Summary};
-use mycloud::stage::reduce::hosts::{self, OnHosts};
+use mycloud::stage::reduce::on_hosts::{self, OnHosts};
 use mycloud::stage::reduce::{self, By, Options, OverGroups, With};
 use mycloud::{Error, Result};
 
@@ -76,10 +77,10 @@ impl Args {
         session: &mut Session,
     ) -> Result<Summary> {
         let (memory, exchange) = (&self.memory, &self.exchange);
-        match (hosts::on_hosts(options, &consumer.facts)?, &mut options.with) {
+        match (on_hosts::way(options, &consumer.facts)?, &mut options.with) {
             (OnHosts::Ops(ops), _) => {
                 exchange.publish(session, memory, consumer, |remote, shards, output| {
-                    hosts::ops(ops, remote, shards, output)
+                    on_hosts::ops(ops, remote, shards, output)
                 })
             }
             (OnHosts::Command, With::Command(command)) => {
@@ -89,7 +90,7 @@ impl Args {
                 exchange.publish(session, memory, consumer, |remote, shards, output| {
                     let pass_on = |lines: &str| session.pass_on(lines);
                     let job = ShardJob::in_place(remote, &options.limits, &options.bad, &pass_on);
-                    hosts::command(command, &shipped, &job, shards, output)
+                    on_hosts::command(command, &shipped, &job, shards, output)
                 })
             }
             _ => {

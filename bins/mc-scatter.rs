@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use mycloud::Error;
-use mycloud::cli::hosts::Hosts;
+use mycloud::cli::hosts::host_options::Hosts;
+use mycloud::cli::hosts::{feed, shards};
 use mycloud::cli::options::{Memory, Pipes, Records};
-use mycloud::cli::{self, Session, feed, shards, size};
+use mycloud::cli::{self, Session, size};
 use mycloud::engine::shard_job::ShardJob;
 use mycloud::stage::scatter;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::builder::OsStringValueParser;
 use mycloud::Result;
 use mycloud::aggregate::Op;
-use mycloud::cli::exchange::{Exchange, Reading};
+use mycloud::cli::hosts::exchange_options::{Exchange, Reading};
 use mycloud::cli::options::{Keys, Memory, Nulls, Records};
 use mycloud::cli::resources::Resources;
 use mycloud::cli::{self, Session, ops};

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use mycloud::Result;
-use mycloud::cli::exchange::{Exchange, Reading};
+use mycloud::cli::hosts::exchange_options::{Exchange, Reading};
 use mycloud::cli::options::{Keys, Memory, Records};
 use mycloud::cli::resources::Resources;
 use mycloud::cli::{self, Session};

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use mycloud::cli::hosts::{access, shards};
 use mycloud::cli::options::{Keys, Records};
 use mycloud::cli::resources::{Output, Resources};
-use mycloud::cli::{self, Session, reach, shards, size};
+use mycloud::cli::{self, Session, size};
 use mycloud::error::{Error, Result};
 use mycloud::record::key::Missing;
 use mycloud::record::stream::Summary;
@@ -86,7 +87,7 @@ impl Args {
         }
         shards::check_output(session, keep)?;
         session.guard()?;
-        let reach = reach::reach(session, None, None)?;
+        let reach = access::access(session, None, None)?;
         let (resources, read) = self.resources.read(&self.records, session)?;
         let size = match (self.output.parts(), self.block) {
             (Some(count), _) => Size::Parts(count as u64),

@@ -209,7 +209,7 @@ mod tests {
     #[derive(Parser, Debug)]
     struct OnHosts {
         #[command(flatten)]
-        hosts: crate::cli::hosts::Hosts,
+        hosts: crate::cli::hosts::host_options::Hosts,
         #[arg(required = true, trailing_var_arg = true)]
         command: Vec<String>,
     }

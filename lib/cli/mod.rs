@@ -33,25 +33,19 @@
 
 pub mod command;
 pub mod duration;
-pub mod exchange;
 pub mod far_end;
-pub mod feed;
 mod guard;
 pub mod hosts;
 mod ledger;
 pub mod memory;
 pub mod message;
-pub mod name_list;
 pub mod ops;
 pub mod options;
 pub mod process;
 mod progress;
-pub mod reach;
 pub mod resources;
 pub mod running;
 pub mod session;
-pub mod shards;
-pub mod shipping;
 pub mod size;
 pub mod stats;
 pub mod stdin;

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use clap::Args;
 use clap::builder::OsStringValueParser;
 
+use crate::cli::hosts::feed;
 use crate::cli::options::{self, Pipes, Records};
-use crate::cli::{Session, feed, message};
+use crate::cli::{Session, message};
 use crate::error::{Error, Result};
 use crate::format::parts::is_numbered;
 use crate::format::place::ResourcePlace;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::cluster::Host;
 use crate::cluster::host::SLOTS_MAX;
-use crate::cluster::hosts::{self, HOSTS_MAX};
+use crate::cluster::host_list::{self, HOSTS_MAX};
 use crate::error::{Error, Result};
 
 /// The hosts of Slurm's list, such as `node[01-04,07],gpu1`, with the slots of `cpus`, such as
@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 /// # Errors
 /// `Usage` when one of both is none, or they do not agree.
 pub fn slurm(nodes: &str, cpus: Option<&str>) -> Result<Vec<Host>> {
-    let mut hosts = hosts::parse(nodes).map_err(|e| e.at("SLURM_JOB_NODELIST"))?;
+    let mut hosts = host_list::parse(nodes).map_err(|e| e.at("SLURM_JOB_NODELIST"))?;
     let Some(cpus) = cpus else { return Ok(hosts) };
     let wrong = || Error::usage(format!("SLURM_JOB_CPUS_PER_NODE: {cpus:?} is not understood"));
     let counts = counts(cpus).ok_or_else(wrong)?;
@@ -63,7 +63,7 @@ pub fn pbs(text: &str, name: &str) -> Result<Vec<Host>> {
         }
     }
     let words: Vec<String> = lines.iter().map(|(host, count)| format!("{count}/{host}")).collect();
-    hosts::parse_file(&words.join("\n"), name)
+    host_list::parse_file(&words.join("\n"), name)
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub mod connection;
 mod dialogue;
 mod exchange_verbs;
 pub mod host;
-pub mod hosts;
+pub mod host_list;
 pub mod link;
 mod patience;
 mod program;

@@ -1,6 +1,6 @@
 //! `mc-cat`: the records of resources in any format, in order.
 
-pub mod hosts;
+pub mod on_hosts;
 
 use crate::error::Result;
 use crate::format::ahead::Ahead;

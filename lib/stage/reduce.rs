@@ -1,6 +1,6 @@
 //! `mc-reduce`: results per group of a stream that is in key order, by ops or by a command.
 
-pub mod hosts;
+pub mod on_hosts;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -33,7 +33,7 @@ pub struct OpsOnHosts {
 ///
 /// # Errors
 /// `Usage`, when the key is none.
-pub fn on_hosts(options: &Options, facts: &Facts) -> Result<OnHosts> {
+pub fn way(options: &Options, facts: &Facts) -> Result<OnHosts> {
     let stream = facts.key.as_deref().map(Keys::parse).transpose()?;
     let (keys, reverse) = match (&options.by, &stream) {
         (By::Nothing, _) => (None, false),

@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use crate::cli::hosts::Hosts;
-use crate::cli::{Session, reach};
+use crate::cli::Session;
+use crate::cli::hosts::access;
+use crate::cli::hosts::host_options::Hosts;
 use crate::dataset::manifest::PREFIX;
 use crate::engine::consumer::{Consumer, Feed};
 use crate::engine::host_access::HostAccess;
@@ -58,7 +59,7 @@ fn nothing(name: &str) -> Error {
 
 /// Opens the records of the shards whose manifest a file is.
 pub fn opener(session: &Session) -> OpenShards {
-    let reach = reach::reach(session, None, None);
+    let reach = access::access(session, None, None);
     let reach = reach.map_err(|error| (error.kind(), error.to_string()));
     Arc::new(move |path| {
         let reach = reach.as_ref().map_err(|(kind, text)| Error::new(*kind, text))?;
@@ -79,7 +80,7 @@ pub fn opener(session: &Session) -> OpenShards {
 /// # Errors
 /// As [`feed`]; `Hosts` when a host of the shards cannot be reached.
 pub fn records(session: &mut Session) -> Result<Box<dyn Input>> {
-    let fed = told(session, |session| reach::reach(session, None, None))?;
+    let fed = told(session, |session| access::access(session, None, None))?;
     brought(session, fed)
 }
 

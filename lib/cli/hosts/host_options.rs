@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
+use crate::cli::Session;
+use crate::cli::hosts::access;
 use crate::cli::surroundings::variable;
-use crate::cli::{Session, reach};
-use crate::cluster::{Host, allocation, hosts};
+use crate::cluster::{Host, allocation, host_list};
 use crate::engine::host_access::HostAccess;
 use crate::error::{Error, Result};
 
@@ -58,7 +59,7 @@ impl Hosts {
     /// As [`reach::reach`].
     pub fn reach(&self, session: &Session) -> Result<HostAccess> {
         let ssh = self.ssh.as_deref().map(words).transpose()?;
-        reach::reach(session, ssh, self.ssh_config.clone())
+        access::access(session, ssh, self.ssh_config.clone())
     }
 }
 
@@ -109,14 +110,14 @@ fn named(word: &str) -> Result<Vec<Host>> {
     if std::fs::metadata(path).is_ok_and(|found| !found.is_dir()) {
         return from_file(path);
     }
-    hosts::parse(word).map_err(|error| {
+    host_list::parse(word).map_err(|error| {
         let hint = if word.contains('/') { " (and there is no file of that name)" } else { "" };
         Error::usage(format!("{error}{hint}"))
     })
 }
 
 fn from_file(path: &Path) -> Result<Vec<Host>> {
-    hosts::parse_file(&text(path)?, path.display())
+    host_list::parse_file(&text(path)?, path.display())
 }
 
 fn text(path: &Path) -> Result<String> {

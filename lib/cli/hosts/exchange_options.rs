@@ -7,9 +7,10 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::cli::Session;
+use crate::cli::hosts::{access, feed, shards};
 use crate::cli::options::{Memory, Pipes, Records};
 use crate::cli::resources::Resources;
-use crate::cli::{Session, feed, reach, shards};
 use crate::engine::consumer::{Consumer, Feed};
 use crate::engine::exchange::{Remote, Roads};
 use crate::engine::producer::Producer;
@@ -92,7 +93,7 @@ impl Exchange {
             session.guard()?;
             self.pipes.insist();
         }
-        match feed::told(session, |session| reach::reach(session, None, None))? {
+        match feed::told(session, |session| access::access(session, None, None))? {
             Feed::Shards(consumer)
                 if records.bad == Policy::Fail && !consumer.origin.hosts.is_empty() =>
             {
@@ -162,7 +163,7 @@ impl Exchange {
         memory.refuse_directory()?;
         let keep = self.output.as_deref();
         shards::check_output(session, keep)?;
-        let reach = reach::reach(session, None, None)?;
+        let reach = access::access(session, None, None)?;
         let remote = Remote {
             reach: &reach,
             memory: memory.given_bytes()?,

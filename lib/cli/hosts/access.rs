@@ -25,7 +25,7 @@ const WORKER_PLACES: [&str; 2] = ["mc-worker", "../libexec/mycloud/mc-worker"];
 ///
 /// # Errors
 /// `Usage` when there is no worker, or no home for the runs.
-pub fn reach(
+pub fn access(
     session: &Session,
     ssh: Option<Vec<OsString>>,
     ssh_config: Option<PathBuf>,

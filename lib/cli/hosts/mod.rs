@@ -1,0 +1,10 @@
+//! The command line's half that is about hosts: their options, how they are reached, what is sent to
+//! them, and what becomes of the shards that lie there.
+
+pub mod access;
+pub mod exchange_options;
+pub mod feed;
+pub mod host_options;
+pub mod name_list;
+pub mod shards;
+pub mod shipping;
