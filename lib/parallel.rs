@@ -13,7 +13,7 @@ const QUEUE: usize = 1;
 
 /// How many pieces exist at once, at most, with so many workers: in the producer's and the
 /// consumer's hands, in work, and waiting on either side of it.
-pub const fn in_flight(jobs: usize) -> usize {
+pub(crate) const fn in_flight(jobs: usize) -> usize {
     2 + jobs * (1 + 2 * QUEUE)
 }
 
@@ -26,7 +26,7 @@ pub const fn in_flight(jobs: usize) -> usize {
 ///
 /// # Errors
 /// The first failure in the order of the pieces.
-pub fn ordered<T, S, R>(
+pub(crate) fn ordered<T, S, R>(
     jobs: usize,
     produce: impl FnMut() -> Result<Option<T>> + Send + 'static,
     state: impl Fn() -> S,

@@ -12,7 +12,7 @@ use crate::dataset::manifest::PREFIX;
 use crate::error::{Error, Result};
 
 /// Whether the file at `path` is a manifest.
-pub fn is_manifest(path: &Path) -> bool {
+pub(crate) fn is_manifest(path: &Path) -> bool {
     let mut first = [0; PREFIX.len()];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut first));
     read.is_ok() && first == *PREFIX.as_bytes()
@@ -23,7 +23,7 @@ pub fn is_manifest(path: &Path) -> bool {
 ///
 /// # Errors
 /// `Usage` when another manifest has that name; as [`Error::path`]. `temporary` is there, then.
-pub fn publish(temporary: &Path, path: &Path) -> Result<()> {
+pub(crate) fn publish(temporary: &Path, path: &Path) -> Result<()> {
     let failed = |e: io::Error| Error::path("write", path, &e);
     loop {
         match fs::hard_link(temporary, path) {

@@ -19,31 +19,31 @@ use crate::dataset::RunId;
 use crate::error::{Error, Result};
 use crate::record::digest::{Contents, hex};
 
-pub use reader::{Reader, run_of};
+pub(crate) use reader::{Reader, run_of};
 
 /// What every line of a manifest begins with; no line of JSON does.
-pub const PREFIX: &str = "#mc1 ";
+pub(crate) const PREFIX: &str = "#mc1 ";
 
 /// What the first line says to whoever takes it for records.
 const WORD: &str = "on hosts: | mc-gather brings them";
 
 /// The longest line, with its end.
-pub const LINE_MAX: usize = 64 * 1024;
+pub(crate) const LINE_MAX: usize = 64 * 1024;
 
 /// The most hosts that a shard lies on.
-pub const REPLICAS_MAX: usize = 64;
+pub(crate) const REPLICAS_MAX: usize = 64;
 
 /// The longest name of a host, in bytes.
-pub const HOST_MAX: usize = 512;
+pub(crate) const HOST_MAX: usize = 512;
 
 /// Whether a stream that begins with these bytes is a manifest.
-pub fn is_manifest(first_bytes: &[u8]) -> bool {
+pub(crate) fn is_manifest(first_bytes: &[u8]) -> bool {
     first_bytes.starts_with(PREFIX.as_bytes())
 }
 
 /// A line of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Line {
+pub(crate) enum Line {
     /// The first: whose shards follow.
     Run(RunId),
     /// A shard.
@@ -118,7 +118,7 @@ struct EndLine {
 
 impl Line {
     /// The line with its end.
-    pub fn encode(&self) -> String {
+    pub(crate) fn encode(&self) -> String {
         let json = match self {
             Line::Run(run) => {
                 serde_json::to_string(&RunLine { run: *run, records: Some(WORD.into()) })
@@ -143,7 +143,7 @@ impl Line {
 
     /// Reads a line without its end, in the one spelling that there is (of the first line, the one
     /// without its last word, too).
-    pub fn parse(line: &[u8]) -> Option<Line> {
+    pub(crate) fn parse(line: &[u8]) -> Option<Line> {
         let text = std::str::from_utf8(line).ok()?;
         let json = text.strip_prefix(PREFIX)?;
         let parsed = if json.starts_with("{\"run\"") {
@@ -173,13 +173,13 @@ impl Line {
 
 /// Makes the lines of a manifest, in order.
 #[derive(Debug)]
-pub struct Writer {
+pub(crate) struct Writer {
     totals: Totals,
 }
 
 impl Writer {
     /// Begins the manifest of `run`, with its first line.
-    pub fn begin(run: RunId) -> (Writer, String) {
+    pub(crate) fn begin(run: RunId) -> (Writer, String) {
         (Writer { totals: Totals::default() }, Line::Run(run).encode())
     }
 
@@ -187,20 +187,15 @@ impl Writer {
     ///
     /// # Errors
     /// When the totals overflow.
-    pub fn shard(&mut self, hosts: &[&str], contents: Contents) -> Result<String> {
+    pub(crate) fn shard(&mut self, hosts: &[&str], contents: Contents) -> Result<String> {
         let overflow = || Error::incomplete("the shards hold more than can be counted");
         self.totals = self.totals.plus(&contents).ok_or_else(overflow)?;
         let hosts = hosts.iter().map(ToString::to_string).collect();
         Ok(Line::Shard(Shard { number: self.totals.shards, hosts, contents }).encode())
     }
 
-    /// The totals so far.
-    pub fn totals(&self) -> Totals {
-        self.totals
-    }
-
     /// The last line: the manifest is whole.
-    pub fn end(self) -> String {
+    pub(crate) fn end(self) -> String {
         Line::End(self.totals).encode()
     }
 }

@@ -4,10 +4,10 @@
 //! [`run_dir`], and stays its [owner](ownership) until whoever reads the manifest has let go. Nothing
 //! here reads the environment or prints.
 
-pub mod claimed_name;
-pub mod manifest;
-pub mod ownership;
-pub mod run_dir;
-pub mod run_id;
+pub(crate) mod claimed_name;
+pub(crate) mod manifest;
+pub(crate) mod ownership;
+pub(crate) mod run_dir;
+pub(crate) mod run_id;
 
-pub use run_id::RunId;
+pub(crate) use run_id::RunId;

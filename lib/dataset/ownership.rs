@@ -24,7 +24,7 @@ use crate::pipe::record_lock::whole;
 use crate::pipe::runtime_dir;
 
 /// How long an owner waits for a first reader.
-pub const GRACE: Duration = Duration::from_secs(10);
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
 
 /// How often the owner looks whether its readers have let go.
 const POLL_EVERY: Duration = Duration::from_millis(20);

@@ -41,11 +41,6 @@ impl<C: Cursor> Merge<C> {
         Merge { cursors, heads, ended, losers, started: false }
     }
 
-    /// The stream that the current item came from.
-    pub fn winner(&self) -> usize {
-        self.losers[0]
-    }
-
     /// Whether the current item of `a` comes before that of `b`.
     fn before(&self, a: usize, b: usize) -> bool {
         let (left, right) = (self.heads[a], self.heads[b]);

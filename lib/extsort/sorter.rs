@@ -134,11 +134,6 @@ impl Sorter {
         self.spills.push(file.finish());
     }
 
-    /// Bytes written to temporary files so far.
-    pub fn spilled_bytes(&self) -> u64 {
-        self.spilled_bytes
-    }
-
     /// Gives all texts to `emit`, in order, each with an LF. Returns how many there were, and the bytes that were
     /// spilled in all.
     ///

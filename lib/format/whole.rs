@@ -77,11 +77,6 @@ impl WholeFile {
         &mut self.file
     }
 
-    /// The name it shall have.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Gets what was written to the disk.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use nix::sys::socket::SockaddrStorage;
 /// Where to listen, best first: the address that the client reached this host by, which is the third
 /// word of `$SSH_CONNECTION`, then those of the other interfaces. Without ssh everybody is on this
 /// machine, and so are the addresses.
-pub fn addresses(ssh_connection: Option<&str>) -> Vec<IpAddr> {
+pub(crate) fn addresses(ssh_connection: Option<&str>) -> Vec<IpAddr> {
     let Some(connection) = ssh_connection else {
         return vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
     };

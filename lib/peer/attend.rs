@@ -1,6 +1,5 @@
 //! One connection that is served: parts are sent, one after another, for as long as the peer asks.
 
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -152,7 +151,6 @@ impl<'a> Way<'a> {
             };
             self.note(sent);
             self.frame.truncate(HEAD_BYTES);
-            self.room.sent.fetch_add(length as u64, Ordering::Relaxed);
         }
         self.broken.as_ref().map_or(Ok(()), |_| Err(gone()))
     }

@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -37,12 +36,11 @@ const CONNECTION_BYTES: u64 = 1 << 36;
 type Outcome<T> = std::result::Result<T, Broken>;
 
 /// The peers of a worker, as it asks them for parts.
-pub struct Peers {
+pub(crate) struct Peers {
     identity: Identity,
     lanes: usize,
     state: Mutex<DialState>,
     changed: Condvar,
-    got: AtomicU64,
 }
 
 #[derive(Default)]
@@ -77,7 +75,7 @@ impl Peers {
     ///
     /// # Errors
     /// `Usage` when two have the same name.
-    pub fn new(identity: &Identity, peers: Vec<Peer>) -> Result<Peers> {
+    pub(crate) fn new(identity: &Identity, peers: Vec<Peer>) -> Result<Peers> {
         let (lanes, count) = (lanes(peers.len()), peers.len());
         let ways = peers.into_iter().map(|peer| {
             let (name, left) = (peer.name.clone(), peer.most);
@@ -92,13 +90,7 @@ impl Peers {
             lanes,
             state: Mutex::new(state),
             changed: Condvar::new(),
-            got: AtomicU64::new(0),
         })
-    }
-
-    /// How many bytes of parts came so far.
-    pub fn got(&self) -> u64 {
-        self.got.load(Ordering::Relaxed)
     }
 
     /// Hands all of `part` of `peer` to `take`, in order.
@@ -109,7 +101,7 @@ impl Peers {
     /// # Errors
     /// Why it did not come, or not whole: what was taken of it counts for nothing then. Of a peer
     /// that sends more than all that it has, nothing more is taken.
-    pub fn part(
+    pub(crate) fn part(
         &self,
         peer: &str,
         part: &Part,
@@ -135,7 +127,6 @@ impl Peers {
         let mut came = 0;
         let mut counted = |bytes: &[u8]| {
             let count = bytes.len() as u64;
-            self.got.fetch_add(count, Ordering::Relaxed);
             self.allow(peer, count)?;
             came += count;
             take(bytes)

@@ -13,7 +13,7 @@ const NAME: &str = "worker.invalid";
 
 /// A key and its certificate.
 #[derive(Clone)]
-pub struct Identity {
+pub(crate) struct Identity {
     certificate: CertificateDer<'static>,
     key: Arc<PrivateKeyDer<'static>>,
     provider: Arc<CryptoProvider>,
@@ -30,7 +30,7 @@ impl Identity {
     ///
     /// # Errors
     /// `Hosts` when the system gives no random bytes.
-    pub fn new() -> Result<Identity> {
+    pub(crate) fn new() -> Result<Identity> {
         let error = |e: rcgen::Error| Error::new(Kind::Hosts, format!("cannot make a key: {e}"));
         let key = KeyPair::generate().map_err(error)?;
         let params = CertificateParams::new([NAME.to_string()]).map_err(error)?;
@@ -40,7 +40,7 @@ impl Identity {
     }
 
     /// What the others are to know it by, as DER.
-    pub fn certificate(&self) -> &[u8] {
+    pub(crate) fn certificate(&self) -> &[u8] {
         &self.certificate
     }
 

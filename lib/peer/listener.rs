@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, PipeWriter};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -15,13 +15,13 @@ use crate::peer::{Identity, lanes, pinned};
 use crate::wire::message::{Part, Peer};
 
 /// Writes a part to the sink that it is given, in order. Many threads call it at once.
-pub type SendPart = dyn Fn(&Part, &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> + Send + Sync;
+pub(crate) type SendPart =
+    dyn Fn(&Part, &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> + Send + Sync;
 
 /// Listens, from when it is opened until it is closed or dropped; nothing of it is left then.
-pub struct Listener {
+pub(crate) struct Listener {
     identity: Identity,
     address: SocketAddr,
-    sent: Arc<AtomicU64>,
     state: Mutex<ListenerState>,
 }
 
@@ -43,8 +43,6 @@ struct Serving {
 pub(super) struct Capacity {
     pub(super) send: Arc<SendPart>,
     pub(super) sending: Sending,
-    /// How many bytes of parts were sent.
-    pub(super) sent: Arc<AtomicU64>,
     closed: AtomicBool,
     certificates: Vec<Vec<u8>>,
     served: Mutex<Served>,
@@ -67,7 +65,7 @@ impl Listener {
     ///
     /// # Errors
     /// `Hosts` when there is none.
-    pub fn open(identity: &Identity, addresses: &[IpAddr]) -> Result<Listener> {
+    pub(crate) fn open(identity: &Identity, addresses: &[IpAddr]) -> Result<Listener> {
         let mut reasons = Vec::new();
         for address in addresses {
             let bound = TcpListener::bind((*address, 0)).and_then(|socket| {
@@ -77,8 +75,8 @@ impl Listener {
             match bound {
                 Ok((address, socket)) => {
                     let state = Mutex::new(ListenerState::Bound(socket));
-                    let (identity, sent) = (identity.clone(), Arc::default());
-                    return Ok(Listener { identity, address, sent, state });
+                    let identity = identity.clone();
+                    return Ok(Listener { identity, address, state });
                 }
                 Err(e) => reasons.push(format!("{address}: {}", reason(&e))),
             }
@@ -88,7 +86,7 @@ impl Listener {
     }
 
     /// Where it listens.
-    pub fn addresses(&self) -> Vec<String> {
+    pub(crate) fn addresses(&self) -> Vec<String> {
         vec![self.address.to_string()]
     }
 
@@ -97,7 +95,7 @@ impl Listener {
     /// # Errors
     /// `Hosts` when there are no threads, descriptors or random bytes for it, `Usage` when it
     /// serves or was closed.
-    pub fn serve(&self, peers: &[Peer], send: Arc<SendPart>) -> Result<()> {
+    pub(crate) fn serve(&self, peers: &[Peer], send: Arc<SendPart>) -> Result<()> {
         let certificates: Vec<Vec<u8>> = peers.iter().map(|p| p.certificate.0.clone()).collect();
         let known = certificates.iter().map(Vec::as_slice);
         let config = pinned::listening(&self.identity, known)?;
@@ -112,7 +110,6 @@ impl Listener {
         let room = Arc::new(Capacity {
             send,
             sending: Sending::default(),
-            sent: Arc::clone(&self.sent),
             closed: AtomicBool::new(false),
             certificates,
             served: Mutex::default(),
@@ -128,13 +125,8 @@ impl Listener {
         Ok(())
     }
 
-    /// How many bytes of parts were sent so far.
-    pub fn sent(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
-    }
-
     /// Hangs up on everybody, and waits until no socket and no thread of it is left.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         let state = std::mem::replace(&mut *locked(&self.state), ListenerState::Closed);
         let ListenerState::Serving(Serving { room, door, wake }) = state else { return };
         room.closed.store(true, Ordering::SeqCst);

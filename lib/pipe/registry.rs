@@ -94,7 +94,7 @@ impl Registry {
             runtime_dir::make(directory).ok()?;
             let file = draft(directory, &name, &text).ok()?;
             publish(directory, &name).ok()?;
-            Some(Writer { file, directory: directory.clone() })
+            Some(Writer { file })
         })
     }
 
@@ -141,7 +141,6 @@ impl Registry {
 #[derive(Debug)]
 pub struct Writer {
     file: File,
-    directory: PathBuf,
 }
 
 impl Writer {
@@ -157,11 +156,6 @@ impl Writer {
         if entry::note_bytes(&self.file, bytes).is_ok() {
             let _ = entry::note_status(&self.file, status);
         }
-    }
-
-    /// The directory that the entry lies in.
-    pub fn directory(&self) -> &Path {
-        &self.directory
     }
 }
 

@@ -1,14 +1,14 @@
 //! Flow control: how much of a stream may be under way.
 
 /// How many bytes of a stream may be sent before the first credit comes.
-pub const WINDOW_BYTES: u64 = 1 << 20;
+pub(crate) const WINDOW_BYTES: u64 = 1 << 20;
 
 /// How much is dealt with before credit is given: a credit a frame would be many.
 const GIVE_BYTES: u64 = WINDOW_BYTES / 4;
 
 /// The sender's side: how much it may still send.
 #[derive(Clone, Copy, Debug)]
-pub struct Allowance(u64);
+pub(crate) struct Allowance(u64);
 
 impl Default for Allowance {
     fn default() -> Allowance {
@@ -18,24 +18,24 @@ impl Default for Allowance {
 
 impl Allowance {
     /// How many bytes may be sent now.
-    pub fn left(&self) -> u64 {
+    pub(crate) fn left(&self) -> u64 {
         self.0
     }
 
     /// So many bytes are sent.
-    pub fn spend(&mut self, bytes: u64) {
+    pub(crate) fn spend(&mut self, bytes: u64) {
         self.0 = self.0.saturating_sub(bytes);
     }
 
     /// A credit came.
-    pub fn gain(&mut self, bytes: u32) {
+    pub(crate) fn gain(&mut self, bytes: u32) {
         self.0 = self.0.saturating_add(u64::from(bytes));
     }
 }
 
 /// The receiver's side: what it has taken, and what it has dealt with.
 #[derive(Clone, Copy, Debug)]
-pub struct Debt {
+pub(crate) struct Debt {
     /// What the sender may still send.
     open: u64,
     /// What was dealt with and not given credit for.
@@ -50,7 +50,7 @@ impl Default for Debt {
 
 impl Debt {
     /// So many bytes came: whether the sender was allowed to.
-    pub fn came(&mut self, bytes: u64) -> bool {
+    pub(crate) fn came(&mut self, bytes: u64) -> bool {
         match self.open.checked_sub(bytes) {
             Some(open) => {
                 self.open = open;
@@ -61,7 +61,7 @@ impl Debt {
     }
 
     /// So many bytes are dealt with: the credit that is due now, if it is worth a frame.
-    pub fn dealt_with(&mut self, bytes: u64) -> Option<u32> {
+    pub(crate) fn dealt_with(&mut self, bytes: u64) -> Option<u32> {
         self.done += bytes;
         if self.done < GIVE_BYTES {
             return None;

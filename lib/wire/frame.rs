@@ -1,20 +1,20 @@
 //! Frames: how they are written into bytes, and found again in a stream of them.
 
-pub use crate::error::broken;
+pub(crate) use crate::error::broken;
 use crate::error::{Error, Result};
 
 /// The most bytes that a payload has.
-pub const PAYLOAD_MAX: usize = 1 << 20;
+pub(crate) const PAYLOAD_MAX: usize = 1 << 20;
 
 /// How much data a sender puts into one frame: small enough that a beat is soon through.
-pub const DATA_BYTES: usize = 128 * 1024;
+pub(crate) const DATA_BYTES: usize = 128 * 1024;
 
 /// The bytes before a payload.
-pub const HEAD_BYTES: usize = 9;
+pub(crate) const HEAD_BYTES: usize = 9;
 
 /// What a frame carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FrameKind {
+pub(crate) enum FrameKind {
     /// A message.
     Control,
     /// Bytes of a stream.
@@ -56,7 +56,7 @@ impl FrameKind {
 
 /// A frame, its payload borrowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Frame<'a> {
+pub(crate) struct Frame<'a> {
     /// What it carries.
     pub kind: FrameKind,
     /// The request that it belongs to.
@@ -70,7 +70,7 @@ impl Frame<'_> {
     ///
     /// # Errors
     /// `Usage` when the payload is too long for a frame.
-    pub fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
         if self.payload.len() > PAYLOAD_MAX {
             return Err(Error::usage(format!(
                 "a message of {} bytes, which is more than {PAYLOAD_MAX} (are the arguments that long?)",
@@ -84,7 +84,7 @@ impl Frame<'_> {
 }
 
 /// The head of a frame with a payload of `length` bytes, which is at most [`PAYLOAD_MAX`].
-pub fn head(kind: FrameKind, request: u32, length: usize) -> [u8; HEAD_BYTES] {
+pub(crate) fn head(kind: FrameKind, request: u32, length: usize) -> [u8; HEAD_BYTES] {
     let (length, request) = ((length as u32).to_le_bytes(), request.to_le_bytes());
     let [a, b, c, d] = length;
     let [e, f, g, h] = request;
@@ -93,7 +93,7 @@ pub fn head(kind: FrameKind, request: u32, length: usize) -> [u8; HEAD_BYTES] {
 
 /// Finds the frames in a stream of bytes, however it is cut.
 #[derive(Debug, Default)]
-pub struct Decoder {
+pub(crate) struct Decoder {
     bytes: Vec<u8>,
     /// Where the next frame begins.
     at: usize,
@@ -101,7 +101,7 @@ pub struct Decoder {
 
 impl Decoder {
     /// Takes the next bytes of the stream.
-    pub fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         if self.at == self.bytes.len() {
             self.bytes.clear();
             self.at = 0;
@@ -116,7 +116,7 @@ impl Decoder {
     ///
     /// # Errors
     /// `Incomplete` for bytes that no peer of ours sends. Nothing good can follow.
-    pub fn frame(&mut self) -> Result<Option<Frame<'_>>> {
+    pub(crate) fn frame(&mut self) -> Result<Option<Frame<'_>>> {
         let rest = &self.bytes[self.at..];
         let Some((head, behind)) = rest.split_at_checked(HEAD_BYTES) else { return Ok(None) };
         let word =
@@ -139,7 +139,7 @@ impl Decoder {
     }
 
     /// Whether the stream ends between two frames here.
-    pub fn is_at_end(&self) -> bool {
+    pub(crate) fn is_at_end(&self) -> bool {
         self.at == self.bytes.len()
     }
 }

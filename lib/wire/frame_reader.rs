@@ -14,7 +14,7 @@ use crate::wire::pack::Unpacker;
 use crate::wire::{FrameKind, SILENCE_MAX};
 
 /// A stream that frames come from.
-pub struct FrameReader {
+pub(crate) struct FrameReader {
     stream: File,
     decoder: Decoder,
     unpacker: Unpacker,
@@ -26,18 +26,18 @@ pub struct FrameReader {
 
 impl FrameReader {
     /// Hears what comes from `stream`, from now on.
-    pub fn new(stream: File) -> FrameReader {
+    pub(crate) fn new(stream: File) -> FrameReader {
         let (decoder, unpacker) = (Decoder::default(), Unpacker::new());
         FrameReader { stream, decoder, unpacker, heard: Instant::now(), came: 0 }
     }
 
     /// How many bytes came so far.
-    pub fn came(&self) -> u64 {
+    pub(crate) fn came(&self) -> u64 {
         self.came
     }
 
     /// Whether a frame has begun whose end has not come.
-    pub fn is_amid(&self) -> bool {
+    pub(crate) fn is_amid(&self) -> bool {
         !self.decoder.is_at_end()
     }
 
@@ -45,7 +45,7 @@ impl FrameReader {
     ///
     /// # Errors
     /// As [`Decoder::frame`] and [`Unpacker::unpack`].
-    pub fn frame(&mut self) -> Result<Option<Frame<'_>>> {
+    pub(crate) fn frame(&mut self) -> Result<Option<Frame<'_>>> {
         match self.decoder.frame()? {
             Some(Frame { kind: FrameKind::Packed, request, payload }) => {
                 let payload = self.unpacker.unpack(payload)?;
@@ -59,7 +59,7 @@ impl FrameReader {
     ///
     /// # Errors
     /// As [`FrameReader::frame`] and [`FrameReader::fill`].
-    pub fn first(&mut self) -> Result<Option<(FrameKind, Vec<u8>)>> {
+    pub(crate) fn first(&mut self) -> Result<Option<(FrameKind, Vec<u8>)>> {
         let mut buffer = vec![0; 4096];
         loop {
             while let Some(frame) = self.decoder.frame()? {
@@ -77,7 +77,7 @@ impl FrameReader {
     ///
     /// # Errors
     /// `Incomplete` after a silence of [`SILENCE_MAX`], or an end in the middle of a frame.
-    pub fn fill(&mut self, buffer: &mut [u8]) -> Result<bool> {
+    pub(crate) fn fill(&mut self, buffer: &mut [u8]) -> Result<bool> {
         loop {
             let silent = self.heard.elapsed();
             let left = SILENCE_MAX.saturating_sub(silent);

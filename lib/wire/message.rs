@@ -15,7 +15,7 @@ use crate::wire::job::Job;
 /// What a tool asks. The request's number is that of the frame.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Ask {
+pub(crate) enum Ask {
     /// Begins: the first frame.
     Hello(Hello),
     /// A command that tasks will run. Its files follow as [`Ask::File`]. No reply.
@@ -66,7 +66,7 @@ pub enum Ask {
 /// How a tool begins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Hello {
+pub(crate) struct Hello {
     /// The version of the protocol.
     pub protocol: u32,
     /// The version of the program.
@@ -86,7 +86,7 @@ pub struct Hello {
 /// A file that is sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct File {
+pub(crate) struct File {
     /// Its path below the directory that commands start in.
     pub path: Bytes,
     /// Whether it may be executed.
@@ -174,7 +174,7 @@ pub struct Fetch {
 /// What a worker replies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Reply {
+pub(crate) enum Reply {
     /// Begins: the first frame.
     Hello(Welcome),
     /// The request went well.
@@ -329,7 +329,7 @@ impl Failed {
 }
 
 /// The message as the payload of a control frame.
-pub fn encode(message: &impl Serialize) -> Vec<u8> {
+pub(crate) fn encode(message: &impl Serialize) -> Vec<u8> {
     // Messages have string keys only, which is all that could fail here.
     serde_json::to_vec(message).unwrap_or_default()
 }
@@ -338,7 +338,7 @@ pub fn encode(message: &impl Serialize) -> Vec<u8> {
 ///
 /// # Errors
 /// `Incomplete` for what is no such message.
-pub fn decode<M: DeserializeOwned>(payload: &[u8]) -> Result<M> {
+pub(crate) fn decode<M: DeserializeOwned>(payload: &[u8]) -> Result<M> {
     serde_json::from_slice(payload).map_err(|e| broken(format!("a message that is none: {e}")))
 }
 

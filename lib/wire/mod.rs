@@ -27,26 +27,24 @@
 //! Every length is bounded before anything is allocated. What does not follow these rules ends the
 //! connection, with a reason. Nothing here opens or writes a stream.
 
-pub use crate::record::bytes;
 pub mod exchange;
-pub mod flow;
-pub mod frame;
+pub(crate) mod flow;
+pub(crate) mod frame;
 mod frame_reader;
-pub mod job;
-pub mod message;
-pub mod pack;
+pub(crate) mod job;
+pub(crate) mod message;
+pub(crate) mod pack;
 
 use std::time::Duration;
 
-pub use frame::{Decoder, Frame, FrameKind};
-pub use frame_reader::FrameReader;
-pub use message::{Ask, Reply};
+pub(crate) use frame::FrameKind;
+pub(crate) use frame_reader::FrameReader;
 
 /// The version of the protocol: another one is not spoken with.
-pub const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 3;
 
 /// How often each side shows that it lives.
-pub const BEAT_EVERY: Duration = Duration::from_secs(2);
+pub(crate) const BEAT_EVERY: Duration = Duration::from_secs(2);
 
 /// How long a peer may be silent before it counts as lost.
-pub const SILENCE_MAX: Duration = Duration::from_secs(12);
+pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(12);

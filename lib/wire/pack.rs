@@ -17,7 +17,7 @@ const LEVEL: i32 = 1;
 const WORTH: (usize, usize) = (9, 10);
 
 /// Packs the data of a connection, for many threads.
-pub struct Packer {
+pub(crate) struct Packer {
     /// Packers that nobody uses now; none at all where data goes as it is.
     idle: Option<Mutex<Vec<Packing>>>,
 }
@@ -29,7 +29,7 @@ struct Packing {
 
 impl Packer {
     /// A packer that packs if `packs`, and gives data as it is otherwise.
-    pub fn new(packs: bool) -> Packer {
+    pub(crate) fn new(packs: bool) -> Packer {
         Packer { idle: packs.then(Mutex::default) }
     }
 
@@ -37,7 +37,7 @@ impl Packer {
     ///
     /// # Errors
     /// What `send` says.
-    pub fn data<T>(
+    pub(crate) fn data<T>(
         &self,
         bytes: &[u8],
         send: impl FnOnce(FrameKind, &[u8]) -> Result<T>,
@@ -70,7 +70,7 @@ impl Packing {
 }
 
 /// Unpacks data, one frame after the other.
-pub struct Unpacker {
+pub(crate) struct Unpacker {
     /// Made when the first packed frame comes.
     decompressor: Option<Decompressor<'static>>,
     bytes: Vec<u8>,
@@ -78,7 +78,7 @@ pub struct Unpacker {
 
 impl Unpacker {
     /// One that has unpacked nothing.
-    pub fn new() -> Unpacker {
+    pub(crate) fn new() -> Unpacker {
         Unpacker { decompressor: None, bytes: Vec::new() }
     }
 
@@ -86,7 +86,7 @@ impl Unpacker {
     ///
     /// # Errors
     /// `Incomplete` for what no [`Packer`] makes, such as more than [`DATA_BYTES`].
-    pub fn unpack(&mut self, packed: &[u8]) -> Result<&[u8]> {
+    pub(crate) fn unpack(&mut self, packed: &[u8]) -> Result<&[u8]> {
         let decompressor = match &mut self.decompressor {
             Some(decompressor) => decompressor,
             none => {

@@ -10,7 +10,7 @@ mod frame_writer;
 mod job;
 mod requests;
 mod resource;
-pub mod serve;
+pub(crate) mod serve;
 mod shard_file;
 mod slots;
 mod state;

@@ -39,7 +39,7 @@ const READ_BYTES: usize = 256 * 1024;
 const MEMORY_PARTS: u64 = 4;
 
 /// Where a worker finds itself.
-pub struct Surroundings {
+pub(crate) struct Surroundings {
     /// What the tool says.
     pub input: File,
     /// What is said to the tool.
@@ -67,7 +67,7 @@ pub struct Surroundings {
 /// # Errors
 /// `Incomplete` when what came broke the protocol or the tool fell silent; `Hosts` when there is no
 /// place to work in.
-pub fn serve(surroundings: Surroundings) -> Result<()> {
+pub(crate) fn serve(surroundings: Surroundings) -> Result<()> {
     let Surroundings { input, output, mut search_path, ssh_connection, .. } = surroundings;
     let base = Base::open(surroundings.base, surroundings.home.as_deref())?;
     store::sweep(&base);

@@ -11,6 +11,9 @@ use crate::support::repository;
 const FILE_LINES: usize = 400;
 const FUNCTION_LINES: usize = 70;
 
+/// A program is its options and the way of the stream through the library.
+const PROGRAM_LINES: usize = 130;
+
 /// Files that may be longer, each with the reason.
 const LONG_FILES: &[(&str, &str)] = &[];
 
@@ -62,6 +65,10 @@ fn files_fit_a_reader() {
     let length = |(file, text): Source| (file, without_tests(&text).lines().count());
     let lengths: Vec<_> = all_rust().into_iter().map(length).collect();
     none(too_long(&lengths, FILE_LINES, LONG_FILES));
+    let programs: Vec<_> =
+        lengths.into_iter().filter(|(file, _)| file.starts_with("bins/")).collect();
+    assert!(programs.len() > 9, "only {} programs are found", programs.len());
+    none(too_long(&programs, PROGRAM_LINES, &[]));
 }
 
 /// The functions of a file, each with its place and its length.

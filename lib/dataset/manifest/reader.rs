@@ -190,7 +190,7 @@ impl<I: Input> Reader<I> {
 ///
 /// # Errors
 /// When it cannot be read, or is no manifest.
-pub fn run_of(path: &Path) -> Result<RunId> {
+pub(crate) fn run_of(path: &Path) -> Result<RunId> {
     let file = File::open(path).map_err(|e| Error::path("read", path, &e))?;
     Reader::new(PipeInput::new(file, path.display().to_string())).run()
 }
