@@ -8,7 +8,7 @@
 //!
 //! | kind | payload | direction |
 //! | --- | --- | --- |
-//! | 0 control | a JSON object: an [`Ask`] to the worker, a [`Reply`] to the tool | both |
+//! | 0 control | a JSON object: an [`Ask`](message::Ask) to the worker, a [`Reply`](message::Reply) to the tool | both |
 //! | 1 data | bytes of the request's stream | both |
 //! | 2 end | nothing: the stream of data is whole | both |
 //! | 3 credit | 4 bytes, little endian: so many more bytes of data may be sent (none: the request is being worked on) | both |
