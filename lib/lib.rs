@@ -27,16 +27,16 @@
 //! | room | names |
 //! | --- | --- |
 //! | bins | cli, stage, engine, cluster, command, group, aggregate, format, record, error |
-//! | cli | engine, worker, cluster, command, group, aggregate, format, dataset, pipe, record, error |
+//! | cli | engine, worker, cluster, command, group, aggregate, format, dataset, pipe, record, parallel, error |
 //! | stage | engine, cluster, command, group, aggregate, format, dataset, extsort, record, error |
-//! | engine | cluster, command, group, aggregate, format, dataset, record, error |
-//! | worker | command, peer, group, aggregate, format, pipe, wire, extsort, record, error |
-//! | cluster | wire, record, error |
+//! | engine | cluster, command, group, aggregate, format, dataset, record, parallel, error |
+//! | worker | command, peer, group, aggregate, format, pipe, wire, extsort, record, parallel, error |
+//! | cluster | wire, record, parallel, error |
 //! | command | record, error |
-//! | peer | wire, error |
+//! | peer | wire, parallel, error |
 //! | group | aggregate, extsort, record, parallel, error |
 //! | aggregate | record, error |
-//! | format | pipe, record, error |
+//! | format | pipe, record, parallel, error |
 //! | dataset | pipe, record, error |
 //! | pipe | record, error |
 //! | wire | record, error |

@@ -1,9 +1,9 @@
-//! Work spread over threads whose results come back in the order of the work.
+//! Work spread over threads whose results come back in the order of the work, and what threads share.
 //!
 //! It decides nothing about what the work is, what it may hold in memory, or what a failure means.
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::error::{Error, Result};
@@ -15,6 +15,11 @@ const QUEUE: usize = 1;
 /// consumer's hands, in work, and waiting on either side of it.
 pub(crate) const fn in_flight(jobs: usize) -> usize {
     2 + jobs * (1 + 2 * QUEUE)
+}
+
+/// Locks `mutex`, whatever became of who held it before: what lies in it is whole at any time.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Calls `produce` until it gives `None`, `work` on each piece with `jobs` threads (each with a

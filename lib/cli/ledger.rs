@@ -11,7 +11,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use nix::errno::Errno;
 use nix::poll::PollFlags;
@@ -19,6 +19,7 @@ use nix::poll::PollFlags;
 use crate::error::{Error, Result};
 use crate::format::ledger::{Notes, rename_all};
 use crate::format::rename::{Rename, Way};
+use crate::parallel::lock;
 use crate::pipe::pipe_input;
 
 /// What begins the note of a name that is about to be made.
@@ -56,7 +57,7 @@ impl Names {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.names)
     }
 
     fn note(&self, what: u8, path: &Path) -> nix::Result<()> {

@@ -3,11 +3,13 @@
 //! Only the last tool of a pipeline draws one, so that they do not write over each other. It is
 //! drawn when data moves, by whoever moves it: there is no thread for it.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use indicatif::{DecimalBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nix::unistd::{getpgrp, tcgetpgrp};
+
+use crate::parallel::lock;
 
 /// Work that takes less is not worth a line.
 const AFTER: Duration = Duration::from_secs(1);
@@ -67,7 +69,7 @@ impl Progress {
     }
 
     fn note(&self, which: impl Fn(&mut Counts) -> &mut Count, bytes: &[u8]) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = lock(&self.counts);
         which(&mut counts).add(bytes);
         let now = Instant::now();
         if counts.over || now - self.begun < AFTER || now - counts.drawn < EVERY {
@@ -87,7 +89,7 @@ impl Progress {
 
     /// Takes the line away, for good.
     pub(super) fn end(&self) {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner).over = true;
+        lock(&self.counts).over = true;
         if let Some(line) = LINE.get() {
             line.finish_and_clear();
         }

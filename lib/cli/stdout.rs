@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::os::fd::AsFd;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use nix::sys::stat::SFlag;
 use crate::cli::process;
 use crate::cli::progress::Progress;
 use crate::error::{Error, Kind, Result};
+use crate::parallel::lock;
 use crate::pipe::pipe_id::PipeId;
 use crate::pipe::registry::{self, Writer};
 use crate::pipe::{pipe_input, pipe_mark};
@@ -135,7 +136,7 @@ impl Stdout {
     }
 
     fn lock(&self) -> MutexGuard<'_, Stream> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// What shows the progress of this process, if anything does.

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::cluster::dialogue::{Broken, Dialogue};
 use crate::cluster::{Host, Settings};
 use crate::error::{Error, Kind, Result};
+use crate::parallel::lock;
 use crate::record::harmless::harmless;
 
 /// What a shell is told, behind the line that sets its variables.
@@ -76,7 +77,7 @@ impl WorkerBinary {
     /// # Errors
     /// As [`Error::path`], when it cannot be read.
     fn measured(&self) -> Result<Measured> {
-        let mut measured = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut measured = lock(&self.measured);
         if let Some(measured) = &*measured {
             return Ok(measured.clone());
         }

@@ -3,9 +3,10 @@
 
 use std::collections::VecDeque;
 use std::io::Read;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::cluster::Settings;
+use crate::parallel::lock;
 use crate::record::harmless::harmless;
 
 /// How many of the last lines are kept.
@@ -106,7 +107,7 @@ impl Complaints {
     }
 
     fn said(&self) -> MutexGuard<'_, Said> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.said)
     }
 }
 

@@ -15,6 +15,7 @@ use crate::cluster::Host;
 use crate::cluster::host::shown;
 use crate::cluster::link::{self, End, Settings};
 use crate::error::{Error, Kind, Result};
+use crate::parallel::lock;
 use crate::wire::exchange::RelayRequest;
 use crate::wire::flow::{Allowance, Debt};
 use crate::wire::frame::{Frame, HEAD_BYTES, broken};
@@ -191,7 +192,7 @@ impl Connection {
 
     /// Hangs up: the worker ends, and removes what is not kept.
     pub fn hang_up(&self) {
-        *self.to.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *lock(&self.to) = None;
     }
 
     /// Waits for the worker to end after [`Connection::hang_up`], for a while.
@@ -202,7 +203,7 @@ impl Connection {
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, ConnectionState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     pub(super) fn lose(&self, why: String) {
@@ -233,7 +234,7 @@ impl Connection {
     }
 
     pub(super) fn frame(&self, kind: FrameKind, request: u32, payload: &[u8]) -> Result<()> {
-        let mut to = self.to.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut to = lock(&self.to);
         let sent = match to.as_mut() {
             Some(to) => write(to, kind, request, payload),
             None => Err(Error::incomplete("closed")),

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -13,6 +13,7 @@ use nix::unistd::Pid;
 
 use crate::cluster::{Host, Road, WorkerBinary, road};
 use crate::error::{Error, Kind, Result};
+use crate::parallel::lock;
 
 /// How long a worker on this machine may take to end when its link is cut.
 const CUT_WAIT: Duration = Duration::from_secs(6);
@@ -108,7 +109,7 @@ impl Local {
     fn ended(&self, wait: Duration) -> Option<ExitStatus> {
         let begin = Instant::now();
         loop {
-            let mut child = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut child = lock(&self.0);
             match child.try_wait() {
                 Ok(None) if begin.elapsed() < wait => drop(child),
                 result => return result.ok().flatten(),
@@ -125,11 +126,11 @@ impl End for Local {
         if self.ended(Duration::ZERO).is_some() {
             return;
         }
-        let child = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let child = lock(&self.0);
         let _ = kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM);
         drop(child);
         if self.ended(CUT_WAIT).is_none() {
-            let mut child = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut child = lock(&self.0);
             let _ = child.kill();
             let _ = child.wait();
         }

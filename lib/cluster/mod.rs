@@ -53,7 +53,9 @@ pub use verbs::TaskReply;
 
 /// What is said to workers and by them, for those who have it said.
 pub use crate::wire::exchange;
+pub use crate::wire::exchange::Peer;
 pub use crate::wire::job::{Job, JobCommand, JobProgram, OnBad};
 pub use crate::wire::message::{
-    Done, Failed, Fetch, FileCut, FilePart, Kept, Part, Peer, Resource, Source, Task, Welcome,
+    Done, Failed, FileCut, FilePart, Kept, Part, Resource, Source, Task, Welcome,
 };
+pub use crate::wire::shard::Fetch;

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use crate::cluster::patience::Patience;
 use crate::cluster::refusal::{Refusal, meaning};
 use crate::cluster::{End, Host, Link, Settings};
 use crate::error::{Error, Kind, Result, reason};
+use crate::parallel::lock;
 
 /// What the user's configuration must not change: nothing is asked, nothing else is started, and
 /// what is not known is refused. Errors are said, so that they can be told apart.
@@ -156,7 +157,7 @@ struct Program {
 
 impl Program {
     fn child(&self) -> MutexGuard<'_, Child> {
-        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.child)
     }
 
     /// Waits a moment for its end and for its last words.

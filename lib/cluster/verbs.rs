@@ -7,7 +7,8 @@ use crate::cluster::connection::Connection;
 use crate::error::{Error, Result, broken};
 use crate::record::digest::Contents;
 use crate::wire::job::Job;
-use crate::wire::message::{self, Ask, Done, Failed, Fetch, Kept, Reply, Resource, Task};
+use crate::wire::message::{self, Ask, Done, Failed, Kept, Reply, Resource, Task};
+use crate::wire::shard::Fetch;
 
 /// How much of a file is sent at once.
 const SEND_BYTES: usize = 256 * 1024;

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::cluster::{Connection, Greeting, Host, Settings};
 use crate::error::{Error, Kind, Result};
+use crate::parallel::lock;
 
 /// How many hosts are connected to at once: more would only queue up at a jump host.
 pub(crate) const CONNECT_AT_ONCE: usize = 16;
@@ -47,11 +48,11 @@ pub(crate) struct Member {
 
 impl Member {
     fn made(&self) -> MutexGuard<'_, BTreeSet<u64>> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.made)
     }
 
     fn full(&self) -> MutexGuard<'_, Option<String>> {
-        self.full.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.full)
     }
 
     /// Whether tasks can be given to it.
@@ -61,7 +62,7 @@ impl Member {
 
     /// Says once that it is lost.
     pub(crate) fn mourn(&self, say: impl FnOnce()) {
-        let mut mourned = self.mourned.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut mourned = lock(&self.mourned);
         if !std::mem::replace(&mut *mourned, true) {
             say();
         }
@@ -161,7 +162,7 @@ impl Fleet {
                         && let Some((host, name)) = hosts.get(at)
                     {
                         let opened = Connection::open(host, name, settings, greeting);
-                        found.lock().unwrap_or_else(PoisonError::into_inner)[at] = Some(opened);
+                        lock(&found)[at] = Some(opened);
                     }
                 });
             }

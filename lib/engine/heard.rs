@@ -3,7 +3,9 @@
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+
+use crate::parallel::lock;
 
 /// How many different things are passed on.
 const MOST: usize = 20;
@@ -15,13 +17,13 @@ pub(crate) struct Heard(Mutex<HashSet<u64>>);
 impl Heard {
     /// Whether `said` is to be passed on: it is new, and not the umpteenth of its kind.
     pub(crate) fn is_new(&self, said: impl Hash) -> bool {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut heard = lock(&self.0);
         heard.len() < MOST && heard.insert(hash(said))
     }
 
     /// Whether `said` was never passed on: of what ends the stage that is all that matters.
     pub(crate) fn is_unheard(&self, said: impl Hash) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(hash(said))
+        lock(&self.0).insert(hash(said))
     }
 }
 

@@ -8,7 +8,7 @@
 //! for the manifest, and removes the data where there is none (see `unpublished`).
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cluster::Job;
@@ -21,6 +21,7 @@ use crate::engine::fleet::{Fleet, Need};
 use crate::engine::host_access::HostAccess;
 use crate::engine::unpublished;
 use crate::error::{Error, Kind, Result};
+use crate::parallel::lock;
 use crate::record::bytes::Bytes;
 use crate::record::digest::Contents;
 use crate::record::stream::{Facts, Output};
@@ -193,7 +194,7 @@ impl Producer {
     /// # Errors
     /// When there are more shards, or larger ones, than can be counted.
     pub fn line(&self, hosts: &[String], contents: &Contents) -> Result<Vec<u8>> {
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = lock(&self.writer);
         let Some(writer) = writer.as_mut() else {
             return Err(Error::incomplete("a shard after the manifest's end"));
         };
@@ -221,7 +222,7 @@ impl Producer {
             }
             kept?;
         }
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let writer = lock(&self.writer).take();
         if let Some(writer) = writer {
             output.write(writer.end().as_bytes())?;
         }

@@ -4,14 +4,15 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
 use crate::command::Fault;
 use crate::error::broken;
 use crate::error::{Error, Kind, Result};
+use crate::parallel::lock;
 use crate::record::bad::Policy;
 use crate::record::scan;
 
@@ -85,7 +86,7 @@ impl Quarantine {
                 let begin = b"{\"record\":".as_slice();
                 let line = [begin, record.trim_ascii(), b",", &rest[1..], b"\n"].concat();
                 let Some(file) = &self.kept else { return Ok(()) };
-                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut file = lock(file);
                 file.write_all(&line).map_err(|e| Error::path("write", path, &e))
             }
         }

@@ -16,32 +16,11 @@ use crate::engine::fleet::Lease;
 use crate::engine::kept::INPUT_MAX;
 use crate::engine::plan::Hosts;
 use crate::engine::shard_stream::ShardStream;
-use crate::engine::slot::Slot;
+use crate::engine::slot::{Slot, TaskInput};
 use crate::engine::task_queue::{Failure, Product, ShardResult};
 use crate::engine::{Form, HostFile, Shard};
 use crate::error::{Error, Kind, Result};
 use crate::record::digest::Contents;
-
-/// Where the input of a task is.
-pub(crate) enum Source<'a> {
-    /// In our hands.
-    Here(&'a Spool),
-    /// On hosts.
-    Shard(Box<Shard>),
-    /// A file of hosts.
-    Resource(&'a HostFile),
-}
-
-impl Source<'_> {
-    /// The hosts that it lies on.
-    fn near(&self) -> &[String] {
-        match self {
-            Source::Here(_) => &[],
-            Source::Shard(shard) => &shard.hosts,
-            Source::Resource(file) => &file.hosts,
-        }
-    }
-}
 
 /// How an attempt on a host went.
 enum AttemptResult {
@@ -58,7 +37,7 @@ impl Slot<'_> {
         &self,
         hosts: &Hosts<'_>,
         task: u64,
-        mut source: Source<'_>,
+        mut source: TaskInput<'_>,
     ) -> std::result::Result<Product, Failure> {
         let (mut failures, mut avoid) = (0, Vec::new());
         let mut copies: Vec<(String, Contents)> = Vec::new();
@@ -68,7 +47,7 @@ impl Slot<'_> {
             let Some(seat) = hosts.fleet.seat(source.near(), &avoid) else {
                 return Err(hosts.fleet.exhausted("no host is left to work on").into());
             };
-            if let Source::Resource(file) = &source
+            if let TaskInput::Resource(file) = &source
                 && !file.hosts.iter().any(|host| host == seat.0.connection.name())
             {
                 let full = hosts.fleet.full(&file.hosts);
@@ -152,12 +131,14 @@ impl Slot<'_> {
         host: &str,
         (task, attempts): (u64, u32),
         failed: Failed,
-        source: Source<'_>,
+        source: TaskInput<'_>,
     ) -> Failure {
         self.tell_last(task, &self.prefix_on(host, task), &last_words(&failed));
         // A shard that the command failed on is brought here, if it can be had.
         let input = match source {
-            Source::Shard(mut shard) if failed.by_command && shard.contents.bytes <= INPUT_MAX => {
+            TaskInput::Shard(mut shard)
+                if failed.by_command && shard.contents.bytes <= INPUT_MAX =>
+            {
                 self.fetched(hosts, &mut shard).ok()
             }
             _ => None,
@@ -173,24 +154,24 @@ impl Slot<'_> {
         hosts: &Hosts<'_>,
         seat: &Lease<'_>,
         (task, number, bisect): (u64, u32, bool),
-        source: &mut Source<'_>,
+        source: &mut TaskInput<'_>,
     ) -> Result<AttemptResult> {
         let connection = &seat.0.connection;
         let (there, fetched) = match source {
-            Source::Here(_) => (InputAt::Stream, None),
-            Source::Resource(file) => (InputAt::Resource(file.resource.clone()), None),
-            Source::Shard(shard) if shard.hosts.iter().any(|host| host == connection.name()) => {
+            TaskInput::Here(_) => (InputAt::Stream, None),
+            TaskInput::Resource(file) => (InputAt::Resource(file.resource.clone()), None),
+            TaskInput::Shard(shard) if shard.hosts.iter().any(|host| host == connection.name()) => {
                 let fetch = Fetch { run: shard.run.clone(), shard: shard.number };
                 (InputAt::Shard(fetch, shard.contents), None)
             }
-            Source::Shard(shard) => (InputAt::Stream, Some(self.fetched(hosts, shard)?)),
+            TaskInput::Shard(shard) => (InputAt::Stream, Some(self.fetched(hosts, shard)?)),
         };
         let asked = Task { job: hosts.job, task, attempt: number, input: there, bisect };
         let mut rejects =
             Rejects::new(Spool::new(Vec::new(), self.budget.task, self.plan.folder()));
         let sent = connection.begin_task(asked).and_then(|request| {
             match (&*source, &fetched) {
-                (Source::Here(spool), _) => send(connection, request, spool)?,
+                (TaskInput::Here(spool), _) => send(connection, request, spool)?,
                 (_, Some(spool)) => send(connection, request, spool)?,
                 _ => (),
             }
@@ -255,17 +236,22 @@ fn unreachable_file(file: &HostFile) -> Error {
 }
 
 /// Whether what failed on `host` is but its copy of a shard, which is not there or is damaged.
-fn is_about_copy(failed: &Failed, source: &Source<'_>, host: &str) -> bool {
+fn is_about_copy(failed: &Failed, source: &TaskInput<'_>, host: &str) -> bool {
     let missing = !failed.by_command && failed.code == Kind::Incomplete.exit_code();
-    let Source::Shard(shard) = source else { return false };
+    let TaskInput::Shard(shard) = source else { return false };
     missing && shard.hosts.iter().any(|name| name == host)
 }
 
 /// Leaves the copy of a shard on `host` aside, which is no good.
-fn pass_over(hosts: &Hosts<'_>, source: &mut Source<'_>, host: &str, failed: Failed) -> Result<()> {
+fn pass_over(
+    hosts: &Hosts<'_>,
+    source: &mut TaskInput<'_>,
+    host: &str,
+    failed: Failed,
+) -> Result<()> {
     let why = failed.error().at(shown(host));
     match (hosts.origin, source) {
-        (Some(origin), Source::Shard(shard)) => origin.pass_over(shard, host, &why),
+        (Some(origin), TaskInput::Shard(shard)) => origin.pass_over(shard, host, &why),
         _ => Err(why),
     }
 }
@@ -286,16 +272,4 @@ fn made(copies: Vec<(String, Contents)>, done: Done, rejects: Option<Rejects>) -
 fn send(connection: &Connection, request: u32, spool: &Spool) -> Result<()> {
     spool.pour(|bytes| connection.send(request, bytes))?;
     connection.sent_all(request)
-}
-
-/// That what came is what the manifest says.
-pub(crate) fn verify(host: &str, shard: &Shard, came: &Contents) -> Result<()> {
-    if *came == shard.contents {
-        return Ok(());
-    }
-    let host = shown(host);
-    Err(Error::incomplete(format!(
-        "{host}: shard {} is damaged: it is not what its manifest says: {} records in {} bytes, not {} in {}, or another digest",
-        shard.number, came.records, came.bytes, shard.contents.records, shard.contents.bytes
-    )))
 }

@@ -14,6 +14,7 @@ use crate::engine::Shard;
 use crate::engine::copies::Copies;
 use crate::engine::fleet::CONNECT_AT_ONCE;
 use crate::error::{Error, Kind, Result};
+use crate::parallel::lock;
 
 /// How often in a row a link to a host may break before a shard has come over it whole.
 const BREAKS_MAX: u32 = 3;
@@ -167,7 +168,7 @@ impl ShardHosts {
     /// # Errors
     /// As that.
     pub(crate) fn pass_over(&self, shard: &mut Shard, host: &str, why: &Error) -> Result<()> {
-        let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut copies = lock(&self.copies);
         let said = copies.pass_over(shard, host, why)?;
         drop(copies);
         said.iter().for_each(|text| self.say(text));
@@ -248,7 +249,7 @@ impl HostsState {
 
 impl Links {
     fn state(&self) -> MutexGuard<'_, HostsState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Has the host with the number `at` connected to.

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use crate::cluster::Connection;
+use crate::cluster::host::shown;
 use crate::engine::Shard;
-use crate::engine::remote::verify;
 use crate::engine::shard_hosts::ShardHosts;
 use crate::engine::split;
 use crate::error::{Error, Result};
@@ -146,4 +146,16 @@ impl ShardStream {
             self.shard.number
         )))
     }
+}
+
+/// That what came is what the manifest says.
+fn verify(host: &str, shard: &Shard, came: &Contents) -> Result<()> {
+    if *came == shard.contents {
+        return Ok(());
+    }
+    let host = shown(host);
+    Err(Error::incomplete(format!(
+        "{host}: shard {} is damaged: it is not what its manifest says: {} records in {} bytes, not {} in {}, or another digest",
+        shard.number, came.records, came.bytes, shard.contents.records, shard.contents.bytes
+    )))
 }

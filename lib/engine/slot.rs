@@ -9,12 +9,32 @@ use crate::command::relay::LastWords;
 use crate::command::{Children, Ended, How, Rejects, Seen, Spool, TaskRunner};
 use crate::engine::heard::Heard;
 use crate::engine::plan::{CommandPlan, Plan, WorkPlace};
-use crate::engine::remote::Source;
 use crate::engine::task_queue::{Failure, Outcome, Product, ShardResult, TaskQueue};
-use crate::engine::{Piece, Shard, budget::Budget};
+use crate::engine::{HostFile, Piece, Shard, budget::Budget};
 use crate::error::{Error, Kind};
 use crate::record::bad::Bad;
 use crate::record::digest::Contents;
+
+/// Where the input of a task is.
+pub(crate) enum TaskInput<'a> {
+    /// In our hands.
+    Here(&'a Spool),
+    /// On hosts.
+    Shard(Box<Shard>),
+    /// A file of hosts.
+    Resource(&'a HostFile),
+}
+
+impl TaskInput<'_> {
+    /// The hosts that it lies on.
+    pub(super) fn near(&self) -> &[String] {
+        match self {
+            TaskInput::Here(_) => &[],
+            TaskInput::Shard(shard) => &shard.hosts,
+            TaskInput::Resource(file) => &file.hosts,
+        }
+    }
+}
 
 /// What the slots count together.
 #[derive(Debug, Default)]
@@ -83,7 +103,7 @@ impl Slot<'_> {
             Piece::File(file) => {
                 let result = match self.plan.place {
                     WorkPlace::Hosts(hosts, _) => {
-                        self.remotely(hosts, task, Source::Resource(&file))
+                        self.remotely(hosts, task, TaskInput::Resource(&file))
                     }
                     WorkPlace::Here(_) => Err(Error::incomplete("a file of no host").into()),
                 };
@@ -92,7 +112,9 @@ impl Slot<'_> {
         };
         let result = match self.plan.place {
             WorkPlace::Here(command) => self.attempts(command, &prepared),
-            WorkPlace::Hosts(hosts, _) => self.remotely(hosts, task, Source::Here(&prepared.input)),
+            WorkPlace::Hosts(hosts, _) => {
+                self.remotely(hosts, task, TaskInput::Here(&prepared.input))
+            }
         };
         self.tally.spilled.fetch_add(prepared.input.spilled(), Ordering::Relaxed);
         let result = match result {
@@ -126,7 +148,7 @@ impl Slot<'_> {
         let result = match self.plan.place {
             _ if records == 0 => Ok(self.nothing()),
             WorkPlace::Hosts(hosts, _) => {
-                self.remotely(hosts, task, Source::Shard(Box::new(shard)))
+                self.remotely(hosts, task, TaskInput::Shard(Box::new(shard)))
             }
             WorkPlace::Here(_) => Err(Error::incomplete("a shard, and no host to work on").into()),
         };

@@ -9,6 +9,7 @@ use crate::command::{Rejects, Spool};
 use crate::engine::Piece;
 use crate::engine::schedule::{Next, OutcomePlace, Schedule};
 use crate::error::{Error, Result};
+use crate::parallel::lock;
 use crate::record::digest::Contents;
 
 /// What became of a task.
@@ -82,7 +83,7 @@ impl TaskQueue {
     }
 
     fn lock(&self) -> MutexGuard<'_, QueueState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Waits until `done` gives something.

@@ -8,11 +8,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::rename::{Rename, Way};
 use super::whole::{directory, sync_directory};
 use crate::error::{Error, Result};
+use crate::parallel::lock;
 
 /// Takes note of temporary names.
 pub trait Notes: Send + Sync {
@@ -118,10 +119,6 @@ impl Ledger {
         directories.into_iter().try_for_each(|directory| sync_directory(&directory.join(".")))?;
         pending.into_iter().try_for_each(Pending::done)
     }
-}
-
-fn lock(together: &Mutex<Vec<Pending>>) -> std::sync::MutexGuard<'_, Vec<Pending>> {
-    together.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Carries `renames` out, one behind the other.

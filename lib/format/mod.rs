@@ -15,9 +15,10 @@
 //! This room reads and writes files; it knows nothing of stages, keys or hosts.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::error::{Error, Result};
+use crate::parallel::lock;
 use crate::record::DEFAULT_MAX_RECORD;
 use crate::record::bad::{Bad, Policy};
 use crate::record::stream::{Facts, Input, Output};
@@ -200,7 +201,7 @@ impl<T: ?Sized> Once<T> {
     /// # Errors
     /// When it is taken already, or never was there.
     fn take(&self, what: &str) -> Result<Box<T>> {
-        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let taken = lock(&self.0).take();
         taken.ok_or_else(|| Error::usage(format!("{what} (-) can be used only once")))
     }
 }

@@ -1,11 +1,12 @@
 //! One connection that is served: parts are sent, one after another, for as long as the peer asks.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+use crate::parallel::lock;
 use crate::peer::Broken;
 use crate::peer::listener::Capacity;
 use crate::peer::stream::{Patience, Stream};
@@ -33,7 +34,7 @@ fn next(stream: &mut Stream, room: &Capacity) -> std::result::Result<bool, Broke
         return Err(Broken::Stopped);
     }
     let way = Mutex::new(Way::new(stream, room, number));
-    let sent = while_beating(&way, || (room.send)(&part, &mut |bytes| locked(&way).push(bytes)));
+    let sent = while_beating(&way, || (room.send)(&part, &mut |bytes| lock(&way).push(bytes)));
     let mut way = way.into_inner().unwrap_or_else(PoisonError::into_inner);
     let sent = sent.and_then(|()| way.end());
     if let Some(broken) = way.broken {
@@ -57,7 +58,7 @@ fn while_beating<T>(way: &Mutex<Way<'_>>, work: impl FnOnce() -> T) -> T {
         let (working, ended) = mpsc::channel::<()>();
         let beat = move || {
             while ended.recv_timeout(BEAT_EVERY) == Err(RecvTimeoutError::Timeout) {
-                locked(way).beat();
+                lock(way).beat();
             }
         };
         // Without it the peer is as patient as it is.
@@ -66,10 +67,6 @@ fn while_beating<T>(way: &Mutex<Way<'_>>, work: impl FnOnce() -> T) -> T {
         let _working = working;
         work()
     })
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What the peer asks for next, under its number.
@@ -195,7 +192,7 @@ impl Sending {
         &self,
         beat: &mut dyn FnMut() -> std::result::Result<(), Broken>,
     ) -> std::result::Result<Begun<'_>, Broken> {
-        let mut count = locked(&self.count);
+        let mut count = lock(&self.count);
         loop {
             if *count < SENDING_MAX {
                 *count += 1;
@@ -207,7 +204,7 @@ impl Sending {
             if timeout.timed_out() {
                 drop(count);
                 beat()?;
-                count = locked(&self.count);
+                count = lock(&self.count);
             }
         }
     }
@@ -215,7 +212,7 @@ impl Sending {
 
 impl Drop for Begun<'_> {
     fn drop(&mut self) {
-        *locked(&self.0.count) -= 1;
+        *lock(&self.0.count) -= 1;
         self.0.changed.notify_one();
     }
 }

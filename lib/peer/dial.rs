@@ -9,12 +9,14 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind, Result, reason};
+use crate::parallel::lock;
 use crate::peer::stream::{Greeting, Patience, Stream, wait_for};
 use crate::peer::{Broken, GREETING_WAIT, Identity, TICK, lanes, pinned, road};
 use crate::wire::SILENCE_MAX;
+use crate::wire::exchange::Peer;
 use crate::wire::exchange::too_much;
 use crate::wire::frame::{Frame, FrameKind, broken};
-use crate::wire::message::{self, Failed, Part, Peer};
+use crate::wire::message::{self, Failed, Part};
 
 /// How long a connection may take.
 const CONNECT_WAIT: Duration = Duration::from_secs(3);
@@ -161,7 +163,7 @@ impl Peers {
     }
 
     fn state(&self) -> MutexGuard<'_, DialState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// A connection to `peer`: one that is there, or a new one.

@@ -4,15 +4,17 @@ use std::collections::HashMap;
 use std::io::{self, PipeWriter};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use crate::error::{Error, Kind, Result, reason};
+use crate::parallel::lock;
 use crate::peer::acceptor::Acceptor;
 use crate::peer::attend::{self, Sending};
 use crate::peer::stream::Stream;
 use crate::peer::{Identity, lanes, pinned};
-use crate::wire::message::{Part, Peer};
+use crate::wire::exchange::Peer;
+use crate::wire::message::Part;
 
 /// Writes a part to the sink that it is given, in order. Many threads call it at once.
 pub(crate) type SendPart =
@@ -56,10 +58,6 @@ struct Served {
     threads: Vec<JoinHandle<()>>,
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Listener {
     /// Listens on the first of `addresses` that can be listened on. Nobody is spoken with yet.
     ///
@@ -99,7 +97,7 @@ impl Listener {
         let certificates: Vec<Vec<u8>> = peers.iter().map(|p| p.certificate.0.clone()).collect();
         let known = certificates.iter().map(Vec::as_slice);
         let config = pinned::listening(&self.identity, known)?;
-        let mut state = locked(&self.state);
+        let mut state = lock(&self.state);
         let socket = match std::mem::replace(&mut *state, ListenerState::Closed) {
             ListenerState::Bound(socket) => socket,
             other => {
@@ -127,14 +125,14 @@ impl Listener {
 
     /// Hangs up on everybody, and waits until no socket and no thread of it is left.
     pub(crate) fn close(&self) {
-        let state = std::mem::replace(&mut *locked(&self.state), ListenerState::Closed);
+        let state = std::mem::replace(&mut *lock(&self.state), ListenerState::Closed);
         let ListenerState::Serving(Serving { room, door, wake }) = state else { return };
         room.closed.store(true, Ordering::SeqCst);
         drop(wake);
         // Nobody comes in behind it.
         let _ = door.join();
         let threads = {
-            let mut served = locked(&room.served);
+            let mut served = lock(&room.served);
             for (_, socket) in served.open.values() {
                 let _ = socket.shutdown(Shutdown::Both);
             }
@@ -168,7 +166,7 @@ fn admit(room: &Arc<Capacity>, stream: Stream) {
         certificates.position(|certificate| certificate == shown)
     });
     let Some(peer) = known else { return };
-    let mut served = locked(&room.served);
+    let mut served = lock(&room.served);
     served.threads.retain(|thread| !thread.is_finished());
     // What it gave up may not have noticed yet.
     let most = 2 * lanes(room.certificates.len());
@@ -187,7 +185,7 @@ fn admit(room: &Arc<Capacity>, stream: Stream) {
     // Without a thread for it the connection is dropped, and its seat.
     let spawned = thread::Builder::new().name("peer".into()).spawn(work);
     if let Ok(thread) = spawned {
-        locked(&room.served).threads.push(thread);
+        lock(&room.served).threads.push(thread);
     }
 }
 
@@ -199,7 +197,7 @@ struct Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        locked(&self.room.served).open.remove(&self.number);
+        lock(&self.room.served).open.remove(&self.number);
     }
 }
 

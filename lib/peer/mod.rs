@@ -113,8 +113,9 @@ mod tests {
     use super::*;
     use crate::error::Result;
     use crate::record::bytes::Bytes;
+    use crate::wire::exchange::Peer;
     use crate::wire::frame::{Frame, FrameKind};
-    use crate::wire::message::{self, Part, Peer};
+    use crate::wire::message::{self, Part};
 
     /// So many bytes, which differ from place to place.
     fn content(length: usize) -> Vec<u8> {

@@ -8,7 +8,8 @@ use crate::error::Error;
 use crate::record::bytes::Bytes;
 use crate::record::digest::{Contents, hex};
 use crate::record::key::Missing;
-use crate::wire::message::{self, Fetch, Peer};
+use crate::wire::json::encode;
+use crate::wire::shard::Fetch;
 
 /// How many segments a host offers at most: each is a stream in every merge.
 pub const SEGMENTS_MAX: usize = 64;
@@ -170,7 +171,7 @@ pub struct Peers {
 /// What shows that the tool has given a range to merge to who asks for its part, of the host with
 /// this secret: nobody else can make it.
 pub fn token(secret: &str, from: &Option<Bytes>, to: &Option<Bytes>) -> String {
-    let bounds = message::encode(&(from, to));
+    let bounds = encode(&(from, to));
     let inner = Sha256::new().chain_update(secret).chain_update(&bounds).finalize();
     // Twice, so that nothing can be added behind the bounds.
     let outer = Sha256::new().chain_update(secret).chain_update(inner).finalize();
@@ -222,6 +223,20 @@ pub struct Merged {
     pub direct: u64,
     /// Those that came by way of the tool.
     pub relayed: u64,
+}
+
+/// Another worker of the same exchange.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Peer {
+    /// What the tool calls it.
+    pub name: String,
+    /// Where it listens: addresses of sockets, best first.
+    pub addresses: Vec<String>,
+    /// The one certificate that it shows, as DER.
+    pub certificate: Bytes,
+    /// How many bytes its parts are at most, all together.
+    pub most: u64,
 }
 
 #[cfg(test)]

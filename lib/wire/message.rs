@@ -1,16 +1,16 @@
 //! The messages of the protocol: what a tool asks of a worker, and what the worker replies.
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::error::broken;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind};
 use crate::record::bytes::Bytes;
 use crate::record::digest::Contents;
 use crate::wire::exchange::{
     Exchange, HostOffer, Merge, Merged, Peers, Reduce, RelayRequest, RelayedPart, Sort, Sorted,
 };
 use crate::wire::job::Job;
+pub(crate) use crate::wire::json::{decode, encode};
+use crate::wire::shard::Fetch;
 
 /// What a tool asks. The request's number is that of the frame.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -161,16 +161,6 @@ pub struct FileCut {
     pub max_record: u64,
 }
 
-/// A shard on this host.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Fetch {
-    /// Its run.
-    pub run: String,
-    /// Its number.
-    pub shard: u64,
-}
-
 /// What a worker replies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -277,20 +267,6 @@ pub struct Listening {
     pub certificate: Bytes,
 }
 
-/// Another worker of the same exchange.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Peer {
-    /// What the tool calls it.
-    pub name: String,
-    /// Where it listens: addresses of sockets, best first.
-    pub addresses: Vec<String>,
-    /// The one certificate that it shows, as DER.
-    pub certificate: Bytes,
-    /// How many bytes its parts are at most, all together.
-    pub most: u64,
-}
-
 /// What one worker asks of another: its items of a range of keys, in order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -326,20 +302,6 @@ impl Failed {
         };
         Error::new(kind, self.text.clone())
     }
-}
-
-/// The message as the payload of a control frame.
-pub(crate) fn encode(message: &impl Serialize) -> Vec<u8> {
-    // Messages have string keys only, which is all that could fail here.
-    serde_json::to_vec(message).unwrap_or_default()
-}
-
-/// The message in the payload of a control frame.
-///
-/// # Errors
-/// `Incomplete` for what is no such message.
-pub(crate) fn decode<M: DeserializeOwned>(payload: &[u8]) -> Result<M> {
-    serde_json::from_slice(payload).map_err(|e| broken(format!("a message that is none: {e}")))
 }
 
 #[cfg(test)]

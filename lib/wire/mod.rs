@@ -32,8 +32,10 @@ pub(crate) mod flow;
 pub(crate) mod frame;
 mod frame_reader;
 pub(crate) mod job;
+mod json;
 pub(crate) mod message;
 pub(crate) mod pack;
+pub(crate) mod shard;
 
 use std::time::Duration;
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::command::spool::Spool;
 use crate::error::{Error, Result};
+use crate::parallel::lock;
 use crate::wire::exchange::RelayedPart;
-use crate::worker::state::lock;
 
 /// How often who waits looks whether the part is still wanted.
 const LOOK_EVERY: Duration = Duration::from_millis(50);

@@ -10,6 +10,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::parallel::lock;
 use crate::wire::flow::Allowance;
 use crate::wire::frame::{DATA_BYTES, Frame, FrameKind};
 use crate::wire::message::{self, Failed, Reply};
@@ -41,12 +42,12 @@ impl FrameWriter {
     }
 
     fn flows(&self) -> MutexGuard<'_, HashMap<u32, Allowance>> {
-        self.flows.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.flows)
     }
 
     /// Sends a frame.
     pub(crate) fn frame(&self, kind: FrameKind, request: u32, payload: &[u8]) -> Result<()> {
-        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stream = lock(&self.stream);
         // That a task was stopped because this is the end must not be taken for its result.
         if self.closed.load(Ordering::SeqCst) {
             return Err(Error::incomplete("the connection is closed"));

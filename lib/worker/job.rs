@@ -21,15 +21,17 @@ use crate::command::spool::Spool;
 use crate::error::broken;
 use crate::error::{Error, Kind, Result};
 use crate::format::{Once, ReadOptions, zip};
+use crate::parallel::lock;
 use crate::pipe::runtime_dir;
 use crate::record::bad::{Bad, Policy};
 use crate::record::block::Blocks;
 use crate::record::digest::Contents;
 use crate::wire::job::{Job, JobCommand, JobProgram, OnBad};
-use crate::wire::message::{self, Done, Failed, Fetch, Resource, Source, Task};
+use crate::wire::message::{self, Done, Failed, Resource, Source, Task};
+use crate::wire::shard::Fetch;
 use crate::worker::resource;
 use crate::worker::shard_file;
-use crate::worker::state::{JobError, WorkerState, lock};
+use crate::worker::state::{JobError, WorkerState};
 
 /// The most jobs of a tool.
 const JOBS_MAX: usize = 64;

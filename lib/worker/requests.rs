@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::error::Result;
 use crate::error::broken;
+use crate::parallel::lock;
 
 /// The most requests that may be open.
 const REQUESTS_MAX: usize = 4096;
@@ -16,7 +17,7 @@ pub(crate) struct Requests(Arc<Mutex<HashMap<u32, Arc<AtomicBool>>>>);
 
 impl Requests {
     fn with<T>(&self, work: impl FnOnce(&mut HashMap<u32, Arc<AtomicBool>>) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut lock(&self.0))
     }
 
     /// A request begins: what tells it to stop.

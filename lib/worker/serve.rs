@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
@@ -17,6 +17,7 @@ use crate::command::spool::Spool;
 use crate::error::broken;
 use crate::error::{Error, Result};
 use crate::format::ledger::Ledger;
+use crate::parallel::lock;
 use crate::wire::message::{self, Ask, Done, Failed, Hello, Reply, Task, Welcome};
 use crate::wire::{BEAT_EVERY, FrameKind, FrameReader, SILENCE_MAX, VERSION};
 use crate::worker::base::Base;
@@ -151,7 +152,7 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> Result<()> {
 /// Shows that this side lives, which it does not when the thread that reads is stuck.
 fn beat(state: &WorkerState) {
     while !state.ending.load(Ordering::SeqCst) {
-        let since = *state.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = *lock(&state.reading);
         let stuck = since.is_some_and(|since| since.elapsed() > SILENCE_MAX);
         if !stuck && state.outbox.frame(FrameKind::Beat, 0, &[]).is_err() {
             return;
@@ -214,7 +215,7 @@ impl Session {
     }
 
     fn is_reading(&self, since: Option<Instant>) {
-        *self.state.reading.lock().unwrap_or_else(PoisonError::into_inner) = since;
+        *lock(&self.state.reading) = since;
     }
 
     fn asked(&mut self, request: u32, ask: Ask) -> Result<()> {
@@ -350,7 +351,7 @@ impl Session {
         let rejects = Arc::new(Mutex::new(Rejects::new(self.state.spool())));
         self.start(request, move |jobs, state, stop| {
             let done = jobs.run(state, &task, input.transpose()?, &rejects, stop)?;
-            let rejects = rejects.lock().unwrap_or_else(PoisonError::into_inner);
+            let rejects = lock(&rejects);
             rejects.bytes().pour(|bytes| state.outbox.data(request, bytes))?;
             state.outbox.frame(FrameKind::End, request, &[])?;
             Ok(Reply::Done(done))

@@ -3,13 +3,15 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::error::{Error, Kind, Result};
+use crate::parallel::lock;
 use crate::record::digest::{Check, Contents};
 use crate::record::stream::Input;
 use crate::wire::FrameKind;
-use crate::wire::message::{Fetch, Reply};
+use crate::wire::message::Reply;
+use crate::wire::shard::Fetch;
 use crate::worker::state::{JobError, WorkerState};
 use crate::worker::store;
 
@@ -29,7 +31,7 @@ pub(crate) struct ShardFile {
 impl Input for ShardFile {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let got = self.file.read(buffer).map_err(|e| unreadable(&self.name, &e))?;
-        self.check.lock().unwrap_or_else(PoisonError::into_inner).push(&buffer[..got]);
+        lock(&self.check).push(&buffer[..got]);
         Ok(got)
     }
 
@@ -54,7 +56,7 @@ pub(crate) fn read<T>(
     let outcome = read(ShardFile { file, name: name(fetch), check: Arc::clone(&check) });
     match outcome {
         Ok(outcome) => {
-            let is_whole = check.lock().unwrap_or_else(PoisonError::into_inner).is(contents);
+            let is_whole = lock(&check).is(contents);
             if is_whole { Ok(outcome) } else { Err(damaged(fetch)) }
         }
         // What is no record may be one that was damaged.

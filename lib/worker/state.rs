@@ -1,8 +1,8 @@
 //! What the threads of a worker share, whatever they do for the tool.
 
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::command::children::Children;
@@ -44,11 +44,6 @@ impl WorkerState {
     pub(crate) fn spool(&self) -> Spool {
         Spool::new(Vec::new(), self.spool_memory, self.base.path())
     }
-}
-
-/// Locks `mutex`, whatever became of who held it before: what lies in it is whole at any time.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Why a request is not done.

@@ -57,7 +57,7 @@ const DOUBLES: &[(&str, usize)] = &[
     ("Slot", 2),
     ("Sort", 2),
     ("Sorted", 2),
-    ("Source", 4),
+    ("Source", 3),
     ("Spool", 2),
     ("Step", 2),
     ("Table", 2),

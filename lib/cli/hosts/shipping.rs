@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn whole_directories_are_sent_and_forgotten_files_are_named() {
         let (shipped, warnings) = pack(&["python3", "Cargo.toml", "-v"], &["./lib/cli"]).unwrap();
-        assert!(shipped.files.iter().any(|f| f.to == Path::new("lib/cli/shipping.rs")));
+        assert!(shipped.files.iter().any(|f| f.to == Path::new("lib/cli/hosts/shipping.rs")));
         assert_eq!(warnings.len(), 1);
         assert!(warnings[0].contains("--ship Cargo.toml"));
         assert!(pack(&["x", "Cargo.toml"], &["Cargo.toml"]).unwrap().1.is_empty());

@@ -14,7 +14,7 @@ mod pump;
 use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,7 @@ use crate::cluster::ssh2::config::SshConfig;
 use crate::cluster::ssh2::pump::Pump;
 use crate::cluster::{End, Host, Link, Settings};
 use crate::error::{Error, Kind, reason};
+use crate::parallel::lock;
 
 /// How long a connection, and then each step of a login, may take.
 const STEP_MAX: Duration = Duration::from_secs(10);
@@ -226,7 +227,7 @@ impl End for Carried {
 
     fn why(&self) -> Option<String> {
         self.finish();
-        let why = self.why.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let why = lock(&self.why).clone();
         let early = || self.complaints.early().map(|line| format!("; earlier: {line}"));
         self.complaints.last().pop().or_else(|| Some(why? + &early().unwrap_or_default()))
     }

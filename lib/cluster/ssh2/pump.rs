@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::ops::Range;
 use std::os::fd::AsFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use ::ssh2::{BlockDirections, Channel, Session};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::cluster::complaints::Complaints;
+use crate::parallel::lock;
 
 /// How much is moved at once each way.
 const BLOCK_BYTES: usize = 128 * 1024;
@@ -119,7 +120,7 @@ impl Pump {
             Ok(false) => None,
             Err(e) => Some(format!("the connection broke ({e})")),
         };
-        *why.lock().unwrap_or_else(PoisonError::into_inner) = told;
+        *lock(&why) = told;
         let _ = stream.shutdown(Shutdown::Both);
     }
 

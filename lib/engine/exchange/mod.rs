@@ -22,7 +22,7 @@ mod planner;
 mod tasks;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use crate::aggregate::Op;
 use crate::cluster::Connection;
@@ -155,10 +155,6 @@ fn begin(
     let hosts: Vec<Arc<Connection>> = producer.fleet().connections().cloned().collect();
     hosts.iter().try_for_each(|host| host.begin_exchange(what))?;
     Ok((producer, hosts))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// That a host is lost, and what that means.

@@ -12,9 +12,10 @@ use crate::engine::Shard;
 use crate::engine::exchange::planner::{
     HostAnswer, HostTask, PartTransfer, PeerListener, PlannerEvent,
 };
-use crate::engine::exchange::{NUMBER, lock, lost};
+use crate::engine::exchange::{NUMBER, lost};
 use crate::engine::producer::Producer;
 use crate::error::{Error, Result};
+use crate::parallel::lock;
 
 /// The hosts, and what is under way on them.
 pub(super) struct Tasks<'a> {

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::Options;
 use super::choice::{Chooser, Tells};
@@ -13,6 +13,7 @@ use crate::format::compression::Codec;
 use crate::format::decompression::decode;
 use crate::format::place::ResourcePlace;
 use crate::format::{FILL_BYTES, ReadOptions, Source, bytes, resource::Resource};
+use crate::parallel::lock;
 use crate::record::stream::Input;
 use crate::record::text::push_bytes;
 
@@ -217,10 +218,6 @@ impl Input for MemberInput {
     fn name(&self) -> &str {
         &self.name
     }
-}
-
-fn lock(members: &Mutex<Members>) -> MutexGuard<'_, Members> {
-    members.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The archive as a file that can be searched: itself, or a copy without a name.

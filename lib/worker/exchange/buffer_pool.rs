@@ -3,7 +3,7 @@
 
 use std::sync::Mutex;
 
-use crate::worker::state::lock;
+use crate::parallel::lock;
 
 /// The share of a task's memory that may lie idle: one in so many.
 pub(super) const SPARE_SHARE: usize = 4;

@@ -5,13 +5,14 @@ use std::sync::{Arc, OnceLock};
 use crate::command::spool::Spool;
 use crate::error::broken;
 use crate::error::{Error, Result};
+use crate::parallel::lock;
 use crate::peer::{self, Broken, Identity, Listener, Peers};
 use crate::record::bytes::Bytes;
+use crate::wire::exchange::Peer;
 use crate::wire::exchange::token;
-use crate::wire::message::{Listening, Part, Peer};
+use crate::wire::message::{Listening, Part};
 use crate::worker::exchange::Exchange;
 use crate::worker::exchange::road::{Road, Want};
-use crate::worker::state::lock;
 
 /// This host's end of the direct roads.
 pub(super) struct Direct {

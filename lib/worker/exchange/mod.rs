@@ -25,11 +25,12 @@ use crate::error::{Error, Result};
 use crate::extsort::segment::Segment;
 use crate::group::grouping::Grouping;
 use crate::group::order::{Limits, Order};
+use crate::parallel::lock;
 use crate::record::bytes::Bytes;
 use crate::record::key::Keys;
 use crate::wire::exchange::{self as wire, Tally};
 use crate::worker::exchange::buffer_pool::BufferPool;
-use crate::worker::state::{WorkerState, lock};
+use crate::worker::state::WorkerState;
 
 /// The most exchanges of a tool.
 const EXCHANGES_MAX: usize = 16;

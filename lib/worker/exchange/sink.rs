@@ -14,6 +14,7 @@ use crate::group::assemble::Assembly;
 use crate::group::grouping::Grouping;
 use crate::group::reduce::{self, Reduction};
 use crate::group::table;
+use crate::parallel::lock;
 use crate::peer::Broken;
 use crate::record::bad::{Bad, Policy};
 use crate::record::stream::Summary;
@@ -23,7 +24,7 @@ use crate::worker::exchange::buffer_pool::SPARE_SHARE;
 use crate::worker::exchange::received_part::{ReceivedPart, here_of};
 use crate::worker::exchange::road::{Relay, Road, Want};
 use crate::worker::exchange::{Exchange, bound};
-use crate::worker::state::{WorkerState, lock};
+use crate::worker::state::WorkerState;
 use crate::worker::store::NewShard;
 
 /// How many parts of a range come at once.

@@ -14,6 +14,7 @@ use crate::group::grouping::{Group, Reader};
 use crate::group::order::{Judge, Limits, sorted_run};
 use crate::group::reduce::{fill, out_of_order};
 use crate::group::table::{self, Table};
+use crate::parallel::lock;
 use crate::record::bad::{Bad, Policy};
 use crate::record::block::{Block, Blocks, Line};
 use crate::record::bytes::Bytes;
@@ -21,12 +22,13 @@ use crate::record::digest::Contents;
 use crate::record::key::Keyer;
 use crate::record::stream::Input;
 use crate::wire::exchange::{HostOffer, SEGMENTS_MAX, Sort, Sorted, Tally};
-use crate::wire::message::{Fetch, Part};
+use crate::wire::message::Part;
+use crate::wire::shard::Fetch;
 use crate::worker::exchange::buffer_pool::SPARE_SHARE;
 use crate::worker::exchange::sampled_segment::SampledSegment;
 use crate::worker::exchange::{Exchange, Held, Sample, bound};
 use crate::worker::shard_file::{self, ShardFile};
-use crate::worker::state::{WorkerState, lock};
+use crate::worker::state::WorkerState;
 
 /// How many bytes of keys a host gives away: they go into one message.
 const SAMPLES_BYTES: usize = 512 << 10;
