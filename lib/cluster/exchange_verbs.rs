@@ -70,7 +70,7 @@ impl Connection {
     /// `Hosts` when the worker is lost.
     pub fn weigh(&self, number: u32, stop: Stop<'_>) -> Result<Answer<HostOffer>> {
         self.answer(&Ask::Weigh(number), stop, |reply| match reply {
-            Reply::HostOffer(weighed) => Ok(weighed),
+            Reply::Weighed(weighed) => Ok(weighed),
             other => Err(Box::new(other)),
         })
     }
@@ -142,7 +142,7 @@ impl Connection {
     /// # Errors
     /// `Hosts` when the worker is lost.
     pub fn begin_delivery(&self, deliver: RelayedPart) -> Result<u32> {
-        self.ask(&Ask::RelayedPart(deliver))
+        self.ask(&Ask::Deliver(deliver))
     }
 
     /// All of a part was brought: waits until the worker has taken it.

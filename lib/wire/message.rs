@@ -60,7 +60,7 @@ pub(crate) enum Ask {
     /// Reduce a shard of whole groups: `merged` or `failed`.
     Reduce(Reduce),
     /// A part that was wanted: its data follows. `done` or `failed`.
-    RelayedPart(RelayedPart),
+    Deliver(RelayedPart),
 }
 
 /// How a tool begins.
@@ -184,7 +184,7 @@ pub(crate) enum Reply {
     /// Shards were sorted.
     Sorted(Sorted),
     /// What there is to offer in an exchange.
-    HostOffer(HostOffer),
+    Weighed(HostOffer),
     /// Where peers can ask for parts.
     Listening(Listening),
     /// A part is to be brought for a merge.

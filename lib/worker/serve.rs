@@ -252,7 +252,7 @@ impl Session {
             Ask::List => {
                 self.start(request, |_, state, _| Ok(Reply::Kept(store::list(&state.base))))
             }
-            Ask::RelayedPart(deliver) => {
+            Ask::Deliver(deliver) => {
                 self.uploads.open(request, Upload::Part(deliver), self.state.spool())
             }
             ask => self.asked_in_exchange(request, ask),
@@ -271,7 +271,7 @@ impl Session {
             Ask::Weigh(number) => {
                 let exchange = self.exchanges.get(number)?;
                 self.start(request, move |_, state, stop| {
-                    Ok(Reply::HostOffer(exchange.weigh(state, stop)?))
+                    Ok(Reply::Weighed(exchange.weigh(state, stop)?))
                 })
             }
             Ask::Part(part) => {
