@@ -106,7 +106,7 @@ impl Connection {
     ) -> Result<Arc<Connection>> {
         let link = link::connect(host, settings)?;
         let (to, from) = (File::from(link.to), File::from(link.from));
-        let mut ear = FrameReader::new(from);
+        let mut frames = FrameReader::new(from);
         let begin = Instant::now();
         let mut to = (to, Vec::new());
         let hello = Hello {
@@ -127,7 +127,7 @@ impl Connection {
             Error::new(kind, format!("{}: {error}{why}", shown(name)))
         };
         let welcome = frame(FrameKind::Control, &mut to, &message::encode(&Ask::Hello(hello)))
-            .and_then(|()| welcome(&mut ear))
+            .and_then(|()| welcome(&mut frames))
             .map_err(lost)?;
         let connection = Arc::new(Connection {
             host: host.clone(),
@@ -144,7 +144,7 @@ impl Connection {
             came: AtomicU64::new(0),
         });
         let (listening, beating) = (Arc::clone(&connection), Arc::clone(&connection));
-        spawn(move || listening.hear(ear))?;
+        spawn(move || listening.hear(frames))?;
         spawn(move || beating.beat())?;
         Ok(connection)
     }
@@ -259,11 +259,11 @@ impl Connection {
     }
 
     /// The life of the thread that reads.
-    fn hear(&self, mut ear: FrameReader) {
+    fn hear(&self, mut frames: FrameReader) {
         let mut buffer = vec![0; READ_BYTES];
         let error = loop {
-            match self.heard(&mut ear).and_then(|()| ear.fill(&mut buffer)) {
-                Ok(true) => self.came.store(ear.came(), Ordering::Relaxed),
+            match self.heard(&mut frames).and_then(|()| frames.fill(&mut buffer)) {
+                Ok(true) => self.came.store(frames.came(), Ordering::Relaxed),
                 Ok(false) => break "its connection ended".to_string(),
                 Err(error) => break error.to_string(),
             }
@@ -273,8 +273,8 @@ impl Connection {
     }
 
     /// Deals with the frames that are there.
-    fn heard(&self, ear: &mut FrameReader) -> Result<()> {
-        while let Some(frame) = ear.frame()? {
+    fn heard(&self, frames: &mut FrameReader) -> Result<()> {
+        while let Some(frame) = frames.frame()? {
             match frame.kind {
                 FrameKind::Beat => continue,
                 FrameKind::Control => match message::decode(frame.payload)? {
@@ -315,7 +315,7 @@ impl Connection {
                 })?,
             }
         }
-        if ear.is_amid() {
+        if frames.is_amid() {
             // A frame that takes its time.
             self.state().heard += 1;
         }
@@ -352,8 +352,8 @@ fn write(to: &mut (File, Vec<u8>), kind: FrameKind, request: u32, payload: &[u8]
 }
 
 /// Waits for the greeting.
-fn welcome(ear: &mut FrameReader) -> Result<Welcome> {
-    let Some((kind, payload)) = ear.first()? else {
+fn welcome(frames: &mut FrameReader) -> Result<Welcome> {
+    let Some((kind, payload)) = frames.first()? else {
         return Err(Error::incomplete("the worker ended at once"));
     };
     match (kind, message::decode(&payload)?) {

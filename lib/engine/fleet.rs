@@ -208,9 +208,9 @@ impl Fleet {
         self.members.iter().map(|m| m.connection.welcome().slots as usize + AHEAD).sum()
     }
 
-    /// A seat at the member with the most room, of those at `near` if any of them is there, but at
+    /// A lease at the member with the most room, of those at `near` if any of them is there, but at
     /// none of `avoid` if that can be helped. None when all are lost or have no room.
-    pub(crate) fn seat(&self, near: &[String], avoid: &[String]) -> Option<Lease<'_>> {
+    pub(crate) fn lease(&self, near: &[String], avoid: &[String]) -> Option<Lease<'_>> {
         let usable = || self.members.iter().filter(|m| m.is_usable());
         let name = |m: &Member| m.connection.name().to_string();
         let wanted = usable().filter(|m| near.contains(&name(m)) && !avoid.contains(&name(m)));

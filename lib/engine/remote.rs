@@ -44,23 +44,23 @@ impl Slot<'_> {
         for number in 1.. {
             hosts.fleet.check()?;
             copies.retain(|(name, _)| hosts.fleet.is_there(name));
-            let Some(seat) = hosts.fleet.seat(source.near(), &avoid) else {
+            let Some(lease) = hosts.fleet.lease(source.near(), &avoid) else {
                 return Err(hosts.fleet.exhausted("no host is left to work on").into());
             };
             if let TaskInput::Resource(file) = &source
-                && !file.hosts.iter().any(|host| host == seat.0.connection.name())
+                && !file.hosts.iter().any(|host| host == lease.0.connection.name())
             {
                 let full = hosts.fleet.full(&file.hosts);
                 return Err(full.unwrap_or_else(|| unreachable_file(file)).into());
             }
-            let member = seat.0;
+            let member = lease.0;
             let name = member.connection.name().to_string();
             if copies.iter().any(|(other, _)| *other == name) {
                 let text = format!("no {} hosts are left to keep copies on", hosts.replicas);
                 return Err(hosts.fleet.exhausted(&text).into());
             }
             let bisect = self.looks_for_records(hosts, &name, failures);
-            match self.attempt_on(hosts, &seat, (task, number, bisect), &mut source)? {
+            match self.attempt_on(hosts, &lease, (task, number, bisect), &mut source)? {
                 AttemptResult::Done(done, rejects) => {
                     if let Some(other) = copies.first().filter(|(_, c)| *c != done.contents) {
                         return Err(differ(task, &other.0, &name).into());
@@ -93,7 +93,7 @@ impl Slot<'_> {
                     if failed.by_command && failed.code != Kind::BadInput.exit_code() {
                         failures += 1;
                     }
-                    if failures == 0 || !self.handover.again(task, failures) {
+                    if failures == 0 || !self.queue.again(task, failures) {
                         return Err(self.failed_on(hosts, &name, (task, failures), failed, source));
                     }
                     self.failed_once(&name, task, &failed);
@@ -152,11 +152,11 @@ impl Slot<'_> {
     fn attempt_on(
         &self,
         hosts: &Hosts<'_>,
-        seat: &Lease<'_>,
+        lease: &Lease<'_>,
         (task, number, bisect): (u64, u32, bool),
         source: &mut TaskInput<'_>,
     ) -> Result<AttemptResult> {
-        let connection = &seat.0.connection;
+        let connection = &lease.0.connection;
         let (there, fetched) = match source {
             TaskInput::Here(_) => (InputAt::Stream, None),
             TaskInput::Resource(file) => (InputAt::Resource(file.resource.clone()), None),
@@ -175,7 +175,7 @@ impl Slot<'_> {
                 (_, Some(spool)) => send(connection, request, spool)?,
                 _ => (),
             }
-            let unwanted = || !self.handover.wanted(task);
+            let unwanted = || !self.queue.wanted(task);
             connection.task_reply(request, &unwanted, &mut |bytes| rejects.arrived(bytes))
         });
         match sent {

@@ -89,22 +89,22 @@ fn work(
     let schedule = Schedule::new(plan.retries(), budget.waiting, files);
     // All memory that goes round is kept: given back to the allocator, it would be held in as many
     // places as there are threads.
-    let handover = Arc::new(TaskQueue::new(schedule, 4 * slots + 4));
+    let queue = Arc::new(TaskQueue::new(schedule, 4 * slots + 4));
     let tally = Tally::default();
-    let reader = Arc::clone(&handover);
+    let reader = Arc::clone(&queue);
     start(thread::Builder::new().spawn(move || read(cut, budget, &reader)))?;
-    let slot = Slot { plan, budget, handover: &handover, children, tally: &tally };
+    let slot = Slot { plan, budget, queue: &queue, children, tally: &tally };
     let result = thread::scope(|scope| {
         for _ in 0..slots {
             let started = thread::Builder::new().spawn_scoped(scope, move || slot.work());
             if let Err(error) = start(started) {
-                handover.abandon();
+                queue.abandon();
                 return Err(error);
             }
         }
         let result = write(&slot, output);
         if result.is_err() {
-            handover.abandon();
+            queue.abandon();
         }
         result
     });
@@ -126,15 +126,15 @@ fn start<T>(thread: std::io::Result<T>) -> Result<T> {
 }
 
 /// The reader's life.
-fn read(mut cut: impl Cut, budget: Budget, handover: &TaskQueue) {
-    let duty = Reading(handover);
+fn read(mut cut: impl Cut, budget: Budget, queue: &TaskQueue) {
+    let duty = Reading(queue);
     for number in 0.. {
-        let piece = cut.next(budget.block(number), handover.memory());
+        let piece = cut.next(budget.block(number), queue.memory());
         let goes_on = matches!(piece, Ok(Some(_)));
-        if !handover.wants_more() {
+        if !queue.wants_more() {
             break;
         }
-        handover.offer(piece);
+        queue.offer(piece);
         if !goes_on {
             break;
         }
@@ -155,21 +155,21 @@ impl Drop for Reading<'_> {
 
 /// The writer's life.
 fn write(slot: &Slot<'_>, output: &mut dyn Output) -> Result<Summary> {
-    let (plan, handover) = (slot.plan, slot.handover);
+    let (plan, queue) = (slot.plan, slot.queue);
     let mut summary = Summary::default();
-    while let Some(mut outcome) = handover.next() {
+    while let Some(mut outcome) = queue.next() {
         match settle(slot, &mut outcome) {
             Ok(Settled::Records(spool, records)) => {
                 summary.records_out += records;
                 summary.bytes_out += spool.len();
                 spool.pour(|bytes| output.write(bytes))?;
-                handover.out(spool.into_memory());
+                queue.out(spool.into_memory());
             }
             Ok(Settled::Shard { line, contents }) => {
                 summary.records_out += contents.records;
                 summary.bytes_out += contents.bytes;
                 output.write(&line)?;
-                handover.out(Vec::new());
+                queue.out(Vec::new());
             }
             Err(failure) => {
                 // What came before it counts: it is to be there whatever becomes of this one.

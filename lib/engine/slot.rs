@@ -52,7 +52,7 @@ pub(crate) struct Tally {
 pub(crate) struct Slot<'a> {
     pub(crate) plan: &'a Plan<'a>,
     pub(crate) budget: Budget,
-    pub(crate) handover: &'a TaskQueue,
+    pub(crate) queue: &'a TaskQueue,
     pub(crate) children: &'a Children,
     pub(crate) tally: &'a Tally,
 }
@@ -67,11 +67,11 @@ struct Prepared {
 impl Slot<'_> {
     /// Works until there are no more pieces.
     pub(crate) fn work(&self) {
-        while let Some((task, piece)) = self.handover.take() {
-            let duty = Duty { task, handover: self.handover };
+        while let Some((task, piece)) = self.queue.take() {
+            let duty = Duty { task, queue: self.queue };
             let outcome = self.task(task, piece);
             std::mem::forget(duty);
-            self.handover.finish(outcome);
+            self.queue.finish(outcome);
         }
     }
 
@@ -85,7 +85,7 @@ impl Slot<'_> {
                 let bytes = block.bytes.len() as u64;
                 let Fed { bytes: fed, records, mut rejects } =
                     self.plan.form().feed(block, self.plan.setting.input_name, |memory| {
-                        self.handover.give(memory)
+                        self.queue.give(memory)
                     });
                 self.count(bytes, records);
                 if self.plan.bad().is_strict() && !rejects.is_empty() {
@@ -123,7 +123,7 @@ impl Slot<'_> {
                 Err(Failure { input: Some(prepared.input), ..failure })
             }
             result => {
-                self.handover.give(prepared.input.into_memory());
+                self.queue.give(prepared.input.into_memory());
                 result
             }
         };
@@ -180,11 +180,11 @@ impl Slot<'_> {
                 match finished.output {
                     Ok(output) => return self.printed(runner, prepared, output, rejects),
                     Err(ended) if ended.how == How::Stopped => break,
-                    Err(ended) if !finished.searched && self.handover.again(task, number) => {
+                    Err(ended) if !finished.searched && self.queue.again(task, number) => {
                         self.tell(&self.prefix(task, number), &ended.last_words);
                         self.say(task, number, &format!("{}: trying again", ended.how));
                         self.tally.retries.fetch_add(1, Ordering::Relaxed);
-                        self.handover.give(ended.output.into_memory());
+                        self.queue.give(ended.output.into_memory());
                     }
                     Err(ended) => return Err(self.failure(runner, finished.attempts, ended)),
                 }
@@ -209,12 +209,12 @@ impl Slot<'_> {
             search: plan.failed.is_on().then_some(plan.retries),
             max_record: self.plan.max_record(),
             plain_lines: plan.plain_lines,
-            stop: &|| !self.handover.wanted(task),
+            stop: &|| !self.queue.wanted(task),
             children: self.children,
             prefix: &|number| self.prefix(task, number),
             pass_on: self.plan.setting.voice.pass_on,
-            spool: &|| Spool::new(self.handover.memory(), self.budget.task, self.plan.folder()),
-            give: &|memory| self.handover.give(memory),
+            spool: &|| Spool::new(self.queue.memory(), self.budget.task, self.plan.folder()),
+            give: &|memory| self.queue.give(memory),
         })
     }
 
@@ -244,7 +244,7 @@ impl Slot<'_> {
         }
         let (TaskOutput::Records(spool, _) | TaskOutput::Flawed(spool)) = &mut printed;
         if let Some(memory) = spool.shrink() {
-            self.handover.give(memory);
+            self.queue.give(memory);
         }
         Ok(Product::Here(printed, rejects))
     }
@@ -279,7 +279,7 @@ impl Slot<'_> {
 
     /// The same, where the task has failed for good.
     pub(super) fn tell_last(&self, task: u64, prefix: &str, words: &LastWords) {
-        if self.handover.wanted(task) && self.tally.heard.is_unheard(&words.lines) {
+        if self.queue.wanted(task) && self.tally.heard.is_unheard(&words.lines) {
             words.pass_on(prefix, self.plan.setting.voice.pass_on);
         }
     }
@@ -317,7 +317,7 @@ fn sound(
 /// would wait for it for ever.
 struct Duty<'a> {
     task: u64,
-    handover: &'a TaskQueue,
+    queue: &'a TaskQueue,
 }
 
 impl Drop for Duty<'_> {
@@ -325,6 +325,6 @@ impl Drop for Duty<'_> {
         let error = Error::incomplete(format!("task {}: internal error", self.task));
         let result = Err(error.into());
         let (task, rejects) = (self.task, Vec::new());
-        self.handover.finish(Outcome { task, rejects, result });
+        self.queue.finish(Outcome { task, rejects, result });
     }
 }

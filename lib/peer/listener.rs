@@ -177,12 +177,12 @@ fn admit(room: &Arc<Capacity>, stream: Stream) {
     let number = served.last;
     served.open.insert(number, (peer, Arc::clone(stream.socket())));
     drop(served);
-    let seat = Lease { room: Arc::clone(room), number };
+    let lease = Lease { room: Arc::clone(room), number };
     let work = move || {
-        let seat = seat;
-        attend::attend(stream, &seat.room);
+        let lease = lease;
+        attend::attend(stream, &lease.room);
     };
-    // Without a thread for it the connection is dropped, and its seat.
+    // Without a thread for it the connection is dropped, and its lease.
     let spawned = thread::Builder::new().name("peer".into()).spawn(work);
     if let Ok(thread) = spawned {
         lock(&room.served).threads.push(thread);

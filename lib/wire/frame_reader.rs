@@ -121,14 +121,14 @@ mod tests {
     #[test]
     fn frames_are_heard_and_so_is_a_broken_end() {
         let (reader, mut writer) = std::io::pipe().unwrap();
-        let mut ear = FrameReader::new(File::from(OwnedFd::from(reader)));
+        let mut frames = FrameReader::new(File::from(OwnedFd::from(reader)));
         let mut bytes = Vec::new();
         Frame { kind: FrameKind::Beat, request: 0, payload: b"" }.encode(&mut bytes).unwrap();
         Frame { kind: FrameKind::Data, request: 3, payload: b"abc" }.encode(&mut bytes).unwrap();
         writer.write_all(&bytes).unwrap();
         writer.write_all(&bytes[..5]).unwrap();
         drop(writer);
-        assert_eq!(ear.first().unwrap(), Some((FrameKind::Data, b"abc".to_vec())));
-        assert!(ear.first().unwrap_err().to_string().contains("middle of a message"));
+        assert_eq!(frames.first().unwrap(), Some((FrameKind::Data, b"abc".to_vec())));
+        assert!(frames.first().unwrap_err().to_string().contains("middle of a message"));
     }
 }

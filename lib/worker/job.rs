@@ -177,7 +177,7 @@ impl Work<'_> {
         let mut spool = self.state.spool();
         let (saying, task) = (Arc::clone(self.state), self.task.task);
         let warn = move |text: &str| {
-            saying.outbox.said(&format!("{}: task {task}: {text}\n", saying.name));
+            saying.to_tool.said(&format!("{}: task {task}: {text}\n", saying.name));
         };
         let options = ReadOptions {
             max_record: self.max_record(),
@@ -210,7 +210,7 @@ impl Work<'_> {
             return Ok(input);
         }
         let command = self.command(job)?;
-        let say = |lines: &str| self.state.outbox.said(lines);
+        let say = |lines: &str| self.state.to_tool.said(lines);
         let runner = TaskRunner {
             task: self.task.task,
             command: &command,

@@ -73,9 +73,9 @@ pub(crate) fn serve(surroundings: Surroundings) -> Result<()> {
     let base = Base::open(surroundings.base, surroundings.home.as_deref())?;
     store::sweep(&base);
     let login = std::env::current_dir().unwrap_or_else(|_| "/".into());
-    let mut ear = FrameReader::new(input);
-    let hello = hello(&mut ear)?;
-    let outbox = FrameWriter::new(output, hello.pack);
+    let mut frames = FrameReader::new(input);
+    let hello = hello(&mut frames)?;
+    let to_tool = FrameWriter::new(output, hello.pack);
     let cores = thread::available_parallelism().map_or(1, |n| n.get() as u32);
     let slots = Slots::new(base.slots(), hello.slots.unwrap_or(cores));
     let memory = hello.memory.unwrap_or(surroundings.memory);
@@ -89,14 +89,14 @@ pub(crate) fn serve(surroundings: Surroundings) -> Result<()> {
         arch: std::env::consts::ARCH.into(),
         directory: base.path().as_os_str().into(),
     };
-    let store = begin(&hello, &base, &outbox, surroundings.ledger)?;
+    let store = begin(&hello, &base, &to_tool, surroundings.ledger)?;
     if let Some(store) = &store {
         search_path = Some(store.link(&surroundings.program, &surroundings.tools, search_path)?);
     }
-    outbox.message(0, &Reply::Hello(welcome))?;
+    to_tool.message(0, &Reply::Hello(welcome))?;
     let share = memory / MEMORY_PARTS / u64::from(slots.count()) / 2;
     let state = Arc::new(WorkerState {
-        outbox,
+        to_tool,
         base,
         slots,
         store,
@@ -120,8 +120,8 @@ pub(crate) fn serve(surroundings: Surroundings) -> Result<()> {
         exchanges: Exchanges::default(),
         open: Requests::default(),
     };
-    let result = session.listen(&mut ear);
-    state.outbox.close();
+    let result = session.listen(&mut frames);
+    state.to_tool.close();
     state.ending.store(true, Ordering::SeqCst);
     session.open.stop_all();
     session.exchanges.end_all();
@@ -133,13 +133,13 @@ pub(crate) fn serve(surroundings: Surroundings) -> Result<()> {
 fn begin(
     hello: &Hello,
     base: &Base,
-    outbox: &FrameWriter,
+    to_tool: &FrameWriter,
     ledger: Ledger,
 ) -> Result<Option<Store>> {
     let Some(run) = &hello.run else { return Ok(None) };
     let made = Store::create(base, run, ledger).and_then(|store| store.enter().map(|()| store));
     if let Err(error) = &made {
-        outbox.message(0, &Reply::Failed(Failed::of(error)))?;
+        to_tool.message(0, &Reply::Failed(Failed::of(error)))?;
     }
     made.map(Some)
 }
@@ -154,7 +154,7 @@ fn beat(state: &WorkerState) {
     while !state.ending.load(Ordering::SeqCst) {
         let since = *lock(&state.reading);
         let stuck = since.is_some_and(|since| since.elapsed() > SILENCE_MAX);
-        if !stuck && state.outbox.frame(FrameKind::Beat, 0, &[]).is_err() {
+        if !stuck && state.to_tool.frame(FrameKind::Beat, 0, &[]).is_err() {
             return;
         }
         thread::sleep(BEAT_EVERY);
@@ -162,8 +162,8 @@ fn beat(state: &WorkerState) {
 }
 
 /// Waits for the greeting.
-fn hello(ear: &mut FrameReader) -> Result<Hello> {
-    let Some((kind, payload)) = ear.first()? else {
+fn hello(frames: &mut FrameReader) -> Result<Hello> {
+    let Some((kind, payload)) = frames.first()? else {
         return Err(Error::incomplete("the tool has gone"));
     };
     match (kind, message::decode(&payload)?) {
@@ -186,10 +186,10 @@ struct Session {
 }
 
 impl Session {
-    fn listen(&mut self, ear: &mut FrameReader) -> Result<()> {
+    fn listen(&mut self, frames: &mut FrameReader) -> Result<()> {
         let mut buffer = vec![0; READ_BYTES];
         loop {
-            while let Some(frame) = ear.frame()? {
+            while let Some(frame) = frames.frame()? {
                 match frame.kind {
                     FrameKind::Beat => (),
                     FrameKind::Control => {
@@ -202,12 +202,12 @@ impl Session {
                     FrameKind::End => self.arrived_whole(frame.request)?,
                     FrameKind::Credit => {
                         let bytes = frame.payload.try_into().unwrap_or_default();
-                        self.state.outbox.credit(frame.request, u32::from_le_bytes(bytes));
+                        self.state.to_tool.credit(frame.request, u32::from_le_bytes(bytes));
                     }
                 }
             }
             self.is_reading(None);
-            if !ear.fill(&mut buffer)? {
+            if !frames.fill(&mut buffer)? {
                 return Ok(());
             }
             self.is_reading(Some(Instant::now()));
@@ -231,7 +231,7 @@ impl Session {
                 Ok(Reply::Expanded(resource::expand(&state.login, &resource)?))
             }),
             Ask::Fetch(fetch, contents, checked) => {
-                self.state.outbox.open(request);
+                self.state.to_tool.open(request);
                 self.start(request, move |_, state, _| {
                     shard_file::send(state, request, &fetch, (&contents, checked))
                 })
@@ -239,7 +239,7 @@ impl Session {
             Ask::Cancel => {
                 self.uploads.forget(request);
                 self.open.stop(request);
-                self.state.outbox.end(request);
+                self.state.to_tool.end(request);
                 Ok(())
             }
             Ask::Keep => self.start(request, |_, state, _| match &state.store {
@@ -276,10 +276,10 @@ impl Session {
             }
             Ask::Part(part) => {
                 let exchange = self.exchanges.get(part.exchange)?;
-                self.state.outbox.open(request);
+                self.state.to_tool.open(request);
                 self.start(request, move |_, state, _| {
-                    exchange.part(&part, &mut |data| state.outbox.data(request, data))?;
-                    state.outbox.frame(FrameKind::End, request, &[])?;
+                    exchange.part(&part, &mut |data| state.to_tool.data(request, data))?;
+                    state.to_tool.frame(FrameKind::End, request, &[])?;
                     Ok(Reply::Sent)
                 })
             }
@@ -320,7 +320,7 @@ impl Session {
     fn arrived(&mut self, request: u32, bytes: &[u8]) -> Result<()> {
         match self.uploads.take(request, bytes)? {
             Some(credit) => {
-                self.state.outbox.frame(FrameKind::Credit, request, &credit.to_le_bytes())
+                self.state.to_tool.frame(FrameKind::Credit, request, &credit.to_le_bytes())
             }
             None => Ok(()),
         }
@@ -347,13 +347,13 @@ impl Session {
 
     /// Runs a task; the records left out that are for the tool to judge go before the reply.
     fn start_task(&self, request: u32, task: Task, input: Option<Result<Spool>>) -> Result<()> {
-        self.state.outbox.open(request);
+        self.state.to_tool.open(request);
         let rejects = Arc::new(Mutex::new(Rejects::new(self.state.spool())));
         self.start(request, move |jobs, state, stop| {
             let done = jobs.run(state, &task, input.transpose()?, &rejects, stop)?;
             let rejects = lock(&rejects);
-            rejects.bytes().pour(|bytes| state.outbox.data(request, bytes))?;
-            state.outbox.frame(FrameKind::End, request, &[])?;
+            rejects.bytes().pour(|bytes| state.to_tool.data(request, bytes))?;
+            state.to_tool.frame(FrameKind::End, request, &[])?;
             Ok(Reply::Done(done))
         })
     }
@@ -369,9 +369,9 @@ impl Session {
         spawn(move || {
             let reply = work(&jobs, &state, &stop);
             open.end(request);
-            state.outbox.end(request);
+            state.to_tool.end(request);
             let reply = reply.unwrap_or_else(|refusal| Reply::Failed(refusal.0));
-            state.outbox.reply(request, &reply);
+            state.to_tool.reply(request, &reply);
         })
     }
 }

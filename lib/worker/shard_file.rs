@@ -75,16 +75,16 @@ pub(crate) fn send(
     fetch: &Fetch,
     (contents, checked): (&Contents, bool),
 ) -> std::result::Result<Reply, JobError> {
-    let sign = || state.outbox.at_work(request);
+    let sign = || state.to_tool.at_work(request);
     let mut file = open(state, fetch, contents, checked.then_some(&sign))?;
     let mut buffer = vec![0; READ_BYTES];
     loop {
         let count = file.read(&mut buffer).map_err(|e| unreadable(&name(fetch), &e))?;
         if count == 0 {
-            state.outbox.frame(FrameKind::End, request, &[])?;
+            state.to_tool.frame(FrameKind::End, request, &[])?;
             return Ok(Reply::Sent);
         }
-        state.outbox.data(request, &buffer[..count])?;
+        state.to_tool.data(request, &buffer[..count])?;
     }
 }
 
@@ -112,7 +112,7 @@ fn open(
             (Ok(file), None) => return Ok(file),
             (Ok(file), Some(flaw)) => {
                 let host = &state.name;
-                state.outbox.said(&format!("{host}: {flaw}; another copy takes its place\n"));
+                state.to_tool.said(&format!("{host}: {flaw}; another copy takes its place\n"));
                 return Ok(file);
             }
             (Err(error), _) => flaw = Some(error),

@@ -17,7 +17,7 @@ use crate::worker::store::Store;
 
 /// What the threads of a worker share.
 pub(crate) struct WorkerState {
-    pub(crate) outbox: FrameWriter,
+    pub(crate) to_tool: FrameWriter,
     pub(crate) base: Base,
     pub(crate) slots: Slots,
     /// The shards that are made here, once a run has begun.

@@ -37,7 +37,7 @@ impl Road for Relay<'_> {
         let deliveries = &self.0.deliveries;
         deliveries.expect(want.of.clone());
         let wanted = RelayRequest { source: want.of.source, why: want.why.clone() };
-        let asked = self.0.outbox.message(want.of.merge, &Reply::Relay(wanted));
+        let asked = self.0.to_tool.message(want.of.merge, &Reply::Relay(wanted));
         let came = asked.and_then(|()| deliveries.wait(&want.of, want.stopped));
         deliveries.forget(&want.of);
         came.map_err(Broken::Failed)
