@@ -29,11 +29,12 @@ fn a_host_that_is_killed_while_it_sorts_is_named() {
     let bed = Bed::new(2000);
     bed.hold_slots("n2");
     let mut sort = bed.run("exec mc-sort -k k -o y.mc < x.mc").stderr_any().spawn();
-    // The others have sorted what they have; n2 has one thread more, which waits for a slot.
+    // The others have sorted what they have; n2 has more threads, which wait for slots (one for each
+    // of its shards, as many as it has slots at most).
     until("n2 alone has to sort", || {
         let [one, two, three, four] = ["n1", "n2", "n3", "n4"].map(|host| threads(&bed, host));
         println!("threads of the workers: {:?}", [one, two, three, four]);
-        [one, three, four] == [one; 3] && one > 0 && two == one + 1
+        [one, three, four] == [one; 3] && one > 0 && two > one
     });
     bed.cluster.run(["kill", "n2"]);
     let ended = sort.wait();
