@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use mycloud::cli::hosts::host_options::Hosts;
+use mycloud::cli::hosts::host_options::HostOptions;
 use mycloud::cli::hosts::{name_list, shards};
 use mycloud::cli::options::{self, Records};
 use mycloud::cli::resources::Resources;
@@ -13,7 +13,7 @@ use mycloud::cli::{self, Session, size};
 use mycloud::cluster::Host;
 use mycloud::format::resource::Resource;
 use mycloud::record::stream::Summary;
-use mycloud::stage::cat::{self, Options, on_hosts};
+use mycloud::stage::cat::{self, CatOptions, on_hosts};
 use mycloud::{Error, Result};
 
 /// How large the parts of a file that all hosts see are, where nothing says.
@@ -33,7 +33,7 @@ struct Args {
     files0_from: Option<OsString>,
 
     #[command(flatten)]
-    hosts: Hosts,
+    hosts: HostOptions,
 
     /// With -h: all hosts see the same files, so read each of them once, its parts on any of them
     #[arg(long, requires = "hosts")]
@@ -75,7 +75,7 @@ impl Args {
         let reach = self.hosts.reach(session)?;
         let keep = self.output.as_deref();
         shards::check_output(session, keep)?;
-        let options = on_hosts::Options {
+        let options = on_hosts::CatOnHostsOptions {
             reach: &reach,
             hosts,
             format: self.resources.format.clone(),
@@ -103,6 +103,6 @@ pub(crate) fn main() -> ExitCode {
             Some(names) => args.resources.files(&names, &args.records, session)?,
             None => args.resources.read(&args.records, session)?,
         };
-        cat::run(&Options { resources, read }, &mut session.stdout())
+        cat::run(&CatOptions { resources, read }, &mut session.stdout())
     })
 }

@@ -4,15 +4,15 @@ use std::process::ExitCode;
 
 use mycloud::cli::hosts::feed;
 use mycloud::cli::options::Records;
-use mycloud::cli::resources::{self, Output};
+use mycloud::cli::resources::{self, OutputOptions};
 use mycloud::cli::{self, Session};
-use mycloud::stage::gather::{self, Options};
+use mycloud::stage::gather::{self, GatherOptions};
 
 /// Gather records into a file that appears whole or not at all, or onto standard output
 #[derive(clap::Parser)]
 struct Args {
     #[command(flatten)]
-    output: Output,
+    output: OutputOptions,
 
     #[command(flatten)]
     records: Records,
@@ -21,7 +21,7 @@ struct Args {
 fn main() -> ExitCode {
     cli::run(mycloud::tool!("mc-gather"), |args: Args, session: &mut Session| {
         let (output, write) = args.output.write(session)?;
-        let options = Options {
+        let options = GatherOptions {
             output,
             write,
             parts: args.output.parts(),

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use mycloud::cli::hosts::host_options::Hosts;
+use mycloud::cli::hosts::host_options::HostOptions;
 use mycloud::cli::{self, Session};
-use mycloud::stage::hosts::{self, Options, Target, What};
+use mycloud::stage::hosts::{self, HostsOptions, HostsRequest, RemovalTarget};
 
 /// Say of each host whether it can be reached, how, and what it has; or what is kept there
 #[derive(clap::Parser)]
@@ -14,7 +14,7 @@ use mycloud::stage::hosts::{self, Options, Target, What};
 )]
 struct Args {
     #[command(flatten)]
-    hosts: Hosts,
+    hosts: HostOptions,
 
     /// List the shards that lie on the hosts [default: those of all runs that are known]
     #[arg(long)]
@@ -29,11 +29,13 @@ fn main() -> ExitCode {
     cli::run(mycloud::tool!("mc-hosts"), |args: Args, session: &mut Session| {
         let hosts = args.hosts.hosts()?;
         let what = match (args.kept, args.rm.is_empty()) {
-            (true, _) => What::Kept,
-            (false, true) => What::Table,
-            (false, false) => What::Remove(args.rm.iter().map(|word| Target::of(word)).collect()),
+            (true, _) => HostsRequest::Kept,
+            (false, true) => HostsRequest::Table,
+            (false, false) => {
+                HostsRequest::Remove(args.rm.iter().map(|word| RemovalTarget::of(word)).collect())
+            }
         };
-        let options = Options { hosts, what };
+        let options = HostsOptions { hosts, what };
         let reach = args.hosts.reach(session)?;
         session.guard()?;
         let mut output = session.stdout();

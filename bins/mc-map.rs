@@ -4,17 +4,17 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use mycloud::cli::hosts::host_options::Hosts;
+use mycloud::cli::hosts::host_options::HostOptions;
 use mycloud::cli::hosts::shipping::{self, Ship};
 use mycloud::cli::hosts::{feed, shards};
-use mycloud::cli::options::{Memory, Pipes, Records};
+use mycloud::cli::options::{MemoryOptions, Pipes, Records};
 use mycloud::cli::running::{self, Attempts, CommandLine, Pieces};
 use mycloud::cli::{self, Session};
 use mycloud::command::Given;
-use mycloud::engine::consumer::Feed;
+use mycloud::engine::consumer::ConsumerInput;
 use mycloud::engine::shard_job::ShardJob;
 use mycloud::record::stream::{Input, Summary};
-use mycloud::stage::map::{self, Options};
+use mycloud::stage::map::{self, MapOptions};
 use mycloud::{Error, Result};
 
 /// Run a command over the records, as often and on as many cores as it takes, and print what it
@@ -35,7 +35,7 @@ struct Args {
     attempts: Attempts,
 
     #[command(flatten)]
-    hosts: Hosts,
+    hosts: HostOptions,
 
     /// Go on without hosts that cannot be reached, as long as N of them can [default: all must]
     #[arg(long, value_name = "N", requires = "hosts")]
@@ -55,16 +55,16 @@ struct Args {
     records: Records,
 
     #[command(flatten)]
-    memory: Memory,
+    memory: MemoryOptions,
 }
 
 impl Args {
-    fn options(&self, given: &Given, session: &Session) -> Result<Options> {
+    fn options(&self, given: &Given, session: &Session) -> Result<MapOptions> {
         let (pieces, records) = (&self.pieces, &self.records);
         let plan = self.attempts.plan(given, pieces, map::PLAIN_LINES, (records, session));
         let (bad, limits) = (records.bad()?, self.memory.limits(records)?);
         let (in_one_piece, block) = (pieces.are_one(), pieces.block(&self.memory)?);
-        Ok(Options { command: plan?, in_one_piece, block, bad, limits })
+        Ok(MapOptions { command: plan?, in_one_piece, block, bad, limits })
     }
 
     /// Maps on this machine.
@@ -79,7 +79,12 @@ impl Args {
     }
 
     /// Maps on hosts.
-    fn on_hosts(&self, given: &Given, feed: Feed, session: &mut Session) -> Result<Summary> {
+    fn on_hosts(
+        &self,
+        given: &Given,
+        feed: ConsumerInput,
+        session: &mut Session,
+    ) -> Result<Summary> {
         self.memory.refuse_jobs()?;
         let shipped = shipping::pack(given.clone(), &self.ship.ship, session)?;
         let options = self.options(given, session)?;
@@ -115,11 +120,11 @@ pub(crate) fn main() -> ExitCode {
             args.pipes.insist();
         }
         match feed::feed(session, &args.hosts)? {
-            Feed::Records(input) if !on_hosts => args.here(&given, input, session),
-            Feed::Shards(consumer) => {
+            ConsumerInput::Records(input) if !on_hosts => args.here(&given, input, session),
+            ConsumerInput::Shards(consumer) => {
                 args.pieces.refuse()?;
                 shards::check_output(session, args.output.as_deref())?;
-                args.on_hosts(&given, Feed::Shards(consumer), session)
+                args.on_hosts(&given, ConsumerInput::Shards(consumer), session)
             }
             records => args.on_hosts(&given, records, session),
         }

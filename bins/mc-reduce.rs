@@ -3,16 +3,16 @@
 use std::process::ExitCode;
 
 use mycloud::aggregate::Op;
-use mycloud::cli::hosts::exchange_options::Exchange;
+use mycloud::cli::hosts::exchange_options::ExchangeOptions;
 use mycloud::cli::hosts::{feed, shipping};
-use mycloud::cli::options::{Keys, Memory, Nulls, Records};
+use mycloud::cli::options::{KeyOptions, MemoryOptions, Nulls, Records};
 use mycloud::cli::running::{self, GroupCommand};
 use mycloud::cli::{self, Session};
-use mycloud::engine::consumer::{Consumer, Feed};
+use mycloud::engine::consumer::{Consumer, ConsumerInput};
 use mycloud::engine::shard_job::ShardJob;
 use mycloud::record::stream::{Input, Summary};
 use mycloud::stage::reduce::on_hosts::{self, OnHosts};
-use mycloud::stage::reduce::{self, By, Options, OverGroups, With};
+use mycloud::stage::reduce::{self, GroupBy, OverGroups, ReduceOptions, With};
 use mycloud::{Error, Result};
 
 /// Reduce the groups of records that are in key order, as mc-shuffle leaves them: to results, by
@@ -23,7 +23,7 @@ use mycloud::{Error, Result};
                             mc-reduce [OPTION]... -- CMD [ARG]...")]
 struct Args {
     #[command(flatten)]
-    keys: Keys,
+    keys: KeyOptions,
 
     /// Make one group of all records
     #[arg(long, conflicts_with = "key")]
@@ -42,13 +42,13 @@ struct Args {
     command: GroupCommand,
 
     #[command(flatten)]
-    exchange: Exchange,
+    exchange: ExchangeOptions,
 
     #[command(flatten)]
     records: Records,
 
     #[command(flatten)]
-    memory: Memory,
+    memory: MemoryOptions,
 }
 
 impl Args {
@@ -72,7 +72,7 @@ impl Args {
     /// Reduces shards where they lie, if that is possible.
     fn shards(
         &self,
-        options: &mut Options,
+        options: &mut ReduceOptions,
         consumer: Box<Consumer>,
         session: &mut Session,
     ) -> Result<Summary> {
@@ -95,14 +95,14 @@ impl Args {
             }
             _ => {
                 exchange.refuse()?;
-                here(options, feed::brought(session, Feed::Shards(consumer))?, session)
+                here(options, feed::brought(session, ConsumerInput::Shards(consumer))?, session)
             }
         }
     }
 }
 
 /// Reduces records on this machine.
-fn here(options: &mut Options, input: Box<dyn Input>, session: &Session) -> Result<Summary> {
+fn here(options: &mut ReduceOptions, input: Box<dyn Input>, session: &Session) -> Result<Summary> {
     if let With::Command(command) = &mut options.with {
         running::find(&mut command.plan, &command.given)?;
     }
@@ -111,8 +111,8 @@ fn here(options: &mut Options, input: Box<dyn Input>, session: &Session) -> Resu
 
 pub(crate) fn main() -> ExitCode {
     cli::run(mycloud::tool!("mc-reduce"), |args: Args, session: &mut Session| {
-        let mut options = Options {
-            by: By::new(args.keys.given()?, args.all),
+        let mut options = ReduceOptions {
+            by: GroupBy::new(args.keys.given()?, args.all),
             with: args.with(session)?,
             missing: args.keys.missing,
             nulls: args.nulls.texts.clone(),
@@ -123,8 +123,8 @@ pub(crate) fn main() -> ExitCode {
             session.guard()?;
         }
         match args.exchange.stdin(&args.records, session)? {
-            Feed::Records(input) => here(&mut options, input, session),
-            Feed::Shards(consumer) => args.shards(&mut options, consumer, session),
+            ConsumerInput::Records(input) => here(&mut options, input, session),
+            ConsumerInput::Shards(consumer) => args.shards(&mut options, consumer, session),
         }
     })
 }

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use mycloud::Error;
-use mycloud::cli::hosts::host_options::Hosts;
+use mycloud::cli::hosts::host_options::HostOptions;
 use mycloud::cli::hosts::{feed, shards};
-use mycloud::cli::options::{Memory, Pipes, Records};
+use mycloud::cli::options::{MemoryOptions, Pipes, Records};
 use mycloud::cli::{self, Session, size};
 use mycloud::engine::shard_job::ShardJob;
 use mycloud::stage::scatter;
@@ -18,7 +18,7 @@ use mycloud::stage::scatter;
 #[derive(clap::Parser)]
 struct Args {
     #[command(flatten)]
-    hosts: Hosts,
+    hosts: HostOptions,
 
     /// Go on without hosts that cannot be reached, as long as N of them can [default: all must, or as
     /// many as --replicas asks for]
@@ -44,7 +44,7 @@ struct Args {
     records: Records,
 
     #[command(flatten)]
-    memory: Memory,
+    memory: MemoryOptions,
 }
 
 fn main() -> ExitCode {

@@ -7,15 +7,15 @@ use std::sync::Arc;
 use clap::builder::OsStringValueParser;
 use mycloud::Result;
 use mycloud::aggregate::Op;
-use mycloud::cli::hosts::exchange_options::{Exchange, Reading};
-use mycloud::cli::options::{Keys, Memory, Nulls, Records};
+use mycloud::cli::hosts::exchange_options::{ExchangeOptions, ShardsRead};
+use mycloud::cli::options::{KeyOptions, MemoryOptions, Nulls, Records};
 use mycloud::cli::resources::Resources;
 use mycloud::cli::{self, Session, ops};
 use mycloud::format::stream;
 use mycloud::group::order::Order;
 use mycloud::record::bad::Bad;
 use mycloud::record::key;
-use mycloud::stage::shuffle::{self, Options};
+use mycloud::stage::shuffle::{self, ShuffleOptions};
 
 /// Group records by key: equal keys become adjacent, in key order
 #[derive(clap::Parser)]
@@ -24,7 +24,7 @@ struct Args {
     resources: Resources,
 
     #[command(flatten)]
-    keys: Keys,
+    keys: KeyOptions,
 
     /// Order the records inside each group, by KEY[,KEY...] as in -k
     #[arg(long, value_name = "KEY")]
@@ -39,23 +39,23 @@ struct Args {
     nulls: Nulls,
 
     #[command(flatten)]
-    exchange: Exchange,
+    exchange: ExchangeOptions,
 
     #[command(flatten)]
     records: Records,
 
     #[command(flatten)]
-    memory: Memory,
+    memory: MemoryOptions,
 }
 
 impl Args {
     /// What is done, with the records that `bad` judges.
-    fn options(&self, ops: &[Op], bad: Arc<Bad>) -> Result<Options> {
+    fn options(&self, ops: &[Op], bad: Arc<Bad>) -> Result<ShuffleOptions> {
         let order_by = match &self.order_by {
             Some(keys) => key::Keys::parse(keys)?.parts,
             None => Vec::new(),
         };
-        Ok(Options {
+        Ok(ShuffleOptions {
             order: Order {
                 keys: self.keys.keys()?,
                 order_by,
@@ -79,12 +79,12 @@ pub(crate) fn main() -> ExitCode {
             args.nulls.refuse()?;
         }
         match args.exchange.read(&args.resources, &args.records, session)? {
-            Reading::Records(resources, read) => {
+            ShardsRead::Records(resources, read) => {
                 let input = stream::open(&resources, &read)?;
                 let options = args.options(&ops, read.bad)?;
                 shuffle::run(&options, input, &mut session.stdout())
             }
-            Reading::Shards(consumer) => {
+            ShardsRead::Shards(consumer) => {
                 let options = args.options(&ops, args.records.bad()?)?;
                 args.exchange.publish(session, &args.memory, consumer, |remote, shards, output| {
                     shuffle::run_on_hosts(&options, remote, shards, output)

@@ -4,14 +4,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use mycloud::Result;
-use mycloud::cli::hosts::exchange_options::{Exchange, Reading};
-use mycloud::cli::options::{Keys, Memory, Records};
+use mycloud::cli::hosts::exchange_options::{ExchangeOptions, ShardsRead};
+use mycloud::cli::options::{KeyOptions, MemoryOptions, Records};
 use mycloud::cli::resources::Resources;
 use mycloud::cli::{self, Session};
 use mycloud::format::stream;
 use mycloud::group::order::Order;
 use mycloud::record::bad::Bad;
-use mycloud::stage::sort::{self, Mode, Options};
+use mycloud::stage::sort::{self, Mode, SortOptions};
 
 /// Put records in order, merge inputs that are in order, or check that they are
 #[derive(clap::Parser)]
@@ -20,7 +20,7 @@ struct Args {
     resources: Resources,
 
     #[command(flatten)]
-    keys: Keys,
+    keys: KeyOptions,
 
     /// Turn the order round; equal keys keep the order of the input
     #[arg(short, long)]
@@ -39,19 +39,19 @@ struct Args {
     merge: bool,
 
     #[command(flatten)]
-    exchange: Exchange,
+    exchange: ExchangeOptions,
 
     #[command(flatten)]
     records: Records,
 
     #[command(flatten)]
-    memory: Memory,
+    memory: MemoryOptions,
 }
 
 impl Args {
     /// What is done, with the records that `bad` judges.
-    fn options(&self, bad: Arc<Bad>) -> Result<Options> {
-        Ok(Options {
+    fn options(&self, bad: Arc<Bad>) -> Result<SortOptions> {
+        Ok(SortOptions {
             order: Order {
                 keys: self.keys.keys()?,
                 order_by: Vec::new(),
@@ -75,12 +75,12 @@ pub(crate) fn main() -> ExitCode {
         let reading = match args.check || args.merge {
             true => {
                 let (resources, read) = args.resources.read(&args.records, session)?;
-                Reading::Records(resources, Box::new(read))
+                ShardsRead::Records(resources, Box::new(read))
             }
             false => args.exchange.read(&args.resources, &args.records, session)?,
         };
         match reading {
-            Reading::Records(resources, read) => {
+            ShardsRead::Records(resources, read) => {
                 let inputs = match args.merge {
                     true => stream::open_each(&resources, &read)?,
                     false => vec![stream::open(&resources, &read)?],
@@ -88,7 +88,7 @@ pub(crate) fn main() -> ExitCode {
                 let options = args.options(read.bad)?;
                 sort::run(&options, inputs, &mut session.stdout())
             }
-            Reading::Shards(consumer) => {
+            ShardsRead::Shards(consumer) => {
                 let options = args.options(args.records.bad()?)?;
                 args.exchange.publish(session, &args.memory, consumer, |remote, shards, output| {
                     sort::run_on_hosts(&options, remote, shards, output)

@@ -4,14 +4,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use mycloud::cli::hosts::{access, shards};
-use mycloud::cli::options::{Keys, Records};
-use mycloud::cli::resources::{Output, Resources};
+use mycloud::cli::options::{KeyOptions, Records};
+use mycloud::cli::resources::{OutputOptions, Resources};
 use mycloud::cli::{self, Session, size};
 use mycloud::error::{Error, Result};
 use mycloud::record::key::Missing;
 use mycloud::record::stream::Summary;
-use mycloud::stage::split::shards::Size;
-use mycloud::stage::split::{self, By, Options};
+use mycloud::stage::split::shards::PartSize;
+use mycloud::stage::split::{self, SplitBy, SplitOptions};
 
 /// How large a shard is, where nothing says.
 const BLOCK_BYTES: u64 = 64 << 20;
@@ -26,7 +26,7 @@ struct Args {
     resources: Resources,
 
     #[command(flatten)]
-    output: Output,
+    output: OutputOptions,
 
     /// Which record goes where: contiguous (in order, parts of about the same size), round-robin,
     /// or key (by XXH3 of the key -k, modulo N)
@@ -38,7 +38,7 @@ struct Args {
     block: Option<u64>,
 
     #[command(flatten)]
-    keys: Keys,
+    keys: KeyOptions,
 
     #[command(flatten)]
     records: Records,
@@ -52,14 +52,14 @@ enum Way {
 }
 
 impl Args {
-    fn by(&self) -> Result<By> {
+    fn by(&self) -> Result<SplitBy> {
         if self.by == Way::Key {
-            return Ok(By::Key(self.keys.keys()?, self.keys.missing));
+            return Ok(SplitBy::Key(self.keys.keys()?, self.keys.missing));
         }
         if self.keys.key.is_some() || self.keys.missing != Missing::Fail {
             return Err(Error::usage("-k and --missing are for --by key"));
         }
-        Ok(if self.by == Way::RoundRobin { By::RoundRobin } else { By::Contiguous })
+        Ok(if self.by == Way::RoundRobin { SplitBy::RoundRobin } else { SplitBy::Contiguous })
     }
 }
 
@@ -90,10 +90,11 @@ impl Args {
         let reach = access::access(session, None, None)?;
         let (resources, read) = self.resources.read(&self.records, session)?;
         let size = match (self.output.parts(), self.block) {
-            (Some(count), _) => Size::Parts(count as u64),
-            (None, bytes) => Size::Bytes(bytes.unwrap_or(BLOCK_BYTES)),
+            (Some(count), _) => PartSize::Parts(count as u64),
+            (None, bytes) => PartSize::Bytes(bytes.unwrap_or(BLOCK_BYTES)),
         };
-        let options = split::shards::Options { reach: &reach, resources, read, size, keep };
+        let options =
+            split::shards::SplitShardsOptions { reach: &reach, resources, read, size, keep };
         shards::publish(session, &reach, keep, |output| split::shards::run(&options, output))
     }
 }
@@ -113,6 +114,6 @@ fn main() -> ExitCode {
         let directory = args.output.temporary_directory()?;
         let (resources, mut read) = args.resources.read(&args.records, session)?;
         read.directory.clone_from(&directory);
-        split::run(&Options { resources, read, output, write, count, by, directory })
+        split::run(&SplitOptions { resources, read, output, write, count, by, directory })
     })
 }

@@ -1,16 +1,16 @@
 //! Adding a record to the states of its group.
 
-use super::Position;
+use super::RecordPosition;
 use super::encoding::damaged;
 use super::extreme::Wanted;
-use super::operand::{Operand, Texts, What};
-use super::plan::{Plan, Slot};
+use super::operand::{Operand, OperandValue, Texts};
+use super::plan::{ReductionPlan, StateSlot};
 use super::state::{Held, OpState};
 use crate::error::{Error, Result};
 use crate::record::canonical::ValueKind;
 use crate::record::key::{KeyPlace, Missing};
 
-/// What [`Plan::add`] needs from one record to the next; each thread has its own.
+/// What [`ReductionPlan::add`] needs from one record to the next; each thread has its own.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     operands: Vec<Operand>,
@@ -29,13 +29,13 @@ pub struct Added {
 /// One record with its operands read.
 struct Record<'a> {
     record: &'a [u8],
-    at: Position,
+    at: RecordPosition,
     operands: &'a [Operand],
     texts: &'a Texts,
 }
 
-impl Plan {
-    /// Adds a record to the states of its group: `places` are those of [`Plan::paths`] in it, `at`
+impl ReductionPlan {
+    /// Adds a record to the states of its group: `places` are those of [`ReductionPlan::paths`] in it, `at`
     /// is where it stands in the input. Of a record whose operands are refused for what they are,
     /// nothing is added.
     ///
@@ -49,7 +49,7 @@ impl Plan {
         states: &mut [OpState],
         record: &[u8],
         places: &[KeyPlace],
-        at: Position,
+        at: RecordPosition,
     ) -> Result<Added> {
         let Scratch { operands, texts } = scratch;
         if operands.len() != self.fields.len() {
@@ -59,8 +59,8 @@ impl Plan {
         let mut added = Added::default();
         for ((operand, field), place) in operands.iter_mut().zip(&self.fields).zip(places) {
             field.read(record, place, &self.lacking, operand, texts)?;
-            if operand.what != What::Value && self.lacking.missing == Missing::Skip {
-                added.missing |= operand.what == What::Absent || field.strict;
+            if operand.what != OperandValue::Value && self.lacking.missing == Missing::Skip {
+                added.missing |= operand.what == OperandValue::Absent || field.strict;
             }
         }
         let one = Record { record, at, operands, texts };
@@ -73,8 +73,8 @@ impl Plan {
                 }
                 _ => return Err(damaged()),
             };
-            let there = operand.what == What::Value;
-            let valued = operand.what >= What::NoNumber;
+            let there = operand.what == OperandValue::Value;
+            let valued = operand.what >= OperandValue::NoNumber;
             match state {
                 OpState::Sum(sum) if there => sum.add(&operand.number),
                 OpState::Sum(_) => {}
@@ -100,14 +100,14 @@ impl Plan {
     /// Adds an operand to a state that takes any value. Returns by how many bytes that grew.
     fn add_any(
         &self,
-        slot: &Slot,
+        slot: &StateSlot,
         state: &mut OpState,
         operand: &Operand,
         one: &Record,
     ) -> Result<usize> {
         let value = match operand.what {
-            What::Absent if self.lacking.missing == Missing::Skip => return Ok(0),
-            What::Absent => b"null",
+            OperandValue::Absent if self.lacking.missing == Missing::Skip => return Ok(0),
+            OperandValue::Absent => b"null",
             _ => &one.record[operand.raw.clone()],
         };
         match (state, slot.held) {
@@ -126,7 +126,7 @@ impl Plan {
     /// Adds an operand to a state that takes ordered values. Returns by how many bytes that grew.
     fn add_ordered(
         &self,
-        slot: &Slot,
+        slot: &StateSlot,
         state: &mut OpState,
         operand: &Operand,
         one: &Record,
@@ -152,7 +152,7 @@ impl Plan {
 
     /// The error for a value that comes to others of another kind.
     #[cold]
-    fn mixes(&self, slot: &Slot, key: &[u8], value: &[u8]) -> Error {
+    fn mixes(&self, slot: &StateSlot, key: &[u8], value: &[u8]) -> Error {
         let Some(field) = slot.field.map(|field| &self.fields[field]) else { return damaged() };
         field.mixes(ValueKind::of(key) == ValueKind::Text, value)
     }

@@ -1,7 +1,7 @@
 //! `collect`: all values of the group as an array, in input order.
 
-use super::Position;
-use super::encoding::{Decoder, push_bytes};
+use super::RecordPosition;
+use super::encoding::{StateDecoder, push_bytes};
 use crate::error::{Error, Result};
 
 /// The values so far, in input order.
@@ -10,7 +10,7 @@ pub struct Collect {
     /// Each value behind its position and its length.
     entries: Vec<u8>,
     /// The place of the last one.
-    last: Position,
+    last: RecordPosition,
     /// The length of the array in JSON, without its closing bracket.
     length: usize,
 }
@@ -21,7 +21,7 @@ impl Collect {
     /// # Errors
     /// `BadInput` when the array becomes longer than a record of `max_record` bytes may be.
     #[inline]
-    pub fn add(&mut self, value: &[u8], at: Position, max_record: usize) -> Result<usize> {
+    pub fn add(&mut self, value: &[u8], at: RecordPosition, max_record: usize) -> Result<usize> {
         let before = self.entries.capacity();
         if !self.entries.is_empty() && at < self.last {
             let mut one = Collect::default();
@@ -56,7 +56,7 @@ impl Collect {
         if other.entries.is_empty() {
             return Ok(());
         }
-        let mut theirs = Decoder::new(&other.entries);
+        let mut theirs = StateDecoder::new(&other.entries);
         let mut their = entry(&mut theirs)?;
         if self.entries.is_empty() || their.is_some_and(|their| their.at > self.last) {
             self.entries.extend_from_slice(&other.entries);
@@ -64,7 +64,7 @@ impl Collect {
             return Ok(());
         }
         let mut merged = Vec::with_capacity(self.entries.len() + other.entries.len());
-        let mut ours = Decoder::new(&self.entries);
+        let mut ours = StateDecoder::new(&self.entries);
         let mut our = entry(&mut ours)?;
         loop {
             let next = match (our, their) {
@@ -94,7 +94,7 @@ impl Collect {
     /// # Errors
     /// When a decoded part is damaged.
     pub fn push_array(&self, out: &mut Vec<u8>) -> Result<()> {
-        let mut entries = Decoder::new(&self.entries);
+        let mut entries = StateDecoder::new(&self.entries);
         let mut open = b'[';
         while let Some(entry) = entry(&mut entries)? {
             out.push(open);
@@ -117,10 +117,10 @@ impl Collect {
         push_bytes(out, &self.entries);
     }
 
-    pub(super) fn decode(decoder: &mut Decoder) -> Result<Collect> {
+    pub(super) fn decode(decoder: &mut StateDecoder) -> Result<Collect> {
         let entries = decoder.bytes()?.to_vec();
-        let (mut last, mut length) = (Position::default(), 0);
-        let mut walk = Decoder::new(&entries);
+        let (mut last, mut length) = (RecordPosition::default(), 0);
+        let mut walk = StateDecoder::new(&entries);
         while let Some(entry) = entry(&mut walk)? {
             last = entry.at;
             length += entry.value.len() + 1;
@@ -131,15 +131,15 @@ impl Collect {
 
 #[derive(Clone, Copy)]
 struct Entry<'a> {
-    at: Position,
+    at: RecordPosition,
     value: &'a [u8],
 }
 
-fn entry<'a>(entries: &mut Decoder<'a>) -> Result<Option<Entry<'a>>> {
+fn entry<'a>(entries: &mut StateDecoder<'a>) -> Result<Option<Entry<'a>>> {
     if entries.is_empty() {
         return Ok(None);
     }
-    Ok(Some(Entry { at: Position::decode(entries)?, value: entries.bytes()? }))
+    Ok(Some(Entry { at: RecordPosition::decode(entries)?, value: entries.bytes()? }))
 }
 
 #[cfg(test)]
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn no_array_is_longer_than_a_record() {
-        let at = |index| Position { shard: 0, index };
+        let at = |index| RecordPosition { shard: 0, index };
         let mut collect = Collect::default();
         collect.add(b"123", at(0), 9).unwrap();
         collect.add(b"456", at(1), 9).unwrap();

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use super::encoding::{Decoder, push_bytes, push_count};
+use super::encoding::{StateDecoder, push_bytes, push_count};
 use crate::error::Result;
 
 /// The different values so far, by their canonical key bytes.
@@ -96,7 +96,7 @@ impl Distinct {
         self.long.iter().for_each(|key| push_bytes(out, key));
     }
 
-    pub(super) fn decode(decoder: &mut Decoder) -> Result<Distinct> {
+    pub(super) fn decode(decoder: &mut StateDecoder) -> Result<Distinct> {
         let mut distinct = Distinct::default();
         for _ in 0..decoder.count()? {
             distinct.short.insert(decoder.array()?);

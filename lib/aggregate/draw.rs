@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-use super::encoding::{Decoder, push_bytes, push_count};
+use super::encoding::{StateDecoder, push_bytes, push_count};
 use crate::error::Result;
 
 /// The records with the least hashes so far: by hash and by what is kept of them, how often each
@@ -100,7 +100,7 @@ impl Draw {
         }
     }
 
-    pub(super) fn decode(limit: usize, decoder: &mut Decoder) -> Result<Draw> {
+    pub(super) fn decode(limit: usize, decoder: &mut StateDecoder) -> Result<Draw> {
         let mut draw = Draw::default();
         for _ in 0..decoder.count()? {
             let hash = u128::from_le_bytes(decoder.array()?);
@@ -135,7 +135,7 @@ mod tests {
             for part in parts {
                 let mut bytes = Vec::new();
                 part.encode(&mut bytes);
-                merged.merge(limit, Draw::decode(limit, &mut Decoder::new(&bytes)).unwrap());
+                merged.merge(limit, Draw::decode(limit, &mut StateDecoder::new(&bytes)).unwrap());
             }
             assert_eq!(array(&merged), array(&whole));
             let drawn: Vec<u32> = serde_json::from_str(&array(&whole)).unwrap();

@@ -1,12 +1,12 @@
 //! `first` and `last`: the value at one end of the group, in input order.
 
-use super::Position;
-use super::encoding::{Decoder, push_bytes};
+use super::RecordPosition;
+use super::encoding::{StateDecoder, push_bytes};
 use crate::error::Result;
 
 /// Which end of the group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum GroupEnd {
     /// The first value.
     First,
     /// The last value.
@@ -16,13 +16,13 @@ pub enum End {
 /// The value at one end so far.
 #[derive(Clone, Debug, Default)]
 pub struct Edge {
-    held: Option<Box<(Position, Vec<u8>)>>,
+    held: Option<Box<(RecordPosition, Vec<u8>)>>,
 }
 
 impl Edge {
     /// Offers a value. Returns the memory that it took.
     #[inline]
-    pub fn add(&mut self, end: End, value: &[u8], at: Position) -> usize {
+    pub fn add(&mut self, end: GroupEnd, value: &[u8], at: RecordPosition) -> usize {
         let Some(held) = &mut self.held else {
             self.held = Some(Box::new((at, value.to_vec())));
             return self.heap_bytes();
@@ -38,7 +38,7 @@ impl Edge {
     }
 
     /// Takes in another part of the group.
-    pub fn merge(&mut self, end: End, other: Edge) {
+    pub fn merge(&mut self, end: GroupEnd, other: Edge) {
         let Some(theirs) = other.held else { return };
         match &self.held {
             Some(ours) if !nearer(end, theirs.0, ours.0) => {}
@@ -53,7 +53,9 @@ impl Edge {
 
     /// The memory that it holds beside itself.
     pub fn heap_bytes(&self) -> usize {
-        self.held.as_ref().map_or(0, |held| size_of::<(Position, Vec<u8>)>() + held.1.capacity())
+        self.held
+            .as_ref()
+            .map_or(0, |held| size_of::<(RecordPosition, Vec<u8>)>() + held.1.capacity())
     }
 
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
@@ -64,20 +66,20 @@ impl Edge {
         }
     }
 
-    pub(super) fn decode(decoder: &mut Decoder) -> Result<Edge> {
+    pub(super) fn decode(decoder: &mut StateDecoder) -> Result<Edge> {
         if decoder.byte()? == 0 {
             return Ok(Edge::default());
         }
-        let held = (Position::decode(decoder)?, decoder.bytes()?.to_vec());
+        let held = (RecordPosition::decode(decoder)?, decoder.bytes()?.to_vec());
         Ok(Edge { held: Some(Box::new(held)) })
     }
 }
 
 /// Whether `at` is nearer to that end of the group.
 #[inline]
-pub(super) fn nearer(end: End, at: Position, than: Position) -> bool {
+pub(super) fn nearer(end: GroupEnd, at: RecordPosition, than: RecordPosition) -> bool {
     match end {
-        End::First => at < than,
-        End::Last => at > than,
+        GroupEnd::First => at < than,
+        GroupEnd::Last => at > than,
     }
 }

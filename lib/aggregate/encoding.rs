@@ -20,14 +20,14 @@ pub(super) fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Reads what the functions here appended.
 #[derive(Debug)]
-pub struct Decoder<'a> {
+pub struct StateDecoder<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Decoder<'a> {
+impl<'a> StateDecoder<'a> {
     /// To read `bytes` from their start.
-    pub fn new(bytes: &'a [u8]) -> Decoder<'a> {
-        Decoder { rest: bytes }
+    pub fn new(bytes: &'a [u8]) -> StateDecoder<'a> {
+        StateDecoder { rest: bytes }
     }
 
     /// Whether all was read.
@@ -86,7 +86,7 @@ mod tests {
             push_count(&mut out, count);
         }
         push_bytes(&mut out, b"abc");
-        let mut decoder = Decoder::new(&out);
+        let mut decoder = StateDecoder::new(&out);
         for count in [0, 127, 128, u64::MAX] {
             assert_eq!(decoder.count().unwrap(), count);
         }
@@ -96,8 +96,8 @@ mod tests {
 
     #[test]
     fn what_is_cut_is_refused() {
-        assert_eq!(Decoder::new(&[5, 1]).bytes().unwrap_err().exit_code(), 4);
-        assert!(Decoder::new(&[0x80; 20]).count().is_err());
-        assert!(Decoder::new(&[1, 2, 3]).array::<4>().is_err());
+        assert_eq!(StateDecoder::new(&[5, 1]).bytes().unwrap_err().exit_code(), 4);
+        assert!(StateDecoder::new(&[0x80; 20]).count().is_err());
+        assert!(StateDecoder::new(&[1, 2, 3]).array::<4>().is_err());
     }
 }

@@ -5,7 +5,7 @@
 
 use num_bigint::{BigInt, BigUint, Sign};
 
-use super::encoding::{Decoder, damaged, push_count};
+use super::encoding::{StateDecoder, damaged, push_count};
 use super::round::Dyadic;
 use crate::error::Result;
 
@@ -140,7 +140,7 @@ impl Exact {
         }
     }
 
-    pub(super) fn decode(decoder: &mut Decoder) -> Result<Exact> {
+    pub(super) fn decode(decoder: &mut StateDecoder) -> Result<Exact> {
         let count = decoder.count()?;
         let low = decoder.count()?;
         if count > (decoder.left() / size_of::<u64>()) as u64 || low > 2 * FARTHEST_LIMB {
@@ -186,7 +186,7 @@ mod tests {
             }
             let mut bytes = Vec::new();
             right.encode(&mut bytes);
-            left.add(&Exact::decode(&mut Decoder::new(&bytes)).unwrap());
+            left.add(&Exact::decode(&mut StateDecoder::new(&bytes)).unwrap());
             prop_assert_eq!(scaled(&left), model);
         }
 

@@ -3,9 +3,9 @@
 
 use std::cmp::Ordering;
 
-use super::Position;
-use super::edge::{End, nearer};
-use super::encoding::{Decoder, push_bytes};
+use super::RecordPosition;
+use super::edge::{GroupEnd, nearer};
+use super::encoding::{StateDecoder, push_bytes};
 use super::kinds::{Kinds, Mixed};
 use crate::error::Result;
 
@@ -15,7 +15,7 @@ pub struct Wanted {
     /// How they compare with the others.
     pub order: Ordering,
     /// Which of equal ones comes first.
-    pub tie: End,
+    pub tie: GroupEnd,
     /// Whether it is the whole record that is kept.
     pub record: bool,
 }
@@ -32,7 +32,7 @@ pub struct Extreme {
 struct Best {
     /// The canonical key bytes of the value.
     key: Vec<u8>,
-    at: Position,
+    at: RecordPosition,
     /// The JSON text that is the result.
     kept: Vec<u8>,
 }
@@ -45,7 +45,7 @@ impl Extreme {
         &mut self,
         wanted: Wanted,
         key: &[u8],
-        at: Position,
+        at: RecordPosition,
         keep: impl FnOnce(&mut Vec<u8>),
     ) -> usize {
         let Some(best) = &mut self.best else {
@@ -106,12 +106,12 @@ impl Extreme {
         }
     }
 
-    pub(super) fn decode(decoder: &mut Decoder) -> Result<Extreme> {
+    pub(super) fn decode(decoder: &mut StateDecoder) -> Result<Extreme> {
         let kinds = Kinds::decode(decoder)?;
         if decoder.byte()? == 0 {
             return Ok(Extreme { best: None, kinds });
         }
-        let at = Position::decode(decoder)?;
+        let at = RecordPosition::decode(decoder)?;
         let (key, kept) = (decoder.bytes()?.to_vec(), decoder.bytes()?.to_vec());
         Ok(Extreme { best: Some(Box::new(Best { key, at, kept })), kinds })
     }
@@ -119,7 +119,7 @@ impl Extreme {
 
 /// Whether the first value is the one to keep of the two.
 #[inline]
-fn beats(wanted: Wanted, first: (&[u8], Position), second: (&[u8], Position)) -> bool {
+fn beats(wanted: Wanted, first: (&[u8], RecordPosition), second: (&[u8], RecordPosition)) -> bool {
     match first.0.cmp(second.0) {
         Ordering::Equal => nearer(wanted.tie, first.1, second.1),
         order => order == wanted.order,

@@ -1,16 +1,16 @@
 //! What becomes of the states of a group: they are merged, sent about as bytes, drained into a sort
 //! when they outgrow memory, and at last printed.
 
-use super::encoding::{Decoder, damaged};
+use super::encoding::{StateDecoder, damaged};
 use super::op::Reducer;
-use super::plan::{Plan, Planned};
+use super::plan::{Planned, ReductionPlan};
 use super::print::{push_double, push_integer};
 use super::state::OpState;
 use crate::error::{Error, Kind, Result};
 
 const NULL: &[u8] = b"null";
 
-impl Plan {
+impl ReductionPlan {
     /// Takes another part of the same group into `states`.
     ///
     /// # Errors
@@ -41,11 +41,11 @@ impl Plan {
         states.iter().for_each(|state| state.encode(out));
     }
 
-    /// Appends the states of a group that [`Plan::encode`] wrote.
+    /// Appends the states of a group that [`ReductionPlan::encode`] wrote.
     ///
     /// # Errors
     /// `Incomplete`, when the bytes are damaged.
-    pub fn decode(&self, decoder: &mut Decoder, states: &mut Vec<OpState>) -> Result<()> {
+    pub fn decode(&self, decoder: &mut StateDecoder, states: &mut Vec<OpState>) -> Result<()> {
         for slot in &self.slots {
             states.push(OpState::decode(slot.held, decoder)?);
         }
@@ -55,7 +55,7 @@ impl Plan {
     /// Takes the values out that make a group large: the numbers of quantiles and the different
     /// values of `ndistinct`. `take` gets each with the index of its state. To finish, all that was
     /// ever taken out of a group (its last values too) is sorted by that index and the bytes, and
-    /// comes back through [`Plan::sorted`]. Drained states can still be added to, merged and
+    /// comes back through [`ReductionPlan::sorted`]. Drained states can still be added to, merged and
     /// encoded.
     ///
     /// # Errors
@@ -115,7 +115,7 @@ impl Plan {
     /// Appends all results as members of an object: `"name":value,"name":value`.
     ///
     /// # Errors
-    /// As [`Plan::finish`].
+    /// As [`ReductionPlan::finish`].
     pub fn push_members(&self, states: &mut [OpState], out: &mut Vec<u8>) -> Result<()> {
         for (index, planned) in self.ops.iter().enumerate() {
             if index > 0 {

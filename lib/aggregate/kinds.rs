@@ -1,7 +1,7 @@
 //! Numbers and text in one group: `min`, `max` and their like order either, but not both together,
 //! for then one that was meant as the other would be the result without a word.
 
-use super::encoding::{Decoder, damaged};
+use super::encoding::{StateDecoder, damaged};
 use crate::error::Result;
 use crate::record::canonical::ValueKind;
 
@@ -45,7 +45,7 @@ impl Kinds {
         out.push(self.0);
     }
 
-    pub(super) fn decode(decoder: &mut Decoder) -> Result<Kinds> {
+    pub(super) fn decode(decoder: &mut StateDecoder) -> Result<Kinds> {
         match decoder.byte()? {
             kinds @ 0..=TEXT => Ok(Kinds(kinds)),
             _ => Err(damaged()),

@@ -1,9 +1,9 @@
 //! The reducers: what becomes of the records of a group.
 //!
-//! A [`Plan`] is made of [`Op`]s, `[NAME=]OP[:FIELD]`. Each group has its [`OpState`]s: records are
+//! A [`ReductionPlan`] is made of [`Op`]s, `[NAME=]OP[:FIELD]`. Each group has its [`OpState`]s: records are
 //! added to them, parts of a group are merged, and a finished group gives one JSON value for each
 //! op. Results depend neither on the order of additions nor on how a group was partitioned: sums
-//! are exact and rounded once, and ties go by [`Position`]. This room reads and writes nothing, and
+//! are exact and rounded once, and ties go by [`RecordPosition`]. This room reads and writes nothing, and
 //! knows nothing of keys; who groups and who spills is `stage`'s affair.
 //!
 //! # The ops
@@ -71,9 +71,9 @@ mod top;
 mod tests;
 
 pub use add::{Added, Scratch};
-pub use encoding::Decoder;
+pub use encoding::StateDecoder;
 pub use op::{Op, Reducer};
-pub use plan::Plan;
+pub use plan::ReductionPlan;
 pub use print::{push_double, push_spelling};
 pub use quantile::Quantile;
 pub use state::OpState;
@@ -82,20 +82,20 @@ use crate::error::Result;
 
 /// Where a record stands in the input: ties, `first`, `last` and `collect` go by it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
+pub struct RecordPosition {
     /// The number of the shard, block or file: the more significant part.
     pub shard: u64,
     /// The number of the record within that.
     pub index: u64,
 }
 
-impl Position {
+impl RecordPosition {
     fn encode(self, out: &mut Vec<u8>) {
         encoding::push_count(out, self.shard);
         encoding::push_count(out, self.index);
     }
 
-    fn decode(decoder: &mut Decoder) -> Result<Position> {
-        Ok(Position { shard: decoder.count()?, index: decoder.count()? })
+    fn decode(decoder: &mut StateDecoder) -> Result<RecordPosition> {
+        Ok(RecordPosition { shard: decoder.count()?, index: decoder.count()? })
     }
 }

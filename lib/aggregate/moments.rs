@@ -2,7 +2,7 @@
 
 use num_bigint::{BigInt, BigUint};
 
-use super::encoding::Decoder;
+use super::encoding::StateDecoder;
 use super::exact::Exact;
 use super::number::Number;
 use super::round::{Dyadic, decompose};
@@ -101,7 +101,7 @@ impl Moments {
         self.squares.encode(out);
     }
 
-    pub(super) fn decode(decoder: &mut Decoder) -> Result<Moments> {
+    pub(super) fn decode(decoder: &mut StateDecoder) -> Result<Moments> {
         Ok(Moments {
             sum: Sum::decode(decoder)?,
             integer_squares: u128::from_le_bytes(decoder.array()?),

@@ -2,7 +2,7 @@
 
 use num_bigint::{BigInt, BigUint};
 
-use crate::record::number::{Parts, Short};
+use crate::record::number::{NumberParts, Short};
 
 /// A number as arithmetic takes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,7 +56,7 @@ impl Number {
     }
 
     fn parse_long(text: &[u8]) -> Result<Number, &'static str> {
-        let parts = Parts::of(text);
+        let parts = NumberParts::of(text);
         if !parts.integer {
             let double = std::str::from_utf8(text).ok().and_then(|text| text.parse::<f64>().ok());
             return match double {

@@ -16,7 +16,7 @@ use crate::record::text::string_bytes;
 
 /// A field that ops take their operands from.
 #[derive(Clone, Debug)]
-pub(super) struct Field {
+pub(super) struct OperandField {
     pub(super) path: Vec<Step>,
     /// The first op that uses it, for messages.
     pub(super) text: String,
@@ -32,7 +32,7 @@ pub(super) struct Field {
 
 /// What a record holds for a field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum What {
+pub(super) enum OperandValue {
     #[default]
     Absent,
     /// Null, a blank string, or one that counts as null.
@@ -45,7 +45,7 @@ pub(super) enum What {
 /// An operand: where its parts lie in the record or in [`Texts`]. What no op needs is not set.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Operand {
-    pub(super) what: What,
+    pub(super) what: OperandValue,
     /// Where the value lies in the record.
     pub(super) raw: Range<usize>,
     /// Where the text of the number lies that a numeric string spells.
@@ -75,7 +75,7 @@ impl Texts {
     }
 }
 
-impl Field {
+impl OperandField {
     /// Reads the operand that a record holds for this field.
     ///
     /// # Errors
@@ -90,7 +90,7 @@ impl Field {
         texts: &mut Texts,
     ) -> Result<()> {
         let Some(raw) = place else { return self.read_absent(record, lacking, operand, texts) };
-        operand.what = What::Value;
+        operand.what = OperandValue::Value;
         operand.raw = raw.clone();
         let value = &record[raw.clone()];
         let number = matches!(value.first(), Some(b'-' | b'0'..=b'9'));
@@ -115,7 +115,7 @@ impl Field {
             let why = absent::describe(record, &self.path, self.field_text(), &ways);
             return Err(Error::input(format!("{}: {why}", self.text)));
         }
-        operand.what = What::Absent;
+        operand.what = OperandValue::Absent;
         if self.literal {
             operand.literal = texts.push_key(b"null");
         }
@@ -144,7 +144,7 @@ impl Field {
         };
         let blank = number.is_none() && text.trim_ascii().is_empty();
         if blank || value.first() == Some(&b'n') || self.strict && lacking.names(&text) {
-            operand.what = What::Empty;
+            operand.what = OperandValue::Empty;
             return match self.strict && lacking.missing == Missing::Fail {
                 true => Err(self.is_empty(value)),
                 false => Ok(()),
@@ -153,7 +153,7 @@ impl Field {
         if self.numeric {
             match number {
                 Some(number) => operand.number = self.number(number, value)?,
-                None if lacking.missing == Missing::Skip => operand.what = What::NoNumber,
+                None if lacking.missing == Missing::Skip => operand.what = OperandValue::NoNumber,
                 None => {
                     let why = format!("is not a number{}", stands_for_none(value));
                     return Err(self.refuses(value, &why));

@@ -2,10 +2,10 @@
 
 use std::cmp::Ordering;
 
-use super::edge::End;
+use super::edge::GroupEnd;
 use super::extreme::Wanted;
 use super::op::{Op, Reducer};
-use super::operand::Field;
+use super::operand::OperandField;
 use super::quantile::Quantile;
 use super::state::{Held, OpState};
 use crate::error::{Error, Result};
@@ -15,10 +15,10 @@ use crate::record::text::push_string;
 
 /// What is to be computed of each group. It is made once and shared by all threads.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct ReductionPlan {
     pub(super) ops: Vec<Planned>,
-    pub(super) slots: Vec<Slot>,
-    pub(super) fields: Vec<Field>,
+    pub(super) slots: Vec<StateSlot>,
+    pub(super) fields: Vec<OperandField>,
     pub(super) lacking: Lacking,
     pub(super) max_record: usize,
 }
@@ -40,13 +40,13 @@ pub(super) struct Planned {
 
 /// One state of each group: what it holds, of which field, and which quantiles it has to give.
 #[derive(Clone, Debug)]
-pub(super) struct Slot {
+pub(super) struct StateSlot {
     pub(super) held: Held,
     pub(super) field: Option<usize>,
     pub(super) quantiles: Vec<Quantile>,
 }
 
-impl Plan {
+impl ReductionPlan {
     /// To compute `ops`. An op without FIELD takes its operand from `value` (the second element of
     /// pairs, say); if that is `None`, `first`, `last`, `ndistinct`, `collect` and `sample` take
     /// the whole record, and the others are refused. No array is longer than `max_record` bytes.
@@ -58,10 +58,15 @@ impl Plan {
         value: Option<&[Step]>,
         missing: Missing,
         max_record: usize,
-    ) -> Result<Plan> {
+    ) -> Result<ReductionPlan> {
         let lacking = Lacking { missing, nulls: Vec::new() };
-        let mut plan =
-            Plan { ops: Vec::new(), slots: Vec::new(), fields: Vec::new(), lacking, max_record };
+        let mut plan = ReductionPlan {
+            ops: Vec::new(),
+            slots: Vec::new(),
+            fields: Vec::new(),
+            lacking,
+            max_record,
+        };
         // Variances first: their states serve sums and means of the same field too.
         let mut order: Vec<usize> = (0..ops.len()).collect();
         order.sort_by_key(|&at| !matches!(ops[at].reducer, Reducer::Var | Reducer::Stddev));
@@ -84,7 +89,7 @@ impl Plan {
     }
 
     /// The same, where each of `nulls`, as a string or as the text of a number, counts as null.
-    pub fn with_nulls(mut self, nulls: Vec<String>) -> Plan {
+    pub fn with_nulls(mut self, nulls: Vec<String>) -> ReductionPlan {
         self.lacking.nulls = nulls;
         self
     }
@@ -93,12 +98,12 @@ impl Plan {
     fn slot(&mut self, op: &Op, value: Option<&[Step]>) -> Result<usize> {
         let held = held(op.reducer);
         let field = self.field(op, value, held)?;
-        let serves = |slot: &Slot| {
+        let serves = |slot: &StateSlot| {
             slot.field == field
                 && (slot.held == held || slot.held == Held::Moments && held == Held::Sum)
         };
         let at = self.slots.iter().position(serves).unwrap_or_else(|| {
-            self.slots.push(Slot { held, field, quantiles: Vec::new() });
+            self.slots.push(StateSlot { held, field, quantiles: Vec::new() });
             self.slots.len() - 1
         });
         if let Reducer::Quantile(quantile) = op.reducer {
@@ -121,7 +126,7 @@ impl Plan {
         };
         let at = self.fields.iter().position(|field| field.path == path).unwrap_or_else(|| {
             let text = op.text.clone();
-            self.fields.push(Field {
+            self.fields.push(OperandField {
                 path,
                 text,
                 numeric: false,
@@ -139,7 +144,7 @@ impl Plan {
         Ok(Some(at))
     }
 
-    /// The paths of the fields that [`Plan::add`] needs of a record, in this order.
+    /// The paths of the fields that [`ReductionPlan::add`] needs of a record, in this order.
     pub fn paths(&self) -> Vec<Vec<Step>> {
         self.fields.iter().map(|field| field.path.clone()).collect()
     }
@@ -180,7 +185,7 @@ impl Plan {
 
 /// What a reducer needs held.
 fn held(reducer: Reducer) -> Held {
-    let wanted = |order, record| Wanted { order, tie: End::First, record };
+    let wanted = |order, record| Wanted { order, tie: GroupEnd::First, record };
     let least = |record| wanted(Ordering::Less, record);
     let greatest = |record| wanted(Ordering::Greater, record);
     match reducer {
@@ -191,9 +196,9 @@ fn held(reducer: Reducer) -> Held {
         Reducer::Max => Held::Extreme(greatest(false)),
         Reducer::MinBy => Held::Extreme(least(true)),
         Reducer::MaxBy => Held::Extreme(greatest(true)),
-        Reducer::LastBy => Held::Extreme(Wanted { tie: End::Last, ..greatest(true) }),
-        Reducer::First => Held::Edge(End::First),
-        Reducer::Last => Held::Edge(End::Last),
+        Reducer::LastBy => Held::Extreme(Wanted { tie: GroupEnd::Last, ..greatest(true) }),
+        Reducer::First => Held::Edge(GroupEnd::First),
+        Reducer::Last => Held::Edge(GroupEnd::Last),
         Reducer::Distinct => Held::Distinct,
         Reducer::Collect => Held::Collect,
         Reducer::Top(limit) => Held::Top(limit, greatest(false)),

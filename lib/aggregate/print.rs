@@ -4,7 +4,7 @@
 use std::fmt::Display;
 use std::io::Write;
 
-use crate::record::number::Parts;
+use crate::record::number::NumberParts;
 
 /// Doubles from 1e-6 to below 1e21 print without an exponent: with their point so many places
 /// behind the start of their digits.
@@ -38,7 +38,7 @@ pub fn push_double(out: &mut Vec<u8>, double: f64) {
 
 /// Appends a double as ECMAScript would that is given with an exponent.
 fn push_with_exponent(out: &mut Vec<u8>, text: &[u8]) {
-    let parts = Parts::of(text);
+    let parts = NumberParts::of(text);
     let mut digits = [parts.whole, parts.fraction].concat();
     let zeros = leading_zeros(&digits);
     digits.drain(..zeros);
@@ -95,7 +95,7 @@ pub(super) fn push_integer(out: &mut Vec<u8>, integer: impl Display) {
 /// Appends what [`lenient`](crate::record::number::lenient) accepted as a JSON number: the same
 /// digits, without the `+`, the leading zeros and the bare points that JSON does not know.
 pub fn push_spelling(out: &mut Vec<u8>, number: &[u8]) {
-    let parts = Parts::of(number);
+    let parts = NumberParts::of(number);
     if parts.negative {
         out.push(b'-');
     }

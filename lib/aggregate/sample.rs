@@ -6,7 +6,7 @@
 use num_bigint::{BigInt, BigUint, Sign};
 use num_traits::ToPrimitive;
 
-use super::encoding::{Decoder, damaged, push_bytes, push_count};
+use super::encoding::{StateDecoder, damaged, push_bytes, push_count};
 use super::number::Number;
 use super::quantile::Quantile;
 use crate::error::Result;
@@ -161,7 +161,7 @@ impl Sample {
         self.large.iter().for_each(|(_, integer)| push_bytes(out, &integer.to_signed_bytes_le()));
     }
 
-    pub(super) fn decode(decoder: &mut Decoder) -> Result<Sample> {
+    pub(super) fn decode(decoder: &mut StateDecoder) -> Result<Sample> {
         let mut sample = Sample::default();
         match decoder.count()? {
             0 => {}

@@ -3,8 +3,8 @@
 use super::collect::Collect;
 use super::distinct::Distinct;
 use super::draw::Draw;
-use super::edge::{Edge, End};
-use super::encoding::{Decoder, damaged, push_count};
+use super::edge::{Edge, GroupEnd};
+use super::encoding::{StateDecoder, damaged, push_count};
 use super::extreme::{Extreme, Wanted};
 use super::kinds::Mixed;
 use super::moments::Moments;
@@ -19,7 +19,7 @@ pub(super) enum Held {
     Count,
     Sum,
     Moments,
-    Edge(End),
+    Edge(GroupEnd),
     Extreme(Wanted),
     Top(usize, Wanted),
     Draw(usize),
@@ -134,7 +134,7 @@ impl OpState {
         }
     }
 
-    pub(super) fn decode(held: Held, decoder: &mut Decoder) -> Result<OpState> {
+    pub(super) fn decode(held: Held, decoder: &mut StateDecoder) -> Result<OpState> {
         Ok(match held {
             Held::Count => OpState::Count(decoder.count()?),
             Held::Sum => OpState::Sum(Sum::decode(decoder)?),

@@ -2,7 +2,7 @@
 
 use num_bigint::{BigInt, BigUint};
 
-use super::encoding::{Decoder, push_count};
+use super::encoding::{StateDecoder, push_count};
 use super::exact::Exact;
 use super::number::Number;
 use super::print::{push_double, push_integer};
@@ -138,7 +138,7 @@ impl Sum {
         }
     }
 
-    pub(super) fn decode(decoder: &mut Decoder) -> Result<Sum> {
+    pub(super) fn decode(decoder: &mut StateDecoder) -> Result<Sum> {
         let count = decoder.count()?;
         let flags = decoder.byte()?;
         Ok(Sum {
@@ -161,7 +161,7 @@ fn push_folded(out: &mut Vec<u8>, integer: i128) {
     push_count(out, (folded >> 64) as u64);
 }
 
-fn folded(decoder: &mut Decoder) -> Result<i128> {
+fn folded(decoder: &mut StateDecoder) -> Result<i128> {
     let folded = u128::from(decoder.count()?) | u128::from(decoder.count()?) << 64;
     Ok((folded >> 1) as i128 ^ -((folded & 1) as i128))
 }

@@ -5,19 +5,19 @@ use crate::record::DEFAULT_MAX_RECORD;
 use crate::record::key::Missing;
 use crate::record::scan::{Fields, Step};
 
-fn plan(ops: &[&str], value: Option<&[Step]>, missing: Missing) -> Result<Plan> {
+fn plan(ops: &[&str], value: Option<&[Step]>, missing: Missing) -> Result<ReductionPlan> {
     let ops = ops.iter().map(|op| Op::parse(op)).collect::<Result<_>>()?;
-    Plan::new(ops, value, missing, DEFAULT_MAX_RECORD)
+    ReductionPlan::new(ops, value, missing, DEFAULT_MAX_RECORD)
 }
 
 /// The results of the records as the inside of an object, and how many lacked an operand.
-fn reduce(plan: &Plan, records: &[&str]) -> Result<(String, usize)> {
+fn reduce(plan: &ReductionPlan, records: &[&str]) -> Result<(String, usize)> {
     let mut fields = Fields::new(plan.paths());
     let (mut states, mut scratch, mut missing) = (Vec::new(), Scratch::default(), 0);
     plan.start(&mut states);
     for (index, record) in records.iter().enumerate() {
         let places = fields.locate(record.as_bytes()).unwrap();
-        let at = Position { shard: 0, index: index as u64 };
+        let at = RecordPosition { shard: 0, index: index as u64 };
         let added = plan.add(&mut scratch, &mut states, record.as_bytes(), places, at)?;
         missing += usize::from(added.missing);
     }
@@ -101,7 +101,7 @@ fn a_refused_record_leaves_no_trace() {
     plan.start(&mut states);
     let mut add = |record: &[u8], index| {
         let places = fields.locate(record).unwrap();
-        plan.add(&mut scratch, &mut states, record, places, Position { shard: 0, index })
+        plan.add(&mut scratch, &mut states, record, places, RecordPosition { shard: 0, index })
     };
     add(b"{\"v\":1,\"w\":2}", 0).unwrap();
     assert!(add(b"{\"v\":5}", 1).is_err());
@@ -150,7 +150,7 @@ fn growth_is_told_as_it_is() {
     for index in 0..10_000 {
         let record = format!("{{\"v\":{index}.25}}");
         let places = fields.locate(record.as_bytes()).unwrap();
-        let at = Position { shard: 0, index };
+        let at = RecordPosition { shard: 0, index };
         grown += plan.add(&mut scratch, &mut states, record.as_bytes(), places, at).unwrap().grown;
     }
     let held = plan.memory(&states) - before;
@@ -173,13 +173,13 @@ fn damaged_bytes_are_refused() {
     plan.start(&mut states);
     for record in ["{\"v\":1.5}", "{\"v\":123456789012345678901234567890}", "{\"v\":1e-300}"] {
         let places = fields.locate(record.as_bytes()).unwrap();
-        plan.add(&mut scratch, &mut states, record.as_bytes(), places, Position::default())
+        plan.add(&mut scratch, &mut states, record.as_bytes(), places, RecordPosition::default())
             .unwrap();
     }
     let mut bytes = Vec::new();
     plan.encode(&states, &mut bytes);
     for end in 0..bytes.len() {
-        let mut cut = Decoder::new(&bytes[..end]);
+        let mut cut = StateDecoder::new(&bytes[..end]);
         assert_eq!(plan.decode(&mut cut, &mut Vec::new()).unwrap_err().exit_code(), 4);
     }
     // Whatever other bytes decode to, nothing panics.
@@ -188,7 +188,7 @@ fn damaged_bytes_are_refused() {
             let mut damaged = bytes.clone();
             damaged[at] ^= flip;
             let mut decoded = Vec::new();
-            if plan.decode(&mut Decoder::new(&damaged), &mut decoded).is_ok() {
+            if plan.decode(&mut StateDecoder::new(&damaged), &mut decoded).is_ok() {
                 let _ = plan.push_members(&mut decoded, &mut Vec::new());
                 let _ = plan.merge(&mut states.clone(), decoded);
             }

@@ -4,8 +4,8 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use super::Position;
-use super::encoding::{Decoder, push_bytes, push_count};
+use super::RecordPosition;
+use super::encoding::{StateDecoder, push_bytes, push_count};
 use super::extreme::Wanted;
 use super::kinds::{Kinds, Mixed};
 use crate::error::Result;
@@ -26,7 +26,7 @@ struct Item {
     order: Ordering,
     /// The canonical key bytes of the value.
     key: Box<[u8]>,
-    at: Position,
+    at: RecordPosition,
     /// The JSON text that is its part of the result.
     value: Box<[u8]>,
 }
@@ -47,7 +47,7 @@ impl PartialOrd for Item {
 /// How two places in the result compare, where the first is of a value that compares as `order`
 /// with the last.
 #[inline]
-fn rank(order: Ordering, one: (&[u8], Position), other: (&[u8], Position)) -> Ordering {
+fn rank(order: Ordering, one: (&[u8], RecordPosition), other: (&[u8], RecordPosition)) -> Ordering {
     let keys = one.0.cmp(other.0);
     let keys = if order == Ordering::Greater { keys.reverse() } else { keys };
     keys.then(one.1.cmp(&other.1))
@@ -62,7 +62,7 @@ impl Top {
         limit: usize,
         wanted: Wanted,
         key: &[u8],
-        at: Position,
+        at: RecordPosition,
         push_value: impl FnOnce(&mut Vec<u8>),
     ) -> usize {
         if self.items.len() == limit
@@ -126,10 +126,10 @@ impl Top {
         }
     }
 
-    pub(super) fn decode(limit: usize, wanted: Wanted, decoder: &mut Decoder) -> Result<Top> {
+    pub(super) fn decode(limit: usize, wanted: Wanted, decoder: &mut StateDecoder) -> Result<Top> {
         let mut top = Top { kinds: Kinds::decode(decoder)?, ..Top::default() };
         for _ in 0..decoder.count()? {
-            let at = Position::decode(decoder)?;
+            let at = RecordPosition::decode(decoder)?;
             let (key, value) = (decoder.bytes()?.into(), decoder.bytes()?.into());
             top.insert(limit, Item { order: wanted.order, key, at, value });
         }

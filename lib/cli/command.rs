@@ -156,9 +156,9 @@ mod tests {
     #[derive(Parser, Debug)]
     struct Own {
         #[command(flatten)]
-        memory: options::Memory,
+        memory: options::MemoryOptions,
         #[command(flatten)]
-        keys: options::Keys,
+        keys: options::KeyOptions,
         #[command(flatten)]
         records: options::Records,
         #[arg(required = true)]
@@ -209,7 +209,7 @@ mod tests {
     #[derive(Parser, Debug)]
     struct OnHosts {
         #[command(flatten)]
-        hosts: crate::cli::hosts::host_options::Hosts,
+        hosts: crate::cli::hosts::host_options::HostOptions,
         #[arg(required = true, trailing_var_arg = true)]
         command: Vec<String>,
     }

@@ -25,7 +25,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, pipe2};
 
-use crate::cli::ledger::{Kept, Names};
+use crate::cli::ledger::{KeptNames, Names};
 use crate::cli::process;
 use crate::command::children;
 use crate::command::process_tree::{self, Processes, TERM_GRACE};
@@ -71,7 +71,7 @@ pub(super) fn guard() -> Result<Arc<Names>> {
         }
         Ok(ForkResult::Parent { child }) => {
             drop((ledger_writer, life_reader));
-            let status = Guard { child, signals, kept: Kept::new(ledger_reader) }.run();
+            let status = Guard { child, signals, kept: KeptNames::new(ledger_reader) }.run();
             // Held until here: that it closes is how the child learns of our death.
             drop(life_writer);
             exit_as(status)
@@ -119,7 +119,7 @@ fn watch_parent(life: OwnedFd, names: Arc<Names>) -> Result<()> {
 struct Guard {
     child: Pid,
     signals: SigSet,
-    kept: Kept,
+    kept: KeptNames,
 }
 
 impl Guard {

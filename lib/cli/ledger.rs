@@ -133,7 +133,7 @@ impl Notes for Names {
 
 /// The parent's side: it keeps what is noted.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct KeptNames {
     names: BTreeSet<PathBuf>,
     /// `None` once the child has closed its side.
     notes: Option<OwnedFd>,
@@ -144,14 +144,14 @@ pub(super) struct Kept {
     due: bool,
 }
 
-impl Kept {
+impl KeptNames {
     /// To read from `notes`, a pipe that does not block.
-    pub(super) fn new(notes: OwnedFd) -> Kept {
+    pub(super) fn new(notes: OwnedFd) -> KeptNames {
         let (names, renames) = (BTreeSet::new(), Vec::new());
-        Kept { names, notes: Some(notes), rest: Vec::new(), renames, due: false }
+        KeptNames { names, notes: Some(notes), rest: Vec::new(), renames, due: false }
     }
 
-    /// What to wait for before [`Kept::read`].
+    /// What to wait for before [`KeptNames::read`].
     pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.notes.as_ref().map(AsFd::as_fd)
     }
@@ -241,9 +241,9 @@ mod tests {
 
     use super::*;
 
-    fn ledger() -> (Names, Kept) {
+    fn ledger() -> (Names, KeptNames) {
         let (reader, writer) = nix::unistd::pipe2(OFlag::O_NONBLOCK).unwrap();
-        (Names::new(writer), Kept::new(reader))
+        (Names::new(writer), KeptNames::new(reader))
     }
 
     #[test]

@@ -96,7 +96,7 @@ fn jobs(word: &str) -> std::result::Result<NonZeroUsize, String> {
 
 /// How much of the machine a tool may use.
 #[derive(Args, Clone, Debug)]
-pub struct Memory {
+pub struct MemoryOptions {
     /// Use at most SIZE of memory, and temporary files beyond it [default: 25%]
     #[arg(short = 'S', long = "memory", value_name = "SIZE")]
     size: Option<Size>,
@@ -110,7 +110,7 @@ pub struct Memory {
     jobs: Option<NonZeroUsize>,
 }
 
-impl Memory {
+impl MemoryOptions {
     /// The memory to stay within, in bytes: by default a quarter of what there is.
     pub fn bytes(&self) -> usize {
         let bytes = match self.size {
@@ -211,7 +211,7 @@ pub fn temporary_directory(given: Option<PathBuf>) -> Result<PathBuf> {
 
 /// The key of records.
 #[derive(Args, Clone, Debug)]
-pub struct Keys {
+pub struct KeyOptions {
     /// The key: KEY[,KEY...], each PATH[:MODS] with n (numbers in strings), i (case ignored), V
     /// (versions) and r (reverse), such as .user.id or ts:nr
     #[arg(short, long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
@@ -223,7 +223,7 @@ pub struct Keys {
     pub missing: Missing,
 }
 
-impl Keys {
+impl KeyOptions {
     /// The key, where `-k` gives one.
     ///
     /// # Errors

@@ -120,7 +120,7 @@ fn guard_plugins(resources: &[Resource], session: &mut Session) -> Result<()> {
 
 /// What to write.
 #[derive(Args, Clone, Debug)]
-pub struct Output {
+pub struct OutputOptions {
     /// Write to [FORMAT[,OPTION...]:]PATH, which appears whole or not at all; - is standard output
     #[arg(short, long, value_name = "RESOURCE", value_parser = OsStringValueParser::new())]
     pub output: Option<OsString>,
@@ -141,7 +141,7 @@ pub struct Output {
     pipes: Pipes,
 }
 
-impl Output {
+impl OutputOptions {
     /// The resource to write, and how to write it: to standard output without `-o`, else under a
     /// guard.
     ///

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::options::{Memory, Records};
+use crate::cli::options::{MemoryOptions, Records};
 use crate::cli::{Session, duration, size, surroundings};
 use crate::command::{Command, Form, Given};
 use crate::engine::CommandPlan;
@@ -100,7 +100,7 @@ impl Pieces {
     ///
     /// # Errors
     /// `Usage` when it is more than there is memory.
-    pub fn block(&self, memory: &Memory) -> Result<Option<usize>> {
+    pub fn block(&self, memory: &MemoryOptions) -> Result<Option<usize>> {
         let block = self.block.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
         if block.is_some_and(|bytes| bytes > memory.bytes()) {
             return Err(Error::usage("--block is more than the memory that may be used (-S)"));
@@ -256,7 +256,7 @@ impl GroupCommand {
     ///
     /// # Errors
     /// `Usage` when it is nothing, or more than there is memory.
-    pub fn block(&self, memory: &Memory) -> Result<Option<usize>> {
+    pub fn block(&self, memory: &MemoryOptions) -> Result<Option<usize>> {
         let block = self.block.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
         if block.is_some_and(|bytes| bytes == 0 || bytes > memory.bytes()) {
             return Err(Error::usage("--block is 0 or more than the memory that may be used (-S)"));

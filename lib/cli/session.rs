@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::cli::ledger::Names;
 use crate::cli::progress::Progress;
-use crate::cli::stdout::{Mark, Sort};
+use crate::cli::stdout::{Mark, StdoutKind};
 use crate::cli::{Stdin, Stdout, Tool, guard, message};
-use crate::cluster::Road;
+use crate::cluster::StartWorker;
 use crate::engine::Voice;
 use crate::error::{Error, Result};
 use crate::format::ledger::Ledger;
@@ -17,7 +17,7 @@ use crate::pipe::registry::{self, Registry};
 #[derive(Debug)]
 pub struct Session {
     tool: &'static str,
-    library: Option<Road>,
+    library: Option<StartWorker>,
     stdout: Stdout,
     progress: Option<Arc<Progress>>,
     stdin_taken: bool,
@@ -47,13 +47,13 @@ impl Session {
     }
 
     /// Whether standard output is a terminal, or a regular file.
-    pub fn stdout_sort(&self) -> Sort {
+    pub fn stdout_sort(&self) -> StdoutKind {
         self.stdout.sort()
     }
 
     /// How many columns the terminal has that standard output is, if it is one and says so.
     pub fn terminal_width(&self) -> Option<usize> {
-        if self.stdout_sort() != Sort::Terminal {
+        if self.stdout_sort() != StdoutKind::Terminal {
             return None;
         }
         let (width, _) = terminal_size::terminal_size_of(std::io::stdout())?;
@@ -77,7 +77,7 @@ impl Session {
     }
 
     /// The road to hosts that this program has beside the ssh program.
-    pub(super) fn library(&self) -> Option<Road> {
+    pub(super) fn library(&self) -> Option<StartWorker> {
         self.library
     }
 

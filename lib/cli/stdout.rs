@@ -16,7 +16,7 @@ use crate::cli::progress::Progress;
 use crate::error::{Error, Kind, Result};
 use crate::parallel::lock;
 use crate::pipe::pipe_id::PipeId;
-use crate::pipe::registry::{self, Writer};
+use crate::pipe::registry::{self, RegisteredWriter};
 use crate::pipe::{pipe_input, pipe_mark};
 use crate::record::stream::{Facts, Output};
 
@@ -33,7 +33,7 @@ pub struct Stdout(Arc<Mutex<Stream>>);
 
 /// What standard output is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sort {
+pub enum StdoutKind {
     /// Closed, when the process started or by us.
     Closed,
     /// A pipe, with a name or without.
@@ -67,14 +67,14 @@ impl Mark {
 
 #[derive(Debug)]
 struct Stream {
-    sort: Sort,
+    sort: StdoutKind,
     buffer: Vec<u8>,
     /// Bytes that the system has taken.
     written: u64,
     /// Whether the stream is marked as one whose writer has not ended yet.
     mark: Mark,
     /// The entry in the registry, when the stream is a pipe.
-    entry: Option<Writer>,
+    entry: Option<RegisteredWriter>,
     progress: Option<Arc<Progress>>,
     /// Wakes the thread that writes what is held back, once it was started.
     wake: Option<Sender<()>>,
@@ -90,13 +90,13 @@ impl Stdout {
     pub(super) fn new(tool: &'static str, mark: Mark) -> Stdout {
         let sort = sort();
         let mut entry = None;
-        if sort == Sort::Pipe {
+        if sort == StdoutKind::Pipe {
             pipe_input::widen(std::io::stdout());
             let id = PipeId::of(std::io::stdout());
             entry = id.and_then(|id| registry::of_process().enter(&id, tool));
         }
         // The last tool of a pipeline shows its progress, to whoever looks.
-        let shown = sort != Sort::Pipe && nix::unistd::isatty(std::io::stderr()) == Ok(true);
+        let shown = sort != StdoutKind::Pipe && nix::unistd::isatty(std::io::stderr()) == Ok(true);
         let progress = shown.then(|| Arc::new(Progress::new(tool)));
         let (buffer, wake, failure) = (Vec::new(), None, None);
         let stream =
@@ -106,7 +106,7 @@ impl Stdout {
 
     /// Sees to it that what is held back is written soon, though nothing more may come.
     fn write_soon(&self, stream: &mut Stream) {
-        if stream.buffer.is_empty() || stream.sort == Sort::File || stream.woken {
+        if stream.buffer.is_empty() || stream.sort == StdoutKind::File || stream.woken {
             return;
         }
         if stream.wake.is_none() {
@@ -145,7 +145,7 @@ impl Stdout {
     }
 
     /// What it is.
-    pub(super) fn sort(&self) -> Sort {
+    pub(super) fn sort(&self) -> StdoutKind {
         self.lock().sort
     }
 
@@ -153,7 +153,7 @@ impl Stdout {
     pub(super) fn close(&self) {
         self.end(0);
         let mut stream = self.lock();
-        stream.sort = Sort::Closed;
+        stream.sort = StdoutKind::Closed;
         if let Ok(null) = OpenOptions::new().write(true).open("/dev/null") {
             let _ = nix::unistd::dup2_stdout(null);
         }
@@ -171,7 +171,7 @@ impl Stdout {
         if !stream.buffer.is_empty() {
             stream.flush()?;
         }
-        if stream.sort == Sort::File {
+        if stream.sort == StdoutKind::File {
             // Some file systems only say at a close that there was no room.
             let copy = nix::unistd::dup(std::io::stdout().as_fd()).map_err(failed)?;
             nix::unistd::close(copy).map_err(failed)?;
@@ -195,7 +195,7 @@ impl Stdout {
             pipe_mark::leave(std::io::stdout());
         }
         // The reader need not wait for what is left to do.
-        stream.sort = Sort::Closed;
+        stream.sort = StdoutKind::Closed;
         if let Ok(null) = OpenOptions::new().write(true).open("/dev/null") {
             let _ = nix::unistd::dup2_stdout(null);
             registry::of_process().sweep_sometimes();
@@ -233,7 +233,7 @@ impl Stream {
     }
 
     fn write(&mut self, mut records: &[u8]) -> Result<()> {
-        if self.buffer.len() + records.len() < STEP_BYTES && self.sort != Sort::Terminal {
+        if self.buffer.len() + records.len() < STEP_BYTES && self.sort != StdoutKind::Terminal {
             self.buffer.extend_from_slice(records);
             return Ok(());
         }
@@ -244,12 +244,14 @@ impl Stream {
             self.flush()?;
         }
         let whole = match self.sort {
-            Sort::Pipe => records.len() / STEP_BYTES * STEP_BYTES,
+            StdoutKind::Pipe => records.len() / STEP_BYTES * STEP_BYTES,
             _ => records.len(),
         };
-        for step in
-            records[..whole].chunks(if self.sort == Sort::Pipe { STEP_BYTES } else { whole.max(1) })
-        {
+        for step in records[..whole].chunks(if self.sort == StdoutKind::Pipe {
+            STEP_BYTES
+        } else {
+            whole.max(1)
+        }) {
             self.put(step)?;
         }
         self.buffer.extend_from_slice(&records[whole..]);
@@ -268,7 +270,7 @@ impl Stream {
         match &self.progress {
             Some(_) if bytes.is_empty() => (),
             // There are records where the line would be.
-            Some(progress) if self.sort == Sort::Terminal => progress.end(),
+            Some(progress) if self.sort == StdoutKind::Terminal => progress.end(),
             Some(progress) => progress.written(bytes),
             None => (),
         }
@@ -276,7 +278,7 @@ impl Stream {
 
     /// Hands all of `bytes` to the system.
     fn put(&mut self, mut bytes: &[u8]) -> Result<()> {
-        if self.sort == Sort::Closed {
+        if self.sort == StdoutKind::Closed {
             return Err(Error::usage("standard output is closed"));
         }
         self.show_progress(bytes);
@@ -302,15 +304,15 @@ fn failed(error: Errno) -> Error {
     }
 }
 
-fn sort() -> Sort {
+fn sort() -> StdoutKind {
     if process::closed_at_start(1) {
-        return Sort::Closed;
+        return StdoutKind::Closed;
     }
     let mode = nix::sys::stat::fstat(std::io::stdout()).map(|found| found.st_mode).unwrap_or(0);
     match SFlag::from_bits_truncate(mode) & SFlag::S_IFMT {
-        SFlag::S_IFIFO => Sort::Pipe,
-        SFlag::S_IFREG => Sort::File,
-        _ if nix::unistd::isatty(std::io::stdout()).unwrap_or(false) => Sort::Terminal,
-        _ => Sort::Other,
+        SFlag::S_IFIFO => StdoutKind::Pipe,
+        SFlag::S_IFREG => StdoutKind::File,
+        _ if nix::unistd::isatty(std::io::stdout()).unwrap_or(false) => StdoutKind::Terminal,
+        _ => StdoutKind::Other,
     }
 }

@@ -12,7 +12,7 @@ use crate::cli::command::{self, Asked};
 use crate::cli::stats::Stats;
 use crate::cli::stdout::Mark;
 use crate::cli::{Session, guard, message, process, surroundings};
-use crate::cluster::Road;
+use crate::cluster::StartWorker;
 use crate::error::{Error, Kind, Result};
 use crate::record::stream::{Output, Summary};
 
@@ -31,7 +31,7 @@ pub struct Tool {
     /// Its name.
     pub name: &'static str,
     /// Its road to hosts beside the ssh program.
-    pub library: Option<Road>,
+    pub library: Option<StartWorker>,
 }
 
 /// Whether a program of this name is the one that is sent to hosts.

@@ -52,7 +52,7 @@ struct Measured {
 }
 
 /// Why there is no worker on a host.
-pub(super) enum Failure {
+pub(super) enum BootstrapFailure {
     /// The streams ended; with the first bytes that came before, printable.
     Ended(String),
     /// The streams live but nothing comes; likewise.
@@ -105,11 +105,15 @@ impl WorkerBinary {
     }
 
     /// Sends its first `bytes`, which are all of it.
-    fn send(&self, bytes: u64, dialogue: &mut Dialogue<'_>) -> std::result::Result<(), Failure> {
-        let mut file = self.open().map_err(Failure::Final)?.take(bytes);
+    fn send(
+        &self,
+        bytes: u64,
+        dialogue: &mut Dialogue<'_>,
+    ) -> std::result::Result<(), BootstrapFailure> {
+        let mut file = self.open().map_err(BootstrapFailure::Final)?.take(bytes);
         let mut block = vec![0; BLOCK_BYTES];
         loop {
-            match file.read(&mut block).map_err(|e| Failure::Final(self.unread(&e)))? {
+            match file.read(&mut block).map_err(|e| BootstrapFailure::Final(self.unread(&e)))? {
                 0 => return Ok(()),
                 read => dialogue.say(&block[..read]).map_err(|b| broken(b, dialogue))?,
             }
@@ -121,13 +125,13 @@ impl WorkerBinary {
 /// is written to `to`, and the first byte of `from` is its first.
 ///
 /// # Errors
-/// [`Failure`]; the streams are of no use then.
+/// [`BootstrapFailure`]; the streams are of no use then.
 pub(super) fn start(
     to: &impl AsFd,
     from: &impl AsFd,
     host: &Host,
     settings: &Settings,
-) -> std::result::Result<(), Failure> {
+) -> std::result::Result<(), BootstrapFailure> {
     let dialogue = Dialogue::new(to, from, ANSWER_MAX);
     converse(dialogue, SCRIPT, host, settings)
 }
@@ -137,9 +141,9 @@ fn converse(
     script: &str,
     host: &Host,
     settings: &Settings,
-) -> std::result::Result<(), Failure> {
-    let measured = settings.worker.measured().map_err(Failure::Final)?;
-    let nonce = nonce().map_err(Failure::Final)?;
+) -> std::result::Result<(), BootstrapFailure> {
+    let measured = settings.worker.measured().map_err(BootstrapFailure::Final)?;
+    let nonce = nonce().map_err(BootstrapFailure::Final)?;
     let text = variables(&nonce, &measured) + script;
     match dialogue.say(text.as_bytes()) {
         // It does not listen; what it says instead is still to be heard.
@@ -149,7 +153,9 @@ fn converse(
     let mark = nonce.concat();
     let (count, noise) = match dialogue.skip_to(mark.as_bytes(), NOISE_BYTES) {
         Ok(skipped) => skipped,
-        Err(Broken::TooMuch) => return Err(Failure::Final(no_shell(host, dialogue.heard()))),
+        Err(Broken::TooMuch) => {
+            return Err(BootstrapFailure::Final(no_shell(host, dialogue.heard())));
+        }
         Err(other) => return Err(broken(other, &dialogue)),
     };
     if count > 0 {
@@ -167,13 +173,15 @@ fn converse(
                 dialogue.extend(COPY_MAX);
                 settings.worker.send(bytes, &mut dialogue)?;
             }
-            ("other", _) => return Err(Failure::Final(other(host, system.trim()))),
-            ("none", why) => return Err(Failure::Final(no_place(host, Kind::Hosts, why))),
-            ("full", why) => return Err(Failure::Final(no_place(host, Kind::Storage, why))),
+            ("other", _) => return Err(BootstrapFailure::Final(other(host, system.trim()))),
+            ("none", why) => return Err(BootstrapFailure::Final(no_place(host, Kind::Hosts, why))),
+            ("full", why) => {
+                return Err(BootstrapFailure::Final(no_place(host, Kind::Storage, why)));
+            }
             (_, why) => {
                 let why = harmless(why.as_bytes());
                 let text = format!("{host}: the worker cannot be copied there: {why}");
-                return Err(Failure::Final(Error::new(Kind::Hosts, text)));
+                return Err(BootstrapFailure::Final(Error::new(Kind::Hosts, text)));
             }
         }
     }
@@ -198,11 +206,11 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn broken(broken: Broken, dialogue: &Dialogue<'_>) -> Failure {
+fn broken(broken: Broken, dialogue: &Dialogue<'_>) -> BootstrapFailure {
     let heard = harmless(dialogue.heard());
     match broken {
-        Broken::Silent => Failure::Silent(heard),
-        Broken::Ended | Broken::TooMuch => Failure::Ended(heard),
+        Broken::Silent => BootstrapFailure::Silent(heard),
+        Broken::Ended | Broken::TooMuch => BootstrapFailure::Ended(heard),
     }
 }
 
@@ -281,7 +289,7 @@ mod tests {
         }
 
         /// Runs the bootstrap in `words`, or in the shell.
-        fn run(&self, words: &[&str]) -> (std::result::Result<(), Failure>, Child) {
+        fn run(&self, words: &[&str]) -> (std::result::Result<(), BootstrapFailure>, Child) {
             let words = if words.is_empty() { self.shell } else { words };
             let mut command = Command::new(words[0]);
             command.args(&words[1..]).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -329,11 +337,11 @@ mod tests {
         }
     }
 
-    fn text(failure: Failure) -> String {
+    fn text(failure: BootstrapFailure) -> String {
         match failure {
-            Failure::Ended(said) => format!("ended {said}"),
-            Failure::Silent(said) => format!("silent {said}"),
-            Failure::Final(error) => format!("{:?} {error}", error.kind()),
+            BootstrapFailure::Ended(said) => format!("ended {said}"),
+            BootstrapFailure::Silent(said) => format!("silent {said}"),
+            BootstrapFailure::Final(error) => format!("{:?} {error}", error.kind()),
         }
     }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::cluster::Host;
 use crate::cluster::host::shown;
-use crate::cluster::link::{self, End, Settings};
+use crate::cluster::link::{self, Carrier, Settings};
 use crate::error::{Error, Kind, Result};
 use crate::parallel::lock;
 use crate::wire::exchange::RelayRequest;
@@ -59,7 +59,7 @@ pub struct Connection {
     state: Mutex<ConnectionState>,
     pub(super) changed: Condvar,
     pub(super) packer: Packer,
-    end: Arc<dyn End>,
+    end: Arc<dyn Carrier>,
     say: Arc<dyn Fn(&str) + Send + Sync>,
     /// How many bytes were sent, and how many came.
     sent: AtomicU64,

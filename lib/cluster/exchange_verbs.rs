@@ -6,7 +6,8 @@
 use crate::cluster::connection::Connection;
 use crate::error::Result;
 use crate::wire::exchange::{
-    Exchange, HostOffer, Merge, Merged, Peers, Reduce, RelayRequest, RelayedPart, Sort, Sorted,
+    Exchange, HostOffer, MergeTask, Merged, Peers, Reduce, RelayRequest, RelayedPart, SortResult,
+    SortTask,
 };
 use crate::wire::message::{Ask, Listening, Part, Reply};
 
@@ -46,7 +47,7 @@ impl Connection {
     ///
     /// # Errors
     /// `Hosts` when the worker is lost.
-    pub fn sort(&self, sort: Sort, stop: Stop<'_>) -> Result<Answer<Sorted>> {
+    pub fn sort(&self, sort: SortTask, stop: Stop<'_>) -> Result<Answer<SortResult>> {
         self.answer(&Ask::Sort(sort), stop, |reply| match reply {
             Reply::Sorted(sorted) => Ok(sorted),
             other => Err(Box::new(other)),
@@ -103,7 +104,7 @@ impl Connection {
     ///
     /// # Errors
     /// `Hosts` when the worker is lost.
-    pub fn begin_merge(&self, merge: Merge) -> Result<u32> {
+    pub fn begin_merge(&self, merge: MergeTask) -> Result<u32> {
         self.ask(&Ask::Merge(merge))
     }
 

@@ -15,7 +15,7 @@ const NAME_MAX: usize = 255;
 const DIGITS_MAX: usize = 9;
 
 /// A result, or why there is none, to be put behind the word.
-pub(super) type Reason<T> = std::result::Result<T, String>;
+pub(super) type OrReason<T> = std::result::Result<T, String>;
 
 /// A host of a list of hosts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -42,7 +42,7 @@ impl Host {
     }
 
     /// The host of a word of a list, without ranges: `[SLOTS/][USER@]NAME[:PORT]`.
-    pub(super) fn of_word(word: &str) -> Reason<Host> {
+    pub(super) fn of_word(word: &str) -> OrReason<Host> {
         let (slots, rest) = match word.split_once('/') {
             Some((digits, rest)) => (Some(slots(digits)?), rest),
             None => (None, word),
@@ -106,7 +106,7 @@ impl std::str::FromStr for Host {
 }
 
 /// The name or address, checked, and the text of the port behind it.
-fn address(text: &str) -> Reason<(String, Option<&str>)> {
+fn address(text: &str) -> OrReason<(String, Option<&str>)> {
     if let Some(inside) = text.strip_prefix('[') {
         let (name, behind) = inside.split_once(']').ok_or("a '[' without its ']'")?;
         check_ipv6(name)?;
@@ -134,7 +134,7 @@ fn address(text: &str) -> Reason<(String, Option<&str>)> {
 
 /// Refuses what is no word of letters, digits and `more`, or begins with anything but the first two
 /// and `_`: ssh might take it for an option, or hand it to a shell.
-fn check(word: &str, what: &str, more: &str) -> Reason<()> {
+fn check(word: &str, what: &str, more: &str) -> OrReason<()> {
     let first = |c: char| c.is_ascii_alphanumeric() || c == '_';
     match word.chars().next() {
         None => return Err(format!("it has no {what}")),
@@ -151,7 +151,7 @@ fn check(word: &str, what: &str, more: &str) -> Reason<()> {
 }
 
 /// Refuses what is no address of IP version 6, with or without a zone.
-fn check_ipv6(text: &str) -> Reason<()> {
+fn check_ipv6(text: &str) -> OrReason<()> {
     let (address, zone) = match text.split_once('%') {
         Some((address, zone)) => (address, Some(zone)),
         None => (text, None),
@@ -162,14 +162,14 @@ fn check_ipv6(text: &str) -> Reason<()> {
     zone.map_or(Ok(()), |zone| check(zone, "zone", "._-"))
 }
 
-fn slots(digits: &str) -> Reason<u32> {
+fn slots(digits: &str) -> OrReason<u32> {
     let slots = number(digits).and_then(|number| u32::try_from(number).ok());
     slots
         .filter(|slots| (1..=SLOTS_MAX).contains(slots))
         .ok_or_else(|| format!("before the '/' stands its number of slots, from 1 to {SLOTS_MAX}"))
 }
 
-fn port_number(digits: &str) -> Reason<u16> {
+fn port_number(digits: &str) -> OrReason<u16> {
     let port = number(digits).and_then(|number| u16::try_from(number).ok());
     port.filter(|port| *port > 0)
         .ok_or_else(|| "behind the ':' stands its port, from 1 to 65535".into())

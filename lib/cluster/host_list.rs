@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use crate::cluster::Host;
-use crate::cluster::host::{Reason, number};
+use crate::cluster::host::{OrReason, number};
 use crate::error::{Error, Result};
 
 /// The most hosts in a list.
@@ -101,7 +101,7 @@ impl Hosts {
 }
 
 /// The words that `word` stands for: numbers and ranges of numbers in brackets, in order.
-fn expand(word: &str, room: usize) -> Reason<Vec<String>> {
+fn expand(word: &str, room: usize) -> OrReason<Vec<String>> {
     let mut words = vec![String::new()];
     let mut rest = word;
     while let Some((before, behind)) = rest.split_once('[') {
@@ -130,7 +130,7 @@ fn too_many() -> String {
 }
 
 /// The numbers that stand in brackets: `1-3,07`; leading zeros stay.
-fn numbers(inside: &str, room: usize) -> Reason<Vec<String>> {
+fn numbers(inside: &str, room: usize) -> OrReason<Vec<String>> {
     let mut found = Vec::new();
     for part in inside.split(',').map(str::trim) {
         let (first, last) = part.split_once('-').unwrap_or((part, part));

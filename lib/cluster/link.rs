@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::cluster::{Host, Road, WorkerBinary, road};
+use crate::cluster::{Host, StartWorker, WorkerBinary, road};
 use crate::error::{Error, Kind, Result};
 use crate::parallel::lock;
 
@@ -30,7 +30,7 @@ pub struct Settings {
     /// The worker to send.
     pub worker: Arc<WorkerBinary>,
     /// The road that this program has beside the ssh program, where it has one.
-    pub library: Option<Road>,
+    pub library: Option<StartWorker>,
     /// The words of the ssh program to use for every host (`--ssh`), where one is forced.
     pub ssh: Option<Vec<OsString>>,
     /// The file of ssh's configuration (`ssh -F`), where it is not the user's usual one.
@@ -52,11 +52,11 @@ pub struct Link {
     /// What the worker writes, is read here; blocking.
     pub from: OwnedFd,
     /// What carries the streams.
-    pub end: Arc<dyn End>,
+    pub end: Arc<dyn Carrier>,
 }
 
 /// What carries a link's streams, to cut it and to ask why it broke.
-pub trait End: Send + Sync {
+pub trait Carrier: Send + Sync {
     /// Cuts the link: writes fail and reads end soon after. More than one may call it.
     fn cut(&self);
 
@@ -119,7 +119,7 @@ impl Local {
     }
 }
 
-impl End for Local {
+impl Carrier for Local {
     /// Asks it to end, which takes it as long as the commands take that it ends, and kills it when
     /// it does not.
     fn cut(&self) {

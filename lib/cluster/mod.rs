@@ -35,20 +35,20 @@ pub mod host_list;
 pub mod link;
 mod patience;
 mod program;
-mod refusal;
 mod request;
 mod road;
 #[cfg(feature = "ssh2")]
 mod ssh2;
+mod ssh_failure;
 mod verbs;
 
 pub use bootstrap::WorkerBinary;
 pub use connection::{Connection, Greeting};
 pub use exchange_verbs::{Answer, MergeNews};
 pub use host::Host;
-pub use link::{End, Link, Settings, connect};
+pub use link::{Carrier, Link, Settings, connect};
 pub(crate) use patience::Patience;
-pub use road::{LIBRARY, Road};
+pub use road::{LIBRARY, StartWorker};
 pub use verbs::TaskReply;
 
 /// What is said to workers and by them, for those who have it said.
@@ -56,6 +56,6 @@ pub use crate::wire::exchange;
 pub use crate::wire::exchange::Peer;
 pub use crate::wire::job::{Job, JobCommand, JobProgram, OnBad};
 pub use crate::wire::message::{
-    Done, Failed, FileCut, FilePart, Kept, Part, Resource, Source, Task, Welcome,
+    Done, Failed, FileCut, FilePart, HostResource, KeptDataset, Part, Task, TaskSource, Welcome,
 };
 pub use crate::wire::shard::Fetch;

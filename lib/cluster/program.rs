@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::cluster::bootstrap::{self, ANSWER_MAX, Failure};
+use crate::cluster::bootstrap::{self, ANSWER_MAX, BootstrapFailure};
 use crate::cluster::complaints::Complaints;
 use crate::cluster::patience::Patience;
-use crate::cluster::refusal::{Refusal, meaning};
-use crate::cluster::{End, Host, Link, Settings};
+use crate::cluster::ssh_failure::{SshFailure, meaning};
+use crate::cluster::{Carrier, Host, Link, Settings};
 use crate::error::{Error, Kind, Result, reason};
 use crate::parallel::lock;
 
@@ -50,8 +50,8 @@ pub(super) fn connect(host: &Host, settings: &Settings, more: &[&str]) -> Result
     loop {
         match attempt(host, settings, more)? {
             Ok(link) => return Ok(link),
-            Err(Refusal::Final(error)) => return Err(error),
-            Err(Refusal::Again(error)) => {
+            Err(SshFailure::Final(error)) => return Err(error),
+            Err(SshFailure::Again(error)) => {
                 if !patience.wait() {
                     return Err(error);
                 }
@@ -65,7 +65,7 @@ fn attempt(
     host: &Host,
     settings: &Settings,
     more: &[&str],
-) -> Result<std::result::Result<Link, Refusal>> {
+) -> Result<std::result::Result<Link, SshFailure>> {
     let (program, to, from) = spawn(host, settings, more)?;
     let failure = match bootstrap::start(&to, &from, host, settings) {
         Ok(()) => {
@@ -76,18 +76,18 @@ fn attempt(
     };
     drop((to, from));
     let refusal = match failure {
-        Failure::Final(error) => Refusal::Final(error),
-        Failure::Ended(printed) => {
+        BootstrapFailure::Final(error) => SshFailure::Final(error),
+        BootstrapFailure::Ended(printed) => {
             program.finish();
             let lines = program.complaints.last();
             meaning(host, &typed(host, settings), &lines, &printed)
         }
-        Failure::Silent(printed) => {
+        BootstrapFailure::Silent(printed) => {
             let mut lines = program.complaints.last();
             lines.extend(Some(printed).filter(|printed| !printed.is_empty()));
             let said = lines.last().map(|line| format!("; it said: {line}")).unwrap_or_default();
             let text = format!("{host}: no answer within {} s{said}", ANSWER_MAX.as_secs());
-            Refusal::Final(Error::new(Kind::Hosts, text))
+            SshFailure::Final(Error::new(Kind::Hosts, text))
         }
     };
     Ok(Err(refusal))
@@ -174,7 +174,7 @@ impl Program {
     }
 }
 
-impl End for Program {
+impl Carrier for Program {
     fn cut(&self) {
         self.complaints.hush();
         let mut child = self.child();

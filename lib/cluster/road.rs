@@ -5,15 +5,15 @@ use crate::cluster::{Host, Link, Settings, program};
 use crate::error::Result;
 
 /// Starts a worker on a host that is not this machine; fails as [`crate::cluster::connect`] does.
-pub type Road = fn(&Host, &Settings) -> Result<Link>;
+pub type StartWorker = fn(&Host, &Settings) -> Result<Link>;
 
 /// libssh2 where it can, the ssh program where the host needs it or the user says so. A program that
 /// does not name this is linked without libssh2 and what that needs.
-pub const LIBRARY: Option<Road> = {
+pub const LIBRARY: Option<StartWorker> = {
     #[cfg(feature = "ssh2")]
-    let road: Option<Road> = Some(library::connect);
+    let road: Option<StartWorker> = Some(library::connect);
     #[cfg(not(feature = "ssh2"))]
-    let road: Option<Road> = None;
+    let road: Option<StartWorker> = None;
     road
 };
 
@@ -32,7 +32,7 @@ pub(super) fn connect(host: &Host, settings: &Settings) -> Result<Link> {
 mod library {
     use super::{Host, Link, Result, Settings, program};
     use crate::cluster::ssh2::config::SshConfig;
-    use crate::cluster::ssh2::{self, Trouble};
+    use crate::cluster::ssh2::{self, RoadFailure};
     use crate::error::Error;
 
     /// The word that forces libssh2 where a program would be named.
@@ -63,8 +63,8 @@ mod library {
         }
         match ssh2::connect(host, settings, &config) {
             Ok(link) => Ok(link),
-            Err(Trouble::Unable(why, _)) if has_program && !forced => by_program(settings, why),
-            Err(Trouble::Unable(_, error) | Trouble::Final(error)) => Err(error),
+            Err(RoadFailure::Unable(why, _)) if has_program && !forced => by_program(settings, why),
+            Err(RoadFailure::Unable(_, error) | RoadFailure::Final(error)) => Err(error),
         }
     }
 

@@ -7,7 +7,7 @@ use crate::cluster::connection::Connection;
 use crate::error::{Error, Result, broken};
 use crate::record::digest::Contents;
 use crate::wire::job::Job;
-use crate::wire::message::{self, Ask, Done, Failed, Kept, Reply, Resource, Task};
+use crate::wire::message::{self, Ask, Done, Failed, HostResource, KeptDataset, Reply, Task};
 use crate::wire::shard::Fetch;
 
 /// How much of a file is sent at once.
@@ -27,7 +27,7 @@ impl Connection {
     ///
     /// # Errors
     /// `Hosts` when the worker is lost; what it says.
-    pub fn list(&self) -> Result<Vec<Kept>> {
+    pub fn list(&self) -> Result<Vec<KeptDataset>> {
         match self.reply(self.ask(&Ask::List)?)? {
             Reply::Kept(kept) => Ok(kept),
             other => Err(self.refusal(other)),
@@ -57,7 +57,7 @@ impl Connection {
     ///
     /// # Errors
     /// `Hosts` when the worker is lost; what it says.
-    pub fn expand(&self, resource: Resource) -> Result<Vec<Resource>> {
+    pub fn expand(&self, resource: HostResource) -> Result<Vec<HostResource>> {
         match self.reply(self.ask(&Ask::Expand(resource))?)? {
             Reply::Expanded(resources) => Ok(resources),
             other => Err(self.refusal(other)),

@@ -58,7 +58,7 @@ pub struct Attempt<'a> {
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
+pub enum CommandEnd {
     /// By itself, with this status.
     Status(i32),
     /// By this signal.
@@ -69,13 +69,13 @@ pub enum How {
     Stopped,
 }
 
-impl std::fmt::Display for How {
+impl std::fmt::Display for CommandEnd {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            How::Status(status) => write!(f, "exit status {status}"),
-            How::Signal(number) => write!(f, "killed by {}", signal(*number)),
-            How::Timeout => f.write_str("killed: it ran longer than --timeout allows"),
-            How::Stopped => f.write_str("stopped"),
+            CommandEnd::Status(status) => write!(f, "exit status {status}"),
+            CommandEnd::Signal(number) => write!(f, "killed by {}", signal(*number)),
+            CommandEnd::Timeout => f.write_str("killed: it ran longer than --timeout allows"),
+            CommandEnd::Stopped => f.write_str("stopped"),
         }
     }
 }
@@ -88,13 +88,13 @@ pub(crate) fn signal(number: i32) -> String {
     }
 }
 
-impl How {
-    fn of(status: ExitStatus) -> How {
+impl CommandEnd {
+    fn of(status: ExitStatus) -> CommandEnd {
         // The signal first: a process that was killed has no status.
         match (status.signal(), status.code()) {
-            (Some(signal), _) => How::Signal(signal),
-            (None, Some(code)) => How::Status(code),
-            (None, None) => How::Status(-1),
+            (Some(signal), _) => CommandEnd::Signal(signal),
+            (None, Some(code)) => CommandEnd::Status(code),
+            (None, None) => CommandEnd::Status(-1),
         }
     }
 }
@@ -103,7 +103,7 @@ impl How {
 #[derive(Debug)]
 pub struct Ended {
     /// How the command ended.
-    pub how: How,
+    pub how: CommandEnd,
     /// What it printed.
     pub output: Spool,
     /// The last lines of its standard error.
@@ -122,11 +122,13 @@ impl Attempt<'_> {
         let mut running = self.start()?;
         let mut relay = Relay::new(self.prefix.clone(), self.pass_on);
         let mut how = running.serve(&mut output, &mut relay)?;
-        if matches!(how, How::Signal(_)) && self.stops_soon() {
-            how = How::Stopped;
+        if matches!(how, CommandEnd::Signal(_)) && self.stops_soon() {
+            how = CommandEnd::Stopped;
         }
         let mut killed = Vec::new();
-        if running.pipes.output.is_some() && matches!(how, How::Status(_) | How::Signal(_)) {
+        if running.pipes.output.is_some()
+            && matches!(how, CommandEnd::Status(_) | CommandEnd::Signal(_))
+        {
             killed = running.end();
         }
         // What was written before its end may lie in the pipes still; one turn takes as much as a
@@ -246,7 +248,7 @@ struct Running<'a> {
 
 impl Running<'_> {
     /// Serves the pipes until the command has ended and its output too, or the grace is over.
-    fn serve(&mut self, output: &mut Spool, relay: &mut Relay<'_>) -> Result<How> {
+    fn serve(&mut self, output: &mut Spool, relay: &mut Relay<'_>) -> Result<CommandEnd> {
         let mut next_look = Instant::now() + TICK;
         let mut how = None;
         let mut give_up = None;
@@ -273,32 +275,32 @@ impl Running<'_> {
                 give_up = how.map(|_| Instant::now() + OUTPUT_GRACE);
             }
             match how {
-                Some(how @ (How::Timeout | How::Stopped)) => return Ok(how),
+                Some(how @ (CommandEnd::Timeout | CommandEnd::Stopped)) => return Ok(how),
                 Some(how) if give_up.is_some_and(|at| Instant::now() >= at) => return Ok(how),
-                _ if (self.attempt.stop)() => return self.give_up(How::Stopped),
+                _ if (self.attempt.stop)() => return self.give_up(CommandEnd::Stopped),
                 _ => (),
             }
         }
     }
 
     /// Whether the command has ended, ending it where it runs too long.
-    fn look(&mut self) -> Result<Option<How>> {
+    fn look(&mut self) -> Result<Option<CommandEnd>> {
         let Some(child) = &mut self.child else { return Ok(None) };
         let pid = child.id() as i32;
         match child.try_wait().map_err(|e| Error::io("wait for", "a command", &e))? {
             Some(status) => {
                 self.child = None;
                 self.attempt.children.ended(pid);
-                Ok(Some(How::of(status)))
+                Ok(Some(CommandEnd::of(status)))
             }
             None if self.deadline.is_some_and(|at| Instant::now() >= at) => {
-                self.give_up(How::Timeout).map(Some)
+                self.give_up(CommandEnd::Timeout).map(Some)
             }
             None => Ok(None),
         }
     }
 
-    fn give_up(&mut self, how: How) -> Result<How> {
+    fn give_up(&mut self, how: CommandEnd) -> Result<CommandEnd> {
         self.end();
         Ok(how)
     }
@@ -366,7 +368,7 @@ mod tests {
 
     fn output(line: &str, input: &[u8]) -> Vec<u8> {
         let (ended, _) = attempt(line, input, None);
-        assert_eq!(ended.how, How::Status(0), "{line}");
+        assert_eq!(ended.how, CommandEnd::Status(0), "{line}");
         ended.output.into_bytes().unwrap()
     }
 
@@ -386,11 +388,11 @@ mod tests {
     #[test]
     fn tells_how_a_command_ended() {
         let how = |line| attempt(line, b"", None).0.how;
-        assert_eq!(how("exit 3"), How::Status(3));
-        assert_eq!(how("kill -SEGV $$"), How::Signal(11));
+        assert_eq!(how("exit 3"), CommandEnd::Status(3));
+        assert_eq!(how("kill -SEGV $$"), CommandEnd::Signal(11));
         assert_eq!(how("kill -KILL $$").to_string(), "killed by SIGKILL");
-        assert_eq!(how("no-such-command-at-all"), How::Status(127));
-        assert_eq!(how("echo $MC_TASK.$MC_ATTEMPT | grep -qx 1.1"), How::Status(0));
+        assert_eq!(how("no-such-command-at-all"), CommandEnd::Status(127));
+        assert_eq!(how("echo $MC_TASK.$MC_ATTEMPT | grep -qx 1.1"), CommandEnd::Status(0));
     }
 
     #[test]
@@ -398,7 +400,10 @@ mod tests {
         let timeout = Some(Duration::from_millis(300));
         for line in ["sleep 1000; echo end", "trap '' TERM; sleep 1000; sleep 1000; echo end"] {
             let (ended, _) = attempt(line, b"", timeout);
-            assert_eq!((ended.how, ended.output.into_bytes().unwrap()), (How::Timeout, vec![]));
+            assert_eq!(
+                (ended.how, ended.output.into_bytes().unwrap()),
+                (CommandEnd::Timeout, vec![])
+            );
         }
     }
 

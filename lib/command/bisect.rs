@@ -8,7 +8,7 @@
 use memchr::{memchr, memrchr};
 use serde::{Deserialize, Serialize};
 
-use crate::command::attempt::{self, Ended, How};
+use crate::command::attempt::{self, CommandEnd, Ended};
 use crate::command::form::Form;
 use crate::command::spool::Spool;
 use crate::error::Result;
@@ -21,7 +21,7 @@ const NO_COMMAND: [i32; 2] = [126, 127];
 /// How a command failed on a record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Fault {
+pub struct CommandFault {
     /// Its exit status, where it ended by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<i32>,
@@ -35,33 +35,35 @@ pub struct Fault {
     pub stderr: Vec<String>,
 }
 
-impl Fault {
-    fn new(how: How, stderr: Vec<String>) -> Fault {
-        let fault = Fault { stderr, ..Fault::default() };
+impl CommandFault {
+    fn new(how: CommandEnd, stderr: Vec<String>) -> CommandFault {
+        let fault = CommandFault { stderr, ..CommandFault::default() };
         match how {
-            How::Status(status) => Fault { status: Some(status), ..fault },
-            How::Signal(number) => Fault { signal: Some(attempt::signal(number)), ..fault },
-            How::Timeout | How::Stopped => Fault { timeout: true, ..fault },
+            CommandEnd::Status(status) => CommandFault { status: Some(status), ..fault },
+            CommandEnd::Signal(number) => {
+                CommandFault { signal: Some(attempt::signal(number)), ..fault }
+            }
+            CommandEnd::Timeout | CommandEnd::Stopped => CommandFault { timeout: true, ..fault },
         }
     }
 }
 
-impl std::fmt::Display for Fault {
+impl std::fmt::Display for CommandFault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.status, &self.signal) {
-            (Some(status), _) => How::Status(status).fmt(f),
+            (Some(status), _) => CommandEnd::Status(status).fmt(f),
             (None, Some(signal)) => write!(f, "killed by {signal}"),
-            (None, None) => How::Timeout.fmt(f),
+            (None, None) => CommandEnd::Timeout.fmt(f),
         }
     }
 }
 
 /// Whether records may be to blame for the end of a command.
-pub(crate) fn is_fault(how: How) -> bool {
+pub(crate) fn is_fault(how: CommandEnd) -> bool {
     match how {
-        How::Status(status) => !NO_COMMAND.contains(&status),
-        How::Signal(_) | How::Timeout => true,
-        How::Stopped => false,
+        CommandEnd::Status(status) => !NO_COMMAND.contains(&status),
+        CommandEnd::Signal(_) | CommandEnd::Timeout => true,
+        CommandEnd::Stopped => false,
     }
 }
 
@@ -162,7 +164,7 @@ pub(crate) struct Search<'a> {
     /// Makes an empty spool.
     pub(crate) spare: &'a dyn Fn() -> Spool,
     /// Whether the command has ended well.
-    pub(crate) is_well: &'a dyn Fn(How) -> bool,
+    pub(crate) is_well: &'a dyn Fn(CommandEnd) -> bool,
 }
 
 impl Search<'_> {
@@ -177,7 +179,7 @@ impl Search<'_> {
         input: &Spool,
         first: Ended,
         mut attempt: impl FnMut(&Spool) -> Result<Ended>,
-        mut found: impl FnMut(Fault, &[u8]) -> Result<()>,
+        mut found: impl FnMut(CommandFault, &[u8]) -> Result<()>,
     ) -> Result<std::result::Result<Spool, Ended>> {
         let mut bisection = Bisection::new(input, self.retries);
         let (mut output, mut ended) = ((self.spare)(), first);
@@ -189,7 +191,7 @@ impl Search<'_> {
             } else if !is_fault(ended.how) {
                 return Ok(Err(ended));
             } else if let Some(record) = bisection.failed(self.spare)? {
-                found(Fault::new(ended.how, ended.last_words.lines), &self.record(&record))?;
+                found(CommandFault::new(ended.how, ended.last_words.lines), &self.record(&record))?;
             }
             match bisection.next() {
                 Some(part) => ended = attempt(part)?,
@@ -237,7 +239,7 @@ mod tests {
         all
     }
 
-    fn ended(how: How, output: &[u8]) -> Ended {
+    fn ended(how: CommandEnd, output: &[u8]) -> Ended {
         let last_words = LastWords { lines: vec!["why".into()], passed: 0 };
         let killed = Vec::new();
         Ended { how, output: spool(output, usize::MAX), last_words, killed }
@@ -256,14 +258,14 @@ mod tests {
             runs.set(runs.get() + 1);
             let part = bytes(part);
             let bad = part.split_inclusive(|&b| b == b'\n').any(&is_bad);
-            Ok(ended(How::Status(i32::from(bad)), &part))
+            Ok(ended(CommandEnd::Status(i32::from(bad)), &part))
         };
         let whole = spool(lines, limit);
         let search = Search {
             form: Form::Records,
             retries,
             spare: &|| spool(b"", limit),
-            is_well: &|how| how == How::Status(0),
+            is_well: &|how| how == CommandEnd::Status(0),
         };
         let first = attempt(&whole).unwrap();
         let output = search.run(&whole, first, attempt, |fault, record| {
@@ -291,11 +293,11 @@ mod tests {
             form: Form::Records,
             retries: 1,
             spare: &|| spool(b"", usize::MAX),
-            is_well: &|how| how == How::Status(0),
+            is_well: &|how| how == CommandEnd::Status(0),
         };
-        for how in [How::Status(127), How::Stopped] {
+        for how in [CommandEnd::Status(127), CommandEnd::Stopped] {
             let attempt = |_: &Spool| Ok(ended(how, b""));
-            let first = ended(How::Status(1), b"");
+            let first = ended(CommandEnd::Status(1), b"");
             let given_up = search.run(&whole, first, attempt, |_, _| panic!("found")).unwrap();
             assert_eq!(given_up.err().map(|ended| ended.how), Some(how));
         }
@@ -304,14 +306,14 @@ mod tests {
     #[test]
     fn faults_come_back() {
         for (how, shown) in [
-            (How::Status(3), "exit status 3"),
-            (How::Signal(11), "killed by SIGSEGV"),
-            (How::Timeout, "killed: it ran longer than --timeout allows"),
+            (CommandEnd::Status(3), "exit status 3"),
+            (CommandEnd::Signal(11), "killed by SIGSEGV"),
+            (CommandEnd::Timeout, "killed: it ran longer than --timeout allows"),
         ] {
-            let fault = Fault::new(how, vec!["a".into()]);
+            let fault = CommandFault::new(how, vec!["a".into()]);
             assert_eq!(fault.to_string(), shown);
             let json = serde_json::to_string(&fault).unwrap();
-            assert_eq!(serde_json::from_str::<Fault>(&json).unwrap(), fault);
+            assert_eq!(serde_json::from_str::<CommandFault>(&json).unwrap(), fault);
         }
     }
 

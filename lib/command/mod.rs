@@ -19,8 +19,8 @@ pub(crate) mod runner;
 mod shell_line;
 pub mod spool;
 
-pub use attempt::{Attempt, Ended, How};
-pub use bisect::Fault;
+pub use attempt::{Attempt, CommandEnd, Ended};
+pub use bisect::CommandFault;
 pub use children::Children;
 pub use form::Form;
 pub use program::{Command, Given};

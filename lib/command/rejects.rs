@@ -3,7 +3,7 @@
 //! They lie in a spool, one behind the other: a byte for what it is, the lengths of the reason and
 //! of the text, 8 bytes each, little endian, and then both. Nothing is judged or counted here.
 
-use crate::command::bisect::Fault;
+use crate::command::bisect::CommandFault;
 use crate::command::spool::{Reading, Spool};
 use crate::error::broken;
 use crate::error::{Error, Result};
@@ -18,11 +18,11 @@ const FAILED: u8 = 1;
 
 /// Why a record was left out.
 #[derive(Debug)]
-pub enum Reason {
+pub enum RejectReason {
     /// It is no record, or one of the wrong kind.
     Bad(Error),
     /// The command failed on it.
-    Failed(Fault),
+    Failed(CommandFault),
 }
 
 /// Records that were left out, in the order in which they were found.
@@ -47,7 +47,7 @@ impl Rejects {
     ///
     /// # Errors
     /// `Storage` when there is no room for it.
-    pub fn push_failed(&mut self, fault: &Fault, record: &[u8]) -> Result<()> {
+    pub fn push_failed(&mut self, fault: &CommandFault, record: &[u8]) -> Result<()> {
         // Strings and numbers with names: nothing that could fail.
         self.add(FAILED, &serde_json::to_string(fault).unwrap_or_default(), record)
     }
@@ -72,7 +72,7 @@ impl Rejects {
     ///
     /// # Errors
     /// What `judge` says, `Storage`, and `Incomplete` for bytes that were never pushed.
-    pub fn each(&self, mut judge: impl FnMut(Reason, &[u8]) -> Result<()>) -> Result<()> {
+    pub fn each(&self, mut judge: impl FnMut(RejectReason, &[u8]) -> Result<()>) -> Result<()> {
         let (mut reading, mut left) = (self.0.read(), self.0.len());
         let (mut what, mut lengths) = ([0; 1], [0; 16]);
         let (mut reason, mut text) = (Vec::new(), Vec::new());
@@ -89,8 +89,8 @@ impl Rejects {
             text.resize(text_length as usize, 0);
             take(&mut reading, &mut left, &mut text)?;
             let reason = match what {
-                [BAD] => Reason::Bad(Error::input(String::from_utf8_lossy(&reason))),
-                [FAILED] => Reason::Failed(
+                [BAD] => RejectReason::Bad(Error::input(String::from_utf8_lossy(&reason))),
+                [FAILED] => RejectReason::Failed(
                     serde_json::from_slice(&reason)
                         .map_err(|_| broken("a failure of a command that is none"))?,
                 ),
@@ -142,8 +142,8 @@ mod tests {
         let mut all = Vec::new();
         rejects.each(|reason, text| {
             let reason = match reason {
-                Reason::Bad(error) => error.to_string(),
-                Reason::Failed(fault) => fault.stderr.concat(),
+                RejectReason::Bad(error) => error.to_string(),
+                RejectReason::Failed(fault) => fault.stderr.concat(),
             };
             all.push((reason, text.to_vec()));
             Ok(())
@@ -158,7 +158,7 @@ mod tests {
         for limit in [0, 100_000, usize::MAX] {
             let (mut here, mut there) = (rejects(limit), rejects(limit));
             for (n, (why, text)) in expected.iter().enumerate() {
-                let fault = Fault { stderr: vec![why.clone()], ..Fault::default() };
+                let fault = CommandFault { stderr: vec![why.clone()], ..CommandFault::default() };
                 let pushed =
                     if n % 2 == 0 { here.push(why, text) } else { here.push_failed(&fault, text) };
                 pushed.unwrap();

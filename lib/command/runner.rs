@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use crate::command::attempt::{Attempt, Ended, How};
-use crate::command::bisect::{self, Fault, Search};
+use crate::command::attempt::{Attempt, CommandEnd, Ended};
+use crate::command::bisect::{self, CommandFault, Search};
 use crate::command::children::Children;
 use crate::command::form::{Form, TaskOutput};
 use crate::command::program::Command;
@@ -77,7 +77,7 @@ impl TaskRunner<'_> {
         &self,
         input: &Spool,
         number: u32,
-        found: impl FnMut(Fault, &[u8]) -> Result<()>,
+        found: impl FnMut(CommandFault, &[u8]) -> Result<()>,
     ) -> Result<Finished> {
         let ended = self.attempt(input, number)?;
         let (how, mut attempts) = (ended.how, number);
@@ -100,8 +100,8 @@ impl TaskRunner<'_> {
         Ok(Finished { output, attempts, searched: true })
     }
 
-    fn is_well(&self, how: How) -> bool {
-        matches!(how, How::Status(status) if self.ok_exit.contains(&status))
+    fn is_well(&self, how: CommandEnd) -> bool {
+        matches!(how, CommandEnd::Status(status) if self.ok_exit.contains(&status))
     }
 
     /// Runs the command once. What it said at its end is passed on where it ended well.

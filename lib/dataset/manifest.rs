@@ -19,7 +19,7 @@ use crate::dataset::RunId;
 use crate::error::{Error, Result};
 use crate::record::digest::{Contents, hex};
 
-pub(crate) use reader::{Reader, run_of};
+pub(crate) use reader::{ManifestReader, run_of};
 
 /// What every line of a manifest begins with; no line of JSON does.
 pub(crate) const PREFIX: &str = "#mc1 ";
@@ -43,7 +43,7 @@ pub(crate) fn is_manifest(first_bytes: &[u8]) -> bool {
 
 /// A line of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Line {
+pub(crate) enum ManifestLine {
     /// The first: whose shards follow.
     Run(RunId),
     /// A shard.
@@ -116,14 +116,14 @@ struct EndLine {
     end: Totals,
 }
 
-impl Line {
+impl ManifestLine {
     /// The line with its end.
     pub(crate) fn encode(&self) -> String {
         let json = match self {
-            Line::Run(run) => {
+            ManifestLine::Run(run) => {
                 serde_json::to_string(&RunLine { run: *run, records: Some(WORD.into()) })
             }
-            Line::Shard(Shard { number, hosts, contents }) => {
+            ManifestLine::Shard(Shard { number, hosts, contents }) => {
                 let Contents { records, bytes, sum, hash } = *contents;
                 let hosts = hosts.clone();
                 serde_json::to_string(&ShardLine {
@@ -135,7 +135,7 @@ impl Line {
                     hash,
                 })
             }
-            Line::End(totals) => serde_json::to_string(&EndLine { end: *totals }),
+            ManifestLine::End(totals) => serde_json::to_string(&EndLine { end: *totals }),
         };
         // Strings and numbers with names: nothing that could fail.
         format!("{PREFIX}{}\n", json.unwrap_or_default())
@@ -143,17 +143,18 @@ impl Line {
 
     /// Reads a line without its end, in the one spelling that there is (of the first line, the one
     /// without its last word, too).
-    pub(crate) fn parse(line: &[u8]) -> Option<Line> {
+    pub(crate) fn parse(line: &[u8]) -> Option<ManifestLine> {
         let text = std::str::from_utf8(line).ok()?;
         let json = text.strip_prefix(PREFIX)?;
         let parsed = if json.starts_with("{\"run\"") {
             let RunLine { run, records } = serde_json::from_str(json).ok()?;
             if records.is_none() {
-                return (json == format!("{{\"run\":\"{run}\"}}")).then_some(Line::Run(run));
+                return (json == format!("{{\"run\":\"{run}\"}}"))
+                    .then_some(ManifestLine::Run(run));
             }
-            Line::Run(run)
+            ManifestLine::Run(run)
         } else if json.starts_with("{\"end\"") {
-            Line::End(serde_json::from_str::<EndLine>(json).ok()?.end)
+            ManifestLine::End(serde_json::from_str::<EndLine>(json).ok()?.end)
         } else {
             let line: ShardLine = serde_json::from_str(json).ok()?;
             let ShardLine { shard: number, hosts, records, bytes, sum, hash } = line;
@@ -165,7 +166,11 @@ impl Line {
             if !(least..=REPLICAS_MAX).contains(&hosts.len()) || !hosts.iter().all(is_name) {
                 return None;
             }
-            Line::Shard(Shard { number, hosts, contents: Contents { records, bytes, sum, hash } })
+            ManifestLine::Shard(Shard {
+                number,
+                hosts,
+                contents: Contents { records, bytes, sum, hash },
+            })
         };
         (parsed.encode().strip_suffix('\n') == Some(text)).then_some(parsed)
     }
@@ -173,14 +178,14 @@ impl Line {
 
 /// Makes the lines of a manifest, in order.
 #[derive(Debug)]
-pub(crate) struct Writer {
+pub(crate) struct ManifestWriter {
     totals: Totals,
 }
 
-impl Writer {
+impl ManifestWriter {
     /// Begins the manifest of `run`, with its first line.
-    pub(crate) fn begin(run: RunId) -> (Writer, String) {
-        (Writer { totals: Totals::default() }, Line::Run(run).encode())
+    pub(crate) fn begin(run: RunId) -> (ManifestWriter, String) {
+        (ManifestWriter { totals: Totals::default() }, ManifestLine::Run(run).encode())
     }
 
     /// The line of the next shard, which lies on `hosts`: at least one, unless it holds nothing.
@@ -191,12 +196,12 @@ impl Writer {
         let overflow = || Error::incomplete("the shards hold more than can be counted");
         self.totals = self.totals.plus(&contents).ok_or_else(overflow)?;
         let hosts = hosts.iter().map(ToString::to_string).collect();
-        Ok(Line::Shard(Shard { number: self.totals.shards, hosts, contents }).encode())
+        Ok(ManifestLine::Shard(Shard { number: self.totals.shards, hosts, contents }).encode())
     }
 
     /// The last line: the manifest is whole.
     pub(crate) fn end(self) -> String {
-        Line::End(self.totals).encode()
+        ManifestLine::End(self.totals).encode()
     }
 }
 
@@ -235,14 +240,14 @@ mod tests {
 
     fn lines() -> Vec<String> {
         let (mut writer, begin) =
-            Writer::begin("00112233445566778899aabbccddeeff".parse().unwrap());
+            ManifestWriter::begin("00112233445566778899aabbccddeeff".parse().unwrap());
         let one = writer.shard(&["n1", ":"], contents(3)).unwrap();
         let two = writer.shard(&["bob@[::1]:22"], contents(4)).unwrap();
         vec![begin, one, two, writer.end()]
     }
 
     fn read(text: &str, step: usize) -> Result<(Vec<Shard>, Totals)> {
-        let mut reader = Reader::new(Text(text.as_bytes().to_vec(), step));
+        let mut reader = ManifestReader::new(Text(text.as_bytes().to_vec(), step));
         let mut shards = Vec::new();
         while let Some(shard) = reader.next_shard()? {
             shards.push(shard);
@@ -271,7 +276,7 @@ mod tests {
             assert_eq!(shards[0].hosts, ["n1", ":"]);
         }
         let run = RunId::random().unwrap();
-        let (writer, begin) = Writer::begin(run);
+        let (writer, begin) = ManifestWriter::begin(run);
         let (end, bare) = (writer.end(), format!("#mc1 {{\"run\":\"{run}\"}}\n"));
         assert_eq!(begin, bare.replace("}", ",\"records\":\"on hosts: | mc-gather brings them\"}"));
         for begin in [begin, bare] {
@@ -359,7 +364,7 @@ mod tests {
                 "open"
             }
         }
-        let mut reader = Reader::new(Open(Text(lines().concat().into_bytes(), 11)));
+        let mut reader = ManifestReader::new(Open(Text(lines().concat().into_bytes(), 11)));
         while reader.next_shard().unwrap().is_some() {}
         assert_eq!(reader.next_shard().unwrap(), None);
     }
@@ -370,9 +375,9 @@ mod tests {
             let mut text = lines()[0].clone().into_bytes();
             text.extend_from_slice(PREFIX.as_bytes());
             text.extend_from_slice(&bytes);
-            let mut reader = Reader::new(Text(text, 64));
+            let mut reader = ManifestReader::new(Text(text, 64));
             while let Ok(Some(_)) = reader.next_shard() {}
-            let _ = Line::parse(&bytes);
+            let _ = ManifestLine::parse(&bytes);
         }
 
         #[test]
@@ -380,7 +385,7 @@ mod tests {
             let mut text = lines().concat().into_bytes();
             let at = at % text.len();
             text[at] = byte;
-            let mut reader = Reader::new(Text(text, 64));
+            let mut reader = ManifestReader::new(Text(text, 64));
             while let Ok(Some(shard)) = reader.next_shard() {
                 prop_assert!(shard.number <= 2);
             }
@@ -392,8 +397,8 @@ mod tests {
             hosts in proptest::collection::vec("\\PC{1,20}", 1..5),
         ) {
             let contents = Contents { records, bytes, sum, hash };
-            let line = Line::Shard(Shard { number, hosts, contents });
-            prop_assert_eq!(Line::parse(line.encode().trim_end_matches('\n').as_bytes()), Some(line));
+            let line = ManifestLine::Shard(Shard { number, hosts, contents });
+            prop_assert_eq!(ManifestLine::parse(line.encode().trim_end_matches('\n').as_bytes()), Some(line));
         }
     }
 }

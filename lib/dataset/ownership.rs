@@ -125,7 +125,7 @@ impl Locks {
 /// How the wait for readers ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Outcome {
+pub enum WaitOutcome {
     /// Readers came, and all have let go.
     LetGo,
     /// Nobody came within the grace.
@@ -149,7 +149,7 @@ impl Owner {
     ///
     /// # Errors
     /// When the lock cannot be used.
-    pub fn wait_for_readers(self, grace: Duration, stop: &dyn Fn() -> bool) -> Result<Outcome> {
+    pub fn wait_for_readers(self, grace: Duration, stop: &dyn Fn() -> bool) -> Result<WaitOutcome> {
         let failed = |e: io::Error| Error::path("lock", &self.path, &e);
         let began = Instant::now();
         while !stop() {
@@ -162,7 +162,11 @@ impl Owner {
                     let claimed = claimed == CLAIMED;
                     if claimed || began.elapsed() >= grace {
                         end(&lock, &self.path);
-                        return Ok(if claimed { Outcome::LetGo } else { Outcome::NeverClaimed });
+                        return Ok(if claimed {
+                            WaitOutcome::LetGo
+                        } else {
+                            WaitOutcome::NeverClaimed
+                        });
                     }
                 }
                 Err((_, Errno::EWOULDBLOCK | Errno::EINTR)) => (),
@@ -170,7 +174,7 @@ impl Owner {
             }
             thread::sleep(POLL_EVERY);
         }
-        Ok(Outcome::Stopped)
+        Ok(WaitOutcome::Stopped)
     }
 }
 
@@ -360,7 +364,7 @@ mod tests {
             looks.wait();
             assert!(!wait.is_finished());
             drop(third);
-            assert_eq!(wait.join().unwrap(), Outcome::LetGo);
+            assert_eq!(wait.join().unwrap(), WaitOutcome::LetGo);
         });
         gone(&locks, run);
         assert_eq!(files(&locks), 0);
@@ -371,18 +375,18 @@ mod tests {
         let (_dir, locks) = locks();
         let (run, owner) = own(&locks);
         drop(locks.claim(run).unwrap());
-        assert_eq!(owner.wait_for_readers(LONG, &never).unwrap(), Outcome::LetGo);
+        assert_eq!(owner.wait_for_readers(LONG, &never).unwrap(), WaitOutcome::LetGo);
     }
 
     #[test]
     fn without_a_reader_the_wait_ends_with_the_grace_or_when_told() {
         let (_dir, locks) = locks();
         let (run, owner) = own(&locks);
-        assert_eq!(owner.wait_for_readers(SHORT, &never).unwrap(), Outcome::NeverClaimed);
+        assert_eq!(owner.wait_for_readers(SHORT, &never).unwrap(), WaitOutcome::NeverClaimed);
         gone(&locks, run);
         let (run, owner) = own(&locks);
         let _claim = locks.claim(run).unwrap();
-        assert_eq!(owner.wait_for_readers(LONG, &|| true).unwrap(), Outcome::Stopped);
+        assert_eq!(owner.wait_for_readers(LONG, &|| true).unwrap(), WaitOutcome::Stopped);
         gone(&locks, run);
         assert_eq!(files(&locks), 0);
     }
@@ -414,7 +418,7 @@ mod tests {
                 let outcome = owner.wait_for_readers(Duration::from_millis(10), &never).unwrap();
                 (reader.join().unwrap(), outcome)
             });
-            let want = if claim.is_ok() { Outcome::LetGo } else { Outcome::NeverClaimed };
+            let want = if claim.is_ok() { WaitOutcome::LetGo } else { WaitOutcome::NeverClaimed };
             assert_eq!(outcome, want, "after {delay} steps");
             (kept, gone) = (kept + u32::from(claim.is_ok()), gone + u32::from(claim.is_err()));
             if delay == 59 && kept > 0 && gone > 0 {
@@ -515,7 +519,7 @@ mod tests {
             looks.wait();
             assert!(!wait.is_finished());
             reader.kill();
-            assert_eq!(wait.join().unwrap(), Outcome::LetGo);
+            assert_eq!(wait.join().unwrap(), WaitOutcome::LetGo);
         });
     }
 }

@@ -39,7 +39,7 @@ fn share_descriptors(slots: usize, limit: usize) -> (usize, usize) {
 
 /// Sizes in bytes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Budget {
+pub(crate) struct TaskBudget {
     slots: usize,
     /// The size of the first block, and whether those behind it are larger.
     first: usize,
@@ -51,9 +51,14 @@ pub(crate) struct Budget {
     pub(crate) waiting: usize,
 }
 
-impl Budget {
+impl TaskBudget {
     /// `given` is the size of blocks that the user asked for; `grows` makes it that of the first.
-    pub(crate) fn new(memory: usize, slots: usize, given: Option<usize>, grows: bool) -> Budget {
+    pub(crate) fn new(
+        memory: usize,
+        slots: usize,
+        given: Option<usize>,
+        grows: bool,
+    ) -> TaskBudget {
         // A slot has a block and its output; there is a block in the reader's hands, and outputs
         // wait, as many as there are slots.
         let parts = 3 * slots + 2;
@@ -62,7 +67,7 @@ impl Budget {
         let grows = grows || given.is_none();
         let first = given.unwrap_or(FIRST_BLOCK);
         let block = if grows { largest.max(given.unwrap_or(0)) } else { first };
-        Budget {
+        TaskBudget {
             slots,
             first,
             grows,
@@ -93,20 +98,23 @@ mod tests {
 
     #[test]
     fn blocks_grow_within_the_memory() {
-        let budget = Budget::new(1 << 30, 3, None, false);
+        let budget = TaskBudget::new(1 << 30, 3, None, false);
         let sizes: Vec<usize> = (0..14).step_by(3).map(|n| budget.block(n) >> 10).collect();
         assert_eq!(sizes, [256, 512, 1024, 2048, 4096]);
-        assert_eq!(Budget::new(1 << 30, 1, None, false).block(u64::MAX), LARGEST_BLOCK_OF_FEW);
+        assert_eq!(TaskBudget::new(1 << 30, 1, None, false).block(u64::MAX), LARGEST_BLOCK_OF_FEW);
         assert_eq!(budget.block(u64::MAX), LARGEST_BLOCK);
         for memory in [0, 1, 1 << 16, 1 << 20, 1 << 26] {
-            let budget = Budget::new(memory, 4, None, false);
+            let budget = TaskBudget::new(memory, 4, None, false);
             let all = 5 * budget.block(u64::MAX) + 4 * budget.task + budget.waiting;
             assert!(all <= memory.max(14 * LEAST), "{memory}: {budget:?}");
         }
-        assert_eq!(Budget::new(1 << 30, 2, Some(5), false).block(99), 5);
-        let growing = Budget::new(1 << 30, 2, Some(5), true);
+        assert_eq!(TaskBudget::new(1 << 30, 2, Some(5), false).block(99), 5);
+        let growing = TaskBudget::new(1 << 30, 2, Some(5), true);
         assert_eq!([0, 1, 2, 5].map(|number| growing.block(number)), [5, 5, 10, 20]);
-        assert_eq!(growing.block(u64::MAX), Budget::new(1 << 30, 2, None, false).block(u64::MAX));
-        assert_eq!(Budget::new(1 << 30, 2, Some(1 << 28), true).block(9), 1 << 28);
+        assert_eq!(
+            growing.block(u64::MAX),
+            TaskBudget::new(1 << 30, 2, None, false).block(u64::MAX)
+        );
+        assert_eq!(TaskBudget::new(1 << 30, 2, Some(1 << 28), true).block(9), 1 << 28);
     }
 }

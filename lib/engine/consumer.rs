@@ -7,10 +7,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::dataset::RunId;
-use crate::dataset::manifest::Reader;
+use crate::dataset::manifest::ManifestReader;
 use crate::dataset::ownership::Claim;
 use crate::dataset::run_dir::{RunRecord, Split};
-use crate::engine::Shard;
+use crate::engine::HostedShard;
 use crate::engine::host_access::HostAccess;
 use crate::engine::shard_hosts::ShardHosts;
 use crate::engine::split::CLIENT;
@@ -21,10 +21,10 @@ use crate::record::stream::{Facts, Input};
 /// How long the end of whoever makes the shards is waited for, when some of them are not there.
 pub(crate) const UPSTREAM_MAX: Duration = Duration::from_secs(10);
 
-type Manifest = Reader<Box<dyn Input>>;
+type Manifest = ManifestReader<Box<dyn Input>>;
 
 /// What a stage reads.
-pub enum Feed {
+pub enum ConsumerInput {
     /// Records.
     Records(Box<dyn Input>),
     /// Shards.
@@ -55,7 +55,7 @@ impl Consumer {
     /// # Errors
     /// `Incomplete` when the data of the run is gone, or the tool has failed that was to make it.
     pub fn open(input: Box<dyn Input>, reach: &HostAccess) -> Result<Consumer> {
-        let mut manifest = Reader::new(input);
+        let mut manifest = ManifestReader::new(input);
         let run = manifest.run()?;
         let (mut record, claim) = match claim(run, reach) {
             Ok(claimed) => claimed,
@@ -83,7 +83,7 @@ impl Consumer {
     ///
     /// # Errors
     /// What the manifest says.
-    pub fn next_shard(&mut self) -> Result<Option<Shard>> {
+    pub fn next_shard(&mut self) -> Result<Option<HostedShard>> {
         let Some(shard) = self.manifest.next_shard()? else { return Ok(None) };
         let (run, number, hosts) = (self.run.clone(), shard.number, shard.hosts);
         let mut split = None;
@@ -93,7 +93,7 @@ impl Consumer {
             split = Some(self.splits.get(at).cloned().ok_or_else(unknown)?);
         }
         let (flaws, contents) = (Vec::new(), shard.contents);
-        Ok(Some(Shard { run, number, hosts, flaws, contents, split }))
+        Ok(Some(HostedShard { run, number, hosts, flaws, contents, split }))
     }
 
     /// Why shards could not be had, when `error` is what came of it: the rest of the manifest, which

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::cluster::host::shown;
-use crate::engine::Shard;
+use crate::engine::HostedShard;
 use crate::error::{Error, Result};
 
 /// How many copies of one host are named one by one.
@@ -25,7 +25,7 @@ impl Copies {
     /// `Incomplete` when it has no others; it says what is wrong with each.
     pub(crate) fn pass_over(
         &mut self,
-        shard: &mut Shard,
+        shard: &mut HostedShard,
         host: &str,
         why: &Error,
     ) -> Result<Option<String>> {
@@ -48,7 +48,7 @@ impl Copies {
     }
 }
 
-fn none_is_good(shard: &Shard) -> Error {
+fn none_is_good(shard: &HostedShard) -> Error {
     match shard.flaws.as_slice() {
         [why] => Error::incomplete(why),
         all => {
@@ -63,8 +63,8 @@ mod tests {
     use super::*;
     use crate::record::digest::Contents;
 
-    fn shard(number: u64, hosts: &[&str]) -> Shard {
-        Shard {
+    fn shard(number: u64, hosts: &[&str]) -> HostedShard {
+        HostedShard {
             run: String::new(),
             number,
             hosts: hosts.iter().map(ToString::to_string).collect(),

@@ -30,7 +30,7 @@ pub mod split;
 mod task_queue;
 mod unpublished;
 
-use crate::cluster::Resource;
+use crate::cluster::HostResource;
 use crate::command::Spool;
 use crate::dataset::run_dir::Split;
 use crate::error::Result;
@@ -38,7 +38,7 @@ use crate::record::block::Block;
 use crate::record::digest::Contents;
 
 pub use crate::command::Form;
-pub use plan::{CommandPlan, Hosts, Line, Setting, Voice};
+pub use plan::{CommandPlan, Hosts, MakeShardLine, Setting, Voice};
 pub use run::{here, on_hosts};
 
 /// What one process of the command gets.
@@ -54,7 +54,7 @@ pub enum Piece {
         records: u64,
     },
     /// A shard, for a task that runs on a host.
-    Shard(Shard),
+    Shard(HostedShard),
     /// A file of hosts, for a task that runs there.
     File(HostFile),
 }
@@ -65,12 +65,12 @@ pub struct HostFile {
     /// The names of the hosts that have it.
     pub hosts: Vec<String>,
     /// What it is there.
-    pub resource: Resource,
+    pub resource: HostResource,
 }
 
 /// A shard that lies on hosts.
 #[derive(Clone, Debug)]
-pub struct Shard {
+pub struct HostedShard {
     /// Its run.
     pub run: String,
     /// Its number.

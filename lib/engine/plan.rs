@@ -69,11 +69,11 @@ pub struct Hosts<'a> {
     /// Where shards lie that are the input, if they are.
     pub origin: Option<&'a ShardHosts>,
     /// Makes the manifest's lines, which are asked for in the order of the tasks.
-    pub line: Line<'a>,
+    pub line: MakeShardLine<'a>,
 }
 
 /// Makes the manifest's line for a shard: the hosts that it lies on, what it holds.
-pub type Line<'a> = &'a (dyn Fn(&[String], &Contents) -> Result<Vec<u8>> + Sync + 'a);
+pub type MakeShardLine<'a> = &'a (dyn Fn(&[String], &Contents) -> Result<Vec<u8>> + Sync + 'a);
 
 /// Where work is done, and what is run there.
 #[derive(Clone, Copy)]

@@ -13,8 +13,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cluster::Job;
 use crate::cluster::{Connection, Greeting, Host};
-use crate::dataset::manifest::Writer;
-use crate::dataset::ownership::{Claim, GRACE, Outcome, Owner};
+use crate::dataset::manifest::ManifestWriter;
+use crate::dataset::ownership::{Claim, GRACE, Owner, WaitOutcome};
 use crate::dataset::run_dir::{RunRecord, Split};
 use crate::dataset::run_id::RunId;
 use crate::engine::fleet::{Fleet, Need};
@@ -44,7 +44,7 @@ pub struct Producer {
     record: RunRecord,
     fleet: Fleet,
     owner: Option<Owner>,
-    writer: Mutex<Option<Writer>>,
+    writer: Mutex<Option<ManifestWriter>>,
     /// Holds on what the shards are made of.
     inputs: Vec<Claim>,
 }
@@ -108,7 +108,7 @@ impl Producer {
             kept: keep.map(|path| path.as_os_str().into()),
             unpublished: keep.is_some(),
         };
-        let (writer, first) = Writer::begin(run);
+        let (writer, first) = ManifestWriter::begin(run);
         if keep.is_none() {
             // Before the hosts are connected to: whoever reads the manifest connects meanwhile.
             reach.runs.keep(run, &record)?;
@@ -256,9 +256,9 @@ impl Producer {
         let Some(owner) = self.owner.take() else { return Ok(()) };
         let outcome = owner.wait_for_readers(GRACE, &|| self.fleet.check().is_err())?;
         match outcome {
-            Outcome::LetGo => Ok(()),
-            Outcome::Stopped => self.fleet.check(),
-            Outcome::NeverClaimed => Err(Error::incomplete(
+            WaitOutcome::LetGo => Ok(()),
+            WaitOutcome::Stopped => self.fleet.check(),
+            WaitOutcome::NeverClaimed => Err(Error::incomplete(
                 "nobody has read the shards, which are gone now: end the pipeline in mc-gather, or \
                  say -o FILE.mc to keep them",
             )),

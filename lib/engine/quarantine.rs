@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
-use crate::command::Fault;
+use crate::command::CommandFault;
 use crate::error::broken;
 use crate::error::{Error, Kind, Result};
 use crate::parallel::lock;
@@ -31,7 +31,7 @@ struct Kept<'a> {
     host: &'a str,
     task: u64,
     #[serde(flatten)]
-    fault: &'a Fault,
+    fault: &'a CommandFault,
 }
 
 impl Quarantine {
@@ -69,7 +69,13 @@ impl Quarantine {
     /// # Errors
     /// `Command` or `Timeout` when there are too many; when it cannot be kept; `Incomplete` when
     /// nobody looked for such records, or it is none.
-    pub(crate) fn take(&self, host: &str, task: u64, fault: &Fault, record: &[u8]) -> Result<()> {
+    pub(crate) fn take(
+        &self,
+        host: &str,
+        task: u64,
+        fault: &CommandFault,
+        record: &[u8],
+    ) -> Result<()> {
         let before = self.count.fetch_add(1, Ordering::Relaxed);
         match &self.policy {
             Policy::Fail => Err(broken("a record left out that was not to be")),
@@ -102,9 +108,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("failed");
         let quarantine = Quarantine::new(Policy::File(path.clone())).unwrap();
-        let fault = Fault { status: Some(3), stderr: vec!["why".into()], ..Fault::default() };
+        let fault =
+            CommandFault { status: Some(3), stderr: vec!["why".into()], ..CommandFault::default() };
         quarantine.take("n1", 7, &fault, b"{\"a\": 1.0}").unwrap();
-        let fault = Fault { signal: Some("SIGSEGV".into()), ..Fault::default() };
+        let fault = CommandFault { signal: Some("SIGSEGV".into()), ..CommandFault::default() };
         quarantine.take(":", 8, &fault, b" \"x\"").unwrap();
         assert_eq!(
             std::fs::read_to_string(path).unwrap(),
@@ -117,10 +124,10 @@ mod tests {
     #[test]
     fn too_many_are_an_error_and_none_was_asked_for() {
         let limited = Quarantine::new(Policy::Limit(1)).unwrap();
-        let slow = Fault { timeout: true, ..Fault::default() };
+        let slow = CommandFault { timeout: true, ..CommandFault::default() };
         limited.take(":", 1, &slow, b"1").unwrap();
         assert_eq!(limited.take(":", 1, &slow, b"1").unwrap_err().exit_code(), 124);
-        let error = limited.take(":", 1, &Fault::default(), b"1").unwrap_err();
+        let error = limited.take(":", 1, &CommandFault::default(), b"1").unwrap_err();
         assert_eq!(
             (error.exit_code(), error.to_string().contains("more than 1 record")),
             (1, true)

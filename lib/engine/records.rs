@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use crate::engine::Shard;
+use crate::engine::HostedShard;
 use crate::engine::consumer::{Consumer, blame, end};
 use crate::engine::shard_hosts::ShardHosts;
 use crate::engine::shard_stream::ShardStream;
@@ -48,7 +48,7 @@ impl Consumer {
     }
 
     /// Reads the manifest before its shards are wanted, so that their hosts are there by then.
-    fn read_ahead(mut self, to: &SyncSender<Result<Option<Shard>>>) -> Consumer {
+    fn read_ahead(mut self, to: &SyncSender<Result<Option<HostedShard>>>) -> Consumer {
         if self.claim.is_some() {
             // The shards are being made just now, most likely on all of them.
             let names = self.origin.hosts.iter().map(|(_, name)| name.clone());
@@ -73,7 +73,7 @@ impl Consumer {
 /// Asks for shards before their turn.
 fn ask_ahead(
     origin: &ShardHosts,
-    told: Receiver<Result<Option<Shard>>>,
+    told: Receiver<Result<Option<HostedShard>>>,
     to: &SyncSender<Result<Option<ShardStream>>>,
 ) {
     for next in told {

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use crate::cluster::Connection;
 use crate::cluster::OnBad;
 use crate::cluster::host::shown;
-use crate::cluster::{Done, Failed, Fetch, Source as InputAt, Task, TaskReply};
+use crate::cluster::{Done, Failed, Fetch, Task, TaskReply, TaskSource as InputAt};
 use crate::command::relay::LastWords;
 use crate::command::{Rejects, Spool, relay};
 use crate::engine::fleet::Lease;
@@ -17,8 +17,8 @@ use crate::engine::kept::INPUT_MAX;
 use crate::engine::plan::Hosts;
 use crate::engine::shard_stream::ShardStream;
 use crate::engine::slot::{Slot, TaskInput};
-use crate::engine::task_queue::{Failure, Product, ShardResult};
-use crate::engine::{Form, HostFile, Shard};
+use crate::engine::task_queue::{Product, ShardResult, TaskFailure};
+use crate::engine::{Form, HostFile, HostedShard};
 use crate::error::{Error, Kind, Result};
 use crate::record::digest::Contents;
 
@@ -38,7 +38,7 @@ impl Slot<'_> {
         hosts: &Hosts<'_>,
         task: u64,
         mut source: TaskInput<'_>,
-    ) -> std::result::Result<Product, Failure> {
+    ) -> std::result::Result<Product, TaskFailure> {
         let (mut failures, mut avoid) = (0, Vec::new());
         let mut copies: Vec<(String, Contents)> = Vec::new();
         for number in 1.. {
@@ -132,7 +132,7 @@ impl Slot<'_> {
         (task, attempts): (u64, u32),
         failed: Failed,
         source: TaskInput<'_>,
-    ) -> Failure {
+    ) -> TaskFailure {
         self.tell_last(task, &self.prefix_on(host, task), &last_words(&failed));
         // A shard that the command failed on is brought here, if it can be had.
         let input = match source {
@@ -146,7 +146,7 @@ impl Slot<'_> {
         let tries = if attempts > 1 { format!(" ({attempts} attempts)") } else { String::new() };
         let error = failed.error();
         let error = Error::new(error.kind(), format!("{}: {error}{tries}", shown(host)));
-        Failure { error, by_command: failed.by_command, input }
+        TaskFailure { error, by_command: failed.by_command, input }
     }
 
     fn attempt_on(
@@ -191,7 +191,7 @@ impl Slot<'_> {
     }
 
     /// The records of a shard as the command reads them.
-    fn in_form(&self, shard: &Shard, records: Spool) -> Result<Spool> {
+    fn in_form(&self, shard: &HostedShard, records: Spool) -> Result<Spool> {
         if self.plan.form() == Form::Records {
             return Ok(records);
         }
@@ -201,7 +201,7 @@ impl Slot<'_> {
     }
 
     /// A shard that is brought here, to be sent on to where it does not lie.
-    fn fetched(&self, hosts: &Hosts<'_>, shard: &mut Shard) -> Result<Spool> {
+    fn fetched(&self, hosts: &Hosts<'_>, shard: &mut HostedShard) -> Result<Spool> {
         let Some(origin) = hosts.origin else {
             return Err(Error::incomplete("a shard that lies nowhere"));
         };

@@ -8,16 +8,16 @@ use std::thread;
 use crate::cluster::OnBad;
 use crate::cluster::host::shown;
 use crate::command::form::TaskOutput;
-use crate::command::rejects::{Reason, Rejects};
+use crate::command::rejects::{RejectReason, Rejects};
 use crate::command::relay::{self, LastWords};
 use crate::command::{Children, Spool, quote};
 use crate::engine::Cut;
-use crate::engine::budget::{Budget, within_descriptors};
+use crate::engine::budget::{TaskBudget, within_descriptors};
 use crate::engine::kept;
 use crate::engine::plan::{CommandPlan, Hosts, Plan, Setting, WorkPlace};
 use crate::engine::schedule::Schedule;
-use crate::engine::slot::{Slot, Tally};
-use crate::engine::task_queue::{Failure, Outcome, Product, ShardResult, TaskQueue};
+use crate::engine::slot::{Slot, SlotTally};
+use crate::engine::task_queue::{Product, ShardResult, TaskFailure, TaskOutcome, TaskQueue};
 use crate::error::broken;
 use crate::error::{Error, Result};
 use crate::record::digest::Contents;
@@ -85,12 +85,12 @@ fn work(
     // Where the records are found that fail, small blocks save nothing but time to --timeout.
     let grows = plan.searches() && plan.command().is_none_or(|command| command.timeout.is_none());
     let setting = &plan.setting;
-    let budget = Budget::new(setting.limits.memory, slots, setting.block, grows);
+    let budget = TaskBudget::new(setting.limits.memory, slots, setting.block, grows);
     let schedule = Schedule::new(plan.retries(), budget.waiting, files);
     // All memory that goes round is kept: given back to the allocator, it would be held in as many
     // places as there are threads.
     let queue = Arc::new(TaskQueue::new(schedule, 4 * slots + 4));
-    let tally = Tally::default();
+    let tally = SlotTally::default();
     let reader = Arc::clone(&queue);
     start(thread::Builder::new().spawn(move || read(cut, budget, &reader)))?;
     let slot = Slot { plan, budget, queue: &queue, children, tally: &tally };
@@ -126,7 +126,7 @@ fn start<T>(thread: std::io::Result<T>) -> Result<T> {
 }
 
 /// The reader's life.
-fn read(mut cut: impl Cut, budget: Budget, queue: &TaskQueue) {
+fn read(mut cut: impl Cut, budget: TaskBudget, queue: &TaskQueue) {
     let duty = Reading(queue);
     for number in 0.. {
         let piece = cut.next(budget.block(number), queue.memory());
@@ -183,7 +183,7 @@ fn write(slot: &Slot<'_>, output: &mut dyn Output) -> Result<Summary> {
 }
 
 /// Judges what is bad in an outcome; gives the records that are to be written.
-fn settle(slot: &Slot<'_>, outcome: &mut Outcome) -> std::result::Result<Settled, Failure> {
+fn settle(slot: &Slot<'_>, outcome: &mut TaskOutcome) -> std::result::Result<Settled, TaskFailure> {
     let (plan, task) = (slot.plan, outcome.task);
     for (error, text) in outcome.rejects.drain(..) {
         plan.bad().reject(error, &text)?;
@@ -219,8 +219,8 @@ fn left_out(slot: &Slot<'_>, task: u64, host: &str, rejects: Option<Rejects>) ->
     let Some(rejects) = rejects else { return Ok(()) };
     let plan = slot.plan;
     rejects.each(|reason, text| match reason {
-        Reason::Bad(error) => plan.bad().reject(error, text),
-        Reason::Failed(fault) => {
+        RejectReason::Bad(error) => plan.bad().reject(error, text),
+        RejectReason::Failed(fault) => {
             let prefix = slot.prefix_on(host, task);
             let words = LastWords { lines: fault.stderr.clone(), passed: 0 };
             slot.tell(&prefix, &words);
@@ -247,7 +247,7 @@ enum Settled {
 
 /// Keeps what a command failed on, and says how it is run on that by hand; the error is the last
 /// line.
-fn explain(plan: &Plan<'_>, task: u64, failure: Failure) -> Error {
+fn explain(plan: &Plan<'_>, task: u64, failure: TaskFailure) -> Error {
     if let (Some(input), Some(command)) = (&failure.input, plan.command())
         && let Some(path) = &command.kept
     {

@@ -10,7 +10,7 @@ use std::thread;
 
 use crate::cluster::Fetch;
 use crate::cluster::{Connection, Greeting, Host, Patience, Settings};
-use crate::engine::Shard;
+use crate::engine::HostedShard;
 use crate::engine::copies::Copies;
 use crate::engine::fleet::CONNECT_AT_ONCE;
 use crate::error::{Error, Kind, Result};
@@ -95,7 +95,7 @@ impl ShardHosts {
     ///
     /// # Errors
     /// `Hosts` when none of its hosts can be reached.
-    pub(crate) fn ask(&self, shard: &Shard) -> Result<(Arc<Connection>, u32)> {
+    pub(crate) fn ask(&self, shard: &HostedShard) -> Result<(Arc<Connection>, u32)> {
         let fetch = Fetch { run: shard.run.clone(), shard: shard.number };
         // Of a shard that has copies nothing is to come that is to be taken back.
         let has_copies = shard.hosts.len() + shard.flaws.len() > 1;
@@ -144,7 +144,7 @@ impl ShardHosts {
     /// As [`Copies::pass_over`], when there is no elsewhere.
     pub(crate) fn failed(
         &self,
-        shard: &mut Shard,
+        shard: &mut HostedShard,
         connection: &Arc<Connection>,
         error: Error,
     ) -> Result<()> {
@@ -167,7 +167,7 @@ impl ShardHosts {
     ///
     /// # Errors
     /// As that.
-    pub(crate) fn pass_over(&self, shard: &mut Shard, host: &str, why: &Error) -> Result<()> {
+    pub(crate) fn pass_over(&self, shard: &mut HostedShard, host: &str, why: &Error) -> Result<()> {
         let mut copies = lock(&self.copies);
         let said = copies.pass_over(shard, host, why)?;
         drop(copies);
@@ -222,7 +222,7 @@ impl ShardHosts {
 
 /// That no host of a shard can be reached, by the reason for one; and what is wrong with its copies
 /// on others.
-fn out_of_reach(error: Error, shard: &Shard) -> Error {
+fn out_of_reach(error: Error, shard: &HostedShard) -> Error {
     let flaws: String = shard.flaws.iter().map(|flaw| format!("; {flaw}")).collect();
     Error::new(error.kind(), format!("shard {}: {error}{flaws}", shard.number))
 }

@@ -8,7 +8,7 @@ use crate::cluster::Host;
 use crate::cluster::{Job, JobCommand, JobProgram, OnBad};
 use crate::command::{Form, Given};
 use crate::dataset::ownership::Claim;
-use crate::engine::consumer::Feed;
+use crate::engine::consumer::ConsumerInput;
 use crate::engine::cuts::{BlockCut, ShardCut};
 use crate::engine::exchange::Remote;
 use crate::engine::fleet::{self, Need};
@@ -79,7 +79,7 @@ impl<'a> ShardJob<'a> {
     pub fn run(
         &self,
         command: Option<(&CommandPlan, &ShippedCommand)>,
-        mut feed: Feed,
+        mut feed: ConsumerInput,
         output: &mut dyn Output,
     ) -> Result<(Summary, Producer)> {
         let hosts = self.hosts(&feed)?;
@@ -102,8 +102,8 @@ impl<'a> ShardJob<'a> {
         let bad = OnBad::under(self.bad);
         producer.job(&Job { number: JOB, max_record, bad, command }, files)?;
         let origin = match &feed {
-            Feed::Shards(consumer) => Some(Arc::clone(&consumer.origin)),
-            Feed::Records(_) => None,
+            ConsumerInput::Shards(consumer) => Some(Arc::clone(&consumer.origin)),
+            ConsumerInput::Records(_) => None,
         };
         let on = Hosts {
             fleet: producer.fleet(),
@@ -113,13 +113,13 @@ impl<'a> ShardJob<'a> {
             line: &|hosts, contents| producer.line(hosts, contents),
         };
         let summary = match feed {
-            Feed::Records(input) => {
+            ConsumerInput::Records(input) => {
                 let name = input.name().to_string();
                 let blocks = Blocks::new(input, self.limits.max_record);
                 let cut = BlockCut::new(blocks, self.bad);
                 on_hosts(&on, plan, self.setting(&name), cut, output)?
             }
-            Feed::Shards(consumer) => {
+            ConsumerInput::Shards(consumer) => {
                 let (cut, given_back) = ShardCut::new(consumer);
                 on_hosts(&on, plan, self.setting("the shards"), cut, output)
                     .map_err(|error| given_back.blame(error, || producer.has_inputs()))?
@@ -141,11 +141,11 @@ impl<'a> ShardJob<'a> {
     }
 
     /// The hosts, each with its name.
-    fn hosts(&self, feed: &Feed) -> Result<Vec<(Host, String)>> {
+    fn hosts(&self, feed: &ConsumerInput) -> Result<Vec<(Host, String)>> {
         let hosts: Vec<(Host, String)> = match (&self.hosts, feed) {
             (Some(hosts), _) => hosts.iter().cloned().zip(fleet::names(hosts)).collect(),
-            (None, Feed::Shards(consumer)) => consumer.origin.hosts.clone(),
-            (None, Feed::Records(_)) => return Err(Error::usage("no hosts to work on")),
+            (None, ConsumerInput::Shards(consumer)) => consumer.origin.hosts.clone(),
+            (None, ConsumerInput::Records(_)) => return Err(Error::usage("no hosts to work on")),
         };
         if hosts.is_empty() {
             let text = "these shards are parts of files of this machine: say with -h where to work";
@@ -160,10 +160,10 @@ impl<'a> ShardJob<'a> {
     }
 }
 
-fn claim(feed: &mut Feed) -> Option<Claim> {
+fn claim(feed: &mut ConsumerInput) -> Option<Claim> {
     match feed {
-        Feed::Shards(consumer) => consumer.claim.take(),
-        Feed::Records(_) => None,
+        ConsumerInput::Shards(consumer) => consumer.claim.take(),
+        ConsumerInput::Records(_) => None,
     }
 }
 

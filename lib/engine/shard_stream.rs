@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::cluster::Connection;
 use crate::cluster::host::shown;
-use crate::engine::Shard;
+use crate::engine::HostedShard;
 use crate::engine::shard_hosts::ShardHosts;
 use crate::engine::split;
 use crate::error::{Error, Result};
@@ -14,7 +14,7 @@ use crate::record::digest::{Contents, Digest};
 
 /// A shard whose data comes.
 pub(crate) struct ShardStream {
-    shard: Shard,
+    shard: HostedShard,
     from: ShardSource,
     digest: Digest,
     /// What was given out before the link broke, which comes again and is not given out again.
@@ -31,7 +31,7 @@ enum ShardSource {
 }
 
 impl ShardSource {
-    fn ask(origin: &ShardHosts, shard: &Shard) -> ShardSource {
+    fn ask(origin: &ShardHosts, shard: &HostedShard) -> ShardSource {
         let asked = match &shard.split {
             Some(split) => split::open(split).map(ShardSource::Here),
             None => origin
@@ -59,7 +59,7 @@ impl ShardSource {
 
 impl ShardStream {
     /// Asks for `shard`. That it cannot be had is told in its turn.
-    pub(crate) fn new(origin: &ShardHosts, shard: Shard) -> ShardStream {
+    pub(crate) fn new(origin: &ShardHosts, shard: HostedShard) -> ShardStream {
         let from = ShardSource::ask(origin, &shard);
         ShardStream { shard, from, digest: Digest::default(), given: Contents::default() }
     }
@@ -123,7 +123,7 @@ impl ShardStream {
     }
 
     /// The shard, without the copies that were no good.
-    pub(crate) fn into_shard(self) -> Shard {
+    pub(crate) fn into_shard(self) -> HostedShard {
         self.shard
     }
 
@@ -149,7 +149,7 @@ impl ShardStream {
 }
 
 /// That what came is what the manifest says.
-fn verify(host: &str, shard: &Shard, came: &Contents) -> Result<()> {
+fn verify(host: &str, shard: &HostedShard, came: &Contents) -> Result<()> {
     if *came == shard.contents {
         return Ok(());
     }

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::cluster::host::shown;
 use crate::command::form::{Fed, TaskOutput};
 use crate::command::relay::LastWords;
-use crate::command::{Children, Ended, How, Rejects, Seen, Spool, TaskRunner};
+use crate::command::{Children, CommandEnd, Ended, Rejects, Seen, Spool, TaskRunner};
 use crate::engine::heard::Heard;
 use crate::engine::plan::{CommandPlan, Plan, WorkPlace};
-use crate::engine::task_queue::{Failure, Outcome, Product, ShardResult, TaskQueue};
-use crate::engine::{HostFile, Piece, Shard, budget::Budget};
+use crate::engine::task_queue::{Product, ShardResult, TaskFailure, TaskOutcome, TaskQueue};
+use crate::engine::{HostFile, HostedShard, Piece, budget::TaskBudget};
 use crate::error::{Error, Kind};
 use crate::record::bad::Bad;
 use crate::record::digest::Contents;
@@ -20,7 +20,7 @@ pub(crate) enum TaskInput<'a> {
     /// In our hands.
     Here(&'a Spool),
     /// On hosts.
-    Shard(Box<Shard>),
+    Shard(Box<HostedShard>),
     /// A file of hosts.
     Resource(&'a HostFile),
 }
@@ -38,7 +38,7 @@ impl TaskInput<'_> {
 
 /// What the slots count together.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct SlotTally {
     pub(crate) records: AtomicU64,
     pub(crate) bytes: AtomicU64,
     pub(crate) retries: AtomicU64,
@@ -51,10 +51,10 @@ pub(crate) struct Tally {
 #[derive(Clone, Copy)]
 pub(crate) struct Slot<'a> {
     pub(crate) plan: &'a Plan<'a>,
-    pub(crate) budget: Budget,
+    pub(crate) budget: TaskBudget,
     pub(crate) queue: &'a TaskQueue,
     pub(crate) children: &'a Children,
-    pub(crate) tally: &'a Tally,
+    pub(crate) tally: &'a SlotTally,
 }
 
 /// A piece in the form in which the command reads it.
@@ -75,7 +75,7 @@ impl Slot<'_> {
         }
     }
 
-    fn task(&self, task: u64, piece: Piece) -> Outcome {
+    fn task(&self, task: u64, piece: Piece) -> TaskOutcome {
         let (prepared, rejects) = match piece {
             Piece::Ready { input, records } => {
                 self.count(input.len(), records);
@@ -90,12 +90,12 @@ impl Slot<'_> {
                 self.count(bytes, records);
                 if self.plan.bad().is_strict() && !rejects.is_empty() {
                     let (error, _) = rejects.swap_remove(0);
-                    return Outcome { task, rejects: Vec::new(), result: Err(error.into()) };
+                    return TaskOutcome { task, rejects: Vec::new(), result: Err(error.into()) };
                 }
                 let input = Spool::holding(fed, self.budget.task, self.plan.folder());
                 if records == 0 {
                     // Nothing but blank lines, or bad ones: there is nothing to run a command on.
-                    return Outcome { task, rejects, result: Ok(self.nothing()) };
+                    return TaskOutcome { task, rejects, result: Ok(self.nothing()) };
                 }
                 (Prepared { task, records, input }, rejects)
             }
@@ -107,7 +107,7 @@ impl Slot<'_> {
                     }
                     WorkPlace::Here(_) => Err(Error::incomplete("a file of no host").into()),
                 };
-                return Outcome { task, rejects: Vec::new(), result };
+                return TaskOutcome { task, rejects: Vec::new(), result };
             }
         };
         let result = match self.plan.place {
@@ -120,14 +120,14 @@ impl Slot<'_> {
         let result = match result {
             // What it failed on is for its user to have.
             Err(failure) if failure.by_command => {
-                Err(Failure { input: Some(prepared.input), ..failure })
+                Err(TaskFailure { input: Some(prepared.input), ..failure })
             }
             result => {
                 self.queue.give(prepared.input.into_memory());
                 result
             }
         };
-        Outcome { task, rejects, result }
+        TaskOutcome { task, rejects, result }
     }
 
     /// What is made of no records.
@@ -142,7 +142,7 @@ impl Slot<'_> {
     }
 
     /// Runs a task on a shard that lies on a host.
-    fn task_on_shard(&self, task: u64, shard: Shard) -> Outcome {
+    fn task_on_shard(&self, task: u64, shard: HostedShard) -> TaskOutcome {
         let Contents { bytes, records, .. } = shard.contents;
         self.count(bytes, records);
         let result = match self.plan.place {
@@ -152,7 +152,7 @@ impl Slot<'_> {
             }
             WorkPlace::Here(_) => Err(Error::incomplete("a shard, and no host to work on").into()),
         };
-        Outcome { task, rejects: Vec::new(), result }
+        TaskOutcome { task, rejects: Vec::new(), result }
     }
 
     fn count(&self, bytes: u64, records: u64) {
@@ -165,7 +165,7 @@ impl Slot<'_> {
         &self,
         command: &CommandPlan,
         prepared: &Prepared,
-    ) -> std::result::Result<Product, Failure> {
+    ) -> std::result::Result<Product, TaskFailure> {
         let task = prepared.task;
         self.runner(command, task, |runner| {
             let mut rejects = None;
@@ -179,7 +179,7 @@ impl Slot<'_> {
                 self.tally.retries.fetch_add(searches, Ordering::Relaxed);
                 match finished.output {
                     Ok(output) => return self.printed(runner, prepared, output, rejects),
-                    Err(ended) if ended.how == How::Stopped => break,
+                    Err(ended) if ended.how == CommandEnd::Stopped => break,
                     Err(ended) if !finished.searched && self.queue.again(task, number) => {
                         self.tell(&self.prefix(task, number), &ended.last_words);
                         self.say(task, number, &format!("{}: trying again", ended.how));
@@ -228,7 +228,7 @@ impl Slot<'_> {
         prepared: &Prepared,
         output: Spool,
         rejects: Option<Rejects>,
-    ) -> std::result::Result<Product, Failure> {
+    ) -> std::result::Result<Product, TaskFailure> {
         self.tally.spilled.fetch_add(output.spilled(), Ordering::Relaxed);
         let mut printed = match runner.look(&prepared.input, output)? {
             Seen::Unchanged(output) => {
@@ -254,20 +254,20 @@ impl Slot<'_> {
         &self,
         task: u64,
         printed: &Spool,
-    ) -> std::result::Result<(Spool, u64), Failure> {
+    ) -> std::result::Result<(Spool, u64), TaskFailure> {
         let WorkPlace::Here(command) = self.plan.place else {
             return Err(Error::incomplete("output of a command, and none was run here").into());
         };
         self.runner(command, task, |runner| sound(runner, printed, self.plan.bad()))
     }
 
-    fn failure(&self, runner: &TaskRunner<'_>, attempts: u32, ended: Ended) -> Failure {
+    fn failure(&self, runner: &TaskRunner<'_>, attempts: u32, ended: Ended) -> TaskFailure {
         let task = runner.task;
         self.tell_last(task, &self.prefix(task, attempts), &ended.last_words);
-        let kind = if ended.how == How::Timeout { Kind::Timeout } else { Kind::Command };
+        let kind = if ended.how == CommandEnd::Timeout { Kind::Timeout } else { Kind::Command };
         let tries = if attempts > 1 { format!(" ({attempts} attempts)") } else { String::new() };
         let text = format!("task {task}: {}: {}{tries}", runner.command.shown(), ended.how);
-        Failure { by_command: true, ..Error::new(kind, text).into() }
+        TaskFailure { by_command: true, ..Error::new(kind, text).into() }
     }
 
     /// Passes on the last words of a command that failed, unless they were heard before.
@@ -309,8 +309,8 @@ fn sound(
     runner: &TaskRunner<'_>,
     printed: &Spool,
     bad: &Bad,
-) -> std::result::Result<(Spool, u64), Failure> {
-    runner.sound(printed, bad).map_err(|error| Failure { by_command: true, ..error.into() })
+) -> std::result::Result<(Spool, u64), TaskFailure> {
+    runner.sound(printed, bad).map_err(|error| TaskFailure { by_command: true, ..error.into() })
 }
 
 /// A task whose outcome is owed. Dropped, for the slot has panicked, it is a failure: the writer
@@ -325,6 +325,6 @@ impl Drop for Duty<'_> {
         let error = Error::incomplete(format!("task {}: internal error", self.task));
         let result = Err(error.into());
         let (task, rejects) = (self.task, Vec::new());
-        self.queue.finish(Outcome { task, rejects, result });
+        self.queue.finish(TaskOutcome { task, rejects, result });
     }
 }

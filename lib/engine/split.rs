@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::format::place::ResourcePlace;
 use crate::format::resource::Resource;
 use crate::format::spec::Spec;
-use crate::format::split::{Part, SplitState, open_in_steps, open_part};
+use crate::format::split::{SplitPart, SplitState, open_in_steps, open_part};
 use crate::format::{ReadOptions, Source, read};
 use crate::record::bad::{Bad, Policy};
 use crate::record::digest::{Contents, Digest};
@@ -115,7 +115,7 @@ pub(crate) fn open(split: &Split) -> Result<Box<dyn Source>> {
     match split.range {
         None => read::open(&[resource], &options),
         Some((from, to)) => {
-            open_part(&resource, file, &Part { head: split.head, from, to }, &options)
+            open_part(&resource, file, &SplitPart { head: split.head, from, to }, &options)
         }
     }
 }

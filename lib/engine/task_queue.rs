@@ -14,11 +14,11 @@ use crate::record::digest::Contents;
 
 /// What became of a task.
 #[derive(Debug)]
-pub(crate) struct Outcome {
+pub(crate) struct TaskOutcome {
     pub(crate) task: u64,
     /// Bad records of the input.
     pub(crate) rejects: Vec<Reject>,
-    pub(crate) result: std::result::Result<Product, Failure>,
+    pub(crate) result: std::result::Result<Product, TaskFailure>,
 }
 
 /// What a task has made.
@@ -45,7 +45,7 @@ pub(crate) struct ShardResult {
 
 /// Why a task failed for good.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct TaskFailure {
     pub(crate) error: Error,
     /// Whether it was the command, so that there is something to run by hand.
     pub(crate) by_command: bool,
@@ -53,9 +53,9 @@ pub(crate) struct Failure {
     pub(crate) input: Option<Spool>,
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Failure {
-        Failure { error, by_command: false, input: None }
+impl From<Error> for TaskFailure {
+    fn from(error: Error) -> TaskFailure {
+        TaskFailure { error, by_command: false, input: None }
     }
 }
 
@@ -71,7 +71,7 @@ struct QueueState {
     schedule: Schedule,
     /// The next piece, until a slot takes it.
     ready: Option<Piece>,
-    outcomes: BTreeMap<u64, Outcome>,
+    outcomes: BTreeMap<u64, TaskOutcome>,
     memory: Vec<Vec<u8>>,
 }
 
@@ -122,8 +122,8 @@ impl TaskQueue {
             Ok(None) => state.schedule.complete(),
             Err(error) => {
                 let task = state.schedule.start();
-                let result = Err(Failure::from(error));
-                state.fail(Outcome { task, rejects: Vec::new(), result });
+                let result = Err(TaskFailure::from(error));
+                state.fail(TaskOutcome { task, rejects: Vec::new(), result });
             }
         });
     }
@@ -149,7 +149,7 @@ impl TaskQueue {
     }
 
     /// Hands an outcome over; returns when it can wait without its slot.
-    pub(crate) fn finish(&self, mut outcome: Outcome) {
+    pub(crate) fn finish(&self, mut outcome: TaskOutcome) {
         loop {
             let (task, memory) = (outcome.task, outcome.memory());
             let place = self.wait(|state| {
@@ -178,7 +178,7 @@ impl TaskQueue {
     }
 
     /// Waits for the outcome that is next; `None` when all are out.
-    pub(crate) fn next(&self) -> Option<Outcome> {
+    pub(crate) fn next(&self) -> Option<TaskOutcome> {
         self.wait(|state| match state.schedule.upcoming() {
             Next::Wait => None,
             Next::End => Some(None),
@@ -215,7 +215,7 @@ impl TaskQueue {
 }
 
 impl QueueState {
-    fn fail(&mut self, outcome: Outcome) {
+    fn fail(&mut self, outcome: TaskOutcome) {
         if self.schedule.wanted(outcome.task) {
             self.schedule.fail(outcome.task);
             self.outcomes.retain(|&task, _| task < outcome.task);
@@ -224,7 +224,7 @@ impl QueueState {
     }
 }
 
-impl Outcome {
+impl TaskOutcome {
     fn spool(&self) -> Option<&Spool> {
         match &self.result {
             Ok(Product::Here(TaskOutput::Records(spool, _) | TaskOutput::Flawed(spool), _)) => {

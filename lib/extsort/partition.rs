@@ -14,7 +14,7 @@ use crate::parallel;
 
 /// How merged items are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub enum OutputShape {
     /// Their texts, each with an LF.
     Lines,
     /// As a spilled run holds them: lengths, key, text.
@@ -37,7 +37,7 @@ pub fn merge(
     jobs: usize,
     range_bytes: usize,
     unique: bool,
-    shape: Shape,
+    shape: OutputShape,
     mut emit: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<u64> {
     let bytes: usize = runs.iter().map(Run::text_bytes).sum();
@@ -159,7 +159,7 @@ fn merge_range(
     runs: &[Run],
     range: &[std::ops::Range<usize>],
     unique: bool,
-    shape: Shape,
+    shape: OutputShape,
     items: &mut Vec<(u32, Item)>,
     merged: &mut Vec<u8>,
 ) -> u64 {
@@ -175,22 +175,22 @@ fn merge_range(
         items.dedup_by(|b, a| compare((of(a), &a.1), (of(b), &b.1)) == Ordering::Equal);
     }
     let size = |run: &Run, (_, item): &(u32, Item)| match shape {
-        Shape::Lines => run.text(item).len() + 1,
-        Shape::Spill => super::spill::size(run, item),
+        OutputShape::Lines => run.text(item).len() + 1,
+        OutputShape::Spill => super::spill::size(run, item),
     };
     merged.clear();
     merged.reserve(items.iter().map(|entry| size(of(entry), entry)).sum());
     for some in items.chunks(TOUCHED) {
-        let touch = |sum: u8, entry| sum ^ of(entry).touch(&entry.1, shape == Shape::Spill);
+        let touch = |sum: u8, entry| sum ^ of(entry).touch(&entry.1, shape == OutputShape::Spill);
         std::hint::black_box(some.iter().fold(0, touch));
         for entry in some {
             let (run, item) = (of(entry), &entry.1);
             match shape {
-                Shape::Lines => {
+                OutputShape::Lines => {
                     merged.extend_from_slice(run.text(item));
                     merged.push(b'\n');
                 }
-                Shape::Spill => super::spill::push_item(merged, run, item),
+                OutputShape::Spill => super::spill::push_item(merged, run, item),
             }
         }
     }

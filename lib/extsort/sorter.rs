@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use super::budget::Budget;
 use super::merge::{Cursor, Merge};
-use super::partition::{Shape, merge};
+use super::partition::{OutputShape, merge};
 use super::run::Run;
 use super::spill::{Spill, SpillReader, SpillWriter, each_item, push_parts};
 use crate::error::Result;
 
 /// How a sort is done. Nothing here changes its result but `unique`.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct SortSettings {
     /// What it may hold.
     pub budget: Budget,
     /// Threads that merge.
@@ -63,7 +63,7 @@ pub struct Settings {
 /// # }
 /// ```
 pub struct Sorter {
-    settings: Settings,
+    settings: SortSettings,
     runs: Vec<Run>,
     held: usize,
     spills: Vec<Spill>,
@@ -77,7 +77,7 @@ const EMIT_BYTES: usize = 256 << 10;
 
 impl Sorter {
     /// With nothing in it.
-    pub fn new(settings: Settings) -> Sorter {
+    pub fn new(settings: SortSettings) -> Sorter {
         let (runs, spills) = (Vec::new(), Vec::new());
         Sorter { settings, runs, held: 0, spills, spilled_bytes: 0, spare: None }
     }
@@ -111,16 +111,20 @@ impl Sorter {
     /// Merges the runs in memory into one on disk.
     fn spill(&mut self) -> Result<()> {
         let mut file = SpillWriter::new(&self.settings.directory)?;
-        self.merge_runs(Shape::Spill, |items| file.write(items))?;
+        self.merge_runs(OutputShape::Spill, |items| file.write(items))?;
         self.keep(file);
         Ok(())
     }
 
     /// Merges the runs in memory. Returns how many items there were.
-    fn merge_runs(&mut self, shape: Shape, emit: impl FnMut(&[u8]) -> Result<()>) -> Result<u64> {
+    fn merge_runs(
+        &mut self,
+        shape: OutputShape,
+        emit: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<u64> {
         let runs = Arc::new(std::mem::take(&mut self.runs));
         self.held = 0;
-        let Settings { jobs, unique, budget, .. } = self.settings;
+        let SortSettings { jobs, unique, budget, .. } = self.settings;
         let count = merge(&runs, jobs, budget.range, unique, shape, emit)?;
         // Threads that merge may hold them a moment longer.
         if let (Some(spare), 1, Ok(runs)) = (&mut self.spare, jobs, Arc::try_unwrap(runs)) {
@@ -141,7 +145,7 @@ impl Sorter {
     /// What `emit` says; when the disk is full.
     pub fn finish(mut self, mut emit: impl FnMut(&[u8]) -> Result<()>) -> Result<(u64, u64)> {
         if self.spills.is_empty() {
-            return Ok((self.merge_runs(Shape::Lines, emit)?, 0));
+            return Ok((self.merge_runs(OutputShape::Lines, emit)?, 0));
         }
         let mut merged = self.cursor()?;
         let mut texts = Vec::with_capacity(EMIT_BYTES);
@@ -168,7 +172,7 @@ impl Sorter {
         mut take: impl FnMut(&[u8], &[u8]) -> Result<()>,
     ) -> Result<u64> {
         if self.spills.is_empty() {
-            self.merge_runs(Shape::Spill, |items| each_item(items, &mut take))?;
+            self.merge_runs(OutputShape::Spill, |items| each_item(items, &mut take))?;
             return Ok(0);
         }
         let mut sorted = self.cursor()?;
@@ -185,7 +189,7 @@ impl Sorter {
     /// What `emit` says; when the disk is full.
     pub fn finish_spilled(&mut self, mut emit: impl FnMut(&[u8]) -> Result<()>) -> Result<u64> {
         if self.spills.is_empty() {
-            self.merge_runs(Shape::Spill, emit)?;
+            self.merge_runs(OutputShape::Spill, emit)?;
             return Ok(0);
         }
         let mut sorted = self.cursor()?;
@@ -308,7 +312,7 @@ mod tests {
     fn sorted(keys: &[u64], run: usize, memory: usize, unique: bool) -> Vec<(u64, usize)> {
         let budget = Budget { fan_in: 3, ..Budget::new(memory, 2) };
         let directory = std::env::temp_dir();
-        let mut sorter = Sorter::new(Settings { budget, jobs: 2, directory, unique });
+        let mut sorter = Sorter::new(SortSettings { budget, jobs: 2, directory, unique });
         for (r, chunk) in keys.chunks(run).enumerate() {
             let lines: Vec<String> =
                 chunk.iter().enumerate().map(|(i, k)| format!("{k} {}", r * run + i)).collect();

@@ -86,7 +86,7 @@ impl Codec {
 }
 
 /// A writer that may compress on the way.
-pub enum Encoder<W: Write> {
+pub enum Compressor<W: Write> {
     /// As it comes.
     Plain(W),
     /// To gzip.
@@ -101,33 +101,33 @@ pub enum Encoder<W: Write> {
     Zip(Box<ArchiveWriter<W>>),
 }
 
-impl<W: Write> Encoder<W> {
+impl<W: Write> Compressor<W> {
     /// Packs as `packing` says into `inner`; the member of a Zip is called `member`.
     ///
     /// # Errors
     /// When the encoder cannot be set up.
-    pub fn new(packing: Packing, member: &str, inner: W) -> io::Result<Encoder<W>> {
+    pub fn new(packing: Packing, member: &str, inner: W) -> io::Result<Compressor<W>> {
         if packing.zipped {
             let mut archive = ArchiveWriter::new(inner);
             archive.begin(member)?;
-            return Ok(Encoder::Zip(Box::new(archive)));
+            return Ok(Compressor::Zip(Box::new(archive)));
         }
         Ok(match packing.codec {
-            None => Encoder::Plain(inner),
+            None => Compressor::Plain(inner),
             Some(Codec::Gzip) => {
                 let level = flate2::Compression::new(GZIP_LEVEL);
-                Encoder::Gzip(flate2::write::GzEncoder::new(inner, level))
+                Compressor::Gzip(flate2::write::GzEncoder::new(inner, level))
             }
             Some(Codec::Zstd) => {
                 let mut encoder = zstd::Encoder::new(inner, ZSTD_LEVEL)?;
                 encoder.include_checksum(true)?;
-                Encoder::Zstd(encoder)
+                Compressor::Zstd(encoder)
             }
             Some(Codec::Bzip2) => {
                 let level = bzip2::Compression::new(BZIP2_LEVEL);
-                Encoder::Bzip2(bzip2::write::BzEncoder::new(inner, level))
+                Compressor::Bzip2(bzip2::write::BzEncoder::new(inner, level))
             }
-            Some(Codec::Xz) => Encoder::Xz(liblzma::write::XzEncoder::new(inner, XZ_LEVEL)),
+            Some(Codec::Xz) => Compressor::Xz(liblzma::write::XzEncoder::new(inner, XZ_LEVEL)),
         })
     }
 
@@ -137,36 +137,36 @@ impl<W: Write> Encoder<W> {
     /// When the rest cannot be written.
     pub fn finish(self) -> io::Result<W> {
         match self {
-            Encoder::Plain(inner) => Ok(inner),
-            Encoder::Gzip(encoder) => encoder.finish(),
-            Encoder::Zstd(encoder) => encoder.finish(),
-            Encoder::Bzip2(encoder) => encoder.finish(),
-            Encoder::Xz(encoder) => encoder.finish(),
-            Encoder::Zip(archive) => archive.finish(),
+            Compressor::Plain(inner) => Ok(inner),
+            Compressor::Gzip(encoder) => encoder.finish(),
+            Compressor::Zstd(encoder) => encoder.finish(),
+            Compressor::Bzip2(encoder) => encoder.finish(),
+            Compressor::Xz(encoder) => encoder.finish(),
+            Compressor::Zip(archive) => archive.finish(),
         }
     }
 }
 
-impl<W: Write> Write for Encoder<W> {
+impl<W: Write> Write for Compressor<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Encoder::Plain(inner) => inner.write(bytes),
-            Encoder::Gzip(encoder) => encoder.write(bytes),
-            Encoder::Zstd(encoder) => encoder.write(bytes),
-            Encoder::Bzip2(encoder) => encoder.write(bytes),
-            Encoder::Xz(encoder) => encoder.write(bytes),
-            Encoder::Zip(archive) => archive.stream(bytes).map(|()| bytes.len()),
+            Compressor::Plain(inner) => inner.write(bytes),
+            Compressor::Gzip(encoder) => encoder.write(bytes),
+            Compressor::Zstd(encoder) => encoder.write(bytes),
+            Compressor::Bzip2(encoder) => encoder.write(bytes),
+            Compressor::Xz(encoder) => encoder.write(bytes),
+            Compressor::Zip(archive) => archive.stream(bytes).map(|()| bytes.len()),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Encoder::Plain(inner) => inner.flush(),
-            Encoder::Gzip(encoder) => encoder.flush(),
-            Encoder::Zstd(encoder) => encoder.flush(),
-            Encoder::Bzip2(encoder) => encoder.flush(),
-            Encoder::Xz(encoder) => encoder.flush(),
-            Encoder::Zip(_) => Ok(()),
+            Compressor::Plain(inner) => inner.flush(),
+            Compressor::Gzip(encoder) => encoder.flush(),
+            Compressor::Zstd(encoder) => encoder.flush(),
+            Compressor::Bzip2(encoder) => encoder.flush(),
+            Compressor::Xz(encoder) => encoder.flush(),
+            Compressor::Zip(_) => Ok(()),
         }
     }
 }

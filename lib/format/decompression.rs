@@ -268,7 +268,7 @@ impl Read for Raw {
 mod tests {
     use super::*;
     use crate::format::bytes::Memory;
-    use crate::format::compression::Encoder;
+    use crate::format::compression::Compressor;
     use crate::format::resource::Packing;
     use proptest::prelude::*;
     use std::io::Write;
@@ -277,7 +277,7 @@ mod tests {
 
     fn encode(codec: Codec, bytes: &[u8]) -> Vec<u8> {
         let packing = Packing { codec: Some(codec), zipped: false };
-        let mut encoder = Encoder::new(packing, "", Vec::new()).unwrap();
+        let mut encoder = Compressor::new(packing, "", Vec::new()).unwrap();
         encoder.write_all(bytes).unwrap();
         encoder.finish().unwrap()
     }

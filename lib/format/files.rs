@@ -35,18 +35,18 @@ pub fn parse(spec: &Spec) -> Result<bool> {
 }
 
 /// Records from a tree of files.
-pub struct Reader {
+pub struct FilesReader {
     /// The files that are left, the next last: path, and path to show.
     left: Vec<(PathBuf, PathBuf)>,
     options: ReadOptions,
 }
 
-impl Reader {
+impl FilesReader {
     /// Lists the tree at the resource's place; a single file is a tree of one.
     ///
     /// # Errors
     /// When it cannot be listed, or holds what is no file and is not to be skipped.
-    pub fn open(resource: &Resource, skip: bool, options: &ReadOptions) -> Result<Reader> {
+    pub fn open(resource: &Resource, skip: bool, options: &ReadOptions) -> Result<FilesReader> {
         let ResourcePlace::Path(root) = &resource.place else {
             return Err(Error::usage(format!("files:{}: not a directory", resource.place)));
         };
@@ -58,7 +58,7 @@ impl Reader {
             take(root.clone(), name, skip, &mut left)?;
         }
         left.sort_by(|a, b| b.1.as_os_str().as_bytes().cmp(a.1.as_os_str().as_bytes()));
-        Ok(Reader { left, options: options.clone() })
+        Ok(FilesReader { left, options: options.clone() })
     }
 
     fn push(&self, path: &Path, shown: &Path, out: &mut Vec<u8>) -> Result<()> {
@@ -84,7 +84,7 @@ impl Reader {
     }
 }
 
-impl Source for Reader {
+impl Source for FilesReader {
     fn fill(&mut self, out: &mut Vec<u8>) -> Result<bool> {
         let full = out.len() + FILL_BYTES;
         while out.len() < full {
@@ -134,23 +134,23 @@ fn refuse(path: &Path, what: &str) -> Error {
 }
 
 /// A tree of files from records.
-pub struct Writer {
+pub struct FilesWriter {
     tree: WholeTree,
     records: u64,
 }
 
-impl Writer {
+impl FilesWriter {
     /// Begins the tree that `resource` names.
     ///
     /// # Errors
     /// When there can be none, or is one already and may not be replaced.
-    pub fn create(resource: &Resource, options: &WriteOptions) -> Result<Writer> {
+    pub fn create(resource: &Resource, options: &WriteOptions) -> Result<FilesWriter> {
         resource.spec.finish("skip, when reading")?;
         let ResourcePlace::Path(path) = &resource.place else {
             return Err(Error::usage(format!("files:{}: write to a directory", resource.place)));
         };
         let tree = WholeTree::create(path, options.replace, |_| Ok(()), &options.ledger)?;
-        Ok(Writer { tree, records: 0 })
+        Ok(FilesWriter { tree, records: 0 })
     }
 
     fn add(&self, record: &[u8]) -> Result<()> {
@@ -201,7 +201,7 @@ fn is_plain(path: &[u8]) -> bool {
         && !path.as_os_str().as_bytes().contains(&0)
 }
 
-impl Sink for Writer {
+impl Sink for FilesWriter {
     fn write(&mut self, records: &[u8]) -> Result<()> {
         for record in lines(records) {
             self.records += 1;

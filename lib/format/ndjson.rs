@@ -40,27 +40,31 @@ impl Leniency {
 }
 
 /// Records from lines of JSON.
-pub struct Reader<I> {
+pub struct NdjsonReader<I> {
     blocks: Blocks<Decoded<I>>,
     leniency: Leniency,
     options: ReadOptions,
     spare: Vec<u8>,
 }
 
-impl<I: Input> Reader<I> {
+impl<I: Input> NdjsonReader<I> {
     /// Reads the records of `input`, in UTF-8 or what its byte order mark says.
-    pub fn new(input: I, options: &ReadOptions) -> Reader<I> {
-        Reader::of(Decoded::new(input, Coding::default()), Leniency::default(), options)
+    pub fn new(input: I, options: &ReadOptions) -> NdjsonReader<I> {
+        NdjsonReader::of(Decoded::new(input, Coding::default()), Leniency::default(), options)
     }
 
     /// Reads the records of `input`; `leniency` says what becomes of lines that are no JSON.
-    pub(super) fn of(input: Decoded<I>, leniency: Leniency, options: &ReadOptions) -> Reader<I> {
+    pub(super) fn of(
+        input: Decoded<I>,
+        leniency: Leniency,
+        options: &ReadOptions,
+    ) -> NdjsonReader<I> {
         let blocks = Blocks::new(input, options.max_record).eager();
-        Reader { blocks, leniency, options: options.clone(), spare: Vec::new() }
+        NdjsonReader { blocks, leniency, options: options.clone(), spare: Vec::new() }
     }
 
     /// The same, but these bytes do not begin their file.
-    pub(super) fn in_the_middle(mut self) -> Reader<I> {
+    pub(super) fn in_the_middle(mut self) -> NdjsonReader<I> {
         self.blocks = self.blocks.in_the_middle();
         self
     }
@@ -71,7 +75,7 @@ impl<I: Input> Reader<I> {
     }
 }
 
-impl<I: Input> Reader<I> {
+impl<I: Input> NdjsonReader<I> {
     /// Checks the lines of a block and appends the good ones to `out`, but for a last run of them
     /// that can be taken as it stands: it is returned, and is the whole block where that is clean.
     fn pass_checked(&self, block: &Block, out: &mut Vec<u8>) -> Result<Range<usize>> {
@@ -130,7 +134,7 @@ impl<I: Input> Reader<I> {
     }
 }
 
-impl<I: Input> Source for Reader<I> {
+impl<I: Input> Source for NdjsonReader<I> {
     fn fill(&mut self, out: &mut Vec<u8>) -> Result<bool> {
         let spare = std::mem::take(&mut self.spare);
         let Some(mut block) = self.blocks.next(FILL_BYTES, spare, &self.options.bad)? else {
@@ -153,18 +157,18 @@ impl<I: Input> Source for Reader<I> {
 }
 
 /// Records to lines of JSON: as they are.
-pub struct Writer {
+pub struct NdjsonWriter {
     target: Target,
 }
 
-impl Writer {
+impl NdjsonWriter {
     /// Writes records to `target`.
-    pub fn new(target: Target) -> Writer {
-        Writer { target }
+    pub fn new(target: Target) -> NdjsonWriter {
+        NdjsonWriter { target }
     }
 }
 
-impl Sink for Writer {
+impl Sink for NdjsonWriter {
     fn declare(&mut self, facts: &Facts) -> Result<()> {
         self.target.declare(facts)
     }
@@ -190,7 +194,7 @@ mod tests {
 
     fn read(text: &[u8], policy: Policy) -> Result<Vec<u8>> {
         let options = ReadOptions::new(policy)?;
-        let mut reader = Reader::new(Memory::new("memory", text), &options);
+        let mut reader = NdjsonReader::new(Memory::new("memory", text), &options);
         let mut out = Vec::new();
         while reader.fill(&mut out)? {}
         Ok(out)

@@ -168,25 +168,25 @@ fn pass_lines(pipe: ChildStderr, name: &str, warn: &Warn) -> Result<Receiver<()>
 }
 
 /// The records that a program prints.
-pub struct Reader {
-    records: ndjson::Reader<Printed>,
+pub struct PluginReader {
+    records: ndjson::NdjsonReader<Printed>,
 }
 
-impl Reader {
+impl PluginReader {
     /// Starts the program of the resource's format.
     ///
     /// # Errors
     /// When there is none.
-    pub fn open(resource: &Resource, options: &ReadOptions) -> Result<Reader> {
+    pub fn open(resource: &Resource, options: &ReadOptions) -> Result<PluginReader> {
         let path = path_of(resource)?;
         let program = Program::start(resource, "read", path, &options.warn)?;
         let name = format!("{} {}", program.name, path.display());
         let printed = Printed { name, program, warn: Warn::clone(&options.warn) };
-        Ok(Reader { records: ndjson::Reader::new(printed, options) })
+        Ok(PluginReader { records: ndjson::NdjsonReader::new(printed, options) })
     }
 }
 
-impl Source for Reader {
+impl Source for PluginReader {
     fn fill(&mut self, out: &mut Vec<u8>) -> Result<bool> {
         self.records.fill(out)
     }
@@ -215,7 +215,7 @@ impl Input for Printed {
 }
 
 /// Records that a program makes a file or a directory of.
-pub struct Writer {
+pub struct PluginWriter {
     program: Program,
     /// A temporary directory; the program makes something of the right name in it.
     tree: WholeTree,
@@ -225,12 +225,12 @@ pub struct Writer {
     ledger: Ledger,
 }
 
-impl Writer {
+impl PluginWriter {
     /// Starts the program of the resource's format.
     ///
     /// # Errors
     /// When there is none, or its output may not be replaced.
-    pub fn create(resource: &Resource, options: &WriteOptions) -> Result<Writer> {
+    pub fn create(resource: &Resource, options: &WriteOptions) -> Result<PluginWriter> {
         let path = path_of(resource)?;
         let path = follow(path).map_err(|e| Error::path("write", path, &e))?;
         if path.is_dir() && !options.replace {
@@ -245,11 +245,11 @@ impl Writer {
         let tree = WholeTree::never(&path, &ledger)?;
         let program =
             Program::start(resource, "write", &tree.directory().join(name), &options.warn)?;
-        Ok(Writer { program, tree, path, replace, ended: false, ledger })
+        Ok(PluginWriter { program, tree, path, replace, ended: false, ledger })
     }
 }
 
-impl Sink for Writer {
+impl Sink for PluginWriter {
     fn write(&mut self, records: &[u8]) -> Result<()> {
         let Some(stdin) = &mut self.program.child.stdin else { return Ok(()) };
         match stdin.write_all(records) {
@@ -292,7 +292,7 @@ impl Sink for Writer {
         let file = fs::File::open(&made).map_err(failed)?;
         resemble(&file, &self.path).map_err(failed)?;
         let rename = Rename::new(made, self.path.clone(), way).map_err(failed)?;
-        let Writer { tree, ledger, .. } = *self;
+        let PluginWriter { tree, ledger, .. } = *self;
         ledger.publish(rename, Some(Box::new(tree)))
     }
 }

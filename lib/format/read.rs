@@ -67,8 +67,8 @@ enum Format {
     /// One that is made of bytes, wherever they come from.
     Bytes(ByteFormat),
     /// One that is made of bytes, in the members of a Zip.
-    Zipped(ByteFormat, zip::Options),
-    Zip(zip::Options),
+    Zipped(ByteFormat, zip::ZipOptions),
+    Zip(zip::ZipOptions),
     Leveldb {
         any_order: bool,
     },
@@ -85,7 +85,7 @@ enum Format {
 #[derive(Clone)]
 enum ByteFormat {
     Ndjson(ndjson::Leniency),
-    Json(json::Layout),
+    Json(json::JsonLayout),
     Text(text::Shape, Coding),
     Csv(csv::Dialect),
 }
@@ -95,12 +95,12 @@ impl Format {
         let spec = &resource.spec;
         if resource.packing().zipped && spec.name() != "table" {
             let mut spec = spec.clone();
-            let archive = zip::Options::take(&mut spec)?;
+            let archive = zip::ZipOptions::take(&mut spec)?;
             return ByteFormat::parse(&spec).map(|format| Format::Zipped(format, archive));
         }
         match spec.name() {
             "ndjson" | "json" | "text" | "csv" => ByteFormat::parse(spec).map(Format::Bytes),
-            "zip" => zip::Options::parse(spec).map(Format::Zip),
+            "zip" => zip::ZipOptions::parse(spec).map(Format::Zip),
             "files" => files::parse(spec).map(|skip| Format::Files { skip }),
             "leveldb" => leveldb::parse(spec).map(|any_order| Format::Leveldb { any_order }),
             "range" => {
@@ -119,20 +119,22 @@ impl Format {
             Format::Range(range) => Ok(Box::new(range)),
             Format::Leveldb { any_order } => match &resource.place {
                 ResourcePlace::Path(path) => {
-                    Ok(Box::new(leveldb::Reader::open(path, any_order, options)?))
+                    Ok(Box::new(leveldb::LevelDbReader::open(path, any_order, options)?))
                 }
                 _ => Err(Error::usage(format!("leveldb:{}: not a directory", resource.place))),
             },
-            Format::Zip(archive) => Ok(Box::new(zip::Reader::open(resource, archive, options)?)),
-            Format::Files { skip } => Ok(Box::new(files::Reader::open(resource, skip, options)?)),
+            Format::Zip(archive) => Ok(Box::new(zip::ZipReader::open(resource, archive, options)?)),
+            Format::Files { skip } => {
+                Ok(Box::new(files::FilesReader::open(resource, skip, options)?))
+            }
             Format::Shards => match (&resource.place, &options.shards) {
                 (ResourcePlace::Path(path), Some(open)) => {
                     let input = open(path)?;
-                    Ok(Box::new(ndjson::Reader::new(input, options)))
+                    Ok(Box::new(ndjson::NdjsonReader::new(input, options)))
                 }
                 _ => Err(Error::usage(format!("{}: shards cannot be read here", resource.place))),
             },
-            Format::Plugin => Ok(Box::new(plugin::Reader::open(resource, options)?)),
+            Format::Plugin => Ok(Box::new(plugin::PluginReader::open(resource, options)?)),
             Format::Zipped(format, archive) => {
                 let (each, tells) = (options.clone(), format.clone());
                 let inside = zip::Inside {
@@ -162,7 +164,7 @@ impl ByteFormat {
                 text::Shape::parse(spec).map(|(shape, coding)| ByteFormat::Text(shape, coding))
             }
             "csv" => csv::Dialect::parse(spec)?.for_reading().map(ByteFormat::Csv),
-            "json" => json::Layout::parse(spec).map(ByteFormat::Json),
+            "json" => json::JsonLayout::parse(spec).map(ByteFormat::Json),
             _ => ndjson::Leniency::parse(spec).map(ByteFormat::Ndjson),
         }
     }
@@ -222,19 +224,19 @@ impl ByteFormat {
     ) -> Box<dyn Source> {
         match self {
             ByteFormat::Json(layout) => {
-                let reader = json::Reader::new(input, *layout, options);
+                let reader = json::JsonReader::new(input, *layout, options);
                 Box::new(if in_the_middle { reader.in_the_middle() } else { reader })
             }
             ByteFormat::Ndjson(leniency) => {
-                let reader = ndjson::Reader::of(input, *leniency, options);
+                let reader = ndjson::NdjsonReader::of(input, *leniency, options);
                 Box::new(if in_the_middle { reader.in_the_middle() } else { reader })
             }
             ByteFormat::Text(shape, coding) => {
-                let reader = text::Reader::new(input, *shape, coding.invalid, options);
+                let reader = text::TextReader::new(input, *shape, coding.invalid, options);
                 Box::new(if in_the_middle { reader.in_the_middle() } else { reader })
             }
             ByteFormat::Csv(dialect) => {
-                let reader = csv::Reader::of(input, dialect, options);
+                let reader = csv::CsvReader::of(input, dialect, options);
                 Box::new(if in_the_middle { reader.in_the_middle() } else { reader })
             }
         }

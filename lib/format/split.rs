@@ -51,7 +51,7 @@ impl SplitState {
 
 /// A part of a file: whole records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct SplitPart {
     /// How many bytes at the beginning of the file belong to every part.
     pub head: u64,
     /// Where the part begins.
@@ -95,7 +95,7 @@ pub fn open_in_steps(
 pub fn open_part(
     resource: &Resource,
     file: File,
-    part: &Part,
+    part: &SplitPart,
     options: &ReadOptions,
 ) -> Result<Box<dyn Source>> {
     let (cuts, charset) = cuts(resource, &file)?;
@@ -104,7 +104,7 @@ pub fn open_part(
         let about = file.metadata();
         to = about.map_err(|e| Error::io("read", resource.place.to_string(), &e))?.len();
     }
-    let input = Bytes::new(file, &Part { to, ..*part }, resource)?;
+    let input = Bytes::new(file, &SplitPart { to, ..*part }, resource)?;
     let end = input.head + part.to.saturating_sub(part.from);
     let in_the_middle = part.from > 0;
     let part = PartOf { input: Box::new(input), in_the_middle, charset, end };
@@ -119,10 +119,10 @@ pub fn open_part(
 pub fn first(
     resource: &Resource,
     file: File,
-    rest: &Part,
+    rest: &SplitPart,
     size: u64,
     options: &ReadOptions,
-) -> Result<(Part, Option<Part>)> {
+) -> Result<(SplitPart, Option<SplitPart>)> {
     let size = size.max(1);
     let (cuts, charset) = cuts(resource, &file)?;
     if cuts == Cuts::Nowhere || rest.to.saturating_sub(rest.from) <= size {
@@ -133,7 +133,9 @@ pub fn first(
         _ => record_end(resource, file, charset, rest, size, options)?,
     };
     Ok(match found.filter(|(_, cut)| *cut < rest.to) {
-        Some((head, cut)) => (Part { to: cut, ..*rest }, Some(Part { head, from: cut, ..*rest })),
+        Some((head, cut)) => {
+            (SplitPart { to: cut, ..*rest }, Some(SplitPart { head, from: cut, ..*rest }))
+        }
         None => (*rest, None),
     })
 }
@@ -174,7 +176,7 @@ fn record_end(
     resource: &Resource,
     file: File,
     charset: Charset,
-    rest: &Part,
+    rest: &SplitPart,
     size: u64,
     options: &ReadOptions,
 ) -> Result<Option<(u64, u64)>> {
@@ -236,8 +238,8 @@ struct Bytes {
 }
 
 impl Bytes {
-    fn new(file: File, part: &Part, resource: &Resource) -> Result<Bytes> {
-        let Part { head, from, to } = *part;
+    fn new(file: File, part: &SplitPart, resource: &Resource) -> Result<Bytes> {
+        let SplitPart { head, from, to } = *part;
         let name = match from {
             0 => resource.place.to_string(),
             _ => format!("{} (from byte {from})", resource.place),
@@ -304,7 +306,7 @@ mod tests {
         let whole = all(read::open(std::slice::from_ref(&resource), &options).unwrap());
         let file = || File::open(&path).unwrap();
         let (mut records, mut count) = (Vec::new(), 0);
-        let mut rest = Some(Part { head: 0, from: 0, to: text.len() as u64 });
+        let mut rest = Some(SplitPart { head: 0, from: 0, to: text.len() as u64 });
         while let Some(left) = rest {
             let (part, behind) = first(&resource, file(), &left, size, &options).unwrap();
             assert!(part.from == left.from && part.to > part.from, "{part:?} of {left:?}");

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::WriteOptions;
 use super::bytes::lower;
-use super::compression::{Codec, Encoder};
+use super::compression::{Codec, Compressor};
 use super::encoding::{self, Charset};
 use super::place::ResourcePlace;
 use super::replaced::{follow, may_replace};
@@ -27,7 +27,7 @@ const BUFFER_BYTES: usize = 128 * 1024;
 pub struct Target {
     name: String,
     state: State,
-    charset: Option<encoding::Encoder>,
+    charset: Option<encoding::TextEncoder>,
     /// The first bytes, where they must not be taken for what they are not; `None` once that is
     /// sure, or where it is no matter.
     head: Option<Vec<u8>>,
@@ -37,7 +37,7 @@ pub struct Target {
 }
 
 enum State {
-    Open(Box<Encoder<Buffered>>),
+    Open(Box<Compressor<Buffered>>),
     Prepared(Raw),
     Done,
 }
@@ -65,7 +65,7 @@ impl Target {
         }
         let member = if packing.zipped { &member[..member.len() - ".zip".len()] } else { &member };
         let encoder =
-            Encoder::new(packing, member, buffered).map_err(|e| lower(&name, "write", e))?;
+            Compressor::new(packing, member, buffered).map_err(|e| lower(&name, "write", e))?;
         Ok(Target {
             name,
             state: State::Open(Box::new(encoder)),
@@ -81,7 +81,7 @@ impl Target {
         if charset.is_none_or(|charset| !charset.is_marked()) {
             self.head = Some(Vec::new());
         }
-        self.charset = encoding::Encoder::new(charset);
+        self.charset = encoding::TextEncoder::new(charset);
         self
     }
 
@@ -99,7 +99,7 @@ impl Target {
             // In another encoding it is no records.
             State::Open(_) if self.charset.is_some() => Ok(()),
             State::Open(encoder) => match encoder.as_mut() {
-                Encoder::Plain(Buffered { raw: Raw::Standard(output), .. }) => {
+                Compressor::Plain(Buffered { raw: Raw::Standard(output), .. }) => {
                     output.declare(facts)
                 }
                 _ => Ok(()),

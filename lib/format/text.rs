@@ -51,7 +51,7 @@ impl Shape {
 }
 
 /// Records from lines of text.
-pub struct Reader {
+pub struct TextReader {
     blocks: Blocks<Decoded<Box<dyn Input>>>,
     shape: Shape,
     invalid: Invalid,
@@ -59,20 +59,20 @@ pub struct Reader {
     spare: Vec<u8>,
 }
 
-impl Reader {
+impl TextReader {
     /// Reads the lines of `input`, as UTF-8; `invalid` says what becomes of those that are none.
     pub fn new(
         input: Decoded<Box<dyn Input>>,
         shape: Shape,
         invalid: Invalid,
         options: &ReadOptions,
-    ) -> Reader {
+    ) -> TextReader {
         let blocks = Blocks::new(input, options.max_record).eager();
-        Reader { blocks, shape, invalid, options: options.clone(), spare: Vec::new() }
+        TextReader { blocks, shape, invalid, options: options.clone(), spare: Vec::new() }
     }
 
     /// The same, but these bytes do not begin their file.
-    pub(super) fn in_the_middle(mut self) -> Reader {
+    pub(super) fn in_the_middle(mut self) -> TextReader {
         self.blocks = self.blocks.in_the_middle();
         self
     }
@@ -120,7 +120,7 @@ impl Reader {
     }
 }
 
-impl Source for Reader {
+impl Source for TextReader {
     fn fill(&mut self, out: &mut Vec<u8>) -> Result<bool> {
         let spare = std::mem::take(&mut self.spare);
         let Some(block) = self.blocks.next(FILL_BYTES, spare, &self.options.bad)? else {
@@ -189,23 +189,23 @@ fn push_records(text: &str, shape: Shape, out: &mut Vec<u8>) {
 }
 
 /// Records to lines of text.
-pub struct Writer {
+pub struct TextWriter {
     target: Target,
     shape: Shape,
     records: u64,
     lines: Vec<u8>,
 }
 
-impl Writer {
+impl TextWriter {
     /// Writes lines to `target`.
     ///
     /// # Errors
     /// When words shall be written.
-    pub fn new(target: Target, shape: Shape) -> Result<Writer> {
+    pub fn new(target: Target, shape: Shape) -> Result<TextWriter> {
         if shape == Shape::Word {
             return Err(Error::usage("format text: words are for reading only"));
         }
-        Ok(Writer { target, shape, records: 0, lines: Vec::new() })
+        Ok(TextWriter { target, shape, records: 0, lines: Vec::new() })
     }
 
     fn push_line(&mut self, record: &[u8]) -> std::result::Result<(), &'static str> {
@@ -251,7 +251,7 @@ impl Writer {
     }
 }
 
-impl Sink for Writer {
+impl Sink for TextWriter {
     fn write(&mut self, records: &[u8]) -> Result<()> {
         self.lines.clear();
         for record in lines(records) {

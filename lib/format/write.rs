@@ -16,39 +16,41 @@ pub fn create(resource: &Resource, options: &WriteOptions) -> Result<Box<dyn Sin
     match spec.name() {
         "ndjson" => {
             let coding = ndjson::Leniency::parse(spec)?.coding;
-            Ok(Box::new(ndjson::Writer::new(target()?.in_charset(coding.charset))))
+            Ok(Box::new(ndjson::NdjsonWriter::new(target()?.in_charset(coding.charset))))
         }
         "json" => {
-            let layout = json::Layout::parse(spec)?;
+            let layout = json::JsonLayout::parse(spec)?;
             let target = target()?.in_charset(layout.coding.charset);
-            Ok(Box::new(json::Writer::new(target, layout.items)))
+            Ok(Box::new(json::JsonWriter::new(target, layout.items)))
         }
         "text" => {
             let (shape, coding) = text::Shape::parse(spec)?;
-            Ok(Box::new(text::Writer::new(target()?.in_charset(coding.charset), shape)?))
+            Ok(Box::new(text::TextWriter::new(target()?.in_charset(coding.charset), shape)?))
         }
         "csv" => {
             let dialect = csv::Dialect::parse(spec)?.for_writing()?;
             let target = target()?.in_charset(dialect.coding.charset);
-            Ok(Box::new(csv::Writer::new(target, &dialect, &options.directory)?))
+            Ok(Box::new(csv::CsvWriter::new(target, &dialect, &options.directory)?))
         }
         "leveldb" => {
             spec.finish("")?;
             match &resource.place {
-                ResourcePlace::Path(path) => Ok(Box::new(leveldb::Writer::create(path, options)?)),
+                ResourcePlace::Path(path) => {
+                    Ok(Box::new(leveldb::LevelDbWriter::create(path, options)?))
+                }
                 place => Err(Error::usage(format!("leveldb:{place}: not a directory"))),
             }
         }
         "zip" => {
-            let packed = zip::Writer::parse(spec)?;
-            Ok(Box::new(zip::Writer::new(target()?, packed)))
+            let packed = zip::ZipWriter::parse(spec)?;
+            Ok(Box::new(zip::ZipWriter::new(target()?, packed)))
         }
-        "table" => Ok(Box::new(table::Writer::new(spec, target()?, options)?)),
-        "files" => Ok(Box::new(files::Writer::create(resource, options)?)),
+        "table" => Ok(Box::new(table::TableWriter::new(spec, target()?, options)?)),
+        "files" => Ok(Box::new(files::FilesWriter::create(resource, options)?)),
         "range" => Err(Error::usage("format range is for reading only")),
         "shards" => {
             Err(Error::usage("shards are made by the tools that take -h: say -o FILE.mc there"))
         }
-        _ => Ok(Box::new(plugin::Writer::create(resource, options)?)),
+        _ => Ok(Box::new(plugin::PluginWriter::create(resource, options)?)),
     }
 }

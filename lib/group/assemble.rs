@@ -7,7 +7,7 @@ use super::grouping::{Group, Grouping};
 use crate::error::Result;
 use crate::extsort::merge::Cursor;
 use crate::extsort::run::RunBuilder;
-use crate::extsort::sorter::{Settings, Sorter};
+use crate::extsort::sorter::{SortSettings, Sorter};
 
 /// Bytes of results that are handed on at once.
 const EMIT_BYTES: usize = 128 << 10;
@@ -22,7 +22,7 @@ const DRAIN_BYTES: usize = 1 << 20;
 pub struct Assembly<E> {
     grouping: Arc<Grouping>,
     /// How values that outgrow the memory are sorted.
-    settings: Settings,
+    settings: SortSettings,
     /// Bytes that the states of the open group may hold.
     share: usize,
     open: Option<Group>,
@@ -36,7 +36,7 @@ pub struct Assembly<E> {
 
 impl<E: FnMut(&[u8]) -> Result<()>> Assembly<E> {
     /// To give the results to `emit`, as lines.
-    pub fn new(grouping: &Arc<Grouping>, settings: Settings, emit: E) -> Assembly<E> {
+    pub fn new(grouping: &Arc<Grouping>, settings: SortSettings, emit: E) -> Assembly<E> {
         Assembly {
             grouping: Arc::clone(grouping),
             share: settings.budget.runs / 4,
@@ -91,7 +91,7 @@ impl<E: FnMut(&[u8]) -> Result<()>> Assembly<E> {
         let Some(open) = &mut self.open else { return Ok(()) };
         // What is drained is sorted beside the group itself and what is still being read.
         let budget = self.settings.budget.shrunk(DRAIN_SHARE);
-        let settings = Settings { budget, ..self.settings.clone() };
+        let settings = SortSettings { budget, ..self.settings.clone() };
         let sorter = self.drained.get_or_insert_with(|| Sorter::new(settings));
         let (mut run, mut size) = (RunBuilder::default(), 0);
         self.grouping.plan().drain(&mut open.states, &mut |state, value| {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::aggregate::{Op, OpState, Plan, Position, Scratch};
+use crate::aggregate::{Op, OpState, RecordPosition, ReductionPlan, Scratch};
 use crate::error::{Error, Kind, Result};
-use crate::record::key::{Fault, KeyPlace, Keyer, Keys, Missing, Part};
+use crate::record::key::{KeyFault, KeyPart, KeyPlace, Keyer, Keys, Missing};
 use crate::record::scan::{Fields, Step};
 use crate::record::text::push_string;
 
@@ -15,7 +15,7 @@ pub struct Grouping {
     keys: Option<Keys>,
     reverse: bool,
     missing: Missing,
-    plan: Plan,
+    plan: ReductionPlan,
     /// For each path of the plan, whether it stands for the value of a pair, or of what is none.
     values: Vec<bool>,
     form: Form,
@@ -58,7 +58,7 @@ impl Grouping {
         let stands: Vec<bool> = ops.iter().map(|op| op.field.is_none()).collect();
         let implied = pairs && !ops.iter().any(|op| op.field.as_ref() == Some(&value));
         let any_implied = stands.contains(&true);
-        let plan = Plan::new(ops, pairs.then_some(&value[..]), missing, max_record)?;
+        let plan = ReductionPlan::new(ops, pairs.then_some(&value[..]), missing, max_record)?;
         let values = plan.paths().iter().map(|p| implied && any_implied && *p == value).collect();
         let form = form(keys.as_ref(), &plan)?;
         Ok(Grouping { keys, reverse: false, missing, plan, values, form })
@@ -83,7 +83,7 @@ impl Grouping {
     }
 
     /// What is computed.
-    pub fn plan(&self) -> &Plan {
+    pub fn plan(&self) -> &ReductionPlan {
         &self.plan
     }
 
@@ -156,9 +156,9 @@ fn shown(label: &[u8]) -> String {
 }
 
 /// The form of the results, and whether the names in it differ.
-fn form(keys: Option<&Keys>, plan: &Plan) -> Result<Form> {
+fn form(keys: Option<&Keys>, plan: &ReductionPlan) -> Result<Form> {
     let Some(keys) = keys else { return Ok(Form::All) };
-    let named = |part: &Part| part.path.iter().any(|step| matches!(step, Step::Name(_)));
+    let named = |part: &KeyPart| part.path.iter().any(|step| matches!(step, Step::Name(_)));
     if keys.parts.is_empty() || !keys.parts.iter().all(named) {
         return Ok(Form::Pair);
     }
@@ -188,7 +188,7 @@ pub struct Group {
     /// How its result begins: the key as its first record spells it.
     pub label: Vec<u8>,
     /// Where that record stands.
-    pub at: Position,
+    pub at: RecordPosition,
     /// What is computed of it so far.
     pub states: Vec<OpState>,
 }
@@ -209,7 +209,7 @@ impl Group {
 }
 
 /// Reads records: their group, and what they add to it. Each thread has its own.
-pub struct Reader {
+pub struct GroupReader {
     grouping: Arc<Grouping>,
     finder: Finder,
     scratch: Scratch,
@@ -226,9 +226,9 @@ enum Finder {
     Fields(Fields),
 }
 
-impl Reader {
+impl GroupReader {
     /// For records of these groups.
-    pub fn new(grouping: &Arc<Grouping>) -> Reader {
+    pub fn new(grouping: &Arc<Grouping>) -> GroupReader {
         let paths = grouping.plan.paths();
         let finder = match &grouping.keys {
             None => Finder::Fields(Fields::new(paths)),
@@ -237,7 +237,7 @@ impl Reader {
                 Finder::Keyer(keyer.reversed(grouping.reverse))
             }
         };
-        Reader {
+        GroupReader {
             grouping: Arc::clone(grouping),
             finder,
             scratch: Scratch::default(),
@@ -251,12 +251,12 @@ impl Reader {
     ///
     /// # Errors
     /// Why it has no key.
-    pub fn read(&mut self, record: &[u8]) -> std::result::Result<(), Fault> {
+    pub fn read(&mut self, record: &[u8]) -> std::result::Result<(), KeyFault> {
         self.key.clear();
         self.places.clear();
         match &mut self.finder {
             Finder::Fields(fields) => {
-                self.places.extend_from_slice(fields.locate(record).map_err(Fault::Flaw)?);
+                self.places.extend_from_slice(fields.locate(record).map_err(KeyFault::Flaw)?);
             }
             Finder::Keyer(keyer) => {
                 let found = keyer.key(record, &mut self.key)?;
@@ -317,7 +317,7 @@ impl Reader {
     pub fn add(
         &mut self,
         record: &[u8],
-        at: Position,
+        at: RecordPosition,
         states: &mut [OpState],
     ) -> Result<(bool, usize)> {
         let plan = &self.grouping.plan;

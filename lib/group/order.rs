@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::error::{Error, Result};
 use crate::extsort::budget::Budget;
 use crate::extsort::run::{Run, RunBuilder};
-use crate::extsort::sorter::{Settings, Sorter};
+use crate::extsort::sorter::{SortSettings, Sorter};
 use crate::parallel;
 use crate::record::bad::Bad;
 use crate::record::block::{Block, Blocks, Line, flaw_error};
-use crate::record::key::{Fault, Keyer, Keys, Missing, Part};
+use crate::record::key::{KeyFault, KeyPart, Keyer, Keys, Missing};
 use crate::record::stream::{Facts, Input, Output, Summary};
 
 /// What a tool may use of its machine. Nothing here changes a result.
@@ -30,8 +30,8 @@ pub struct Limits {
 
 impl Limits {
     /// How a sort within them is done.
-    pub fn settings(&self, unique: bool) -> Settings {
-        Settings {
+    pub fn settings(&self, unique: bool) -> SortSettings {
+        SortSettings {
             budget: Budget::new(self.memory, self.jobs),
             jobs: self.jobs,
             directory: self.directory.clone(),
@@ -46,7 +46,7 @@ pub struct Order {
     /// The key.
     pub keys: Keys,
     /// What orders the records of one key (`--order-by`).
-    pub order_by: Vec<Part>,
+    pub order_by: Vec<KeyPart>,
     /// The whole in reverse order (`-r`); equal keys keep their order.
     pub reverse: bool,
     /// What becomes of records without the key.
@@ -102,11 +102,11 @@ impl Judge {
     ///
     /// # Errors
     /// When it may not be dropped.
-    pub fn fault(&self, line: Line<'_>, fault: Fault) -> Result<()> {
+    pub fn fault(&self, line: Line<'_>, fault: KeyFault) -> Result<()> {
         match fault {
-            Fault::Flaw(flaw) => self.bad.reject(flaw_error(&self.name, line, flaw), line.text),
-            Fault::Missing(text) => Err(self.error(line, text)),
-            Fault::Skip => {
+            KeyFault::Flaw(flaw) => self.bad.reject(flaw_error(&self.name, line, flaw), line.text),
+            KeyFault::Missing(text) => Err(self.error(line, text)),
+            KeyFault::Skip => {
                 self.missing.fetch_add(1, Ordering::Relaxed);
                 Ok(())
             }

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use super::assemble::Assembly;
-use super::grouping::{Group, Grouping, Reader};
+use super::grouping::{Group, GroupReader, Grouping};
 use super::order::{self, Judge, Limits, Order};
 use super::table::{self, Table};
-use crate::aggregate::Position;
+use crate::aggregate::RecordPosition;
 use crate::error::{Error, Result};
 use crate::extsort::run::Run;
 use crate::extsort::sorter::Sorter;
@@ -61,7 +61,7 @@ pub fn in_order(
     parallel::ordered(
         limits.jobs,
         next,
-        || Reader::new(&grouping),
+        || GroupReader::new(&grouping),
         move |reader, block| piece(reader, &block, &judged),
         |_| Ok(None),
         |piece: Piece| take_piece(&mut assembly, piece, &judge, &grouping),
@@ -81,7 +81,7 @@ pub fn finish<E: FnMut(&[u8]) -> Result<()>>(
     mut assembly: Assembly<E>,
 ) -> Result<(u64, u64)> {
     if grouping.is_whole() {
-        let at = Position { shard: u64::MAX, index: u64::MAX };
+        let at = RecordPosition { shard: u64::MAX, index: u64::MAX };
         let mut nothing = Group { at, ..Group::default() };
         grouping.plan().start(&mut nothing.states);
         assembly.add(nothing)?;
@@ -116,7 +116,7 @@ pub fn out_of_order(judge: &Judge, line: Line<'_>, grouping: &Grouping) -> Error
 }
 
 /// Reduces a block.
-fn piece(reader: &mut Reader, block: &Block, judge: &Judge) -> Result<Piece> {
+fn piece(reader: &mut GroupReader, block: &Block, judge: &Judge) -> Result<Piece> {
     let grouping = Arc::clone(reader.grouping());
     let mut piece =
         Piece { first: None, results: Vec::new(), groups: 0, last: None, line: block.first_line };
@@ -137,7 +137,7 @@ fn piece(reader: &mut Reader, block: &Block, judge: &Judge) -> Result<Piece> {
             Some(group) => group.key != key,
             None => true,
         };
-        let at = Position { shard: 0, index: line.number };
+        let at = RecordPosition { shard: 0, index: line.number };
         if ended {
             let mut group = match (open.take(), piece.first.is_none()) {
                 (None, _) => Group::default(),
@@ -170,7 +170,7 @@ fn piece(reader: &mut Reader, block: &Block, judge: &Judge) -> Result<Piece> {
 }
 
 /// Makes `group` a new one, that of the record that was read last.
-fn restart(group: &mut Group, reader: &Reader, record: &[u8], at: Position) {
+fn restart(group: &mut Group, reader: &GroupReader, record: &[u8], at: RecordPosition) {
     group.key.clear();
     group.key.extend_from_slice(reader.group_key());
     group.label.clear();
@@ -214,7 +214,7 @@ pub fn by_sorting(
 
 /// Reduces records that are handed to it in the order of their groups.
 pub struct Reduction<E> {
-    reader: Reader,
+    reader: GroupReader,
     assembly: Assembly<E>,
     judge: Judge,
     grouping: Arc<Grouping>,
@@ -231,7 +231,7 @@ impl<E: FnMut(&[u8]) -> Result<()>> Reduction<E> {
         emit: E,
     ) -> Reduction<E> {
         Reduction {
-            reader: Reader::new(grouping),
+            reader: GroupReader::new(grouping),
             assembly: Assembly::new(grouping, limits.settings(false), emit),
             judge: Judge::new(name, Arc::clone(bad)),
             grouping: Arc::clone(grouping),
@@ -283,7 +283,7 @@ pub fn by_hashing(
     parallel::ordered(
         limits.jobs,
         move || blocks.next(size, Vec::new(), &stream_bad),
-        || (Reader::new(&grouping), Table::new()),
+        || (GroupReader::new(&grouping), Table::new()),
         move |(reader, table), block| fill(reader, table, &block, 0, share, &judged, |_, _| Ok(())),
         |(reader, table)| Ok(Some(vec![table.into_run(reader.grouping().plan())?])),
         |runs: Vec<Run>| runs.into_iter().try_for_each(|run| sorter.add(run)),
@@ -307,7 +307,7 @@ pub fn by_hashing(
 /// # Errors
 /// `BadInput` for a record that gives no key, or an operand that is none.
 pub fn fill(
-    reader: &mut Reader,
+    reader: &mut GroupReader,
     table: &mut Table,
     block: &Block,
     shard: u64,
@@ -326,7 +326,7 @@ pub fn fill(
         }
         kept += 1;
         seen(reader.group_key(), line)?;
-        let at = Position { shard, index: line.number };
+        let at = RecordPosition { shard, index: line.number };
         let label = |out: &mut Vec<u8>| reader.push_label(line.text, out);
         let states = table.states(plan, reader.group_key(), at, label);
         let added = reader.add(line.text, at, states);

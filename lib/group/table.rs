@@ -4,7 +4,7 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::grouping::Group;
-use crate::aggregate::{Decoder, OpState, Plan, Position};
+use crate::aggregate::{OpState, RecordPosition, ReductionPlan, StateDecoder};
 use crate::error::Result;
 use crate::extsort::run::{Run, RunBuilder};
 
@@ -28,7 +28,7 @@ struct Entry {
     key: usize,
     label: usize,
     end: usize,
-    at: Position,
+    at: RecordPosition,
 }
 
 /// Slots of an empty table.
@@ -56,9 +56,9 @@ impl Table {
     /// and `at` is where its first record stands.
     pub fn states(
         &mut self,
-        plan: &Plan,
+        plan: &ReductionPlan,
         key: &[u8],
-        at: Position,
+        at: RecordPosition,
         label: impl FnOnce(&mut Vec<u8>),
     ) -> &mut [OpState] {
         let width = plan.width();
@@ -123,7 +123,7 @@ impl Table {
     ///
     /// # Errors
     /// When they are over the size of a run.
-    pub fn into_run(self, plan: &Plan) -> Result<Run> {
+    pub fn into_run(self, plan: &ReductionPlan) -> Result<Run> {
         let width = plan.width();
         let mut text = Vec::with_capacity(self.bytes.len() + self.entries.len() * 16);
         let mut run = RunBuilder::default();
@@ -140,7 +140,13 @@ impl Table {
     }
 }
 
-fn push(plan: &Plan, label: &[u8], at: Position, states: &[OpState], out: &mut Vec<u8>) {
+fn push(
+    plan: &ReductionPlan,
+    label: &[u8],
+    at: RecordPosition,
+    states: &[OpState],
+    out: &mut Vec<u8>,
+) {
     out.extend_from_slice(&(label.len() as u32).to_le_bytes());
     out.extend_from_slice(label);
     out.extend_from_slice(&at.shard.to_le_bytes());
@@ -149,7 +155,7 @@ fn push(plan: &Plan, label: &[u8], at: Position, states: &[OpState], out: &mut V
 }
 
 /// Appends a part of a group, but for its key, as [`decode`] reads it.
-pub fn encode(plan: &Plan, group: &Group, out: &mut Vec<u8>) {
+pub fn encode(plan: &ReductionPlan, group: &Group, out: &mut Vec<u8>) {
     push(plan, &group.label, group.at, &group.states, out);
 }
 
@@ -157,15 +163,16 @@ pub fn encode(plan: &Plan, group: &Group, out: &mut Vec<u8>) {
 ///
 /// # Errors
 /// `Incomplete`, when the bytes are damaged.
-pub fn decode(plan: &Plan, key: &[u8], text: &[u8]) -> Result<Group> {
+pub fn decode(plan: &ReductionPlan, key: &[u8], text: &[u8]) -> Result<Group> {
     let damaged = || crate::Error::incomplete("a spilled group is damaged");
     let (label_len, rest) = text.split_first_chunk::<4>().ok_or_else(damaged)?;
     let (label, rest) =
         rest.split_at_checked(u32::from_le_bytes(*label_len) as usize).ok_or_else(damaged)?;
     let (shard, rest) = rest.split_first_chunk::<8>().ok_or_else(damaged)?;
     let (index, states) = rest.split_first_chunk::<8>().ok_or_else(damaged)?;
-    let at = Position { shard: u64::from_le_bytes(*shard), index: u64::from_le_bytes(*index) };
+    let at =
+        RecordPosition { shard: u64::from_le_bytes(*shard), index: u64::from_le_bytes(*index) };
     let mut group = Group { key: key.to_vec(), label: label.to_vec(), at, states: Vec::new() };
-    plan.decode(&mut Decoder::new(states), &mut group.states)?;
+    plan.decode(&mut StateDecoder::new(states), &mut group.states)?;
     Ok(group)
 }

@@ -19,7 +19,7 @@ use rustls::{ClientConfig, ServerConfig};
 use crate::error::{Error, Kind as Failure, Result, reason};
 use crate::peer::queue::Queue;
 use crate::peer::{Broken, TICK, road};
-use crate::wire::frame::{Decoder, Frame};
+use crate::wire::frame::{Frame, FrameDecoder};
 
 /// What a record of TLS may measure, and some more.
 const RECORD_BYTES: usize = 20 * 1024;
@@ -44,7 +44,7 @@ pub(super) struct Stream {
     incoming: Queue,
     /// What is enciphered and was not sent yet.
     outgoing: Queue,
-    plain: Decoder,
+    plain: FrameDecoder,
     /// How much room there is at least for what comes next.
     least: usize,
     /// How many bytes came.
@@ -106,7 +106,7 @@ impl Stream {
             tls,
             incoming: Queue::new(RECORD_BYTES),
             outgoing: Queue::new(RECORD_BYTES),
-            plain: Decoder::default(),
+            plain: FrameDecoder::default(),
             least: READ_MIN,
             came: 0,
             closed: false,
@@ -174,7 +174,7 @@ impl Stream {
         if self.incoming.is_empty() && self.outgoing.is_empty() && self.plain.is_at_end() {
             self.incoming = Queue::new(RECORD_BYTES);
             self.outgoing = Queue::new(RECORD_BYTES);
-            self.plain = Decoder::default();
+            self.plain = FrameDecoder::default();
             self.least = READ_MIN;
         }
     }
@@ -317,7 +317,7 @@ impl Stream {
 fn step<D>(
     status: UnbufferedStatus<'_, '_, D>,
     outgoing: &mut Queue,
-    plain: &mut Decoder,
+    plain: &mut FrameDecoder,
     seal: &mut Option<&[u8]>,
 ) -> (usize, Result<Next>) {
     let mut used = status.discard;

@@ -291,7 +291,7 @@ mod tests {
 
     use super::*;
     use crate::error::Kind;
-    use crate::pipe::registry::Writer;
+    use crate::pipe::registry::RegisteredWriter;
 
     struct Pipe {
         input: PipeInput,
@@ -313,7 +313,7 @@ mod tests {
             Pipe { input, writer: Some(writer), registry, id, _dir: dir }
         }
 
-        fn enter(&self) -> Writer {
+        fn enter(&self) -> RegisteredWriter {
             self.registry.enter(&self.id, "mc-up").unwrap()
         }
 

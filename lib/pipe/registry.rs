@@ -86,7 +86,7 @@ impl Registry {
     }
 
     /// Enters `tool` as a writer of `pipe`; `None` where there is no place for it.
-    pub fn enter(&self, pipe: &PipeId, tool: &str) -> Option<Writer> {
+    pub fn enter(&self, pipe: &PipeId, tool: &str) -> Option<RegisteredWriter> {
         let name = Name { boot: self.boot.clone()?, pipe: *pipe, space: self.space.clone()? };
         let name = name.unique();
         let text = Entry::begin(tool);
@@ -94,7 +94,7 @@ impl Registry {
             runtime_dir::make(directory).ok()?;
             let file = draft(directory, &name, &text).ok()?;
             publish(directory, &name).ok()?;
-            Some(Writer { file })
+            Some(RegisteredWriter { file })
         })
     }
 
@@ -136,14 +136,14 @@ impl Registry {
     }
 }
 
-/// A writer's hold on its entry. Dropped without [`Writer::end`], it leaves the entry open: that
+/// A writer's hold on its entry. Dropped without [`RegisteredWriter::end`], it leaves the entry open: that
 /// of a writer that vanished.
 #[derive(Debug)]
-pub struct Writer {
+pub struct RegisteredWriter {
     file: File,
 }
 
-impl Writer {
+impl RegisteredWriter {
     /// Notes what is known of the stream; before the first byte of it is written.
     pub fn declare(&self, facts: &Facts) {
         // An entry without facts is a whole one.

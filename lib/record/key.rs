@@ -20,7 +20,7 @@ use crate::error::Result;
 
 /// One part of a key: `PATH[:MODS]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct KeyPart {
     /// The path as it was written, for messages.
     pub text: String,
     /// Where the value lies in a record.
@@ -61,7 +61,7 @@ impl Sense {
     }
 }
 
-impl Part {
+impl KeyPart {
     /// The name that a result's member gets from this part: the last name on its path.
     pub fn name(&self) -> String {
         match self.path.iter().rev().find_map(|step| match step {
@@ -106,7 +106,7 @@ impl Part {
 pub struct Keys {
     /// The parts; empty for the key that holds without `-k`: the first element of an array that
     /// has one, any other record itself.
-    pub parts: Vec<Part>,
+    pub parts: Vec<KeyPart>,
 }
 
 impl Keys {
@@ -137,7 +137,7 @@ impl Keys {
     }
 }
 
-fn parse_part(text: &str) -> Result<Part> {
+fn parse_part(text: &str) -> Result<KeyPart> {
     let pieces = split_outside(text, b':');
     let (path, mods) = match pieces[..] {
         [path] => (path, ""),
@@ -159,7 +159,7 @@ fn parse_part(text: &str) -> Result<Part> {
         (true, true, _) => return Err(bad_key(text, "n and i: numbers have no case")),
         (true, _, true) => return Err(bad_key(text, "n and V: a number or a version, not both")),
     };
-    Ok(Part { text: path.to_string(), path: parse_path(path)?, sense, reverse: has('r') })
+    Ok(KeyPart { text: path.to_string(), path: parse_path(path)?, sense, reverse: has('r') })
 }
 
 /// What becomes of a record that has no key (or none that is a number, under `n`).
@@ -190,7 +190,7 @@ impl std::str::FromStr for Missing {
 
 /// Why a record gave no key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum KeyFault {
     /// The record is not valid.
     Flaw(Flaw),
     /// It has no such part; the text says which, and what to do.
@@ -206,7 +206,7 @@ pub struct Keyer {
     missing: Missing,
     fields: Fields,
     /// Orders the records that have the same key.
-    order: Vec<Part>,
+    order: Vec<KeyPart>,
     /// Turns the whole round.
     reverse: bool,
 }
@@ -223,7 +223,7 @@ impl Keyer {
     /// The same with more parts, `order`, behind the key: they order what has the same key.
     pub fn with_order(
         keys: &Keys,
-        order: &[Part],
+        order: &[KeyPart],
         missing: Missing,
         others: &[Vec<Step>],
     ) -> Keyer {
@@ -251,8 +251,8 @@ impl Keyer {
         &mut self,
         record: &[u8],
         out: &mut Vec<u8>,
-    ) -> std::result::Result<Found<'_>, Fault> {
-        let places = self.fields.locate(record).map_err(Fault::Flaw)?;
+    ) -> std::result::Result<Found<'_>, KeyFault> {
+        let places = self.fields.locate(record).map_err(KeyFault::Flaw)?;
         let start = out.len();
         let (key, behind) = if self.keys.parts.is_empty() {
             let at = usize::from(places[0].is_none());
@@ -286,18 +286,18 @@ pub struct Found<'a> {
 /// Appends the bytes of some parts of a key, whose values lie at `places`.
 fn push_parts(
     out: &mut Vec<u8>,
-    parts: &[Part],
+    parts: &[KeyPart],
     places: &[KeyPlace],
     record: &[u8],
     missing: Missing,
-) -> std::result::Result<(), Fault> {
+) -> std::result::Result<(), KeyFault> {
     for (part, place) in parts.iter().zip(places) {
         let start = out.len();
         let value = place.clone().map(|place| &record[place]);
         if !push_part(out, part, value) {
             match missing {
-                Missing::Fail => return Err(Fault::Missing(lacks(part, value, record))),
-                Missing::Skip => return Err(Fault::Skip),
+                Missing::Fail => return Err(KeyFault::Missing(lacks(part, value, record))),
+                Missing::Skip => return Err(KeyFault::Skip),
                 Missing::Null => out.push(NULL),
             }
         }
@@ -316,7 +316,7 @@ fn complement(bytes: &mut [u8]) {
 
 /// Appends the bytes of one part's value; `false` when the value is not there or not a number
 /// where one is due (nothing is appended then).
-fn push_part(out: &mut Vec<u8>, part: &Part, value: Option<&[u8]>) -> bool {
+fn push_part(out: &mut Vec<u8>, part: &KeyPart, value: Option<&[u8]>) -> bool {
     let Some(value) = value else { return false };
     match part.sense {
         Sense::Plain => push_value(out, value),
@@ -335,7 +335,7 @@ fn push_part(out: &mut Vec<u8>, part: &Part, value: Option<&[u8]>) -> bool {
 
 /// Says that `record` lacks `part`, whose value is `value` if that is merely no number.
 #[cold]
-fn lacks(part: &Part, value: Option<&[u8]>, record: &[u8]) -> String {
+fn lacks(part: &KeyPart, value: Option<&[u8]>, record: &[u8]) -> String {
     let ways = "--missing=null|skip accepts it";
     let Some(value) = value else { return absent::describe(record, &part.path, &part.text, ways) };
     let shown = String::from_utf8_lossy(&value[..value.len().min(SHOWN_BYTES)]);
@@ -364,7 +364,7 @@ fn is_version(text: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn key(keys: &str, missing: Missing, record: &str) -> std::result::Result<Vec<u8>, Fault> {
+    fn key(keys: &str, missing: Missing, record: &str) -> std::result::Result<Vec<u8>, KeyFault> {
         let mut out = Vec::new();
         let keys = Keys::parse(keys).unwrap();
         Keyer::new(&keys, missing, &[]).key(record.as_bytes(), &mut out).map(|_| ())?;
@@ -494,11 +494,11 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_judged() {
-        assert!(matches!(key("a", Missing::Fail, "{}"), Err(Fault::Missing(_))));
-        assert!(matches!(key("a:n", Missing::Fail, "{\"a\":\"x\"}"), Err(Fault::Missing(_))));
-        assert!(matches!(key("a:n", Missing::Skip, "{\"a\":\"\"}"), Err(Fault::Skip)));
+        assert!(matches!(key("a", Missing::Fail, "{}"), Err(KeyFault::Missing(_))));
+        assert!(matches!(key("a:n", Missing::Fail, "{\"a\":\"x\"}"), Err(KeyFault::Missing(_))));
+        assert!(matches!(key("a:n", Missing::Skip, "{\"a\":\"\"}"), Err(KeyFault::Skip)));
         assert_eq!(key("a", Missing::Null, "{}"), key(".", Missing::Fail, "null"));
-        assert!(matches!(key("a", Missing::Null, "{"), Err(Fault::Flaw(_))));
+        assert!(matches!(key("a", Missing::Null, "{"), Err(KeyFault::Flaw(_))));
     }
 
     #[test]

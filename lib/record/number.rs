@@ -56,7 +56,7 @@ fn leading_digits(text: &[u8]) -> usize {
 
 /// The parts of a number's text: `whole.fraction * 10^exponent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parts<'a> {
+pub struct NumberParts<'a> {
     /// Whether it begins with `-`.
     pub negative: bool,
     /// The digits before the point; may be empty.
@@ -71,9 +71,9 @@ pub struct Parts<'a> {
     pub integer: bool,
 }
 
-impl<'a> Parts<'a> {
+impl<'a> NumberParts<'a> {
     /// Takes apart `number`: a valid JSON number, or what [`lenient`] returned.
-    pub fn of(number: &'a [u8]) -> Parts<'a> {
+    pub fn of(number: &'a [u8]) -> NumberParts<'a> {
         let negative = number.first() == Some(&b'-');
         let rest = &number[usize::from(negative || number.first() == Some(&b'+'))..];
         let (whole, mut rest) = rest.split_at(leading_digits(rest));
@@ -86,7 +86,14 @@ impl<'a> Parts<'a> {
         let exponent_negative = rest.first() == Some(&b'-');
         let rest = &rest[usize::from(exponent_negative || rest.first() == Some(&b'+'))..];
         let zeros = rest.iter().position(|&b| b != b'0').unwrap_or(rest.len());
-        Parts { negative, whole, fraction, exponent_negative, exponent: &rest[zeros..], integer }
+        NumberParts {
+            negative,
+            whole,
+            fraction,
+            exponent_negative,
+            exponent: &rest[zeros..],
+            integer,
+        }
     }
 
     /// The exponent, if it is of an ordinary size (so that any count of digits can be added to it).
@@ -123,12 +130,12 @@ impl Short {
             Some((digits, Some(places))) => {
                 Some(Short { negative, digits, exponent: -(places as i64), integer: false })
             }
-            None => Short::of_parts(&Parts::of(number)),
+            None => Short::of_parts(&NumberParts::of(number)),
         }
     }
 
     #[cold]
-    fn of_parts(parts: &Parts) -> Option<Short> {
+    fn of_parts(parts: &NumberParts) -> Option<Short> {
         let length = parts.fraction.len();
         if parts.whole.len() + length > SHORT_DIGITS {
             return None;

@@ -9,7 +9,7 @@ use crate::format::{ReadOptions, read};
 use crate::record::stream::{Facts, Output, Summary};
 
 /// What `mc-cat` is to do.
-pub struct Options {
+pub struct CatOptions {
     /// What to read, in this order.
     pub resources: Vec<Resource>,
     /// How to read it.
@@ -21,7 +21,7 @@ pub struct Options {
 ///
 /// # Errors
 /// What the resources and the output say.
-pub fn run(options: &Options, output: &mut impl Output) -> Result<Summary> {
+pub fn run(options: &CatOptions, output: &mut impl Output) -> Result<Summary> {
     let mut source = read::open(&options.resources, &options.read)?;
     let mut pieces = Ahead::new(move |piece| source.fill(piece))?;
     output.declare(&Facts::default())?;

@@ -13,7 +13,7 @@ use crate::format::{ReadOptions, Sink, Source, WriteOptions, ndjson, write};
 use crate::record::stream::{Facts, Input, Summary};
 
 /// What `mc-gather` is to do.
-pub struct Options {
+pub struct GatherOptions {
     /// Where the records go.
     pub output: Resource,
     /// Into how many numbered outputs, if into such: contiguous parts of about the same size.
@@ -31,9 +31,9 @@ pub struct Options {
 ///
 /// # Errors
 /// What input and output say; `BadInput` for a record that is bad, or that the format cannot hold.
-pub fn run(options: &Options, input: Box<dyn Input>) -> Result<Summary> {
+pub fn run(options: &GatherOptions, input: Box<dyn Input>) -> Result<Summary> {
     let mut output = Gathered::create(options)?;
-    let mut reader = ndjson::Reader::new(input, &options.read);
+    let mut reader = ndjson::NdjsonReader::new(input, &options.read);
     let facts = Arc::new(Mutex::new(Facts::default()));
     let heard = Arc::clone(&facts);
     let mut first = true;
@@ -76,7 +76,7 @@ enum Gathered {
 }
 
 impl Gathered {
-    fn create(options: &Options) -> Result<Gathered> {
+    fn create(options: &GatherOptions) -> Result<Gathered> {
         match options.parts {
             None => Ok(Gathered::One(write::create(&options.output, &options.write)?)),
             Some(count) => {

@@ -17,28 +17,28 @@ use crate::error::{Error, Kind, Result};
 use crate::record::stream::{Output, Summary};
 use crate::stage::hosts::columns::{Columns, size};
 
-pub use kept::Target;
+pub use kept::RemovalTarget;
 
 /// How many hosts are connected to at once.
 const AT_ONCE: usize = 32;
 
 /// What is asked.
 #[derive(Clone, Debug)]
-pub enum What {
+pub enum HostsRequest {
     /// What the hosts are.
     Table,
     /// What lies on them.
     Kept,
     /// To remove what is kept.
-    Remove(Vec<Target>),
+    Remove(Vec<RemovalTarget>),
 }
 
 /// What `mc-hosts` is to do.
-pub struct Options {
+pub struct HostsOptions {
     /// The hosts; without them those of the runs that are asked for.
     pub hosts: Option<Vec<Host>>,
     /// What is asked.
-    pub what: What,
+    pub what: HostsRequest,
 }
 
 /// Asks the hosts, and writes a table to `output`. `say` takes why a host is out of reach.
@@ -47,20 +47,22 @@ pub struct Options {
 /// `Hosts` when any host is out of reach, after all that can be said of the others; `Usage` for
 /// runs that are not known.
 pub fn run(
-    options: &Options,
+    options: &HostsOptions,
     reach: &HostAccess,
     output: &mut dyn Output,
     say: &dyn Fn(&str),
 ) -> Result<Summary> {
     let hosts = options.hosts.as_deref().map(|hosts| places(hosts, reach));
     let lost = match (&options.what, hosts) {
-        (What::Table, Some(hosts)) => table(&hosts, output, say)?,
-        (What::Table, None) => return Err(Error::usage("which hosts? say -h HOSTS")),
-        (What::Kept, hosts) => {
+        (HostsRequest::Table, Some(hosts)) => table(&hosts, output, say)?,
+        (HostsRequest::Table, None) => return Err(Error::usage("which hosts? say -h HOSTS")),
+        (HostsRequest::Kept, hosts) => {
             let hosts = hosts.map_or_else(|| kept::places(reach), Ok)?;
             kept::list(&hosts, reach, output, say)?
         }
-        (What::Remove(targets), hosts) => kept::remove(targets, hosts.as_deref(), reach, say)?,
+        (HostsRequest::Remove(targets), hosts) => {
+            kept::remove(targets, hosts.as_deref(), reach, say)?
+        }
     };
     output.flush()?;
     match lost {

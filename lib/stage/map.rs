@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::command::Spool;
-use crate::engine::consumer::Feed;
+use crate::engine::consumer::ConsumerInput;
 use crate::engine::cuts::BlockCut;
 use crate::engine::producer::Producer;
 use crate::engine::shard_job::{ShardJob, ShippedCommand};
@@ -15,7 +15,7 @@ use crate::record::block::Blocks;
 use crate::record::stream::{Facts, Input, Output, Summary};
 
 /// What `mc-map` is to do.
-pub struct Options {
+pub struct MapOptions {
     /// The command, and how it is run.
     pub command: CommandPlan,
     /// Whether one process of it gets all records, and not a block of them.
@@ -38,7 +38,7 @@ pub const PLAIN_LINES: &str =
 /// `Command` or `Timeout` for a command that failed, `BadInput` for bad records on either side of
 /// it, `Usage` where it cannot be started, and what the streams say.
 pub fn run(
-    options: &Options,
+    options: &MapOptions,
     input: impl Input + 'static,
     output: &mut dyn Output,
     voice: Voice<'_>,
@@ -67,7 +67,7 @@ pub fn run_on_hosts(
     plan: &CommandPlan,
     shipped: &ShippedCommand,
     job: &ShardJob<'_>,
-    feed: Feed,
+    feed: ConsumerInput,
     output: &mut dyn Output,
 ) -> Result<(Summary, Producer)> {
     job.run(Some((plan, shipped)), feed, output)

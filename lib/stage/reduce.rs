@@ -14,13 +14,13 @@ use crate::group::order::{Judge, Limits};
 use crate::group::reduce;
 use crate::record::bad::Bad;
 use crate::record::block::{Block, Blocks, flaw_error};
-use crate::record::key::{Fault, Keyer, Keys, Missing};
+use crate::record::key::{KeyFault, Keyer, Keys, Missing};
 use crate::record::stream::{Facts, Input, Output, Summary};
 
 /// What `mc-reduce` is to do.
-pub struct Options {
+pub struct ReduceOptions {
     /// What makes a group.
-    pub by: By,
+    pub by: GroupBy,
     /// What becomes of records without the key, and of missing operands.
     pub missing: Missing,
     /// The texts that count as a missing operand.
@@ -35,7 +35,7 @@ pub struct Options {
 
 /// What makes a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum By {
+pub enum GroupBy {
     /// This key.
     Key(Keys),
     /// The key of the stream, as its writer said it, or else the first element of pairs.
@@ -44,13 +44,13 @@ pub enum By {
     Nothing,
 }
 
-impl By {
+impl GroupBy {
     /// By the key that was given, if one was; or not at all.
-    pub fn new(key: Option<Keys>, all: bool) -> By {
+    pub fn new(key: Option<Keys>, all: bool) -> GroupBy {
         match (key, all) {
-            (_, true) => By::Nothing,
-            (Some(keys), false) => By::Key(keys),
-            (None, false) => By::Stream,
+            (_, true) => GroupBy::Nothing,
+            (Some(keys), false) => GroupBy::Key(keys),
+            (None, false) => GroupBy::Stream,
         }
     }
 }
@@ -85,7 +85,7 @@ const FIRST_BYTES: usize = 64 << 10;
 /// `Usage` when there is no key, `BadInput` for a bad record, one out of order, or an operand that
 /// is none, `Command` or `Timeout` for a command that failed; what the streams say.
 pub fn run(
-    options: &Options,
+    options: &ReduceOptions,
     input: impl Input + 'static,
     output: &mut impl Output,
     voice: Voice<'_>,
@@ -113,14 +113,14 @@ pub fn run(
 
 /// The key, and whether the stream is in its reverse order.
 fn keys<I: Input>(
-    by: &By,
+    by: &GroupBy,
     blocks: &mut Blocks<I>,
     start: Option<&Block>,
 ) -> Result<(Option<Keys>, bool)> {
     match by {
-        By::Nothing => return Ok((None, false)),
-        By::Key(keys) => return Ok((Some(keys.clone()), false)),
-        By::Stream => (),
+        GroupBy::Nothing => return Ok((None, false)),
+        GroupBy::Key(keys) => return Ok((Some(keys.clone()), false)),
+        GroupBy::Stream => (),
     }
     if let Some(Facts { key: Some(key), reverse, .. }) = blocks.input().facts() {
         return Ok((Some(Keys::parse(&key)?), reverse));
@@ -136,7 +136,7 @@ fn keys<I: Input>(
 }
 
 fn command(
-    options: &Options,
+    options: &ReduceOptions,
     over_groups: &OverGroups,
     cut: GroupCut<impl Input + 'static>,
     output: &mut impl Output,
@@ -181,7 +181,7 @@ struct GroupCut<I> {
 
 impl<I: Input + 'static> GroupCut<I> {
     fn new(
-        options: &Options,
+        options: &ReduceOptions,
         blocks: Blocks<I>,
         start: Option<Block>,
         keyer: Option<Keyer>,
@@ -224,7 +224,7 @@ impl<I: Input + 'static> GroupCut<I> {
             self.key.clear();
             let found = match &mut self.keyer {
                 Some(keyer) => keyer.key(line.text, &mut self.key).map(|_| ()),
-                None => crate::record::scan::check(line.text).map_err(Fault::Flaw),
+                None => crate::record::scan::check(line.text).map_err(KeyFault::Flaw),
             };
             self.judge.count(1, u64::from(found.is_ok()), line.text.len() + 1);
             match found {
@@ -241,7 +241,7 @@ impl<I: Input + 'static> GroupCut<I> {
                     self.started = true;
                     return Ok(Some(line.at..line.at + line.text.len()));
                 }
-                Err(Fault::Flaw(flaw)) => {
+                Err(KeyFault::Flaw(flaw)) => {
                     let error = flaw_error(self.blocks.name(), line, flaw);
                     self.bad.reject(error, line.text)?;
                     std::mem::swap(&mut self.key, &mut self.last);

@@ -1,6 +1,6 @@
 //! `mc-scatter`: records, or shards, onto hosts as they are.
 
-use crate::engine::consumer::Feed;
+use crate::engine::consumer::ConsumerInput;
 use crate::engine::producer::Producer;
 use crate::engine::shard_job::ShardJob;
 use crate::error::Result;
@@ -12,6 +12,10 @@ use crate::record::stream::{Output, Summary};
 /// # Errors
 /// `BadInput` for bad records, `Hosts` when hosts cannot be reached or are lost with shards, and
 /// what the streams say.
-pub fn run(job: &ShardJob<'_>, feed: Feed, output: &mut dyn Output) -> Result<(Summary, Producer)> {
+pub fn run(
+    job: &ShardJob<'_>,
+    feed: ConsumerInput,
+    output: &mut dyn Output,
+) -> Result<(Summary, Producer)> {
     job.run(None, feed, output)
 }

@@ -15,7 +15,7 @@ use crate::record::bad::Bad;
 use crate::record::stream::{Facts, Input, Output, Summary};
 
 /// What `mc-shuffle` is to do.
-pub struct Options {
+pub struct ShuffleOptions {
     /// The key, and what orders the records inside a group.
     pub order: Order,
     /// What it may use.
@@ -34,11 +34,11 @@ pub struct Options {
 /// `BadInput` for a record that is bad or has no key; `Storage` when there is no room to spill;
 /// what the streams say.
 pub fn run(
-    options: &Options,
+    options: &ShuffleOptions,
     input: impl Input + 'static,
     output: &mut impl Output,
 ) -> Result<Summary> {
-    let Options { order, limits, bad, ops, nulls } = options;
+    let ShuffleOptions { order, limits, bad, ops, nulls } = options;
     if ops.is_empty() {
         return order::sort(order, limits, bad, input, output);
     }
@@ -58,12 +58,12 @@ pub fn run(
 /// # Errors
 /// As [`exchange::exchange`].
 pub fn run_on_hosts(
-    options: &Options,
+    options: &ShuffleOptions,
     remote: &Remote<'_>,
     consumer: Box<Consumer>,
     output: &mut dyn Output,
 ) -> Result<(Summary, Producer)> {
-    let Options { order, limits, ops, nulls, .. } = options;
+    let ShuffleOptions { order, limits, ops, nulls, .. } = options;
     let what = exchange::what(order, ops, nulls, limits.max_record);
     let facts = if ops.is_empty() { order.facts() } else { Facts::default() };
     exchange::exchange(what, facts, remote, consumer, output)

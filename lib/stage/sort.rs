@@ -16,7 +16,7 @@ use crate::record::block::Blocks;
 use crate::record::stream::{Facts, Input, Output, Summary};
 
 /// What `mc-sort` is to do.
-pub struct Options {
+pub struct SortOptions {
     /// The order.
     pub order: Order,
     /// What it may use.
@@ -47,7 +47,7 @@ const WRITE_BYTES: usize = 256 << 10;
 /// `BadInput` for a record that is bad, has no key, or is out of order where order is due;
 /// `Storage` when there is no room to spill; what the streams say.
 pub fn run(
-    options: &Options,
+    options: &SortOptions,
     mut inputs: Vec<Box<dyn Input>>,
     output: &mut impl Output,
 ) -> Result<Summary> {
@@ -70,7 +70,7 @@ pub fn run(
 /// # Errors
 /// As [`exchange::exchange`].
 pub fn run_on_hosts(
-    options: &Options,
+    options: &SortOptions,
     remote: &Remote<'_>,
     consumer: Box<Consumer>,
     output: &mut dyn Output,
@@ -82,7 +82,10 @@ pub fn run_on_hosts(
     exchange::exchange(wire::Exchange { spread, ..what }, facts, remote, consumer, output)
 }
 
-fn cursor(options: &Options, input: Box<dyn Input>) -> (StreamCursor<Box<dyn Input>>, Arc<Judge>) {
+fn cursor(
+    options: &SortOptions,
+    input: Box<dyn Input>,
+) -> (StreamCursor<Box<dyn Input>>, Arc<Judge>) {
     let judge = Arc::new(Judge::new(input.name(), Arc::clone(&options.bad)));
     let blocks = Blocks::new(input, options.limits.max_record);
     // A merge drops doubles itself; a check with -u refuses them.
@@ -91,14 +94,14 @@ fn cursor(options: &Options, input: Box<dyn Input>) -> (StreamCursor<Box<dyn Inp
     (StreamCursor::new(blocks, keyer, strict, Arc::clone(&judge), bad), judge)
 }
 
-fn check(options: &Options, input: Box<dyn Input>) -> Result<Summary> {
+fn check(options: &SortOptions, input: Box<dyn Input>) -> Result<Summary> {
     let (mut records, judge) = cursor(options, input);
     while records.advance()? {}
     Ok(judge.summary())
 }
 
 fn merge(
-    options: &Options,
+    options: &SortOptions,
     inputs: Vec<Box<dyn Input>>,
     output: &mut impl Output,
 ) -> Result<Summary> {

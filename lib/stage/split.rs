@@ -12,11 +12,11 @@ use crate::format::parts::Parts;
 use crate::format::resource::Resource;
 use crate::format::spool::Spool;
 use crate::format::{ReadOptions, WriteOptions, read};
-use crate::record::key::{Fault, Keyer, Keys, Missing};
+use crate::record::key::{KeyFault, Keyer, Keys, Missing};
 use crate::record::stream::Summary;
 
 /// What `mc-split` is to do.
-pub struct Options {
+pub struct SplitOptions {
     /// What to read, in this order.
     pub resources: Vec<Resource>,
     /// How to read it.
@@ -28,13 +28,13 @@ pub struct Options {
     /// How many outputs there are.
     pub count: usize,
     /// Which record goes where.
-    pub by: By,
+    pub by: SplitBy,
     /// Where temporary files go.
     pub directory: PathBuf,
 }
 
 /// Which record goes where.
-pub enum By {
+pub enum SplitBy {
     /// In order, cut into parts of about the same number of bytes.
     Contiguous,
     /// Each to the next output in turn.
@@ -47,7 +47,7 @@ pub enum By {
 ///
 /// # Errors
 /// What the resources and the outputs say; `BadInput` for a record without the key.
-pub fn run(options: &Options) -> Result<Summary> {
+pub fn run(options: &SplitOptions) -> Result<Summary> {
     let mut source = read::open(&options.resources, &options.read)?;
     let mut parts = Parts::create(&options.output, options.count, &options.write)?;
     let mut dealer = Dealer::new(options)?;
@@ -78,11 +78,11 @@ enum Way {
 }
 
 impl Dealer {
-    fn new(options: &Options) -> Result<Dealer> {
+    fn new(options: &SplitOptions) -> Result<Dealer> {
         let way = match &options.by {
-            By::Contiguous => Way::Spooled(Spool::new(&options.directory)?),
-            By::RoundRobin => Way::Turn(0),
-            By::Key(keys, missing) => {
+            SplitBy::Contiguous => Way::Spooled(Spool::new(&options.directory)?),
+            SplitBy::RoundRobin => Way::Turn(0),
+            SplitBy::Key(keys, missing) => {
                 let keyer = Box::new(Keyer::new(keys, *missing, &[]));
                 Way::Keyed { keyer, key: Vec::new() }
             }
@@ -129,13 +129,13 @@ impl Dealer {
                 key.clear();
                 match keyer.key(record.trim_ascii_end(), key).err() {
                     None => Ok(Some((xxh3_64(key) % count as u64) as usize)),
-                    Some(Fault::Skip) => Ok(None),
+                    Some(KeyFault::Skip) => Ok(None),
                     Some(fault) => {
                         let number = self.summary.records_in;
                         let why = match fault {
-                            Fault::Missing(text) => text,
-                            Fault::Flaw(flaw) => flaw.what.to_string(),
-                            Fault::Skip => String::new(),
+                            KeyFault::Missing(text) => text,
+                            KeyFault::Flaw(flaw) => flaw.what.to_string(),
+                            KeyFault::Skip => String::new(),
                         };
                         Err(Error::input(format!("record {number}: {why}")))
                     }

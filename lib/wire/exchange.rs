@@ -48,7 +48,7 @@ pub struct Exchange {
 /// Shards of a host, to be sorted there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Sort {
+pub struct SortTask {
     /// The exchange.
     pub exchange: u32,
     /// The shards, and what each must hold.
@@ -83,7 +83,7 @@ impl Tally {
 /// What was sorted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Sorted {
+pub struct SortResult {
     /// The records that were read.
     pub records: u64,
     /// Their bytes.
@@ -117,7 +117,7 @@ pub struct HostOffer {
 /// A range to be merged: a shard is made of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Merge {
+pub struct MergeTask {
     /// The exchange.
     pub exchange: u32,
     /// The number of the shard, from 1.
@@ -129,7 +129,7 @@ pub struct Merge {
     /// The first key behind it.
     pub to: Option<Bytes>,
     /// Where its parts are.
-    pub sources: Vec<Source>,
+    pub sources: Vec<RangeSource>,
 }
 
 /// A shard of whole groups, in their order: a shard of their results is made of it.
@@ -147,7 +147,7 @@ pub struct Reduce {
 /// A host that has a part of a range.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Source {
+pub enum RangeSource {
     /// The host that merges.
     Here,
     /// A peer of this name, which gives it to who shows this token.

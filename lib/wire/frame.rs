@@ -93,13 +93,13 @@ pub(crate) fn head(kind: FrameKind, request: u32, length: usize) -> [u8; HEAD_BY
 
 /// Finds the frames in a stream of bytes, however it is cut.
 #[derive(Debug, Default)]
-pub(crate) struct Decoder {
+pub(crate) struct FrameDecoder {
     bytes: Vec<u8>,
     /// Where the next frame begins.
     at: usize,
 }
 
-impl Decoder {
+impl FrameDecoder {
     /// Takes the next bytes of the stream.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         if self.at == self.bytes.len() {
@@ -159,7 +159,7 @@ mod tests {
     }
 
     fn decoded(bytes: &[u8], step: usize) -> Result<Vec<(u8, u32, Vec<u8>)>> {
-        let mut decoder = Decoder::default();
+        let mut decoder = FrameDecoder::default();
         let mut frames = Vec::new();
         for part in bytes.chunks(step) {
             decoder.push(part);

@@ -9,14 +9,14 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::error::{Error, Result};
-use crate::wire::frame::{Decoder, Frame};
+use crate::wire::frame::{Frame, FrameDecoder};
 use crate::wire::pack::Unpacker;
 use crate::wire::{FrameKind, SILENCE_MAX};
 
 /// A stream that frames come from.
 pub(crate) struct FrameReader {
     stream: File,
-    decoder: Decoder,
+    decoder: FrameDecoder,
     unpacker: Unpacker,
     /// When something came last.
     heard: Instant,
@@ -27,7 +27,7 @@ pub(crate) struct FrameReader {
 impl FrameReader {
     /// Hears what comes from `stream`, from now on.
     pub(crate) fn new(stream: File) -> FrameReader {
-        let (decoder, unpacker) = (Decoder::default(), Unpacker::new());
+        let (decoder, unpacker) = (FrameDecoder::default(), Unpacker::new());
         FrameReader { stream, decoder, unpacker, heard: Instant::now(), came: 0 }
     }
 
@@ -44,7 +44,7 @@ impl FrameReader {
     /// The next frame that is here whole; one of packed data as one of data.
     ///
     /// # Errors
-    /// As [`Decoder::frame`] and [`Unpacker::unpack`].
+    /// As [`FrameDecoder::frame`] and [`Unpacker::unpack`].
     pub(crate) fn frame(&mut self) -> Result<Option<Frame<'_>>> {
         match self.decoder.frame()? {
             Some(Frame { kind: FrameKind::Packed, request, payload }) => {

@@ -6,7 +6,8 @@ use crate::error::{Error, Kind};
 use crate::record::bytes::Bytes;
 use crate::record::digest::Contents;
 use crate::wire::exchange::{
-    Exchange, HostOffer, Merge, Merged, Peers, Reduce, RelayRequest, RelayedPart, Sort, Sorted,
+    Exchange, HostOffer, MergeTask, Merged, Peers, Reduce, RelayRequest, RelayedPart, SortResult,
+    SortTask,
 };
 use crate::wire::job::Job;
 pub(crate) use crate::wire::json::{decode, encode};
@@ -28,7 +29,7 @@ pub(crate) enum Ask {
     Task(Task),
     /// The resources of the host that this one stands for: the matches of a pattern; or, of a file
     /// that is to be cut, its first part and what is left. `expanded` or `failed`.
-    Expand(Resource),
+    Expand(HostResource),
     /// A shard to be sent, which must hold this: data, and `sent`, or `failed`. Where it has other
     /// copies it is to be checked before anything is sent.
     Fetch(Fetch, Contents, bool),
@@ -43,7 +44,7 @@ pub(crate) enum Ask {
     /// Begins an exchange. No reply.
     Exchange(Exchange),
     /// Sort shards that lie here: `sorted` or `failed`.
-    Sort(Sort),
+    Sort(SortTask),
     /// All shards of an exchange that lie here are sorted: `weighed` or `failed`.
     Weigh(u32),
     /// Make ready to send parts of an exchange to peers: `listening` or `failed`.
@@ -56,7 +57,7 @@ pub(crate) enum Ask {
     Part(Part),
     /// Make a shard of a range: `merged` or `failed`; before that `relay` for each part that the tool
     /// is to bring.
-    Merge(Merge),
+    Merge(MergeTask),
     /// Reduce a shard of whole groups: `merged` or `failed`.
     Reduce(Reduce),
     /// A part that was wanted: its data follows. `done` or `failed`.
@@ -104,7 +105,7 @@ pub struct Task {
     /// The number of the attempt, from 1.
     pub attempt: u32,
     /// Where its input is.
-    pub input: Source,
+    pub input: TaskSource,
     /// Whether the records are to be looked for that the command fails on, and left out, and sent.
     pub bisect: bool,
 }
@@ -112,19 +113,19 @@ pub struct Task {
 /// Where the input of a task is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Source {
+pub enum TaskSource {
     /// It follows, as data.
     Stream,
     /// A shard on this host, which must hold this.
     Shard(Fetch, Contents),
     /// The records of a resource of this host.
-    Resource(Resource),
+    Resource(HostResource),
 }
 
 /// A resource of a host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Resource {
+pub struct HostResource {
     /// Its format, as it is written; otherwise its name decides.
     pub format: Option<String>,
     /// Its path.
@@ -176,13 +177,13 @@ pub(crate) enum Reply {
     /// Whole lines of a command's standard error, printable, each with its line end.
     Said(String),
     /// What is kept here.
-    Kept(Vec<Kept>),
+    Kept(Vec<KeptDataset>),
     /// What a resource stands for.
-    Expanded(Vec<Resource>),
+    Expanded(Vec<HostResource>),
     /// Whether there was something to remove, which is gone now.
     Removed(bool),
     /// Shards were sorted.
-    Sorted(Sorted),
+    Sorted(SortResult),
     /// What there is to offer in an exchange.
     Weighed(HostOffer),
     /// Where peers can ask for parts.
@@ -246,7 +247,7 @@ pub struct Failed {
 /// A dataset that is kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Kept {
+pub struct KeptDataset {
     /// Its run.
     pub run: String,
     /// How many shards lie here.
@@ -311,7 +312,7 @@ mod tests {
 
     #[test]
     fn messages_come_back() {
-        let task = Task { job: 1, task: 7, attempt: 2, input: Source::Stream, bisect: false };
+        let task = Task { job: 1, task: 7, attempt: 2, input: TaskSource::Stream, bisect: false };
         for ask in [Ask::Task(task), Ask::Cancel, Ask::Remove("x".into())] {
             assert_eq!(decode::<Ask>(&encode(&ask)).unwrap(), ask);
         }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::command::attempt::How;
+use crate::command::attempt::CommandEnd;
 use crate::command::form::{Form, TaskOutput};
 use crate::command::program::{Command, Given};
 use crate::command::rejects::Rejects;
@@ -27,7 +27,7 @@ use crate::record::bad::{Bad, Policy};
 use crate::record::block::Blocks;
 use crate::record::digest::Contents;
 use crate::wire::job::{Job, JobCommand, JobProgram, OnBad};
-use crate::wire::message::{self, Done, Failed, Resource, Source, Task};
+use crate::wire::message::{self, Done, Failed, HostResource, Task, TaskSource};
 use crate::wire::shard::Fetch;
 use crate::worker::resource;
 use crate::worker::shard_file;
@@ -102,9 +102,9 @@ impl Jobs {
         let work = Work { state, job: &job, task, stopped: &stopped, bad, rejects };
         let input = match (input, &task.input) {
             (Some(input), _) => input,
-            (None, Source::Shard(shard, contents)) => work.shard(shard, contents)?,
-            (None, Source::Resource(resource)) => work.resource(resource)?,
-            (None, Source::Stream) => return Err(broken("a task without its input").into()),
+            (None, TaskSource::Shard(shard, contents)) => work.shard(shard, contents)?,
+            (None, TaskSource::Resource(resource)) => work.resource(resource)?,
+            (None, TaskSource::Stream) => return Err(broken("a task without its input").into()),
         };
         let Some(_slot) = state.slots.take(task.task, &stopped)? else {
             return Err(Error::incomplete("stopped").into());
@@ -173,7 +173,7 @@ impl Work<'_> {
     }
 
     /// The records of a resource of this host.
-    fn resource(&self, resource: &Resource) -> Result<Spool> {
+    fn resource(&self, resource: &HostResource) -> Result<Spool> {
         let mut spool = self.state.spool();
         let (saying, task) = (Arc::clone(self.state), self.task.task);
         let warn = move |text: &str| {
@@ -206,7 +206,7 @@ impl Work<'_> {
     /// What the command prints for `input`: sound records.
     fn printed(&self, input: Spool) -> std::result::Result<Spool, JobError> {
         let Some(job) = &self.job.command else { return Ok(input) };
-        if self.task.input != Source::Stream && input.is_empty() {
+        if self.task.input != TaskSource::Stream && input.is_empty() {
             return Ok(input);
         }
         let command = self.command(job)?;
@@ -230,7 +230,7 @@ impl Work<'_> {
         let found = |fault, record: &[u8]| lock(self.rejects).push_failed(&fault, record);
         let output = match runner.run(&input, self.task.attempt, found)?.output {
             Ok(output) => output,
-            Err(ended) if ended.how == How::Stopped => {
+            Err(ended) if ended.how == CommandEnd::Stopped => {
                 return Err(Error::incomplete("stopped").into());
             }
             Err(ended) => return Err(self.failed(&command, ended.how, ended.last_words)),
@@ -270,8 +270,8 @@ impl Work<'_> {
         }
     }
 
-    fn failed(&self, command: &Command, how: How, last_words: LastWords) -> JobError {
-        let kind = if how == How::Timeout { Kind::Timeout } else { Kind::Command };
+    fn failed(&self, command: &Command, how: CommandEnd, last_words: LastWords) -> JobError {
+        let kind = if how == CommandEnd::Timeout { Kind::Timeout } else { Kind::Command };
         let error =
             Error::new(kind, format!("task {}: {}: {how}", self.task.task, command.shown()));
         let (last_words, passed) = (last_words.lines, last_words.passed as u64);

@@ -10,7 +10,7 @@ use crate::format::place::ResourcePlace;
 use crate::format::read::{self, Cuts};
 use crate::format::resource::Resource;
 use crate::format::spec::Spec;
-use crate::format::split::{self, Part, SplitState};
+use crate::format::split::{self, SplitPart, SplitState};
 use crate::format::{ReadOptions, Source};
 use crate::record::bad::Policy;
 use crate::record::bytes::Bytes;
@@ -20,7 +20,7 @@ use crate::wire::message::{self, FileCut, FilePart};
 const EXPANDED_MAX: usize = 4096;
 
 /// The resource, its path seen from the directory `login`.
-fn parse(login: &Path, resource: &message::Resource) -> Result<Vec<Resource>> {
+fn parse(login: &Path, resource: &message::HostResource) -> Result<Vec<Resource>> {
     let format = resource.format.as_deref().map(Spec::parse).transpose()?;
     let path = OsString::from(resource.path.clone());
     let mut found = Resource::parse_all_in(login, &path, format.as_ref(), &|_| ())?;
@@ -35,7 +35,10 @@ fn parse(login: &Path, resource: &message::Resource) -> Result<Vec<Resource>> {
 }
 
 /// The resources that one stands for, in order.
-pub(crate) fn expand(login: &Path, resource: &message::Resource) -> Result<Vec<message::Resource>> {
+pub(crate) fn expand(
+    login: &Path,
+    resource: &message::HostResource,
+) -> Result<Vec<message::HostResource>> {
     if let Some(cut) = resource.cut {
         return first_part(login, resource, cut);
     }
@@ -47,7 +50,7 @@ pub(crate) fn expand(login: &Path, resource: &message::Resource) -> Result<Vec<m
                 other => Bytes(other.to_string().into_bytes()),
             };
             let format = Some(spec.text());
-            expanded.push(message::Resource { format, path, part: None, cut: None });
+            expanded.push(message::HostResource { format, path, part: None, cut: None });
         }
     }
     if expanded.len() > EXPANDED_MAX {
@@ -60,10 +63,10 @@ pub(crate) fn expand(login: &Path, resource: &message::Resource) -> Result<Vec<m
 /// parts. Whoever is asked next can go on, on any host that sees the file.
 fn first_part(
     login: &Path,
-    resource: &message::Resource,
+    resource: &message::HostResource,
     cut: FileCut,
-) -> Result<Vec<message::Resource>> {
-    let whole = message::Resource { cut: None, ..resource.clone() };
+) -> Result<Vec<message::HostResource>> {
+    let whole = message::HostResource { cut: None, ..resource.clone() };
     let found = parse(login, resource)?;
     let [Resource { place: ResourcePlace::Path(path), .. }] = found.as_slice() else {
         return Ok(vec![whole]);
@@ -73,15 +76,15 @@ fn first_part(
     }
     let (file, state) = open_file(path, resource.part.as_ref())?;
     let rest = match &resource.part {
-        Some(part) => Part { head: part.head, from: part.from, to: part.to },
-        None => Part { head: 0, from: 0, to: state.size },
+        Some(part) => SplitPart { head: part.head, from: part.from, to: part.to },
+        None => SplitPart { head: 0, from: 0, to: state.size },
     };
     let max_record = usize::try_from(cut.max_record).unwrap_or(usize::MAX);
     let options = ReadOptions { max_record, ..ReadOptions::new(Policy::Skip)? };
     let (first, rest) = split::first(&found[0], file, &rest, cut.bytes, &options)?;
-    let of = |Part { head, from, to }, cut| {
+    let of = |SplitPart { head, from, to }, cut| {
         let part = FilePart { head, from, to, size: state.size, modified: state.modified };
-        message::Resource { part: Some(part), cut, ..resource.clone() }
+        message::HostResource { part: Some(part), cut, ..resource.clone() }
     };
     match rest {
         // Some files are longer than they say, such as those of the kernel.
@@ -113,7 +116,7 @@ fn open_file(path: &Path, part: Option<&FilePart>) -> Result<(File, SplitState)>
 /// Opens one.
 pub(crate) fn open(
     login: &Path,
-    resource: &message::Resource,
+    resource: &message::HostResource,
     options: &ReadOptions,
 ) -> Result<Box<dyn Source>> {
     let found = parse(login, resource)?;
@@ -122,7 +125,7 @@ pub(crate) fn open(
         return Err(broken("a part of what is no file"));
     };
     let (file, _) = open_file(path, Some(part))?;
-    let part = Part { head: part.head, from: part.from, to: part.to };
+    let part = SplitPart { head: part.head, from: part.from, to: part.to };
     split::open_part(one, file, &part, options)
 }
 
@@ -130,9 +133,9 @@ pub(crate) fn open(
 mod tests {
     use super::*;
 
-    fn resource(format: &str, path: &Path, cut: Option<FileCut>) -> message::Resource {
+    fn resource(format: &str, path: &Path, cut: Option<FileCut>) -> message::HostResource {
         let (format, path) = (Some(format.into()), path.as_os_str().into());
-        message::Resource { format, path, part: None, cut }
+        message::HostResource { format, path, part: None, cut }
     }
 
     #[test]

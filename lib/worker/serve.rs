@@ -223,7 +223,7 @@ impl Session {
             Ask::Hello(_) => Err(broken("a second greeting")),
             Ask::Job(job) => self.jobs.add(job),
             Ask::File(file) => self.uploads.open(request, Upload::File(file), self.state.spool()),
-            Ask::Task(task) if task.input == message::Source::Stream => {
+            Ask::Task(task) if task.input == message::TaskSource::Stream => {
                 self.uploads.open(request, Upload::Task(task), self.state.spool())
             }
             Ask::Task(task) => self.start_task(request, task, None),

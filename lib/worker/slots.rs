@@ -24,7 +24,7 @@ pub(super) struct Slots {
 
 /// A slot that is held; dropped, it is free.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct HeldSlot {
     _lock: Flock<File>,
 }
 
@@ -43,7 +43,7 @@ impl Slots {
     ///
     /// # Errors
     /// `Storage` when the locks cannot be had at all.
-    pub(super) fn take(&self, near: u64, stop: &dyn Fn() -> bool) -> Result<Option<Held>> {
+    pub(super) fn take(&self, near: u64, stop: &dyn Fn() -> bool) -> Result<Option<HeldSlot>> {
         let mut wait = FIRST_WAIT;
         while !stop() {
             for turn in 0..u64::from(self.count) {
@@ -58,12 +58,12 @@ impl Slots {
         Ok(None)
     }
 
-    fn try_one(&self, number: u64) -> Result<Option<Held>> {
+    fn try_one(&self, number: u64) -> Result<Option<HeldSlot>> {
         let path = self.directory.join(number.to_string());
         let file = File::options().create(true).truncate(false).write(true).open(&path);
         let file = file.map_err(|e| Error::path("lock", &path, &e))?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(Some(Held { _lock: lock })),
+            Ok(lock) => Ok(Some(HeldSlot { _lock: lock })),
             Err((_, nix::errno::Errno::EWOULDBLOCK | nix::errno::Errno::EINTR)) => Ok(None),
             Err((_, e)) => Err(Error::path("lock", &path, &e.into())),
         }

@@ -19,7 +19,7 @@ use crate::command::spool::Spool;
 use crate::error::{Error, Kind, Result};
 use crate::format::ledger::Ledger;
 use crate::record::digest::{Contents, Digest};
-use crate::wire::message::Kept;
+use crate::wire::message::KeptDataset;
 use crate::worker::base::{self, Base};
 
 /// The file whose lock says that a run's worker lives.
@@ -283,8 +283,8 @@ pub(super) fn remove(base: &Base, run: &str) -> Result<bool> {
 }
 
 /// What lies here.
-pub(super) fn list(base: &Base) -> Vec<Kept> {
-    let mut all: Vec<Kept> = Vec::new();
+pub(super) fn list(base: &Base) -> Vec<KeptDataset> {
+    let mut all: Vec<KeptDataset> = Vec::new();
     for (place, for_good) in [(base.kept(), true), (base.runs(), false)] {
         for entry in fs::read_dir(place).into_iter().flatten().flatten() {
             let Some(run) = run_of(&entry.path()) else { continue };
@@ -299,7 +299,7 @@ pub(super) fn list(base: &Base) -> Vec<Kept> {
                     kept.shards += shards;
                     kept.bytes += bytes;
                 }
-                None => all.push(Kept { run, shards, bytes, for_good }),
+                None => all.push(KeptDataset { run, shards, bytes, for_good }),
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The reducers against Python's fractions, however a group is partitioned, sent and merged.
 
-use mycloud::aggregate::{Decoder, Op, OpState, Plan, Position, Scratch};
+use mycloud::aggregate::{Op, OpState, RecordPosition, ReductionPlan, Scratch, StateDecoder};
 use mycloud::error::Kind;
 use mycloud::record::key::Missing;
 use mycloud::record::scan::Fields;
@@ -51,7 +51,7 @@ fn reduce(ops: &[&str], records: &[String], random: &mut Random) -> mycloud::Res
         "count" => Op::parse(op).unwrap(),
         _ => Op::parse(&format!("{op}:v")).unwrap(),
     });
-    let plan = Plan::new(parsed.collect(), None, Missing::Null, 1 << 20).unwrap();
+    let plan = ReductionPlan::new(parsed.collect(), None, Missing::Null, 1 << 20).unwrap();
     let mut fields = Fields::new(plan.paths());
     let mut scratch = Scratch::default();
     let mut parts: Vec<Vec<OpState>> = Vec::new();
@@ -63,7 +63,7 @@ fn reduce(ops: &[&str], records: &[String], random: &mut Random) -> mycloud::Res
     for (index, record) in records.iter().enumerate() {
         let part = random.below(parts.len() as u64) as usize;
         let places = fields.locate(record.as_bytes()).unwrap().to_vec();
-        let at = Position { shard: index as u64 / 7, index: index as u64 % 7 };
+        let at = RecordPosition { shard: index as u64 / 7, index: index as u64 % 7 };
         plan.add(&mut scratch, &mut parts[part], record.as_bytes(), &places, at)?;
     }
     let mut taken = Vec::new();
@@ -78,7 +78,7 @@ fn reduce(ops: &[&str], records: &[String], random: &mut Random) -> mycloud::Res
         let mut bytes = Vec::new();
         plan.encode(&one, &mut bytes);
         let mut sent = Vec::new();
-        plan.decode(&mut Decoder::new(&bytes), &mut sent).unwrap();
+        plan.decode(&mut StateDecoder::new(&bytes), &mut sent).unwrap();
         if drain && random.below(2) == 0 {
             plan.drain(&mut sent, &mut take).unwrap();
         }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use mycloud::format::leveldb::Reader;
+use mycloud::format::leveldb::LevelDbReader;
 use mycloud::format::{ReadOptions, Source};
 use mycloud::record::bad::Policy;
 
@@ -30,7 +30,7 @@ fn oracle(args: &[&str]) -> Vec<u8> {
 /// All records of the database.
 fn records(database: &Path, max_record: usize, policy: Policy) -> mycloud::Result<Vec<u8>> {
     let options = ReadOptions { max_record, ..ReadOptions::new(policy)? };
-    let mut reader = Reader::open(database, false, &options)?;
+    let mut reader = LevelDbReader::open(database, false, &options)?;
     let mut out = Vec::new();
     while reader.fill(&mut out)? {}
     Ok(out)

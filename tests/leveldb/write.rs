@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mycloud::Result;
 use mycloud::format::ledger::Ledger;
-use mycloud::format::leveldb::Writer;
+use mycloud::format::leveldb::LevelDbWriter;
 use mycloud::format::{Once, Sink, Warn, WriteOptions};
 use proptest::prelude::*;
 
@@ -20,7 +20,7 @@ fn options(replace: bool) -> WriteOptions {
 
 /// Writes `records`, a piece at a time.
 fn write_pieces(path: &Path, replace: bool, records: &[u8], piece: usize) -> Result<()> {
-    let mut writer = Box::new(Writer::create(path, &options(replace))?);
+    let mut writer = Box::new(LevelDbWriter::create(path, &options(replace))?);
     let mut piece_of = Vec::new();
     for line in records.split_inclusive(|&byte| byte == b'\n') {
         piece_of.extend_from_slice(line);
@@ -142,7 +142,7 @@ fn a_key_that_went_to_a_table_long_ago_is_found() {
 #[test]
 fn a_writer_that_is_given_up_leaves_nothing() {
     let dir = dir();
-    let mut writer = Writer::create(&dir.path().join("db"), &options(false)).unwrap();
+    let mut writer = LevelDbWriter::create(&dir.path().join("db"), &options(false)).unwrap();
     writer.write(b"[\"a\",\"1\"]\n").unwrap();
     assert_eq!(names(dir.path()).len(), 1);
     drop(writer);

@@ -9,9 +9,9 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::Session;
 use crate::cli::hosts::{access, feed, shards};
-use crate::cli::options::{Memory, Pipes, Records};
+use crate::cli::options::{MemoryOptions, Pipes, Records};
 use crate::cli::resources::Resources;
-use crate::engine::consumer::{Consumer, Feed};
+use crate::engine::consumer::{Consumer, ConsumerInput};
 use crate::engine::exchange::{Remote, Roads};
 use crate::engine::producer::Producer;
 use crate::error::{Error, Result};
@@ -22,7 +22,7 @@ use crate::record::stream::{Output, Summary};
 
 /// How shards are exchanged between hosts.
 #[derive(Args, Clone, Debug)]
-pub struct Exchange {
+pub struct ExchangeOptions {
     /// Of shards: keep what is made on the hosts, and its manifest in FILE (FILE.mc)
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -52,35 +52,35 @@ enum Road {
 }
 
 /// What is to be read.
-pub enum Reading {
+pub enum ShardsRead {
     /// Records.
     Records(Vec<Resource>, Box<ReadOptions>),
     /// Shards that lie on hosts.
     Shards(Box<Consumer>),
 }
 
-impl Exchange {
+impl ExchangeOptions {
     /// What is to be read: shards to be worked on where they lie, if they are all that is to be read,
     /// or records.
     ///
     /// # Errors
-    /// `Usage` for what is no resource; as [`Exchange::stdin`].
+    /// `Usage` for what is no resource; as [`ExchangeOptions::stdin`].
     pub fn read(
         &self,
         resources: &Resources,
         records: &Records,
         session: &mut Session,
-    ) -> Result<Reading> {
+    ) -> Result<ShardsRead> {
         let (resources, options) = if resources.is_stdin() {
             match self.stdin(records, session)? {
-                Feed::Shards(consumer) => return Ok(Reading::Shards(consumer)),
-                Feed::Records(input) => resources.stdin(input, records, session)?,
+                ConsumerInput::Shards(consumer) => return Ok(ShardsRead::Shards(consumer)),
+                ConsumerInput::Records(input) => resources.stdin(input, records, session)?,
             }
         } else {
             self.refuse()?;
             resources.read(records, session)?
         };
-        Ok(Reading::Records(resources, Box::new(options)))
+        Ok(ShardsRead::Records(resources, Box::new(options)))
     }
 
     /// Standard input: shards to be worked on where they lie, which are those of hosts unless bad
@@ -88,26 +88,26 @@ impl Exchange {
     ///
     /// # Errors
     /// `Usage` for options that are for shards alone, where it is records.
-    pub fn stdin(&self, records: &Records, session: &mut Session) -> Result<Feed> {
+    pub fn stdin(&self, records: &Records, session: &mut Session) -> Result<ConsumerInput> {
         if self.output.is_some() {
             session.guard()?;
             self.pipes.insist();
         }
         match feed::told(session, |session| access::access(session, None, None))? {
-            Feed::Shards(consumer)
+            ConsumerInput::Shards(consumer)
                 if records.bad == Policy::Fail && !consumer.origin.hosts.is_empty() =>
             {
-                Ok(Feed::Shards(consumer))
+                Ok(ConsumerInput::Shards(consumer))
             }
-            Feed::Records(mut input) => {
+            ConsumerInput::Records(mut input) => {
                 if let Err(error) = self.refuse() {
                     return Err(feed::no_shards(&mut *input, error));
                 }
-                Ok(Feed::Records(input))
+                Ok(ConsumerInput::Records(input))
             }
             fed => {
                 self.refuse()?;
-                feed::brought(session, fed).map(Feed::Records)
+                feed::brought(session, fed).map(ConsumerInput::Records)
             }
         }
     }
@@ -155,7 +155,7 @@ impl Exchange {
     pub fn publish(
         &self,
         session: &Session,
-        memory: &Memory,
+        memory: &MemoryOptions,
         consumer: Box<Consumer>,
         work: impl FnOnce(&Remote<'_>, Box<Consumer>, &mut dyn Output) -> Result<(Summary, Producer)>,
     ) -> Result<Summary> {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::cli::Session;
 use crate::cli::hosts::access;
-use crate::cli::hosts::host_options::Hosts;
+use crate::cli::hosts::host_options::HostOptions;
 use crate::dataset::manifest::PREFIX;
-use crate::engine::consumer::{Consumer, Feed};
+use crate::engine::consumer::{Consumer, ConsumerInput};
 use crate::engine::host_access::HostAccess;
 use crate::error::{Error, Result};
 use crate::format::{OpenShards, decompression};
@@ -20,7 +20,7 @@ use crate::record::stream::Input;
 ///
 /// # Errors
 /// As [`Session::stdin`]; what the manifest of shards says.
-pub fn feed(session: &mut Session, hosts: &Hosts) -> Result<Feed> {
+pub fn feed(session: &mut Session, hosts: &HostOptions) -> Result<ConsumerInput> {
     told(session, |session| hosts.reach(session))
 }
 
@@ -28,17 +28,17 @@ pub fn feed(session: &mut Session, hosts: &Hosts) -> Result<Feed> {
 pub(super) fn told(
     session: &mut Session,
     reach: impl FnOnce(&Session) -> Result<HostAccess>,
-) -> Result<Feed> {
+) -> Result<ConsumerInput> {
     let mut input = Peeked::new(session.stdin()?);
     if !input.begins_with(PREFIX.as_bytes())? {
         let (input, codec) = decompression::unpacked(Box::new(input))?;
         if let Some(codec) = codec {
             session.warn(&format!("{} is {}: it is unpacked", input.name(), codec.name()));
         }
-        return Ok(Feed::Records(input));
+        return Ok(ConsumerInput::Records(input));
     }
     let reach = reach(session)?;
-    Ok(Feed::Shards(Box::new(Consumer::open(Box::new(input), &reach)?)))
+    Ok(ConsumerInput::Shards(Box::new(Consumer::open(Box::new(input), &reach)?)))
 }
 
 /// Why there are no shards in `input`, of which nothing more is to be read: `error`, unless there is
@@ -88,10 +88,10 @@ pub fn records(session: &mut Session) -> Result<Box<dyn Input>> {
 ///
 /// # Errors
 /// `Hosts` when a host of the shards cannot be reached.
-pub fn brought(session: &Session, fed: Feed) -> Result<Box<dyn Input>> {
+pub fn brought(session: &Session, fed: ConsumerInput) -> Result<Box<dyn Input>> {
     match fed {
-        Feed::Records(input) => Ok(input),
-        Feed::Shards(consumer) => {
+        ConsumerInput::Records(input) => Ok(input),
+        ConsumerInput::Shards(consumer) => {
             if session.is_verbose() {
                 session.warn("the shards are brought to this machine");
             }

@@ -29,7 +29,7 @@ const VARIABLE: &str = "MC_HOSTS";
 
 /// The hosts to work on, and how they are reached.
 #[derive(Args, Clone, Debug)]
-pub struct Hosts {
+pub struct HostOptions {
     /// Work on HOSTS: a list such as 8/bob@node1:22,node[02-16],: (: is this machine), a file of
     /// them, @ for $MC_HOSTS or ~/.config/mycloud/hosts, or @job for those of a Slurm or PBS job
     #[arg(short = 'h', long, value_name = "HOSTS", value_parser = NonEmptyStringValueParser::new())]
@@ -44,7 +44,7 @@ pub struct Hosts {
     ssh_config: Option<PathBuf>,
 }
 
-impl Hosts {
+impl HostOptions {
     /// The hosts, if the tool is to work on any.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use nix::unistd::{AccessFlags, access};
 
-use crate::cli::stdout::Sort;
+use crate::cli::stdout::StdoutKind;
 use crate::cli::{Session, Stdout};
 use crate::dataset::claimed_name;
 use crate::engine::consumer::Consumer;
@@ -29,7 +29,7 @@ const COPY_BYTES: usize = 64 * 1024;
 /// `Usage` when nobody could.
 pub fn check_output(session: &Session, keep: Option<&Path>) -> Result<()> {
     match keep {
-        None if session.stdout_sort() == Sort::File => Err(Error::usage(
+        None if session.stdout_sort() == StdoutKind::File => Err(Error::usage(
             "standard output is a file, and the shards would be gone before anybody reads it: say \
              -o FILE.mc to keep them, or | mc-gather",
         )),
@@ -85,7 +85,7 @@ pub fn publish(
     }
     let mut stdout = session.stdout_handle();
     match session.stdout_sort() {
-        Sort::Terminal => gathered(reach, stdout, make),
+        StdoutKind::Terminal => gathered(reach, stdout, make),
         _ => {
             let (summary, producer) = make(&mut stdout)?;
             session.close_stdout()?;

@@ -11,10 +11,10 @@ use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::KeepAlive;
 
 use crate::cluster::program::typed;
-use crate::cluster::refusal::{REVOKED, changed_key, unknown_key};
+use crate::cluster::ssh_failure::{REVOKED, changed_key, unknown_key};
 use crate::cluster::ssh2::config::SshConfig;
 use crate::cluster::ssh2::known_hosts::{KnownHosts, Verdict, fingerprint, kind_of};
-use crate::cluster::ssh2::{STEP_MAX, Trouble};
+use crate::cluster::ssh2::{RoadFailure, STEP_MAX};
 use crate::cluster::{Host, Settings};
 use crate::error::{Error, Kind, Result, reason};
 
@@ -89,7 +89,7 @@ pub(super) fn prefer(
     host: &Host,
     config: &SshConfig,
     known: &KnownHosts,
-) -> std::result::Result<(), Trouble> {
+) -> std::result::Result<(), RoadFailure> {
     let (kinds, allowed) = (known.kinds(), config.algorithms("hostkeyalgorithms"));
     let allowed = |name: &str| allowed.as_ref().is_none_or(|list| list.contains(&name));
     let is_known = |kind: &str| kinds.is_empty() || kinds.contains(&kind);
@@ -120,11 +120,11 @@ fn choose(
     host: &Host,
     method: MethodType,
     wanted: Vec<&str>,
-) -> std::result::Result<(), Trouble> {
+) -> std::result::Result<(), RoadFailure> {
     // libssh2 leaves out what it does not know, and fails when nothing is left.
     session.method_pref(method, &wanted.join(",")).map_err(|e| {
         let text = format!("{host}: none of the configured algorithms is known: {}", e.message());
-        Trouble::Unable("for its algorithms", Error::usage(text))
+        RoadFailure::Unable("for its algorithms", Error::usage(text))
     })
 }
 

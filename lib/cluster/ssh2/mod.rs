@@ -21,15 +21,15 @@ use std::time::{Duration, Instant};
 use ::ssh2::{Channel, ErrorCode, Session};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-use crate::cluster::bootstrap::{self, ANSWER_MAX, Failure};
+use crate::cluster::bootstrap::{self, ANSWER_MAX, BootstrapFailure};
 use crate::cluster::complaints::Complaints;
 use crate::cluster::patience::Patience;
 use crate::cluster::program::typed;
-use crate::cluster::refusal::{Refusal, denied, meaning};
+use crate::cluster::ssh_failure::{SshFailure, denied, meaning};
 use crate::cluster::ssh2::acquaintance::{known_hosts, prefer, reach, verify};
 use crate::cluster::ssh2::config::SshConfig;
 use crate::cluster::ssh2::pump::Pump;
-use crate::cluster::{End, Host, Link, Settings};
+use crate::cluster::{Carrier, Host, Link, Settings};
 use crate::error::{Error, Kind, reason};
 use crate::parallel::lock;
 
@@ -49,7 +49,7 @@ const BUSY: [i32; 4] = [-2, -7, -13, -43];
 const TIMEOUT: i32 = -9;
 
 /// Why there is no link.
-pub(super) enum Trouble {
+pub(super) enum RoadFailure {
     /// Nothing more can be done, but by the user.
     Final(Error),
     /// The ssh program may be able to do what libssh2 cannot; the error where there is none.
@@ -62,26 +62,26 @@ enum Attempt {
     Again(Error),
 }
 
-impl From<Error> for Trouble {
-    fn from(error: Error) -> Trouble {
-        Trouble::Final(error)
+impl From<Error> for RoadFailure {
+    fn from(error: Error) -> RoadFailure {
+        RoadFailure::Final(error)
     }
 }
 
 /// Starts a worker on `host` through libssh2.
 ///
 /// # Errors
-/// [`Trouble`].
+/// [`RoadFailure`].
 pub(super) fn connect(
     host: &Host,
     settings: &Settings,
     config: &SshConfig,
-) -> std::result::Result<Link, Trouble> {
+) -> std::result::Result<Link, RoadFailure> {
     let mut patience = Patience::new();
     loop {
         match attempt(host, settings, config)? {
             Attempt::Linked(link) => return Ok(link),
-            Attempt::Again(error) if !patience.wait() => return Err(Trouble::Final(error)),
+            Attempt::Again(error) if !patience.wait() => return Err(RoadFailure::Final(error)),
             Attempt::Again(error) => (settings.explain)(&format!("{error}; tries again")),
         }
     }
@@ -91,12 +91,12 @@ fn attempt(
     host: &Host,
     settings: &Settings,
     config: &SshConfig,
-) -> std::result::Result<Attempt, Trouble> {
+) -> std::result::Result<Attempt, RoadFailure> {
     let known = known_hosts(config);
     if known.has_authority() {
         let text = format!("{host}: an authority signs its host key, which ssh2 cannot check");
         let error = Error::usage(text);
-        return Err(Trouble::Unable("for the authority that signs its key", error));
+        return Err(RoadFailure::Unable("for the authority that signs its key", error));
     }
     let stream = reach(host, config)?;
     let mut session = Session::new().map_err(|e| broken(host, &e))?;
@@ -110,7 +110,7 @@ fn attempt(
                 Ok(Attempt::Again(Error::new(Kind::Hosts, text)))
             }
             TIMEOUT => Err(broken(host, &e).into()),
-            _ => Err(Trouble::Unable("for its algorithms", broken(host, &e))),
+            _ => Err(RoadFailure::Unable("for its algorithms", broken(host, &e))),
         };
     }
     verify(&session, host, settings, config, &known)?;
@@ -119,8 +119,8 @@ fn attempt(
         // The program asks for no passphrase either, but has other ways than keys.
         let has_other = ["gssapi", "hostbased"].iter().any(|way| why.ways.contains(way));
         return Err(match why.locked.is_empty() || has_other {
-            true => Trouble::Unable("for another way to log in", error),
-            false => Trouble::Final(error),
+            true => RoadFailure::Unable("for another way to log in", error),
+            false => RoadFailure::Final(error),
         });
     }
     let mut channel = session.channel_session().map_err(|e| broken(host, &e))?;
@@ -133,10 +133,10 @@ fn start(
     host: &Host,
     settings: &Settings,
     (session, channel, stream): (Session, Channel, TcpStream),
-) -> std::result::Result<Attempt, Trouble> {
+) -> std::result::Result<Attempt, RoadFailure> {
     session.set_blocking(false);
     let complaints = Complaints::new(host.to_string(), settings);
-    let failed = |e: io::Error| Trouble::Final(cannot(host, "make a pipe", &e));
+    let failed = |e: io::Error| RoadFailure::Final(cannot(host, "make a pipe", &e));
     let (up, to) = pipe(0).map_err(failed)?;
     let (from, down) = pipe(1).map_err(failed)?;
     let why = Arc::new(Mutex::new(None));
@@ -156,17 +156,17 @@ fn start(
             end.complaints.aloud();
             Ok(Attempt::Linked(Link { to, from, end }))
         }
-        Err(Failure::Final(error)) => Err(error.into()),
-        Err(Failure::Silent(_)) => {
+        Err(BootstrapFailure::Final(error)) => Err(error.into()),
+        Err(BootstrapFailure::Silent(_)) => {
             let seconds = ANSWER_MAX.as_secs();
             let text = format!("{host}: no answer of its shell within {seconds} s");
             Err(Error::new(Kind::Hosts, text).into())
         }
-        Err(Failure::Ended(printed)) => {
+        Err(BootstrapFailure::Ended(printed)) => {
             end.finish();
             let lines = end.complaints.last();
             match meaning(host, &typed(host, settings), &lines, &printed) {
-                Refusal::Again(error) | Refusal::Final(error) => Err(error.into()),
+                SshFailure::Again(error) | SshFailure::Final(error) => Err(error.into()),
             }
         }
     }
@@ -218,7 +218,7 @@ impl Carried {
     }
 }
 
-impl End for Carried {
+impl Carrier for Carried {
     fn cut(&self) {
         self.complaints.hush();
         // The thread wakes up, finds the connection dead, and ends the pipes.

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use super::{LINE_MAX, Line, PREFIX, Shard, Totals, is_manifest};
+use super::{LINE_MAX, ManifestLine, PREFIX, Shard, Totals, is_manifest};
 use crate::dataset::RunId;
 use crate::error::{Error, Result};
 use crate::pipe::pipe_input::PipeInput;
@@ -16,7 +16,7 @@ const READ_BYTES: usize = 64 * 1024;
 
 /// Reads a manifest and checks that it is whole and adds up.
 #[derive(Debug)]
-pub struct Reader<I> {
+pub struct ManifestReader<I> {
     input: I,
     bytes: Vec<u8>,
     /// Where the next line begins.
@@ -28,24 +28,24 @@ pub struct Reader<I> {
     ended: bool,
 }
 
-impl<I: Input> Reader<I> {
+impl<I: Input> ManifestReader<I> {
     /// The manifest in `input`, of which nothing is read yet.
-    pub fn new(input: I) -> Reader<I> {
+    pub fn new(input: I) -> ManifestReader<I> {
         let totals = Totals::default();
-        Reader { input, bytes: Vec::new(), at: 0, line: 0, run: None, totals, ended: false }
+        ManifestReader { input, bytes: Vec::new(), at: 0, line: 0, run: None, totals, ended: false }
     }
 
     /// The run that the manifest is of: reads its first line. To be claimed before anything else
     /// is read.
     ///
     /// # Errors
-    /// As [`Reader::next_shard`].
+    /// As [`ManifestReader::next_shard`].
     pub fn run(&mut self) -> Result<RunId> {
         if let Some(run) = self.run {
             return Ok(run);
         }
         match self.next_line()? {
-            Line::Run(run) => {
+            ManifestLine::Run(run) => {
                 self.run = Some(run);
                 Ok(run)
             }
@@ -65,11 +65,11 @@ impl<I: Input> Reader<I> {
             return Ok(None);
         }
         match self.next_line()? {
-            Line::Run(_) => Err(Error::usage(self.place(
+            ManifestLine::Run(_) => Err(Error::usage(self.place(
                 "another manifest begins here: several tools write shards into one pipe; gather \
                  each of them by itself",
             ))),
-            Line::Shard(shard) => {
+            ManifestLine::Shard(shard) => {
                 if shard.number != self.totals.shards + 1 {
                     let text =
                         format!("shard {} where {} is due", shard.number, self.totals.shards + 1);
@@ -81,7 +81,7 @@ impl<I: Input> Reader<I> {
                 })?;
                 Ok(Some(shard))
             }
-            Line::End(totals) => {
+            ManifestLine::End(totals) => {
                 if totals != self.totals {
                     let text = "the totals at the end do not agree with the shards before";
                     return Err(Error::incomplete(self.place(text)));
@@ -122,7 +122,7 @@ impl<I: Input> Reader<I> {
         )))
     }
 
-    fn next_line(&mut self) -> Result<Line> {
+    fn next_line(&mut self) -> Result<ManifestLine> {
         let mut looked = 0;
         let end = loop {
             match memchr::memchr(b'\n', &self.bytes[self.at + looked..]) {
@@ -140,7 +140,7 @@ impl<I: Input> Reader<I> {
         };
         self.line += 1;
         let line = &self.bytes[self.at..end];
-        let parsed = if line.len() < LINE_MAX { Line::parse(line) } else { None };
+        let parsed = if line.len() < LINE_MAX { ManifestLine::parse(line) } else { None };
         let parsed = parsed.ok_or_else(|| self.not_ours(line))?;
         self.at = end + 1;
         Ok(parsed)
@@ -192,5 +192,5 @@ impl<I: Input> Reader<I> {
 /// When it cannot be read, or is no manifest.
 pub(crate) fn run_of(path: &Path) -> Result<RunId> {
     let file = File::open(path).map_err(|e| Error::path("read", path, &e))?;
-    Reader::new(PipeInput::new(file, path.display().to_string())).run()
+    ManifestReader::new(PipeInput::new(file, path.display().to_string())).run()
 }

@@ -10,7 +10,7 @@ use std::thread::{self, Scope};
 use std::time::Duration;
 
 use crate::cluster::Connection;
-use crate::engine::Shard;
+use crate::engine::HostedShard;
 use crate::engine::consumer::{self, Consumer, ahead, blame};
 use crate::engine::exchange::planner::{
     ExchangeReport, HostAnswer, Planner, PlannerAction, PlannerEvent,
@@ -81,7 +81,7 @@ pub(super) fn drive(
 /// Tells of each shard that comes, until there are no more, or nothing more is wanted. Whether there
 /// are no more.
 fn feed(
-    coming: &Receiver<Result<Option<Shard>>>,
+    coming: &Receiver<Result<Option<HostedShard>>>,
     events: &Sender<PlannerEvent>,
     tasks: &Tasks<'_>,
 ) -> Result<bool> {

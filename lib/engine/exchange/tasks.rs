@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 
-use crate::cluster::exchange::{Merge, Peers, Reduce, RelayedPart, Sort, too_much};
+use crate::cluster::exchange::{MergeTask, Peers, Reduce, RelayedPart, SortTask, too_much};
 use crate::cluster::{Answer, Connection, Fetch, MergeNews, Part};
 use crate::dataset::run_id::RunId;
-use crate::engine::Shard;
+use crate::engine::HostedShard;
 use crate::engine::exchange::planner::{
     HostAnswer, HostTask, PartTransfer, PeerListener, PlannerEvent,
 };
@@ -53,7 +53,7 @@ impl<'a> Tasks<'a> {
         match task {
             HostTask::Sort(shards) => {
                 let shards = shards.into_iter().map(|shard| (fetch(&shard), shard.contents));
-                let sort = Sort { exchange: NUMBER, shards: shards.collect() };
+                let sort = SortTask { exchange: NUMBER, shards: shards.collect() };
                 answered(on.sort(sort, stop)).map(HostAnswer::Sorted)
             }
             HostTask::Reduce(shard) => {
@@ -84,7 +84,7 @@ impl<'a> Tasks<'a> {
         &self,
         number: u64,
         host: usize,
-        merge: Merge,
+        merge: MergeTask,
         events: &Sender<PlannerEvent>,
     ) -> Result<HostAnswer> {
         let (host, shard) = (&self.hosts[host], merge.shard);
@@ -143,7 +143,7 @@ fn answered<T>(answer: Result<Answer<T>>) -> Result<T> {
     answer.map_err(lost)?.unwrap_or_else(|| Err(stopped()))
 }
 
-fn fetch(shard: &Shard) -> Fetch {
+fn fetch(shard: &HostedShard) -> Fetch {
     Fetch { run: shard.run.clone(), shard: shard.number }
 }
 

@@ -4,7 +4,7 @@ use super::Dialect;
 use super::general::Scanner;
 
 /// Why something cannot be written.
-pub(super) type Refusal = std::result::Result<(), String>;
+pub(super) type CellRefusal = std::result::Result<(), String>;
 
 /// How long a cell can be at most that begins a line which tells Excel the delimiter (`sep=;`).
 const SEP_BYTES: usize = 5;
@@ -39,7 +39,7 @@ impl Cells {
     }
 
     /// Appends a cell, in quotes where it must be.
-    pub(super) fn push(&self, rows: &mut Vec<u8>, text: &[u8], first: bool) -> Refusal {
+    pub(super) fn push(&self, rows: &mut Vec<u8>, text: &[u8], first: bool) -> CellRefusal {
         if !first {
             rows.extend_from_slice(&self.dialect.delimiter);
         }
@@ -92,7 +92,7 @@ impl Cells {
     }
 
     /// Appends the cell of null.
-    pub(super) fn push_null(&self, rows: &mut Vec<u8>, first: bool) -> Refusal {
+    pub(super) fn push_null(&self, rows: &mut Vec<u8>, first: bool) -> CellRefusal {
         let null = self.dialect.nulls.first().map_or(b"".as_slice(), Vec::as_slice);
         if self.dialect.escape.is_none() {
             return self.push(rows, null, first);
@@ -106,7 +106,7 @@ impl Cells {
 
     /// Ends the row that began at `start`; one that is empty gets quotes, so that it is no blank
     /// line.
-    pub(super) fn end_row(&self, rows: &mut Vec<u8>, start: usize) -> Refusal {
+    pub(super) fn end_row(&self, rows: &mut Vec<u8>, start: usize) -> CellRefusal {
         if rows.len() == start {
             let Some(quote) = self.dialect.quote else {
                 return Err("without quotes, a row of one empty value is a blank line".into());
@@ -159,7 +159,7 @@ impl Cells {
             || delimited()
     }
 
-    fn push_quoted(&self, rows: &mut Vec<u8>, text: &[u8], quote: u8) -> Refusal {
+    fn push_quoted(&self, rows: &mut Vec<u8>, text: &[u8], quote: u8) -> CellRefusal {
         let escape = self.dialect.escape;
         let one_line = self.dialect.one_line();
         rows.push(quote);

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 
 use super::general::Scanner;
 use super::hint;
-use super::layout::{Layout, Values};
-use super::reader::Reader;
+use super::layout::{RecordLayout, Values};
+use super::reader::CsvReader;
 use super::row::Row;
 use super::{Dialect, duplicate};
 use crate::error::{Error, Result};
@@ -23,7 +23,7 @@ struct First {
     breaks: u64,
 }
 
-impl Reader {
+impl CsvReader {
     /// Reads what stands before the first record, or counts the fields of the first row. `false`
     /// when there is none.
     pub(super) fn begin(&mut self) -> Result<bool> {
@@ -41,8 +41,8 @@ impl Reader {
                 return Err(self.error(&format!("{fields} fields, and {names} names by col=")));
             }
             self.layout = Some(match given.is_empty() {
-                true => Layout::arrays(first.len()),
-                false => Layout::objects(given),
+                true => RecordLayout::arrays(first.len()),
+                false => RecordLayout::objects(given),
             });
             self.head = self.window.position(end);
             if self.in_the_middle {
@@ -52,8 +52,8 @@ impl Reader {
         }
         let names = self.names(first)?;
         self.layout = Some(match given.is_empty() || *given == names {
-            true => Layout::objects(&names),
-            false => Layout::taken(given, &names).map_err(|name| {
+            true => RecordLayout::objects(&names),
+            false => RecordLayout::taken(given, &names).map_err(|name| {
                 self.error(&format!("col={name}: the header has no such column"))
             })?,
         });
@@ -183,7 +183,7 @@ impl Reader {
 
     /// An error at the header, or before the rows can be told.
     fn error(&self, why: &str) -> Error {
-        let Reader { window, .. } = self;
+        let CsvReader { window, .. } = self;
         Error::input(format!("{}: line {}: {why}", window.input.name(), window.line))
     }
 }

@@ -3,8 +3,8 @@
 
 use super::Dialect;
 use super::general::Scanner;
-use super::layout::Layout;
-use super::reader::Reader;
+use super::layout::RecordLayout;
+use super::reader::CsvReader;
 use super::row::Row;
 
 /// How much is looked at in search of a way out.
@@ -15,7 +15,7 @@ const DELIMITERS: [(u8, &str, &str); 3] =
     [(b';', "semicolon", ";"), (b'\t', "tab", "\\t"), (b'|', "pipe", "|")];
 
 /// What is wrong with the row at hand, which is no whole one; of so many fields, if that is known.
-pub(super) fn broken(reader: &Reader, found: Row, columns: Option<usize>) -> String {
+pub(super) fn broken(reader: &CsvReader, found: Row, columns: Option<usize>) -> String {
     let text = reader.window.text();
     let line_of =
         |at: usize| reader.window.line + memchr::memchr_iter(b'\n', &text[..at]).count() as u64;
@@ -55,7 +55,12 @@ pub(super) fn broken(reader: &Reader, found: Row, columns: Option<usize>) -> Str
 }
 
 /// What is wrong with the row at hand, the first `end` bytes, which has so many fields.
-pub(super) fn ragged(reader: &Reader, layout: &Layout, end: usize, fields: usize) -> String {
+pub(super) fn ragged(
+    reader: &CsvReader,
+    layout: &RecordLayout,
+    end: usize,
+    fields: usize,
+) -> String {
     let row = &reader.window.text()[..end];
     let columns = layout.before.len();
     // With quotes in it, it may be something else than what it seems.
@@ -78,7 +83,7 @@ pub(super) fn ragged(reader: &Reader, layout: &Layout, end: usize, fields: usize
 }
 
 /// The way out where the header has but one column, and the row at hand several fields.
-fn one_column(reader: &Reader, layout: &Layout) -> String {
+fn one_column(reader: &CsvReader, layout: &RecordLayout) -> String {
     let header = layout.before.concat();
     for (byte, name, spelled) in DELIMITERS {
         let columns = memchr::memmem::find_iter(&header, spelled).count() + 1;
@@ -92,7 +97,7 @@ fn one_column(reader: &Reader, layout: &Layout) -> String {
 }
 
 /// Whether the fields of a row beyond its columns are empty.
-fn surplus_is_empty(reader: &Reader, row: &[u8], columns: usize) -> bool {
+fn surplus_is_empty(reader: &CsvReader, row: &[u8], columns: usize) -> bool {
     let mut empty = true;
     reader.scanner.split(row, true, |number, field| {
         empty &= number < columns || field.raw.is_empty();
@@ -101,7 +106,7 @@ fn surplus_is_empty(reader: &Reader, row: &[u8], columns: usize) -> bool {
 }
 
 /// Whether the row at hand is one of so many fields in a dialect that differs.
-fn fits(reader: &Reader, columns: Option<usize>, change: &dyn Fn(&mut Dialect)) -> bool {
+fn fits(reader: &CsvReader, columns: Option<usize>, change: &dyn Fn(&mut Dialect)) -> bool {
     let mut other = reader.dialect.clone();
     change(&mut other);
     if other == reader.dialect || other.clash().is_some() {

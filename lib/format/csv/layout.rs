@@ -7,7 +7,7 @@ use super::{Dialect, is_number};
 use crate::record::text::{push_escaped, push_string};
 
 /// What a record looks like around its values.
-pub(super) struct Layout {
+pub(super) struct RecordLayout {
     /// What stands before each field's text, its opening quote included.
     pub(super) before: Vec<Vec<u8>>,
     /// What stands behind the last value.
@@ -17,9 +17,9 @@ pub(super) struct Layout {
     pub(super) taken: Option<Vec<(Vec<u8>, usize)>>,
 }
 
-impl Layout {
+impl RecordLayout {
     /// An object with these names.
-    pub(super) fn objects(names: &[String]) -> Layout {
+    pub(super) fn objects(names: &[String]) -> RecordLayout {
         let before = |(number, name): (usize, &String)| {
             let mut text = vec![if number == 0 { b'{' } else { b',' }];
             push_string(&mut text, name);
@@ -27,19 +27,22 @@ impl Layout {
             text
         };
         let before = names.iter().enumerate().map(before).collect();
-        Layout { before, behind: b"}\n", taken: None }
+        RecordLayout { before, behind: b"}\n", taken: None }
     }
 
     /// An array of so many elements, one at least.
-    pub(super) fn arrays(width: usize) -> Layout {
+    pub(super) fn arrays(width: usize) -> RecordLayout {
         let mut before = vec![b",\"".to_vec(); width];
         before[0] = b"[\"".to_vec();
-        Layout { before, behind: b"]\n", taken: None }
+        RecordLayout { before, behind: b"]\n", taken: None }
     }
 
     /// Takes the columns `given` out of `names`; an error is the name that is not there.
-    pub(super) fn taken(given: &[String], names: &[String]) -> std::result::Result<Layout, String> {
-        let mut layout = Layout::objects(given);
+    pub(super) fn taken(
+        given: &[String],
+        names: &[String],
+    ) -> std::result::Result<RecordLayout, String> {
+        let mut layout = RecordLayout::objects(given);
         let mut taken = Vec::new();
         for (mut before, name) in std::mem::take(&mut layout.before).into_iter().zip(given) {
             before.pop();

@@ -23,8 +23,8 @@ mod window;
 mod writer;
 
 pub use dialect::Dialect;
-pub use reader::Reader;
-pub use writer::Writer;
+pub use reader::CsvReader;
+pub use writer::CsvWriter;
 
 use crate::record::scan;
 

@@ -1,7 +1,7 @@
 //! CSV to records.
 
 use super::general::{Scanner, line_end};
-use super::layout::{Layout, Values, take};
+use super::layout::{RecordLayout, Values, take};
 use super::row::{Coded, Field, Row};
 use super::window::Window;
 use super::{Dialect, hint};
@@ -11,13 +11,13 @@ use crate::format::{FILL_BYTES, Position, ReadOptions, Source};
 use crate::record::stream::Input;
 
 /// Records from the rows of a file.
-pub struct Reader {
+pub struct CsvReader {
     pub(super) window: Window,
     pub(super) dialect: Dialect,
     pub(super) scanner: Scanner,
     pub(super) options: ReadOptions,
     /// How records are written; known once the header (or the first row) was read.
-    pub(super) layout: Option<Layout>,
+    pub(super) layout: Option<RecordLayout>,
     /// How long the header is, with what stands before it; without a header, the first row, which
     /// says how many fields there are.
     pub(super) head: u64,
@@ -27,10 +27,10 @@ pub struct Reader {
     row: u64,
 }
 
-impl Reader {
+impl CsvReader {
     /// Reads the rows of `input`.
-    pub fn new(input: Box<dyn Input>, dialect: &Dialect, options: &ReadOptions) -> Reader {
-        Reader::of(Decoded::new(input, dialect.coding), dialect, options)
+    pub fn new(input: Box<dyn Input>, dialect: &Dialect, options: &ReadOptions) -> CsvReader {
+        CsvReader::of(Decoded::new(input, dialect.coding), dialect, options)
     }
 
     /// Reads the rows of `input`, as UTF-8.
@@ -38,8 +38,8 @@ impl Reader {
         input: Decoded<Box<dyn Input>>,
         dialect: &Dialect,
         options: &ReadOptions,
-    ) -> Reader {
-        Reader {
+    ) -> CsvReader {
+        CsvReader {
             window: Window::new(input),
             scanner: Scanner::new(dialect),
             dialect: dialect.clone(),
@@ -52,7 +52,7 @@ impl Reader {
     }
 
     /// The same, but what comes behind the head is not the row behind it in the file.
-    pub(in crate::format) fn in_the_middle(mut self) -> Reader {
+    pub(in crate::format) fn in_the_middle(mut self) -> CsvReader {
         self.in_the_middle = true;
         self
     }
@@ -101,7 +101,7 @@ impl Reader {
     }
 
     /// Appends the record of the row at hand to `out`. `false` when the row is not whole yet.
-    fn next(&mut self, layout: &Layout, out: &mut Vec<u8>) -> Result<bool> {
+    fn next(&mut self, layout: &RecordLayout, out: &mut Vec<u8>) -> Result<bool> {
         let (text, whole) = (self.window.text(), self.window.whole);
         let start = out.len();
         let mut cells = Vec::new();
@@ -188,7 +188,7 @@ impl Reader {
     }
 }
 
-impl Source for Reader {
+impl Source for CsvReader {
     fn fill(&mut self, out: &mut Vec<u8>) -> Result<bool> {
         if self.layout.is_none() && !self.begin()? {
             return Ok(false);

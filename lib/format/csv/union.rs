@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use super::cell::Refusal;
+use super::cell::CellRefusal;
 use crate::error::Result;
 use crate::format::spool::Spool;
 use crate::record::scan;
@@ -30,7 +30,7 @@ impl Union {
     }
 
     /// Takes note of the columns of a record.
-    pub(super) fn see(&mut self, record: &[u8]) -> Refusal {
+    pub(super) fn see(&mut self, record: &[u8]) -> CellRefusal {
         if record.first() != Some(&b'{') {
             return Err("it is no object, and columns=union is for objects".into());
         }

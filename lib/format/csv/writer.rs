@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::cell::{Cells, Refusal};
+use super::cell::{CellRefusal, Cells};
 use super::union::Union;
 use super::{Dialect, is_number};
 use crate::error::{Error, Result};
@@ -12,7 +12,7 @@ use crate::record::scan;
 use crate::record::text::{push_string, string_bytes};
 
 /// Rows from records: objects (with a header, unless `header=no`) or, with `header=no`, arrays.
-pub struct Writer {
+pub struct CsvWriter {
     target: Target,
     cells: Cells,
     /// The records, until all their columns are known.
@@ -35,17 +35,18 @@ struct Columns {
     places: HashMap<Vec<u8>, usize>,
 }
 
-impl Writer {
+impl CsvWriter {
     /// Writes rows to `target`; with `col=` the header at once. Records that must wait for the
     /// columns of others are kept in `directory`.
     ///
     /// # Errors
     /// `Usage` for what cannot be written in this dialect.
-    pub fn new(target: Target, dialect: &Dialect, directory: &Path) -> Result<Writer> {
+    pub fn new(target: Target, dialect: &Dialect, directory: &Path) -> Result<CsvWriter> {
         let refused = |why: &str| Error::usage(format!("format csv: {why}"));
         let cells = Cells::new(dialect).map_err(|why| refused(&why))?;
         let union = if dialect.union { Some(Union::new(directory)?) } else { None };
-        let mut writer = Writer { target, cells, union, shape: None, records: 0, rows: Vec::new() };
+        let mut writer =
+            CsvWriter { target, cells, union, shape: None, records: 0, rows: Vec::new() };
         if !dialect.columns.is_empty() {
             let names = dialect.columns.iter().map(|name| name.as_bytes().to_vec()).collect();
             writer.begin(names).map_err(|why| refused(&why))?;
@@ -55,7 +56,7 @@ impl Writer {
     }
 
     /// Sets the columns and writes the header.
-    fn begin(&mut self, names: Vec<Vec<u8>>) -> Refusal {
+    fn begin(&mut self, names: Vec<Vec<u8>>) -> CellRefusal {
         if self.cells.dialect.header {
             for (number, name) in names.iter().enumerate() {
                 if name.is_empty() {
@@ -78,7 +79,7 @@ impl Writer {
         Ok(())
     }
 
-    fn push_record(&mut self, record: &[u8]) -> Refusal {
+    fn push_record(&mut self, record: &[u8]) -> CellRefusal {
         if self.shape.is_none() {
             self.begin_with(record)?;
         }
@@ -99,7 +100,7 @@ impl Writer {
     }
 
     /// Learns from the first record what all look like.
-    fn begin_with(&mut self, record: &[u8]) -> Refusal {
+    fn begin_with(&mut self, record: &[u8]) -> CellRefusal {
         match record.first() {
             Some(b'{') => {
                 let mut names: Vec<Vec<u8>> = Vec::new();
@@ -133,7 +134,7 @@ impl Writer {
     }
 }
 
-impl Writer {
+impl CsvWriter {
     /// Writes rows.
     fn write_rows(&mut self, records: &[u8]) -> Result<()> {
         self.rows.clear();
@@ -163,7 +164,7 @@ impl Writer {
     }
 }
 
-impl Sink for Writer {
+impl Sink for CsvWriter {
     fn write(&mut self, records: &[u8]) -> Result<()> {
         let Some(mut union) = self.union.take() else { return self.write_rows(records) };
         for record in lines(records) {
@@ -187,7 +188,7 @@ impl Sink for Writer {
 }
 
 /// Appends the row of an array.
-fn push_array(rows: &mut Vec<u8>, record: &[u8], width: usize, cells: &Cells) -> Refusal {
+fn push_array(rows: &mut Vec<u8>, record: &[u8], width: usize, cells: &Cells) -> CellRefusal {
     let mut count = 0;
     for value in scan::elements(record) {
         if count < width {
@@ -222,7 +223,12 @@ fn push_in_order(
 }
 
 /// Appends the row of an object whose members come in any order; of duplicates the last counts.
-fn push_by_name(rows: &mut Vec<u8>, record: &[u8], columns: &Columns, cells: &Cells) -> Refusal {
+fn push_by_name(
+    rows: &mut Vec<u8>,
+    record: &[u8],
+    columns: &Columns,
+    cells: &Cells,
+) -> CellRefusal {
     let dialect = &cells.dialect;
     // What is chosen by col= is all that is wanted.
     let all = dialect.columns.is_empty() && !dialect.cut;
@@ -255,7 +261,7 @@ fn push_by_name(rows: &mut Vec<u8>, record: &[u8], columns: &Columns, cells: &Ce
 }
 
 /// Appends a value as a cell: a string's text, null as its name (or nothing), else the JSON text.
-fn push_value(rows: &mut Vec<u8>, value: &[u8], cells: &Cells, first: bool) -> Refusal {
+fn push_value(rows: &mut Vec<u8>, value: &[u8], cells: &Cells, first: bool) -> CellRefusal {
     let shown = || String::from_utf8_lossy(value).into_owned();
     match value {
         b"null" => cells.push_null(rows, first),

@@ -8,7 +8,7 @@ use super::Charset;
 const SHOWN_CHARACTERS: usize = 20;
 
 /// Encodes text, piece by piece; a piece ends where a character does.
-pub struct Encoder {
+pub struct TextEncoder {
     charset: Charset,
     /// What is to stand before the first byte.
     mark: &'static [u8],
@@ -16,10 +16,10 @@ pub struct Encoder {
     bytes: Vec<u8>,
 }
 
-impl Encoder {
+impl TextEncoder {
     /// To write in `charset`: none for UTF-8 without a mark, which passes as it is. In UTF-16 and
     /// UTF-32 a byte order mark comes first.
-    pub fn new(charset: Option<Charset>) -> Option<Encoder> {
+    pub fn new(charset: Option<Charset>) -> Option<TextEncoder> {
         let charset = charset.filter(|&charset| charset != Charset::Utf8)?;
         let mark: &[u8] = match charset {
             Charset::Standard(encoding) if encoding == UTF_16LE => b"\xff\xfe",
@@ -28,7 +28,7 @@ impl Encoder {
             Charset::Utf32 { big_endian: true } => b"\0\0\xfe\xff",
             _ => b"",
         };
-        Some(Encoder { charset, mark, lines: 0, bytes: Vec::new() })
+        Some(TextEncoder { charset, mark, lines: 0, bytes: Vec::new() })
     }
 
     /// The bytes of `text`.
@@ -176,7 +176,7 @@ mod tests {
             chunks in prop::collection::vec(1..20usize, 1..4),
         ) {
             let coding = coding(NAMES[which]);
-            let Some(mut encoder) = Encoder::new(coding.charset) else { return Ok(()) };
+            let Some(mut encoder) = TextEncoder::new(coding.charset) else { return Ok(()) };
             let cut = text.char_indices().map(|(at, _)| at).nth(cut).unwrap_or(text.len());
             let (mut bytes, mut refused) = (Vec::new(), false);
             for piece in [&text[..cut], &text[cut..]] {
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn what_it_lacks_is_named_with_its_line() {
-        let mut encoder = Encoder::new(coding("latin1").charset).unwrap();
+        let mut encoder = TextEncoder::new(coding("latin1").charset).unwrap();
         assert_eq!(encoder.encode("\u{e9}\n\u{20ac}\n".as_bytes()), Ok(b"\xe9\n\x80\n".as_slice()));
         let why = encoder.encode("a\n\"b,\u{141}\"\n".as_bytes()).unwrap_err();
         assert_eq!(

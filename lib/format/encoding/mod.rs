@@ -10,7 +10,7 @@ mod encoded;
 mod guess;
 
 pub use decoded::Decoded;
-pub use encoded::Encoder;
+pub use encoded::TextEncoder;
 
 use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
 

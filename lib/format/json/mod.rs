@@ -9,8 +9,8 @@ mod reader;
 mod skip;
 mod writer;
 
-pub use reader::Reader;
-pub use writer::Writer;
+pub use reader::JsonReader;
+pub use writer::JsonWriter;
 
 use super::encoding::Coding;
 use super::spec::Spec;
@@ -18,7 +18,7 @@ use crate::error::Result;
 
 /// The options of the format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Layout {
+pub struct JsonLayout {
     /// Whether records are the elements of arrays.
     pub items: bool,
     /// Whether NaN and Infinity are null.
@@ -27,18 +27,18 @@ pub struct Layout {
     pub coding: Coding,
 }
 
-impl Layout {
+impl JsonLayout {
     /// Reads the options of the format.
     ///
     /// # Errors
     /// When one is unknown.
-    pub fn parse(spec: &Spec) -> Result<Layout> {
+    pub fn parse(spec: &Spec) -> Result<JsonLayout> {
         let mut spec = spec.clone();
         let items = spec.flag("items")?;
         let nan = take_nan(&mut spec)?;
         let coding = Coding::take(&mut spec)?;
         spec.finish("items, nan=, encoding=, invalid=")?;
-        Ok(Layout { items, nan, coding })
+        Ok(JsonLayout { items, nan, coding })
     }
 }
 

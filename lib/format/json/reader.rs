@@ -3,8 +3,8 @@
 //! Lines that are values are taken as they stand, many at once, as NDJSON is. What is none is read
 //! by its tokens, from where it begins.
 
-use super::Layout;
-use super::skip::{SEPARATOR, Search, begins_value};
+use super::JsonLayout;
+use super::skip::{BadValueWalk, SEPARATOR, begins_value};
 use crate::error::{Error, Result};
 use crate::format::encoding::{Decoded, Invalid};
 use crate::format::{FILL_BYTES, Position, ReadOptions, Source};
@@ -19,20 +19,20 @@ const READ_BYTES: usize = 256 * 1024;
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Records from values.
-pub struct Reader {
+pub struct JsonReader {
     pub(super) input: Decoded<Box<dyn Input>>,
-    pub(super) layout: Layout,
+    pub(super) layout: JsonLayout,
     pub(super) options: ReadOptions,
-    pub(super) window: Window,
+    pub(super) window: ReadWindow,
     pub(super) place: ValuePlace,
     pub(super) expects: Expects,
     /// In a bad value: the walk through it.
-    pub(super) skipping: Option<Search>,
+    pub(super) skipping: Option<BadValueWalk>,
 }
 
 /// What was read and not yet used.
 #[derive(Default)]
-pub(super) struct Window {
+pub(super) struct ReadWindow {
     pub(super) bytes: Vec<u8>,
     /// Where what is not used begins.
     pub(super) at: usize,
@@ -66,21 +66,25 @@ pub(super) enum Expects {
 }
 
 /// What one step came to.
-pub(super) enum Step {
+pub(super) enum ReadStep {
     Done,
     /// More has to be read first.
     More,
     End,
 }
 
-impl Reader {
+impl JsonReader {
     /// Reads the values of `input`, as UTF-8.
-    pub fn new(input: Decoded<Box<dyn Input>>, layout: Layout, options: &ReadOptions) -> Reader {
-        Reader {
+    pub fn new(
+        input: Decoded<Box<dyn Input>>,
+        layout: JsonLayout,
+        options: &ReadOptions,
+    ) -> JsonReader {
+        JsonReader {
             input,
             layout,
             options: options.clone(),
-            window: Window::default(),
+            window: ReadWindow::default(),
             place: ValuePlace { line: 1, column: 0, indent: None },
             expects: Expects::Value,
             skipping: None,
@@ -88,7 +92,7 @@ impl Reader {
     }
 
     /// The same, but these bytes do not begin their file.
-    pub(in crate::format) fn in_the_middle(mut self) -> Reader {
+    pub(in crate::format) fn in_the_middle(mut self) -> JsonReader {
         self.window.begun = true;
         self
     }
@@ -124,28 +128,28 @@ impl Reader {
         }
     }
 
-    fn step(&mut self, out: &mut Vec<u8>) -> Result<Step> {
+    fn step(&mut self, out: &mut Vec<u8>) -> Result<ReadStep> {
         let left = self.left();
         if left == 0 {
             let ended = self.window.whole || self.window.at < self.window.bytes.len();
-            return if ended { self.end() } else { Ok(Step::More) };
+            return if ended { self.end() } else { Ok(ReadStep::More) };
         }
         if let Some(search) = self.skipping.take() {
             return self.skip(search);
         }
         if self.place.column == 0 && !self.layout.items {
             if self.pass_lines(left, out) {
-                return Ok(Step::Done);
+                return Ok(ReadStep::Done);
             }
             let text = &self.window.bytes[self.window.at..];
             // What its line may turn out to be by itself passes as it is.
             let waits = !self.window.whole && left == text.len() && left <= self.options.max_record;
             if waits && memchr::memchr(b'\n', text).is_none() {
-                return Ok(Step::More);
+                return Ok(ReadStep::More);
             }
         }
         if self.pass_space() {
-            return Ok(Step::Done);
+            return Ok(ReadStep::Done);
         }
         let first = self.window.bytes[self.window.at];
         match (self.expects, first) {
@@ -166,12 +170,12 @@ impl Reader {
             }
             _ => return self.pass_value(out),
         }
-        Ok(Step::Done)
+        Ok(ReadStep::Done)
     }
 
     /// At the end of the input: whether it may end here. Of an array that is cut short, how much is
     /// lacking nobody can tell: it is no bad record to be dropped.
-    fn end(&mut self) -> Result<Step> {
+    fn end(&mut self) -> Result<ReadStep> {
         if let Expects::First(line) | Expects::Element(line) | Expects::Comma(line) = self.expects {
             let name = self.input.name();
             return Err(Error::input(format!(
@@ -179,7 +183,7 @@ impl Reader {
                 self.place.line
             )));
         }
-        Ok(Step::End)
+        Ok(ReadStep::End)
     }
 
     /// Takes the lines that are values, as they stand, from the first `left` bytes on; whether there
@@ -258,14 +262,14 @@ impl Reader {
     }
 
     /// Takes the value that begins here.
-    fn pass_value(&mut self, out: &mut Vec<u8>) -> Result<Step> {
+    fn pass_value(&mut self, out: &mut Vec<u8>) -> Result<ReadStep> {
         let text = &self.window.bytes[self.window.at..];
         let (whole, most) = (self.window.whole, self.options.max_record);
         let end = match scan::prefix(text, self.layout.nan) {
             Ok(end) => end,
             Err(flaw) if flaw.at > most => return self.reject_long(),
             Err(flaw) if !whole && flaw.at + scan::OPEN_BYTES >= text.len() => {
-                return if text.len() > most { self.reject_long() } else { Ok(Step::More) };
+                return if text.len() > most { self.reject_long() } else { Ok(ReadStep::More) };
             }
             Err(flaw) => return self.reject(flaw, 0),
         };
@@ -273,7 +277,7 @@ impl Reader {
             return self.reject_long();
         }
         let space = text[end..].iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\r')).count();
-        let Some(&next) = text.get(end + space) else { return Ok(Step::More) };
+        let Some(&next) = text.get(end + space) else { return Ok(ReadStep::More) };
         let closed = matches!(text[end - 1], b'"' | b']' | b'}');
         let follows = match self.expects {
             Expects::Value if matches!(next, b'\n' | SEPARATOR) => true,
@@ -299,7 +303,7 @@ impl Reader {
         if let Some(line) = self.expects.array() {
             self.expects = Expects::Comma(line);
         }
-        Ok(Step::Done)
+        Ok(ReadStep::Done)
     }
 }
 
@@ -331,16 +335,16 @@ fn push_record(value: &[u8], nan: bool, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-impl Source for Reader {
+impl Source for JsonReader {
     fn fill(&mut self, out: &mut Vec<u8>) -> Result<bool> {
         let (start, full) = (out.len(), out.len() + FILL_BYTES);
         while out.len() < full {
             match self.step(out)? {
-                Step::Done => (),
-                Step::End => return Ok(false),
+                ReadStep::Done => (),
+                ReadStep::End => return Ok(false),
                 // What there is goes out before more is waited for.
-                Step::More if out.len() > start => break,
-                Step::More => self.read()?,
+                ReadStep::More if out.len() > start => break,
+                ReadStep::More => self.read()?,
             }
         }
         Ok(true)
@@ -379,11 +383,11 @@ mod tests {
         }
     }
 
-    fn read(text: &str, layout: Layout, policy: Policy, chunks: &[usize]) -> Result<String> {
+    fn read(text: &str, layout: JsonLayout, policy: Policy, chunks: &[usize]) -> Result<String> {
         let options = ReadOptions::new(policy)?;
         let input: Box<dyn Input> =
             Box::new(Chunks(Memory::new("chunks", text.as_bytes()), chunks.to_vec(), 0));
-        let mut reader = Reader::new(Decoded::new(input, layout.coding), layout, &options);
+        let mut reader = JsonReader::new(Decoded::new(input, layout.coding), layout, &options);
         let mut out = Vec::new();
         while reader.fill(&mut out)? {}
         Ok(String::from_utf8(out).unwrap())
@@ -433,7 +437,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_layout_gives_the_values((values, text) in stream(), chunks in chunks()) {
-            let found = read(&text, Layout::default(), Policy::Fail, &chunks).unwrap();
+            let found = read(&text, JsonLayout::default(), Policy::Fail, &chunks).unwrap();
             let want: Vec<String> = values.iter().map(Value::to_string).collect();
             // Space around a value on its own line stays.
             let found: Vec<&str> = found.lines().map(str::trim).collect();
@@ -450,7 +454,7 @@ mod tests {
                 true => serde_json::to_string_pretty(array).unwrap() + "\n",
                 false => serde_json::to_string(array).unwrap(),
             }).collect();
-            let layout = Layout { items: true, ..Layout::default() };
+            let layout = JsonLayout { items: true, ..JsonLayout::default() };
             let found = read(&text, layout, Policy::Fail, &chunks).unwrap();
             let want: String = arrays.iter().flatten().map(|value| format!("{value}\n")).collect();
             prop_assert_eq!(found, want, "{:?}", text);
@@ -464,7 +468,7 @@ mod tests {
             ],
             chunks in chunks(),
         ) {
-            let found = read(&text, Layout::default(), Policy::Fail, &chunks);
+            let found = read(&text, JsonLayout::default(), Policy::Fail, &chunks);
             match values(&text) {
                 Ok(want) => {
                     let found = found.map(|found| values(&found).unwrap());
@@ -489,7 +493,7 @@ mod tests {
             let want: String =
                 lines.iter().filter(|(good, _)| *good).map(|(_, line)| format!("{line}\n")).collect();
             let open = lines.iter().any(|(good, line)| !good && line.ends_with('1'));
-            match read(&text, Layout::default(), Policy::Skip, &chunks) {
+            match read(&text, JsonLayout::default(), Policy::Skip, &chunks) {
                 Ok(found) => prop_assert_eq!(found, want, "{:?}", text),
                 // Brackets that lack their ends may be around the lines behind them.
                 Err(e) => prop_assert!(open && e.to_string().contains("cannot be told"), "{e}"),
@@ -503,7 +507,7 @@ mod tests {
             nan in any::<bool>(),
             chunks in chunks(),
         ) {
-            let layout = Layout { items, nan, ..Layout::default() };
+            let layout = JsonLayout { items, nan, ..JsonLayout::default() };
             for policy in [Policy::Fail, Policy::Skip] {
                 let one = read(&text, layout, policy.clone(), &chunks).map_err(|e| e.to_string());
                 let other = read(&text, layout, policy, &[1 << 20]).map_err(|e| e.to_string());

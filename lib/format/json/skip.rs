@@ -5,7 +5,7 @@
 //! inside, it is clear that it is another record; else nobody can tell, and that ends the reading. So
 //! nothing inside a bad value becomes a record, and no good value is passed over.
 
-use super::reader::{Expects, Reader, Step};
+use super::reader::{Expects, JsonReader, ReadStep};
 use crate::error::{Error, Result};
 use crate::format::encoding::HINT;
 use crate::record::block::{Line, flaw_error_behind};
@@ -20,7 +20,7 @@ pub(super) const SEPARATOR: u8 = 0x1e;
 
 /// Where it goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum SkipState {
     /// A value begins behind so many bytes (and white space).
     Value(usize),
     /// The array around the bad value ends there.
@@ -33,7 +33,7 @@ pub(super) enum Next {
 
 /// A walk through a bad value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Search {
+pub(super) struct BadValueWalk {
     /// How far the line is indented on which the value began.
     indent: usize,
     /// The first byte and the last, but for space.
@@ -45,10 +45,10 @@ pub(super) struct Search {
     escaped: bool,
 }
 
-impl Search {
+impl BadValueWalk {
     /// A walk that begins where the bad value does.
-    pub(super) fn new(indent: usize) -> Search {
-        Search { indent, ..Search::default() }
+    pub(super) fn new(indent: usize) -> BadValueWalk {
+        BadValueWalk { indent, ..BadValueWalk::default() }
     }
 
     /// Walks over a piece of a line, as well as what is bad allows.
@@ -80,11 +80,11 @@ impl Search {
 
     /// Looks for the place to go on in `text`, which begins within a line that is passed over.
     /// Within an array (`items`), a line that closes it or goes on with a comma ends the search too.
-    pub(super) fn next(&mut self, text: &[u8], items: bool) -> Next {
+    pub(super) fn next(&mut self, text: &[u8], items: bool) -> SkipState {
         let mut from = 0;
         while let Some(at) = memchr::memchr2(b'\n', SEPARATOR, &text[from..]).map(|at| at + from) {
             if text[at] == SEPARATOR && !items {
-                return Next::Value(at);
+                return SkipState::Value(at);
             }
             self.walk(&text[from..at]);
             from = at + 1;
@@ -93,27 +93,27 @@ impl Search {
             }
             let line = &text[from..];
             let blank = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-            let Some(&byte) = line.get(blank) else { return Next::Unknown(at) };
+            let Some(&byte) = line.get(blank) else { return SkipState::Unknown(at) };
             // No string holds a line end.
             (self.in_string, self.escaped) = (false, false);
             let outside = self.open.is_empty();
             match byte {
                 _ if blank > self.indent => (),
-                b']' if items && (outside || blank < self.indent) => return Next::End(from),
-                b',' if items && outside => return Next::End(from),
-                _ if begins_value(byte) && outside => return Next::Value(from),
+                b']' if items && (outside || blank < self.indent) => return SkipState::End(from),
+                b',' if items && outside => return SkipState::End(from),
+                _ if begins_value(byte) && outside => return SkipState::Value(from),
                 _ if begins_value(byte) => match memchr::memchr(b'\n', line) {
-                    None => return Next::Unknown(at),
+                    None => return SkipState::Unknown(at),
                     Some(end) if !items && self.lacks_its_end_before(&line[blank..end]) => {
-                        return Next::Value(from);
+                        return SkipState::Value(from);
                     }
-                    Some(_) => return Next::Unclear(from),
+                    Some(_) => return SkipState::Unclear(from),
                 },
                 _ => (),
             }
         }
         self.walk(&text[from..]);
-        Next::Unknown(text.len())
+        SkipState::Unknown(text.len())
     }
 }
 
@@ -123,14 +123,14 @@ pub(super) fn begins_value(byte: u8) -> bool {
 }
 
 /// What is bad, and where it goes on behind it.
-impl Reader {
+impl JsonReader {
     /// Rejects the value that begins here and has a flaw. Its end is `end` bytes on, or where
-    /// [`Search::next`] finds it if that is 0.
-    pub(super) fn reject(&mut self, flaw: Flaw, end: usize) -> Result<Step> {
+    /// [`BadValueWalk::next`] finds it if that is 0.
+    pub(super) fn reject(&mut self, flaw: Flaw, end: usize) -> Result<ReadStep> {
         let text = &self.window.bytes[self.window.at..];
         let behind = &text[flaw.at.min(text.len())..];
         if !self.window.whole && behind.len() < SHOWN && memchr::memchr(b'\n', behind).is_none() {
-            return Ok(Step::More);
+            return Ok(ReadStep::More);
         }
         let error = self.flaw_error(text, flaw);
         let indent = self.place.indent.map_or(self.place.column as usize, |indent| indent);
@@ -139,20 +139,22 @@ impl Reader {
             self.options.bad.reject(error, &text[..end])?;
             self.pass(end);
             self.expects = in_array.map_or(Expects::Value, Expects::Comma);
-            return Ok(Step::Done);
+            return Ok(ReadStep::Done);
         }
         if self.options.bad.is_strict() || in_array.is_some() && self.place.indent.is_some() {
             // Where the next element begins on a line that holds several, nobody can say.
             return Err(error);
         }
         let most = self.options.max_record;
-        let (length, expects) = match Search::new(indent).next(text, in_array.is_some()) {
-            Next::Value(at) => (at, in_array.map_or(Expects::Value, Expects::Element)),
-            Next::End(at) => (at, in_array.map_or(Expects::Value, Expects::Comma)),
-            Next::Unclear(at) => return Err(error.hint(self.unclear(at))),
-            Next::Unknown(_) if !self.window.whole && text.len() <= most => return Ok(Step::More),
-            Next::Unknown(_) => {
-                self.skipping = Some(Search::new(indent));
+        let (length, expects) = match BadValueWalk::new(indent).next(text, in_array.is_some()) {
+            SkipState::Value(at) => (at, in_array.map_or(Expects::Value, Expects::Element)),
+            SkipState::End(at) => (at, in_array.map_or(Expects::Value, Expects::Comma)),
+            SkipState::Unclear(at) => return Err(error.hint(self.unclear(at))),
+            SkipState::Unknown(_) if !self.window.whole && text.len() <= most => {
+                return Ok(ReadStep::More);
+            }
+            SkipState::Unknown(_) => {
+                self.skipping = Some(BadValueWalk::new(indent));
                 (text.len().min(most), self.expects)
             }
         };
@@ -161,11 +163,11 @@ impl Reader {
             self.pass(length);
         }
         self.expects = expects;
-        Ok(Step::Done)
+        Ok(ReadStep::Done)
     }
 
     /// Rejects the value that begins here, which is longer than a record may be.
-    pub(super) fn reject_long(&mut self) -> Result<Step> {
+    pub(super) fn reject_long(&mut self) -> Result<ReadStep> {
         let most = self.options.max_record;
         let text = &self.window.bytes[self.window.at..];
         let place = format!("{}: line {}", self.input.name(), self.place.line);
@@ -176,19 +178,19 @@ impl Reader {
         }
         self.options.bad.reject(error, &text[..most.min(text.len())])?;
         let indent = self.place.indent.map_or(self.place.column as usize, |indent| indent);
-        self.skipping = Some(Search::new(indent));
-        Ok(Step::Done)
+        self.skipping = Some(BadValueWalk::new(indent));
+        Ok(ReadStep::Done)
     }
 
     /// Passes over what is left of a bad value.
     ///
     /// # Errors
     /// When nobody can tell where it ends.
-    pub(super) fn skip(&mut self, mut search: Search) -> Result<Step> {
+    pub(super) fn skip(&mut self, mut search: BadValueWalk) -> Result<ReadStep> {
         let text = &self.window.bytes[self.window.at..];
         let in_array = self.expects.array();
         let (length, expects) = match search.next(text, in_array.is_some()) {
-            Next::Unclear(at) => {
+            SkipState::Unclear(at) => {
                 let place = format!("{}: line {}", self.input.name(), self.place.line);
                 return Err(Error::input(format!(
                     "the bad value here has no end {}",
@@ -196,18 +198,18 @@ impl Reader {
                 ))
                 .at(place));
             }
-            Next::Value(at) => (at, in_array.map_or(Expects::Value, Expects::Element)),
-            Next::End(at) => (at, in_array.map_or(Expects::Value, Expects::Comma)),
-            Next::Unknown(_) if self.window.whole => (text.len(), self.expects),
-            Next::Unknown(at) => {
+            SkipState::Value(at) => (at, in_array.map_or(Expects::Value, Expects::Element)),
+            SkipState::End(at) => (at, in_array.map_or(Expects::Value, Expects::Comma)),
+            SkipState::Unknown(_) if self.window.whole => (text.len(), self.expects),
+            SkipState::Unknown(at) => {
                 self.pass(at);
                 self.skipping = Some(search);
-                return Ok(Step::More);
+                return Ok(ReadStep::More);
             }
         };
         self.pass(length);
         (self.skipping, self.expects) = (None, expects);
-        Ok(Step::Done)
+        Ok(ReadStep::Done)
     }
 
     /// What is said where nobody can tell whether the line `at` bytes on belongs to a bad value.
@@ -241,56 +243,56 @@ impl Reader {
 mod tests {
     use super::*;
 
-    fn next(text: &[u8], indent: usize, items: bool) -> Next {
-        Search::new(indent).next(text, items)
+    fn next(text: &[u8], indent: usize, items: bool) -> SkipState {
+        BadValueWalk::new(indent).next(text, items)
     }
 
     #[test]
     fn it_goes_on_where_a_line_outside_of_it_begins_a_value() {
         let text = b"{\n  \"a\": 1,\n  [\n]}\n{\"b\":2}\n";
-        assert_eq!(next(text, 0, false), Next::Value(19));
+        assert_eq!(next(text, 0, false), SkipState::Value(19));
         assert_eq!(&text[19..], b"{\"b\":2}\n");
-        assert_eq!(next(b"x\n  {}\n {", 1, false), Next::Value(7));
-        assert_eq!(next(b"x {\x1e{}\n", 0, false), Next::Value(3));
-        assert_eq!(next(b"x\n \t", 0, false), Next::Unknown(1));
-        assert_eq!(next(b"x\n}\n,\nyes\n", 0, false), Next::Unknown(9));
+        assert_eq!(next(b"x\n  {}\n {", 1, false), SkipState::Value(7));
+        assert_eq!(next(b"x {\x1e{}\n", 0, false), SkipState::Value(3));
+        assert_eq!(next(b"x\n \t", 0, false), SkipState::Unknown(1));
+        assert_eq!(next(b"x\n}\n,\nyes\n", 0, false), SkipState::Unknown(9));
     }
 
     #[test]
     fn a_line_that_may_be_a_part_of_it_is_no_record_and_is_not_passed_over() {
-        assert_eq!(next(b"{\"a\":\n{\"b\":2}\n", 0, false), Next::Unclear(6));
-        assert_eq!(next(b"{\"a\":[1,\n{\"b\":2}\n", 0, false), Next::Unclear(9));
-        assert_eq!(next(b"{\"a\"\n{\"b\":2\n", 0, false), Next::Unclear(5));
-        assert_eq!(next(b"{\"a\":[\n\"b\"]\n", 0, false), Next::Unclear(7));
-        assert_eq!(next(b"{\"{[\\\"[\"x}\n1\n", 0, false), Next::Value(11));
+        assert_eq!(next(b"{\"a\":\n{\"b\":2}\n", 0, false), SkipState::Unclear(6));
+        assert_eq!(next(b"{\"a\":[1,\n{\"b\":2}\n", 0, false), SkipState::Unclear(9));
+        assert_eq!(next(b"{\"a\"\n{\"b\":2\n", 0, false), SkipState::Unclear(5));
+        assert_eq!(next(b"{\"a\":[\n\"b\"]\n", 0, false), SkipState::Unclear(7));
+        assert_eq!(next(b"{\"{[\\\"[\"x}\n1\n", 0, false), SkipState::Value(11));
         // Lines of objects, the first of which lacks its end.
-        assert_eq!(next(b"{\"a}\n{}\n", 0, false), Next::Value(5));
-        assert_eq!(next(b"{\"a\":1,\n{\"b\":2}\n", 0, false), Next::Value(8));
-        assert_eq!(next(b"{\"a\":1,\n{\"b\"", 0, false), Next::Unknown(7));
+        assert_eq!(next(b"{\"a}\n{}\n", 0, false), SkipState::Value(5));
+        assert_eq!(next(b"{\"a\":1,\n{\"b\":2}\n", 0, false), SkipState::Value(8));
+        assert_eq!(next(b"{\"a\":1,\n{\"b\"", 0, false), SkipState::Unknown(7));
     }
 
     #[test]
     fn an_array_may_end_before_it_goes_on() {
-        assert_eq!(next(b"  {\n    ]\n  }\n]\n{}", 2, true), Next::End(14));
-        assert_eq!(next(b"  {\n  {\n]", 2, true), Next::Unclear(4));
-        assert_eq!(next(b"{\n    [\n]", 2, true), Next::End(8));
-        assert_eq!(next(b"x\n,{}]", 0, true), Next::End(2));
-        assert_eq!(next(b"{\x1e1\n", 0, true), Next::Unknown(3));
+        assert_eq!(next(b"  {\n    ]\n  }\n]\n{}", 2, true), SkipState::End(14));
+        assert_eq!(next(b"  {\n  {\n]", 2, true), SkipState::Unclear(4));
+        assert_eq!(next(b"{\n    [\n]", 2, true), SkipState::End(8));
+        assert_eq!(next(b"x\n,{}]", 0, true), SkipState::End(2));
+        assert_eq!(next(b"{\x1e1\n", 0, true), SkipState::Unknown(3));
     }
 
     #[test]
     fn a_walk_goes_on_with_what_is_read_later() {
         let text = b"{\"a\":[x\n  \"b\\\"[\"\n ]\n}\n[1]\n";
         for cut in 1..text.len() {
-            let mut search = Search::new(0);
+            let mut search = BadValueWalk::new(0);
             let found = match search.next(&text[..cut], false) {
-                Next::Unknown(at) => match search.next(&text[at..], false) {
-                    Next::Value(more) => Next::Value(at + more),
+                SkipState::Unknown(at) => match search.next(&text[at..], false) {
+                    SkipState::Value(more) => SkipState::Value(at + more),
                     other => other,
                 },
                 other => other,
             };
-            assert_eq!(found, Next::Value(22), "{cut}");
+            assert_eq!(found, SkipState::Value(22), "{cut}");
         }
     }
 }

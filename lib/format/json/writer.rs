@@ -6,7 +6,7 @@ use crate::format::{Sink, lines};
 use crate::record::stream::Facts;
 
 /// Values from records.
-pub struct Writer {
+pub struct JsonWriter {
     target: Target,
     /// With `items`: whether the array is open still, and whether there is an element.
     items: Option<Array>,
@@ -20,14 +20,14 @@ enum Array {
     Closed,
 }
 
-impl Writer {
+impl JsonWriter {
     /// Writes values to `target`; with `items`, as one array.
-    pub fn new(target: Target, items: bool) -> Writer {
-        Writer { target, items: items.then_some(Array::Empty), out: Vec::new() }
+    pub fn new(target: Target, items: bool) -> JsonWriter {
+        JsonWriter { target, items: items.then_some(Array::Empty), out: Vec::new() }
     }
 }
 
-impl Sink for Writer {
+impl Sink for JsonWriter {
     fn declare(&mut self, facts: &Facts) -> Result<()> {
         if self.items.is_some() { Ok(()) } else { self.target.declare(facts) }
     }

@@ -6,11 +6,11 @@
 
 use std::ops::Range;
 
-use super::coding::Decoder;
+use super::coding::FieldDecoder;
 
 /// A block, and an entry of it.
 #[derive(Default)]
-pub(super) struct Block {
+pub(super) struct TableBlock {
     data: Vec<u8>,
     /// Where the entries end.
     end: usize,
@@ -20,7 +20,7 @@ pub(super) struct Block {
     value: Range<usize>,
 }
 
-impl Block {
+impl TableBlock {
     /// Puts the block in `data` in place of the old one, and gives that one's memory in exchange.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ impl Block {
     #[inline]
     pub(super) fn advance(&mut self) -> Result<bool, &'static str> {
         const WRONG: &str = "an entry of a block does not fit";
-        let mut fields = Decoder(&self.data[self.at..self.end]);
+        let mut fields = FieldDecoder(&self.data[self.at..self.end]);
         if fields.is_empty() {
             return Ok(false);
         }
@@ -90,7 +90,7 @@ mod tests {
     type Entries = Vec<(Vec<u8>, Vec<u8>)>;
 
     fn entries(data: &[u8]) -> Result<Entries, &'static str> {
-        let mut block = Block::default();
+        let mut block = TableBlock::default();
         block.replace(&mut data.to_vec())?;
         let mut found = Vec::new();
         while block.advance()? {

@@ -11,13 +11,13 @@ use std::vec;
 
 use super::damage::{Age, Damage};
 use super::key::InternalKey;
-use super::manifest::Table;
-use super::table::{Link, TableReader};
+use super::manifest::TableFile;
+use super::table::{TableHandle, TableReader};
 use crate::error::Result;
 
 /// Reads a chain.
 pub(super) struct Chain {
-    ahead: vec::IntoIter<Link>,
+    ahead: vec::IntoIter<TableHandle>,
     table: TableReader,
     limit: usize,
 }
@@ -27,12 +27,12 @@ pub(super) struct Chain {
 /// # Errors
 /// What `path` says.
 pub(super) fn chains(
-    tables: &[Table],
+    tables: &[TableFile],
     path: impl Fn(u64) -> Result<PathBuf>,
-) -> Result<Vec<Vec<Link>>> {
+) -> Result<Vec<Vec<TableHandle>>> {
     let mut sorted: Vec<_> = tables.iter().map(|t| (range(t), t)).collect();
     sorted.sort_by_key(|(range, table)| (range.0, table.number));
-    let mut chains: Vec<Vec<Link>> = Vec::new();
+    let mut chains: Vec<Vec<TableHandle>> = Vec::new();
     // The last key of each chain, the least first.
     let mut ends = BinaryHeap::new();
     for ((smallest, largest), table) in sorted {
@@ -54,14 +54,14 @@ pub(super) fn chains(
 }
 
 /// What the manifest says of a table, whose file lies at `path`.
-pub(super) fn link(table: &Table, path: PathBuf) -> Link {
+pub(super) fn link(table: &TableFile, path: PathBuf) -> TableHandle {
     let (first, last) = range(table);
     let age = Age { level: table.level, number: table.number };
-    Link { path, size: table.size, range: (first.user.to_vec(), last.user.to_vec()), age }
+    TableHandle { path, size: table.size, range: (first.user.to_vec(), last.user.to_vec()), age }
 }
 
 /// The first and the last key of a table. The manifest's reader has checked their form.
-fn range(table: &Table) -> (InternalKey<'_>, InternalKey<'_>) {
+fn range(table: &TableFile) -> (InternalKey<'_>, InternalKey<'_>) {
     let key = |bytes| InternalKey::parse(bytes).unwrap_or(InternalKey { user: bytes, tag: 0 });
     (key(&table.smallest), key(&table.largest))
 }
@@ -72,7 +72,7 @@ impl Chain {
     /// # Errors
     /// As [`TableReader::open`].
     pub(super) fn open(
-        links: Vec<Link>,
+        links: Vec<TableHandle>,
         limit: usize,
         damage: &mut Damage,
     ) -> Result<Option<Chain>> {
@@ -105,7 +105,7 @@ impl Chain {
 
 /// Opens the next table that can be opened.
 fn open_next(
-    ahead: &mut vec::IntoIter<Link>,
+    ahead: &mut vec::IntoIter<TableHandle>,
     limit: usize,
     damage: &mut Damage,
 ) -> Result<Option<TableReader>> {
@@ -124,14 +124,14 @@ mod tests {
     use super::super::key::tag;
     use super::*;
 
-    fn table(number: u64, smallest: &str, largest: &str) -> Table {
+    fn table(number: u64, smallest: &str, largest: &str) -> TableFile {
         let key = |user: &str| [user.as_bytes(), &tag(number, 1).to_le_bytes()].concat();
-        Table { number, level: 1, size: 0, smallest: key(smallest), largest: key(largest) }
+        TableFile { number, level: 1, size: 0, smallest: key(smallest), largest: key(largest) }
     }
 
-    fn numbers(tables: &[Table]) -> Vec<Vec<String>> {
+    fn numbers(tables: &[TableFile]) -> Vec<Vec<String>> {
         let links = chains(tables, |number| Ok(number.to_string().into())).unwrap();
-        let name = |link: Link| link.path.display().to_string();
+        let name = |link: TableHandle| link.path.display().to_string();
         links.into_iter().map(|chain| chain.into_iter().map(name).collect()).collect()
     }
 

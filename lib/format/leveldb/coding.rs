@@ -3,9 +3,9 @@
 
 /// Takes values from the front of bytes. `None` means that the bytes hold no such value.
 #[derive(Clone, Copy)]
-pub(super) struct Decoder<'a>(pub(super) &'a [u8]);
+pub(super) struct FieldDecoder<'a>(pub(super) &'a [u8]);
 
-impl<'a> Decoder<'a> {
+impl<'a> FieldDecoder<'a> {
     /// Whether everything was taken.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn varints_end_and_fit() {
         let take = |bytes: &[u8]| {
-            let mut decoder = Decoder(bytes);
+            let mut decoder = FieldDecoder(bytes);
             (decoder.varint64(), decoder.0.len())
         };
         assert_eq!(take(&[0x7f, 9]), (Some(127), 1));
@@ -95,9 +95,9 @@ mod tests {
         assert_eq!(take(&most).0, None);
         assert_eq!(take(&[0x80; 11]).0, None);
         assert_eq!(take(&[0x80]).0, None);
-        assert_eq!(Decoder(&[0xff, 0xff, 0xff, 0xff, 0x1f]).varint32(), None);
-        assert_eq!(Decoder(&[3, 1, 2]).prefixed(), None);
-        assert_eq!(Decoder(&[2, 1, 2, 3]).prefixed(), Some([1, 2].as_slice()));
+        assert_eq!(FieldDecoder(&[0xff, 0xff, 0xff, 0xff, 0x1f]).varint32(), None);
+        assert_eq!(FieldDecoder(&[3, 1, 2]).prefixed(), None);
+        assert_eq!(FieldDecoder(&[2, 1, 2, 3]).prefixed(), Some([1, 2].as_slice()));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::coding::{Decoder, masked};
+use super::coding::{FieldDecoder, masked};
 use super::directory::{self, corrupt};
 use crate::error::{Error, Result};
 
@@ -157,7 +157,7 @@ impl LogReader {
         let offset = self.block_offset + start as u64;
         let wrong = |log: &LogReader, what| Err(corrupt(&log.path, offset, what));
         let header = &self.block[start..start + HEADER_BYTES];
-        let crc = Decoder(header).fixed32().unwrap_or_default();
+        let crc = FieldDecoder(header).fixed32().unwrap_or_default();
         let length = usize::from(u16::from_le_bytes([header[4], header[5]]));
         let kind = header[6];
         if kind == 0 && length == 0 {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::coding::Decoder;
+use super::coding::FieldDecoder;
 use super::key::InternalKey;
 use super::log::LogReader;
 use crate::error::{Error, Result};
@@ -20,7 +20,7 @@ const LEVELS: usize = 7;
 
 /// A table file of the database.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(super) struct TableFile {
     /// Its number, which names it.
     pub(super) number: u64,
     /// The level that it lies on.
@@ -41,7 +41,7 @@ pub(super) struct Version {
     /// And this one, if it is not 0.
     pub(super) previous_log_number: u64,
     /// The tables of all levels.
-    pub(super) tables: Vec<Table>,
+    pub(super) tables: Vec<TableFile>,
     /// How long the manifest was.
     pub(super) manifest_length: u64,
     /// Whether its last edit is torn, and does not count.
@@ -57,7 +57,7 @@ struct State {
     previous_log_number: u64,
     next_file: Option<u64>,
     last_sequence: Option<u64>,
-    levels: [BTreeMap<u64, Table>; LEVELS],
+    levels: [BTreeMap<u64, TableFile>; LEVELS],
 }
 
 /// Reads a manifest; of a database in another order than bytewise only where that does not matter
@@ -116,7 +116,7 @@ impl State {
         name: &mut Option<Vec<u8>>,
     ) -> std::result::Result<(), &'static str> {
         let mut added = Vec::new();
-        let mut fields = Decoder(edit);
+        let mut fields = FieldDecoder(edit);
         while !fields.is_empty() {
             self.field(&mut fields, name, &mut added)?;
         }
@@ -128,9 +128,9 @@ impl State {
 
     fn field(
         &mut self,
-        fields: &mut Decoder<'_>,
+        fields: &mut FieldDecoder<'_>,
         name: &mut Option<Vec<u8>>,
-        added: &mut Vec<(usize, Table)>,
+        added: &mut Vec<(usize, TableFile)>,
     ) -> std::result::Result<(), &'static str> {
         const CUT: &str = "an edit of the manifest is cut";
         match fields.varint32().ok_or(CUT)? {
@@ -155,7 +155,7 @@ impl State {
                 let number = fields.varint64().ok_or(CUT)?;
                 let size = fields.varint64().ok_or(CUT)?;
                 let (smallest, largest) = (internal_key(fields)?, internal_key(fields)?);
-                added.push((level, Table { number, level, size, smallest, largest }));
+                added.push((level, TableFile { number, level, size, smallest, largest }));
             }
             9 => self.previous_log_number = fields.varint64().ok_or(CUT)?,
             _ => return Err("an edit of the manifest has an unknown field"),
@@ -164,12 +164,12 @@ impl State {
     }
 }
 
-fn level(fields: &mut Decoder<'_>) -> std::result::Result<usize, &'static str> {
+fn level(fields: &mut FieldDecoder<'_>) -> std::result::Result<usize, &'static str> {
     let level = fields.varint32().and_then(|level| usize::try_from(level).ok());
     level.filter(|&level| level < LEVELS).ok_or("an edit of the manifest has a wrong level")
 }
 
-fn internal_key(fields: &mut Decoder<'_>) -> std::result::Result<Vec<u8>, &'static str> {
+fn internal_key(fields: &mut FieldDecoder<'_>) -> std::result::Result<Vec<u8>, &'static str> {
     let key = fields.prefixed().filter(|key| InternalKey::parse(key).is_some());
     key.map(<[u8]>::to_vec).ok_or("an edit of the manifest has a wrong key")
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::coding::Decoder;
+use super::coding::FieldDecoder;
 use super::directory::{self, Listing};
 use super::key::{self, InternalKey};
 use super::log::LogReader;
@@ -118,7 +118,7 @@ impl Memtable {
     /// Takes the entries of a batch.
     fn insert(&mut self, batch: &[u8]) -> std::result::Result<(), &'static str> {
         const CUT: &str = "a batch of the log is cut";
-        let mut fields = Decoder(batch);
+        let mut fields = FieldDecoder(batch);
         let mut sequence = fields.fixed64().ok_or(CUT)?;
         let mut left = fields.fixed32().ok_or(CUT)?;
         while !fields.is_empty() {

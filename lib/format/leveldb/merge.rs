@@ -13,7 +13,7 @@ use super::unordered::Spilled;
 use crate::error::{Error, Result};
 
 /// Entries in order. In the heap the least key is the greatest.
-pub(super) enum Run {
+pub(super) enum EntryRun {
     /// Some that were sorted in memory, such as those of the logs.
     Memory(Memtable),
     /// Tables.
@@ -22,19 +22,19 @@ pub(super) enum Run {
     Spilled(Box<Spilled>),
 }
 
-impl Run {
+impl EntryRun {
     fn advance(&mut self, damage: &mut Damage) -> Result<bool> {
         match self {
-            Run::Memory(table) => Ok(table.advance()),
-            Run::Tables(chain) => chain.advance(damage),
-            Run::Spilled(spilled) => spilled.advance(),
+            EntryRun::Memory(table) => Ok(table.advance()),
+            EntryRun::Tables(chain) => chain.advance(damage),
+            EntryRun::Spilled(spilled) => spilled.advance(),
         }
     }
 
     /// How new its table is; nothing is newer than a log.
     fn age(&self) -> Option<Age> {
         match self {
-            Run::Tables(chain) => Some(chain.table().age()),
+            EntryRun::Tables(chain) => Some(chain.table().age()),
             _ => None,
         }
     }
@@ -42,51 +42,51 @@ impl Run {
     #[inline]
     fn key(&self) -> InternalKey<'_> {
         match self {
-            Run::Memory(table) => table.key(),
-            Run::Tables(chain) => chain.table().key(),
-            Run::Spilled(spilled) => spilled.key(),
+            EntryRun::Memory(table) => table.key(),
+            EntryRun::Tables(chain) => chain.table().key(),
+            EntryRun::Spilled(spilled) => spilled.key(),
         }
     }
 
     fn value(&self) -> &[u8] {
         match self {
-            Run::Memory(table) => table.value(),
-            Run::Tables(chain) => chain.table().value(),
-            Run::Spilled(spilled) => spilled.value(),
+            EntryRun::Memory(table) => table.value(),
+            EntryRun::Tables(chain) => chain.table().value(),
+            EntryRun::Spilled(spilled) => spilled.value(),
         }
     }
 
     fn wrong(&self, what: &str) -> Error {
         match self {
-            Run::Tables(chain) => chain.table().wrong(what),
+            EntryRun::Tables(chain) => chain.table().wrong(what),
             _ => Error::input(what),
         }
     }
 }
 
-impl Ord for Run {
-    fn cmp(&self, other: &Run) -> Ordering {
+impl Ord for EntryRun {
+    fn cmp(&self, other: &EntryRun) -> Ordering {
         other.key().cmp(&self.key())
     }
 }
 
-impl PartialOrd for Run {
-    fn partial_cmp(&self, other: &Run) -> Option<Ordering> {
+impl PartialOrd for EntryRun {
+    fn partial_cmp(&self, other: &EntryRun) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Run {
-    fn eq(&self, other: &Run) -> bool {
+impl PartialEq for EntryRun {
+    fn eq(&self, other: &EntryRun) -> bool {
         self.key() == other.key()
     }
 }
 
-impl Eq for Run {}
+impl Eq for EntryRun {}
 
 /// The merged runs, and an entry of them.
-pub(super) struct Merge {
-    runs: BinaryHeap<Run>,
+pub(super) struct RunMerge {
+    runs: BinaryHeap<EntryRun>,
     /// Whether the entry at hand, the first run's, was given already.
     given: bool,
     /// The last key that was met.
@@ -95,19 +95,22 @@ pub(super) struct Merge {
     damage: Damage,
 }
 
-impl Merge {
+impl RunMerge {
     /// Merges these runs, each of which stands before its first entry.
     ///
     /// # Errors
     /// What keeps a run from going to its first entry.
-    pub(super) fn new(runs: impl IntoIterator<Item = Run>, mut damage: Damage) -> Result<Merge> {
+    pub(super) fn new(
+        runs: impl IntoIterator<Item = EntryRun>,
+        mut damage: Damage,
+    ) -> Result<RunMerge> {
         let mut heap = BinaryHeap::new();
         for mut run in runs {
             if run.advance(&mut damage)? {
                 heap.push(run);
             }
         }
-        Ok(Merge { runs: heap, given: false, last: Vec::new(), last_tag: None, damage })
+        Ok(RunMerge { runs: heap, given: false, last: Vec::new(), last_tag: None, damage })
     }
 
     /// Goes to the next key that has a value; `false` behind the last.
@@ -152,7 +155,7 @@ impl Merge {
 
     /// The value of the key at hand.
     pub(super) fn value(&self) -> &[u8] {
-        self.runs.peek().map_or(&[], Run::value)
+        self.runs.peek().map_or(&[], EntryRun::value)
     }
 
     /// Goes past the first run's entry.

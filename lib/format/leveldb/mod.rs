@@ -1,8 +1,8 @@
 //! LevelDB databases: a record is `[key, value]`.
 //!
-//! The [`Reader`] is our own and read-only: it opens a database of any LevelDB library as it lies
+//! The [`LevelDbReader`] is our own and read-only: it opens a database of any LevelDB library as it lies
 //! there, recovers nothing, repairs nothing, and changes no file and no time of one. The
-//! [`Writer`] makes a new database with `rusty-leveldb` and publishes it whole.
+//! [`LevelDbWriter`] makes a new database with `rusty-leveldb` and publishes it whole.
 //!
 //! # What a database is
 //!
@@ -49,5 +49,5 @@ mod tests;
 mod unordered;
 mod writer;
 
-pub use reader::{Reader, parse};
-pub use writer::Writer;
+pub use reader::{LevelDbReader, parse};
+pub use writer::LevelDbWriter;

@@ -9,7 +9,7 @@ use super::directory::{self, Listing};
 use super::lock::Lock;
 use super::manifest::{self, Version};
 use super::memtable::Memtable;
-use super::merge::{Merge, Run};
+use super::merge::{EntryRun, RunMerge};
 use super::unordered;
 use crate::error::{Error, Result};
 use crate::format::spec::Spec;
@@ -36,24 +36,24 @@ pub fn parse(spec: &Spec) -> Result<bool> {
 }
 
 /// A database that is being read: one record `[key, value]` for each key, in key order.
-pub struct Reader {
+pub struct LevelDbReader {
     database: PathBuf,
     options: ReadOptions,
-    merge: Merge,
+    merge: RunMerge,
     record_number: u64,
     /// Held while we read.
     _lock: Lock,
 }
 
-impl Reader {
+impl LevelDbReader {
     /// Opens the database in the directory `database`. With `any_order` it may have any order of
     /// keys; they come in that of their bytes.
     ///
     /// # Errors
     /// `Usage` if there is no such directory. `BadInput` if it holds no database, a damaged one,
     /// one with another order of keys, or one that another process has open.
-    pub fn open(database: &Path, any_order: bool, options: &ReadOptions) -> Result<Reader> {
-        let how = How {
+    pub fn open(database: &Path, any_order: bool, options: &ReadOptions) -> Result<LevelDbReader> {
+        let how = DatabaseOptions {
             limit: options.max_record.saturating_add(BLOCK_BYTES),
             any_order,
             damage: Damage::is_bad(options),
@@ -61,7 +61,7 @@ impl Reader {
             directory: options.directory.clone(),
         };
         let (merge, lock) = entries(database, how)?;
-        Ok(Reader {
+        Ok(LevelDbReader {
             database: database.to_path_buf(),
             options: options.clone(),
             merge,
@@ -92,7 +92,7 @@ impl Reader {
 }
 
 /// How a database is read.
-pub(super) struct How {
+pub(super) struct DatabaseOptions {
     /// The most bytes of a block.
     limit: usize,
     /// Whether the order of keys does not matter.
@@ -103,17 +103,17 @@ pub(super) struct How {
     directory: PathBuf,
 }
 
-impl How {
+impl DatabaseOptions {
     /// In the one order, nothing being passed over or said; blocks are `limit` bytes long at most.
-    pub(super) fn strict(limit: usize) -> How {
+    pub(super) fn strict(limit: usize) -> DatabaseOptions {
         let (warn, directory): (Warn, _) = (Arc::new(|_| ()), PathBuf::new());
-        How { limit, any_order: false, damage: Damage::is_an_error(), warn, directory }
+        DatabaseOptions { limit, any_order: false, damage: Damage::is_an_error(), warn, directory }
     }
 }
 
 /// The keys that have values; and the lock to hold on to while they are read.
-pub(super) fn entries(database: &Path, how: How) -> Result<(Merge, Lock)> {
-    let How { limit, any_order, mut damage, warn, directory } = how;
+pub(super) fn entries(database: &Path, how: DatabaseOptions) -> Result<(RunMerge, Lock)> {
+    let DatabaseOptions { limit, any_order, mut damage, warn, directory } = how;
     let manifest = directory::manifest_path(database)?;
     let lock = Lock::new(database)?;
     let version = manifest::read(&manifest, any_order)?;
@@ -134,7 +134,7 @@ pub(super) fn entries(database: &Path, how: How) -> Result<(Merge, Lock)> {
         let manifest = manifest.display();
         warn(&format!("{manifest}: its last edit is torn, as by a crash, and does not count"));
     }
-    let mut runs = vec![Run::Memory(logs)];
+    let mut runs = vec![EntryRun::Memory(logs)];
     if let Some(name) = &version.foreign {
         let database = database.display();
         warn(&format!(
@@ -147,10 +147,10 @@ pub(super) fn entries(database: &Path, how: How) -> Result<(Merge, Lock)> {
     } else {
         for links in chains {
             let chain = Chain::open(links, limit, &mut damage)?;
-            runs.extend(chain.map(|chain| Run::Tables(Box::new(chain))));
+            runs.extend(chain.map(|chain| EntryRun::Tables(Box::new(chain))));
         }
     }
-    Ok((Merge::new(runs, damage)?, lock))
+    Ok((RunMerge::new(runs, damage)?, lock))
 }
 
 /// An error if a writer was here since the manifest was read.
@@ -165,7 +165,7 @@ fn unchanged(database: &Path, manifest: &Path, version: &Version) -> Result<()> 
     Ok(())
 }
 
-impl Source for Reader {
+impl Source for LevelDbReader {
     fn fill(&mut self, out: &mut Vec<u8>) -> Result<bool> {
         let enough = out.len() + FILL_BYTES;
         while out.len() < enough {

@@ -13,8 +13,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-use super::block::Block;
-use super::coding::{Decoder, masked};
+use super::block::TableBlock;
+use super::coding::{FieldDecoder, masked};
 use super::compression::decompress;
 use super::damage::{Age, Damage};
 use super::directory::{self, corrupt};
@@ -29,7 +29,7 @@ const TRAILER_BYTES: usize = 5;
 
 /// Where a table lies, and what the manifest says of it.
 #[derive(Clone, Debug)]
-pub(super) struct Link {
+pub(super) struct TableHandle {
     /// Its file.
     pub(super) path: PathBuf,
     /// Its length in bytes.
@@ -43,7 +43,7 @@ pub(super) struct Link {
 /// Reads the entries of a table in order.
 pub(super) struct TableReader {
     file: File,
-    link: Link,
+    link: TableHandle,
     /// A key that none of the block at hand is less than.
     least: Vec<u8>,
     /// Whether the rest of the index cannot be read.
@@ -52,9 +52,9 @@ pub(super) struct TableReader {
     end: u64,
     /// The most bytes of a block.
     limit: usize,
-    index: Block,
+    index: TableBlock,
     index_offset: u64,
-    block: Block,
+    block: TableBlock,
     block_offset: u64,
     /// The tag of the entry at hand.
     tag: u64,
@@ -70,7 +70,7 @@ struct Handle {
 }
 
 impl Handle {
-    fn decode(fields: &mut Decoder<'_>) -> Option<Handle> {
+    fn decode(fields: &mut FieldDecoder<'_>) -> Option<Handle> {
         Some(Handle { offset: fields.varint64()?, length: fields.varint64()? })
     }
 }
@@ -80,7 +80,7 @@ impl TableReader {
     ///
     /// # Errors
     /// `BadInput` if it is missing, cut, or no table.
-    pub(super) fn open(link: Link, limit: usize) -> Result<TableReader> {
+    pub(super) fn open(link: TableHandle, limit: usize) -> Result<TableReader> {
         let (path, size) = (link.path.as_path(), link.size);
         let file = directory::open(path)?;
         let length = file.metadata().map_err(|e| Error::path("read", path, &e))?.len();
@@ -96,10 +96,10 @@ impl TableReader {
         let mut footer = [0; FOOTER_BYTES as usize];
         file.read_exact_at(&mut footer, end).map_err(|e| Error::path("read", path, &e))?;
         let (handles, magic) = footer.split_at(footer.len() - 8);
-        if Decoder(magic).fixed64() != Some(MAGIC) {
+        if FieldDecoder(magic).fixed64() != Some(MAGIC) {
             return Err(not_one());
         }
-        let mut handles = Decoder(handles);
+        let mut handles = FieldDecoder(handles);
         Handle::decode(&mut handles).ok_or_else(not_one)?;
         let index = Handle::decode(&mut handles).ok_or_else(not_one)?;
         let mut table = TableReader {
@@ -109,9 +109,9 @@ impl TableReader {
             index_lost: false,
             end,
             limit,
-            index: Block::default(),
+            index: TableBlock::default(),
             index_offset: index.offset,
-            block: Block::default(),
+            block: TableBlock::default(),
             block_offset: 0,
             tag: 0,
             raw: Vec::new(),
@@ -210,7 +210,7 @@ impl TableReader {
         if !found {
             return Ok(false);
         }
-        let handle = Handle::decode(&mut Decoder(self.index.value()));
+        let handle = Handle::decode(&mut FieldDecoder(self.index.value()));
         let handle = handle
             .ok_or_else(|| self.corrupt(self.index_offset, "an entry of the index is wrong"))?;
         self.load(handle)?;
@@ -240,7 +240,7 @@ impl TableReader {
             _ => Error::path("read", &self.link.path, &e),
         })?;
         let (data, trailer) = self.raw.split_at(length);
-        let mut fields = Decoder(trailer);
+        let mut fields = FieldDecoder(trailer);
         let (kind, crc) = (fields.byte().unwrap_or_default(), fields.fixed32());
         if Some(masked(crc32c::crc32c(&self.raw[..=length]))) != crc {
             return wrong(self, "the checksum of a block is wrong");

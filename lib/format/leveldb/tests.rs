@@ -76,7 +76,7 @@ fn expected(numbers: std::ops::Range<u32>) -> String {
 }
 
 fn read(path: &Path) -> Result<String> {
-    let mut reader = Reader::open(path, false, &ReadOptions::new(Policy::Fail)?)?;
+    let mut reader = LevelDbReader::open(path, false, &ReadOptions::new(Policy::Fail)?)?;
     let mut out = Vec::new();
     while reader.fill(&mut out)? {}
     Ok(String::from_utf8(out).unwrap())
@@ -136,7 +136,8 @@ fn a_lock_of_the_other_kind_is_seen_and_readers_share() {
     let error = read(dir.path()).unwrap_err();
     assert!(error.to_string().contains("is open in another process"), "{error}");
     drop(writer);
-    let reader = Reader::open(dir.path(), false, &ReadOptions::new(Policy::Fail).unwrap()).unwrap();
+    let reader =
+        LevelDbReader::open(dir.path(), false, &ReadOptions::new(Policy::Fail).unwrap()).unwrap();
     assert_eq!(read(dir.path()).unwrap(), expected(0..3));
     assert!(Flock::lock(lock(), FlockArg::LockExclusiveNonblock).is_err());
     drop(reader);
@@ -164,7 +165,7 @@ fn many_tables_are_read_with_few_files() {
         tables.filter(|e| e.as_ref().is_ok_and(|e| e.path().extension() == Some("ldb".as_ref())));
     assert!(tables.count() > 50);
     let mut reader =
-        Reader::open(dir.path(), false, &ReadOptions::new(Policy::Fail).unwrap()).unwrap();
+        LevelDbReader::open(dir.path(), false, &ReadOptions::new(Policy::Fail).unwrap()).unwrap();
     let open = fs::read_dir("/proc/self/fd").unwrap();
     let open = open.filter(|e| in_there(fs::read_link(e.as_ref().unwrap().path()))).count();
     assert!(open < 15, "{open} files are open");
@@ -209,7 +210,7 @@ fn layered(path: &Path) -> Vec<String> {
 /// The records of a database, what is damaged passed over, and how many bad records there were.
 fn read_skipping(path: &Path) -> Result<(Vec<String>, u64)> {
     let options = ReadOptions::new(Policy::Skip)?;
-    let mut reader = Reader::open(path, false, &options)?;
+    let mut reader = LevelDbReader::open(path, false, &options)?;
     let mut out = Vec::new();
     while reader.fill(&mut out)? {}
     let records = String::from_utf8(out).unwrap().lines().map(str::to_string).collect();
@@ -304,7 +305,7 @@ fn a_torn_manifest_is_said_and_read() {
             warn: std::sync::Arc::new(warn),
             ..ReadOptions::new(Policy::Fail).unwrap()
         };
-        let mut reader = Reader::open(dir.path(), false, &options)?;
+        let mut reader = LevelDbReader::open(dir.path(), false, &options)?;
         let mut out = Vec::new();
         while reader.fill(&mut out)? {}
         Result::Ok(String::from_utf8(out).unwrap())

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use super::damage::Damage;
 use super::key::InternalKey;
 use super::memtable::Memtable;
-use super::merge::Run;
-use super::table::{Link, TableReader};
+use super::merge::EntryRun;
+use super::table::{TableHandle, TableReader};
 use crate::error::{Error, Result};
 
 /// How many bytes of entries are sorted in memory.
@@ -25,11 +25,20 @@ const READ_BYTES: usize = 64 * 1024;
 /// # Errors
 /// As [`TableReader::advance`]: damage is an error, for nobody can say which keys it hides.
 /// `Storage` when there is no room.
-pub(super) fn runs(tables: Vec<Link>, limit: usize, directory: &Path) -> Result<Vec<Run>> {
+pub(super) fn runs(
+    tables: Vec<TableHandle>,
+    limit: usize,
+    directory: &Path,
+) -> Result<Vec<EntryRun>> {
     runs_of(tables, limit, directory, PIECE_BYTES)
 }
 
-fn runs_of(tables: Vec<Link>, limit: usize, directory: &Path, piece: usize) -> Result<Vec<Run>> {
+fn runs_of(
+    tables: Vec<TableHandle>,
+    limit: usize,
+    directory: &Path,
+    piece: usize,
+) -> Result<Vec<EntryRun>> {
     let mut damage = Damage::is_an_error();
     let mut pieces = Pieces { directory, file: None, ends: vec![0] };
     let mut memory = Memtable::default();
@@ -44,7 +53,7 @@ fn runs_of(tables: Vec<Link>, limit: usize, directory: &Path, piece: usize) -> R
     }
     memory.sort();
     let mut runs = pieces.runs()?;
-    runs.push(Run::Memory(memory));
+    runs.push(EntryRun::Memory(memory));
     Ok(runs)
 }
 
@@ -85,7 +94,7 @@ impl Pieces<'_> {
     }
 
     /// The pieces, to be read.
-    fn runs(self) -> Result<Vec<Run>> {
+    fn runs(self) -> Result<Vec<EntryRun>> {
         let Some(file) = self.file else { return Ok(Vec::new()) };
         let failed = |e: io::Error| failed("write", self.directory, &e);
         let file = Arc::new(file.into_inner().map_err(|e| failed(e.into_error()))?);
@@ -94,7 +103,7 @@ impl Pieces<'_> {
             let (head, body) = (Head::default(), Vec::new());
             let input = BufReader::with_capacity(READ_BYTES, region);
             let directory = self.directory.to_path_buf();
-            Run::Spilled(Box::new(Spilled { input, directory, head, body }))
+            EntryRun::Spilled(Box::new(Spilled { input, directory, head, body }))
         };
         Ok(self.ends.windows(2).map(piece).collect())
     }
@@ -198,7 +207,7 @@ mod tests {
         }
         let mut count = 0;
         for run in pieces.runs().unwrap() {
-            let Run::Spilled(mut spilled) = run else { panic!("not spilled") };
+            let EntryRun::Spilled(mut spilled) = run else { panic!("not spilled") };
             let mut last: Option<(Vec<u8>, u64)> = None;
             while spilled.advance().unwrap() {
                 let key = spilled.key();

@@ -21,7 +21,7 @@ use super::batch::{Batch, Pair};
 use super::bytewise::Bytewise;
 use super::key::excerpt;
 use super::lock::Lock;
-use super::reader::{self, How};
+use super::reader::{self, DatabaseOptions};
 use crate::error::{Error, Kind, Result};
 use crate::format::pairs;
 use crate::format::whole_tree::WholeTree;
@@ -39,7 +39,7 @@ const BATCH_BYTES: usize = 8 << 20;
 const WRITE_BUFFER_BYTES: usize = 16 << 20;
 
 /// Writes a database. The library works on a thread of its own.
-pub struct Writer {
+pub struct LevelDbWriter {
     /// `None` when it was published.
     tree: Option<WholeTree>,
     shown: PathBuf,
@@ -54,13 +54,13 @@ struct Thread {
     abandoned: Arc<AtomicBool>,
 }
 
-impl Writer {
+impl LevelDbWriter {
     /// Begins a database in the directory `path`, which must not exist, unless the options say
     /// that the database there may go.
     ///
     /// # Errors
     /// `Usage` when something is in the way, or there can be no such directory.
-    pub fn create(path: &Path, options: &WriteOptions) -> Result<Writer> {
+    pub fn create(path: &Path, options: &WriteOptions) -> Result<LevelDbWriter> {
         let tree = WholeTree::create(path, options.replace, replaceable, &options.ledger)?;
         let shown = tree.path().to_path_buf();
         // The library looks for the whole path, and panics at one that is not UTF-8.
@@ -85,7 +85,7 @@ impl Writer {
             .spawn(move || work.run(&receiver))
             .map_err(|e| Error::io("start", "a thread", &e))?;
         let thread = Some(Thread { queue, handle, abandoned });
-        Ok(Writer { tree: Some(tree), shown, prepared: false, thread })
+        Ok(LevelDbWriter { tree: Some(tree), shown, prepared: false, thread })
     }
 
     /// Waits for the library's thread, and says how it ended.
@@ -104,7 +104,7 @@ impl Writer {
     }
 }
 
-impl Sink for Writer {
+impl Sink for LevelDbWriter {
     fn write(&mut self, records: &[u8]) -> Result<()> {
         match &self.thread {
             Some(thread) if thread.queue.send(records.to_vec()).is_ok() => Ok(()),
@@ -128,7 +128,7 @@ impl Sink for Writer {
     }
 }
 
-impl Drop for Writer {
+impl Drop for LevelDbWriter {
     fn drop(&mut self) {
         if let Some(thread) = &self.thread {
             thread.abandoned.store(true, Ordering::Relaxed);
@@ -267,8 +267,9 @@ impl Work {
     /// Reads the database, and compares it with what was written.
     fn read_back(&self) -> Result<()> {
         let mut found = Total::default();
-        let (mut entries, _lock) = reader::entries(&self.directory, How::strict(usize::MAX))
-            .map_err(|e| failed(&self.shown, format!("it cannot be read back: {e}")))?;
+        let (mut entries, _lock) =
+            reader::entries(&self.directory, DatabaseOptions::strict(usize::MAX))
+                .map_err(|e| failed(&self.shown, format!("it cannot be read back: {e}")))?;
         while entries.advance().map_err(|e| failed(&self.shown, e))? {
             found.add(entries.key(), entries.value());
         }

@@ -34,7 +34,7 @@ const WRITE_BYTES: usize = 128 * 1024;
 const MOST_COLUMNS: usize = 4096;
 
 /// Lines from records.
-pub struct Writer {
+pub struct TableWriter {
     target: Target,
     table: Table,
     kept: Kept,
@@ -80,17 +80,17 @@ enum Kept {
     Nothing,
 }
 
-impl Writer {
+impl TableWriter {
     /// Writes a table to `target`.
     ///
     /// # Errors
     /// When an option is unknown.
-    pub fn new(spec: &Spec, target: Target, options: &WriteOptions) -> Result<Writer> {
+    pub fn new(spec: &Spec, target: Target, options: &WriteOptions) -> Result<TableWriter> {
         let mut spec = spec.clone();
         let digits = spec.number("digits")?;
         spec.finish("digits=")?;
         let digits = digits.map(|digits| digits.min(MOST_DIGITS) as usize);
-        Ok(Writer {
+        Ok(TableWriter {
             target,
             table: Table { digits, ..Table::default() },
             kept: Kept::Memory(Vec::new()),
@@ -123,7 +123,7 @@ impl Writer {
         if let Some(width) = self.terminal {
             layout::fit(&mut self.table.columns, width);
         }
-        let Writer { target, table, .. } = self;
+        let TableWriter { target, table, .. } = self;
         let mut out = Vec::new();
         table.push_header(&mut out);
         let mut print = |records: &[u8]| {
@@ -145,7 +145,7 @@ impl Writer {
     }
 }
 
-impl Sink for Writer {
+impl Sink for TableWriter {
     fn write(&mut self, records: &[u8]) -> Result<()> {
         for record in lines(records).filter(|record| !record.is_empty()) {
             self.records += 1;

@@ -6,7 +6,7 @@
 //! else people pack. Directories, and what a Mac adds for itself, hold no records: a format over an
 //! archive passes them over.
 
-use super::Options;
+use super::ZipOptions;
 
 /// What becomes of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,20 +24,20 @@ pub type Tells = Box<dyn Fn(&str) -> bool + Send>;
 
 /// Chooses members.
 pub(super) struct Chooser {
-    options: Options,
+    options: ZipOptions,
     /// The format over the archive: how its members are called, and the archive itself.
     over: Option<(Tells, String)>,
 }
 
 impl Chooser {
     /// For the members themselves.
-    pub(super) fn of_all(options: Options) -> Chooser {
+    pub(super) fn of_all(options: ZipOptions) -> Chooser {
         Chooser { options, over: None }
     }
 
     /// For a format over the archive that is called `own` without its ending, whose members
     /// `tells` knows by their names.
-    pub(super) fn of_format(options: Options, tells: Tells, own: String) -> Chooser {
+    pub(super) fn of_format(options: ZipOptions, tells: Tells, own: String) -> Chooser {
         Chooser { options, over: Some((tells, own)) }
     }
 
@@ -75,8 +75,8 @@ mod tests {
     use super::super::super::spec::Spec;
     use super::*;
 
-    fn options(text: &str) -> Options {
-        Options::parse(&Spec::parse(text).unwrap()).unwrap()
+    fn options(text: &str) -> ZipOptions {
+        ZipOptions::parse(&Spec::parse(text).unwrap()).unwrap()
     }
 
     fn over(text: &str) -> impl Fn(&str) -> Choice {
@@ -110,6 +110,6 @@ mod tests {
         let some = Chooser::of_all(options("zip,members=d"));
         assert!(!some.takes_all() && some.choose("e/d/") == Choice::Read);
         assert_eq!(some.choose("e"), Choice::PassOver);
-        assert!(Options::parse(&Spec::parse("zip,members=[").unwrap()).is_err());
+        assert!(ZipOptions::parse(&Spec::parse("zip,members=[").unwrap()).is_err());
     }
 }

@@ -16,7 +16,7 @@ use ::zip::unstable::read::ZipIterable;
 
 use super::at::{At, read_full};
 use super::choice::{Choice, Chooser};
-use super::{Options, PASSWORD_VARIABLE, Password};
+use super::{PASSWORD_VARIABLE, Password, ZipOptions};
 use crate::error::{Error, Kind, Result};
 use crate::format::bytes::lower;
 use crate::format::{ReadOptions, Warn};
@@ -97,7 +97,7 @@ impl Members {
 /// What is read of an archive, and how.
 pub(super) struct Archive {
     /// How much it may unpack to.
-    pub(super) options: Options,
+    pub(super) options: ZipOptions,
     /// Which members are read.
     pub(super) chooser: Chooser,
     /// Whether a member is to begin only when all of it was found to be sound.
@@ -120,7 +120,7 @@ struct Walk {
 type Give = SyncSender<Result<Option<Event>>>;
 
 /// Why a member could not be given.
-enum Trouble {
+enum MemberError {
     /// It is damaged, or cannot be read for another reason that is its own.
     Member(Error),
     /// The archive should not be read on.
@@ -147,9 +147,9 @@ impl Walk {
             }
             match self.member(&OwnedZipFileEntry::from(entry), &name, &mut data, give) {
                 Ok(()) => (),
-                Err(Trouble::Gone) => return Ok(()),
-                Err(Trouble::Archive(error)) => return Err(error),
-                Err(Trouble::Member(error)) => {
+                Err(MemberError::Gone) => return Ok(()),
+                Err(MemberError::Archive(error)) => return Err(error),
+                Err(MemberError::Member(error)) => {
                     if give.send(Ok(Some(Event::Damaged(name, error)))).is_err() {
                         return Ok(());
                     }
@@ -220,7 +220,7 @@ impl Walk {
         name: &str,
         data: &mut BufReader<At>,
         give: &Give,
-    ) -> std::result::Result<(), Trouble> {
+    ) -> std::result::Result<(), MemberError> {
         if self.archive.sound_only {
             let total = self.total;
             self.unpack(entry.as_ref(), name, data, None)?;
@@ -237,7 +237,7 @@ impl Walk {
         name: &str,
         data: &mut BufReader<At>,
         give: Option<&Give>,
-    ) -> std::result::Result<(), Trouble> {
+    ) -> std::result::Result<(), MemberError> {
         let place = &format!("{}: member {name}", self.name);
         let (packed, declared) = (entry.compressed_size(), entry.size());
         let (start, secret) = (entry.header_start(), entry.encrypted());
@@ -245,19 +245,19 @@ impl Walk {
         let options = ZipReadOptions::new().password(password.as_deref());
         // Errors of the disk are not the member's.
         let trouble = |error: Error| match error.kind() {
-            Kind::BadInput if secret => Trouble::Member(doubted(&error)),
-            Kind::BadInput => Trouble::Member(error),
-            _ => Trouble::Archive(error),
+            Kind::BadInput if secret => MemberError::Member(doubted(&error)),
+            Kind::BadInput => MemberError::Member(error),
+            _ => MemberError::Archive(error),
         };
         let mut member = entry.with_reader(data, options).map_err(|e| match e {
-            ZipError::InvalidPassword => Trouble::Member(Error::input(format!(
+            ZipError::InvalidPassword => MemberError::Member(Error::input(format!(
                 "{place} has another password than that in {PASSWORD_VARIABLE}"
             ))),
             e => trouble(failed(place, e)),
         })?;
         if give.is_some() {
             let from = member.data_start().unwrap_or(start);
-            self.take(start, from.saturating_add(packed), place).map_err(Trouble::Archive)?;
+            self.take(start, from.saturating_add(packed), place).map_err(MemberError::Archive)?;
         }
         let mut size = 0;
         loop {
@@ -267,7 +267,7 @@ impl Walk {
             chunk.truncate(got);
             size += got as u64;
             self.total += got as u64;
-            self.judge(size, packed, place).map_err(Trouble::Archive)?;
+            self.judge(size, packed, place).map_err(MemberError::Archive)?;
             if got == 0 {
                 break;
             }
@@ -282,7 +282,7 @@ impl Walk {
     }
 
     /// The password of an encrypted member.
-    fn password(&self, place: &str) -> std::result::Result<Arc<[u8]>, Trouble> {
+    fn password(&self, place: &str) -> std::result::Result<Arc<[u8]>, MemberError> {
         let why = match &self.password {
             Password::Given(password) => return Ok(Arc::clone(password)),
             Password::Missing => format!("give its password in {PASSWORD_VARIABLE}"),
@@ -290,7 +290,7 @@ impl Walk {
                 "no password is sent to hosts or kept with shards: read it without -h".to_string()
             }
         };
-        Err(Trouble::Member(Error::input(format!("{place} is encrypted: {why}"))))
+        Err(MemberError::Member(Error::input(format!("{place} is encrypted: {why}"))))
     }
 
     /// Takes note of the bytes of a member, which no other may have.
@@ -304,7 +304,7 @@ impl Walk {
     }
 
     fn judge(&self, size: u64, packed: u64, place: &str) -> Result<()> {
-        let Options { ratio, size: most, .. } = self.archive.options;
+        let ZipOptions { ratio, size: most, .. } = self.archive.options;
         if size > JUDGED_BYTES && size / ratio >= packed.max(1) {
             return Err(Error::input(format!(
                 "{place} unpacks to more than {ratio} times its size, as a Zip bomb does \
@@ -324,8 +324,8 @@ impl Walk {
     }
 }
 
-fn send(give: &Give, event: Event) -> std::result::Result<(), Trouble> {
-    give.send(Ok(Some(event))).map_err(|_| Trouble::Gone)
+fn send(give: &Give, event: Event) -> std::result::Result<(), MemberError> {
+    give.send(Ok(Some(event))).map_err(|_| MemberError::Gone)
 }
 
 /// What is wrong with an encrypted member: the check of a password lets some wrong ones through.

@@ -19,8 +19,8 @@ mod writer;
 
 pub use archive::ArchiveWriter;
 pub use choice::Tells;
-pub use reader::{Inside, Over, Reader};
-pub use writer::Writer;
+pub use reader::{Inside, Over, ZipReader};
+pub use writer::ZipWriter;
 
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ pub enum Password {
 
 /// What is read of an archive.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct ZipOptions {
     /// The most that a member may grow by unpacking.
     ratio: u64,
     /// The most bytes that all members may unpack to.
@@ -60,12 +60,12 @@ pub struct Options {
     members: Vec<Inner>,
 }
 
-impl Options {
+impl ZipOptions {
     /// Takes those of the options of a format that are about its archive.
     ///
     /// # Errors
     /// When one is no number, or no pattern.
-    pub fn take(spec: &mut Spec) -> Result<Options> {
+    pub fn take(spec: &mut Spec) -> Result<ZipOptions> {
         let ratio = spec.number("ratio")?.unwrap_or(DEFAULT_RATIO);
         let size = spec.number("size")?.unwrap_or(DEFAULT_SIZE);
         let mut members = Vec::new();
@@ -73,16 +73,16 @@ impl Options {
             let refused = |why| spec.refuse(&format!("members={pattern}: not a pattern: {why}"));
             members.push(Inner::parse(&pattern).map_err(refused)?);
         }
-        Ok(Options { ratio, size, members })
+        Ok(ZipOptions { ratio, size, members })
     }
 
     /// Reads the options of the format, for reading.
     ///
     /// # Errors
-    /// As [`Options::take`], and when one is unknown.
-    pub fn parse(spec: &Spec) -> Result<Options> {
+    /// As [`ZipOptions::take`], and when one is unknown.
+    pub fn parse(spec: &Spec) -> Result<ZipOptions> {
         let mut spec = spec.clone();
-        let options = Options::take(&mut spec)?;
+        let options = ZipOptions::take(&mut spec)?;
         spec.finish("members=, ratio=, size= (when reading)")?;
         Ok(options)
     }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use super::Options;
+use super::ZipOptions;
 use super::choice::{Chooser, Tells};
 use super::members::{Archive, Event, Members};
 use crate::error::{Error, Result};
@@ -21,7 +21,7 @@ use crate::record::text::push_bytes;
 const COPY_BYTES: usize = 128 * 1024;
 
 /// A record `[member name, data]` for each member.
-pub struct Reader {
+pub struct ZipReader {
     members: Members,
     name: String,
     options: ReadOptions,
@@ -31,12 +31,16 @@ pub struct Reader {
     too_long: bool,
 }
 
-impl Reader {
+impl ZipReader {
     /// Opens the archive that `resource` names.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn open(resource: &Resource, archive: Options, options: &ReadOptions) -> Result<Reader> {
+    pub fn open(
+        resource: &Resource,
+        archive: ZipOptions,
+        options: &ReadOptions,
+    ) -> Result<ZipReader> {
         let name = resource.to_string();
         let file = seekable(resource, options)?;
         // A record is made of a member when all of it has come.
@@ -44,7 +48,7 @@ impl Reader {
         let archive = Archive { options: archive, chooser, sound_only: false };
         let members = Members::open(&name, file, archive, options)?;
         let (member, data) = (String::new(), Vec::new());
-        Ok(Reader { members, name, options: options.clone(), member, data, too_long: false })
+        Ok(ZipReader { members, name, options: options.clone(), member, data, too_long: false })
     }
 
     fn end_member(&mut self, out: &mut Vec<u8>) -> Result<()> {
@@ -68,7 +72,7 @@ impl Reader {
     }
 }
 
-impl Source for Reader {
+impl Source for ZipReader {
     fn fill(&mut self, out: &mut Vec<u8>) -> Result<bool> {
         let full = out.len() + FILL_BYTES;
         while out.len() < full {
@@ -132,7 +136,7 @@ impl Over {
     /// When it cannot be read.
     pub fn open(
         resource: &Resource,
-        archive: Options,
+        archive: ZipOptions,
         options: &ReadOptions,
         inside: Inside,
     ) -> Result<Over> {

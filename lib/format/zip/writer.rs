@@ -15,14 +15,14 @@ use crate::record::text::value_bytes;
 const MOST_NAME_BYTES: usize = 0xffff;
 
 /// Members from records.
-pub struct Writer {
+pub struct ZipWriter {
     archive: Option<ArchiveWriter<Vec<u8>>>,
     target: Target,
     packed: bool,
     records: u64,
 }
 
-impl Writer {
+impl ZipWriter {
     /// Reads the options of the format, for writing: whether data is packed.
     ///
     /// # Errors
@@ -35,9 +35,9 @@ impl Writer {
     }
 
     /// Writes an archive to `target`.
-    pub fn new(target: Target, packed: bool) -> Writer {
+    pub fn new(target: Target, packed: bool) -> ZipWriter {
         let archive = Some(ArchiveWriter::new(Vec::new()));
-        Writer { archive, target, packed, records: 0 }
+        ZipWriter { archive, target, packed, records: 0 }
     }
 
     fn add(&mut self, record: &[u8]) -> std::result::Result<(), Refused> {
@@ -95,7 +95,7 @@ impl From<io::Error> for Refused {
     }
 }
 
-impl Sink for Writer {
+impl Sink for ZipWriter {
     fn write(&mut self, records: &[u8]) -> Result<()> {
         for record in lines(records) {
             self.records += 1;

@@ -1,10 +1,10 @@
 //! Parts of groups: in a table, spilled, and put together again.
 
 use super::super::assemble::Assembly;
-use super::super::grouping::{Group, Reader};
+use super::super::grouping::{Group, GroupReader};
 use super::super::table::{self, Table};
 use super::*;
-use crate::aggregate::Position;
+use crate::aggregate::RecordPosition;
 use crate::extsort::sorter::Sorter;
 
 proptest! {
@@ -16,11 +16,11 @@ proptest! {
     ) {
         let grouping = by("k", &["count"]);
         let (plan, mut table) = (grouping.plan(), Table::new());
-        let mut reader = Reader::new(&Arc::new(grouping.clone()));
+        let mut reader = GroupReader::new(&Arc::new(grouping.clone()));
         let mut due: BTreeMap<u16, (u64, u64)> = BTreeMap::new();
         for (index, key) in (0u64..).zip(&keys) {
             due.entry(*key).or_insert((index, 0)).1 += 1;
-            let (at, label) = (Position { shard: 7, index }, |out: &mut Vec<u8>| {
+            let (at, label) = (RecordPosition { shard: 7, index }, |out: &mut Vec<u8>| {
                 out.extend_from_slice(format!("first {index}").as_bytes());
             });
             let states = table.states(plan, &key.to_be_bytes(), at, label);
@@ -42,7 +42,7 @@ proptest! {
             plan.finish(&mut group.states, 0, &mut result).unwrap();
             prop_assert_eq!(group.key, key.to_be_bytes().to_vec());
             prop_assert_eq!(group.label, format!("first {first}").into_bytes());
-            prop_assert_eq!(group.at, Position { shard: 7, index: first });
+            prop_assert_eq!(group.at, RecordPosition { shard: 7, index: first });
             prop_assert_eq!(result, count.to_string().into_bytes());
         }
     }
@@ -103,10 +103,10 @@ proptest! {
 
 /// The part of a group that some numbered records are.
 fn group_of(grouping: &Arc<Grouping>, records: &[(usize, String)]) -> Group {
-    let (mut reader, mut group) = (Reader::new(grouping), Group::default());
+    let (mut reader, mut group) = (GroupReader::new(grouping), Group::default());
     grouping.plan().start(&mut group.states);
     for (first, (n, record)) in records.iter().enumerate().map(|(i, record)| (i == 0, record)) {
-        let at = Position { shard: 0, index: *n as u64 };
+        let at = RecordPosition { shard: 0, index: *n as u64 };
         reader.read(record.as_bytes()).unwrap();
         if first {
             (group.at, group.key) = (at, reader.group_key().to_vec());

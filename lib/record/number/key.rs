@@ -14,7 +14,7 @@
 //! beginning of another, and the first 8 bytes tell any two ordinary numbers of up to 14 digits
 //! apart.
 
-use super::{POWERS_OF_TEN, Parts, SHORT_DIGITS, Short};
+use super::{NumberParts, POWERS_OF_TEN, SHORT_DIGITS, Short};
 
 const NEGATIVE_HUGE: u8 = 0x40;
 const NEGATIVE: u8 = 0x41;
@@ -38,7 +38,7 @@ const LONG_EXPONENT: u8 = 0xff;
 #[inline]
 pub fn push_key(out: &mut Vec<u8>, number: &[u8]) {
     if !Short::of(number).is_some_and(|short| push_short_key(out, short)) {
-        push_long_key(out, &Parts::of(number));
+        push_long_key(out, &NumberParts::of(number));
     }
 }
 
@@ -68,7 +68,7 @@ fn push_short_key(out: &mut Vec<u8>, short: Short) -> bool {
 
 /// Any number.
 #[cold]
-fn push_long_key(out: &mut Vec<u8>, parts: &Parts) {
+fn push_long_key(out: &mut Vec<u8>, parts: &NumberParts) {
     let mut digits = [parts.whole, parts.fraction].concat();
     let zeros = digits.iter().position(|&b| b != b'0').unwrap_or(digits.len());
     digits.drain(..zeros);
@@ -93,7 +93,7 @@ fn push_long_key(out: &mut Vec<u8>, parts: &Parts) {
 }
 
 /// Appends the class of a positive number, and E: the exponent in `parts` plus `shift`.
-fn push_exponent(out: &mut Vec<u8>, parts: &Parts, shift: i64) {
+fn push_exponent(out: &mut Vec<u8>, parts: &NumberParts, shift: i64) {
     let (negative, size) = match parts.small_exponent() {
         Some(exponent) => {
             let exponent = exponent + shift;

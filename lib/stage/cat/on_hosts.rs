@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cluster::{Connection, Host};
-use crate::cluster::{FileCut, FilePart, Resource};
+use crate::cluster::{FileCut, FilePart, HostResource};
 use crate::cluster::{Job, OnBad};
 use crate::engine::fleet::{self, Need};
 use crate::engine::host_access::HostAccess;
@@ -22,7 +22,7 @@ use crate::record::stream::{Facts, Output, Summary};
 const JOB: u32 = 1;
 
 /// What `mc-cat` is to do on hosts.
-pub struct Options<'a> {
+pub struct CatOnHostsOptions<'a> {
     /// How hosts are reached.
     pub reach: &'a HostAccess,
     /// The hosts.
@@ -54,7 +54,7 @@ pub struct Options<'a> {
 /// `Usage` when a file is not there, `BadInput` for what is in it, `Hosts` when a host cannot be
 /// reached or is lost.
 pub fn run(
-    options: &Options<'_>,
+    options: &CatOnHostsOptions<'_>,
     output: &mut dyn Output,
     pass_on: &(dyn Fn(&str) + Sync),
 ) -> Result<(Summary, Producer)> {
@@ -100,7 +100,7 @@ pub fn run(
 
 /// The files that the resources stand for.
 fn files<'a>(
-    options: &Options<'_>,
+    options: &CatOnHostsOptions<'_>,
     connections: impl Iterator<Item = &'a Arc<Connection>>,
 ) -> Result<Vec<HostFile>> {
     let connections: Vec<&Arc<Connection>> = connections.collect();
@@ -113,8 +113,8 @@ fn files<'a>(
         let hosts = if cut.is_some() { all.clone() } else { vec![connection.name().to_string()] };
         for word in &options.resources {
             let (format, path) = (options.format.clone(), word.as_os_str().into());
-            for found in connection.expand(Resource { format, path, part: None, cut: None })? {
-                let resource = Resource { part: None, cut, ..found };
+            for found in connection.expand(HostResource { format, path, part: None, cut: None })? {
+                let resource = HostResource { part: None, cut, ..found };
                 files.push(HostFile { hosts: hosts.clone(), resource });
             }
         }
@@ -144,9 +144,9 @@ impl Files {
                 }
                 Ok(found) => {
                     // A host says where to cut, not what the others are to read.
-                    let of = |Resource { part, cut, .. }| HostFile {
+                    let of = |HostResource { part, cut, .. }| HostFile {
                         hosts: file.hosts.clone(),
-                        resource: Resource { part, cut, ..file.resource.clone() },
+                        resource: HostResource { part, cut, ..file.resource.clone() },
                     };
                     return Ok(found.into_iter().map(of).collect());
                 }
@@ -158,11 +158,14 @@ impl Files {
 
 /// Whether `found` is what a host may make of `whole`, which is to be cut: its first part and the
 /// rest, which is still to be cut, or all of it.
-fn follow(whole: &Resource, found: &[Resource]) -> bool {
+fn follow(whole: &HostResource, found: &[HostResource]) -> bool {
     let before = whole.part;
     match found {
         [all] => all.part == before && all.cut.is_none(),
-        [Resource { part: Some(first), cut: None, .. }, Resource { part: Some(rest), cut, .. }] => {
+        [
+            HostResource { part: Some(first), cut: None, .. },
+            HostResource { part: Some(rest), cut, .. },
+        ] => {
             let (head, from, to, file) = match before {
                 Some(part) => (part.head, part.from, part.to, (part.size, part.modified)),
                 None => (0, 0, first.size, (first.size, first.modified)),

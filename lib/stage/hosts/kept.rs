@@ -17,18 +17,18 @@ use crate::record::stream::Output;
 
 /// What is to be removed.
 #[derive(Clone, Debug)]
-pub enum Target {
+pub enum RemovalTarget {
     /// The dataset of this run.
     Run(RunId),
     /// That of the manifest in this file.
     File(PathBuf),
 }
 
-impl Target {
+impl RemovalTarget {
     /// The target that `word` is: a run, or else a file.
-    pub fn of(word: &Path) -> Target {
+    pub fn of(word: &Path) -> RemovalTarget {
         let run = word.to_str().and_then(|text| text.parse().ok());
-        run.map_or_else(|| Target::File(word.into()), Target::Run)
+        run.map_or_else(|| RemovalTarget::File(word.into()), RemovalTarget::Run)
     }
 }
 
@@ -114,7 +114,7 @@ fn age(then: u64) -> String {
 /// host, or on one out of reach. One that cannot be removed does not hold up the others: the error
 /// is the first that there was.
 pub(super) fn remove(
-    targets: &[Target],
+    targets: &[RemovalTarget],
     hosts: Option<&[HostPlace]>,
     reach: &HostAccess,
     say: &dyn Fn(&str),
@@ -131,14 +131,14 @@ pub(super) fn remove(
 }
 
 fn remove_one(
-    target: &Target,
+    target: &RemovalTarget,
     hosts: Option<&[HostPlace]>,
     reach: &HostAccess,
     say: &dyn Fn(&str),
 ) -> Result<Lost> {
     let run = match target {
-        Target::Run(run) => *run,
-        Target::File(path) => run_of(path)?,
+        RemovalTarget::Run(run) => *run,
+        RemovalTarget::File(path) => run_of(path)?,
     };
     let (record, places) = match (hosts, reach.runs.load(run)) {
         (Some(hosts), record) => (record.ok(), hosts.to_vec()),
@@ -154,7 +154,7 @@ fn remove_one(
         if !asked.iter().any(|asked| asked.found) && lost.count == 0 {
             return Err(Error::usage(format!("nothing of run {run} lies on these hosts")));
         }
-        if let Target::File(path) = target {
+        if let RemovalTarget::File(path) = target {
             let path = path.display();
             say(&format!(
                 "run {run} is not known here: {path} stays, for other hosts may have more"
@@ -222,10 +222,15 @@ fn remove_from(places: &[HostPlace], run: RunId, say: &dyn Fn(&str)) -> Result<(
 }
 
 /// Removes what is here of a run whose data is gone.
-fn forget(run: RunId, target: &Target, record: &RunRecord, reach: &HostAccess) -> Result<()> {
+fn forget(
+    run: RunId,
+    target: &RemovalTarget,
+    record: &RunRecord,
+    reach: &HostAccess,
+) -> Result<()> {
     let file = match target {
-        Target::File(path) => Some(path.clone()),
-        Target::Run(_) => record.manifest(),
+        RemovalTarget::File(path) => Some(path.clone()),
+        RemovalTarget::Run(_) => record.manifest(),
     };
     // By now the file may be the manifest of another run.
     if let Some(path) = file.filter(|path| run_of(path).is_ok_and(|found| found == run)) {
@@ -237,16 +242,18 @@ fn forget(run: RunId, target: &Target, record: &RunRecord, reach: &HostAccess) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::manifest::Writer;
+    use crate::dataset::manifest::ManifestWriter;
 
     #[test]
     fn a_target_is_a_run_or_a_file() {
         let run = RunId::random().unwrap();
-        assert!(matches!(Target::of(Path::new(&run.to_string())), Target::Run(r) if r == run));
-        assert!(matches!(Target::of(Path::new("x.mc")), Target::File(_)));
+        assert!(
+            matches!(RemovalTarget::of(Path::new(&run.to_string())), RemovalTarget::Run(r) if r == run)
+        );
+        assert!(matches!(RemovalTarget::of(Path::new("x.mc")), RemovalTarget::File(_)));
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.mc");
-        std::fs::write(&path, Writer::begin(run).1).unwrap();
+        std::fs::write(&path, ManifestWriter::begin(run).1).unwrap();
         assert_eq!(run_of(&path).unwrap(), run);
         std::fs::write(&path, "{}\n").unwrap();
         assert!(run_of(&path).is_err());

@@ -1,8 +1,8 @@
 //! `mc-reduce` on the shards of hosts: in place, or by way of an exchange.
 
-use super::{By, Options, OverGroups, With};
+use super::{GroupBy, OverGroups, ReduceOptions, With};
 use crate::cluster::exchange as wire;
-use crate::engine::consumer::{Consumer, Feed};
+use crate::engine::consumer::{Consumer, ConsumerInput};
 use crate::engine::exchange::{self, Remote};
 use crate::engine::producer::Producer;
 use crate::engine::shard_job::{ShardJob, ShippedCommand};
@@ -33,14 +33,14 @@ pub struct OpsOnHosts {
 ///
 /// # Errors
 /// `Usage`, when the key is none.
-pub fn way(options: &Options, facts: &Facts) -> Result<OnHosts> {
+pub fn way(options: &ReduceOptions, facts: &Facts) -> Result<OnHosts> {
     let stream = facts.key.as_deref().map(Keys::parse).transpose()?;
     let (keys, reverse) = match (&options.by, &stream) {
-        (By::Nothing, _) => (None, false),
-        (By::Key(keys), _) => (Some(keys.clone()), false),
-        (By::Stream, Some(keys)) => (Some(keys.clone()), facts.reverse),
+        (GroupBy::Nothing, _) => (None, false),
+        (GroupBy::Key(keys), _) => (Some(keys.clone()), false),
+        (GroupBy::Stream, Some(keys)) => (Some(keys.clone()), facts.reverse),
         // Whether these are pairs, the first record tells.
-        (By::Stream, None) => return Ok(OnHosts::No),
+        (GroupBy::Stream, None) => return Ok(OnHosts::No),
     };
     let whole = keys.is_some() && keys == stream && reverse == facts.reverse && !facts.spread;
     let ops = match &options.with {
@@ -98,5 +98,5 @@ pub fn command(
     shards: Box<Consumer>,
     output: &mut dyn Output,
 ) -> Result<(Summary, Producer)> {
-    job.run(Some((&over_groups.plan, shipped)), Feed::Shards(shards), output)
+    job.run(Some((&over_groups.plan, shipped)), ConsumerInput::Shards(shards), output)
 }

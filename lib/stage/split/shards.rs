@@ -13,7 +13,7 @@ use crate::format::resource::Resource;
 use crate::record::stream::{Output, Summary};
 
 /// What `mc-split` is to do.
-pub struct Options<'a> {
+pub struct SplitShardsOptions<'a> {
     /// How runs are reached.
     pub reach: &'a HostAccess,
     /// The files, in this order.
@@ -21,14 +21,14 @@ pub struct Options<'a> {
     /// How to read them.
     pub read: ReadOptions,
     /// How large the parts are.
-    pub size: Size,
+    pub size: PartSize,
     /// Where the manifest is to stay, when it is to be kept.
     pub keep: Option<&'a Path>,
 }
 
 /// How large parts are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Size {
+pub enum PartSize {
     /// About so many bytes each.
     Bytes(u64),
     /// So large that there are about so many in all.
@@ -39,14 +39,17 @@ pub enum Size {
 ///
 /// # Errors
 /// `Usage` for what is no file of this machine, what the files and `output` say.
-pub fn run(options: &Options<'_>, output: &mut dyn Output) -> Result<(Summary, Producer)> {
+pub fn run(
+    options: &SplitShardsOptions<'_>,
+    output: &mut dyn Output,
+) -> Result<(Summary, Producer)> {
     let mut files = Vec::new();
     for resource in &options.resources {
         files.extend(resource.expand(options.read.note.as_ref())?);
     }
     let size = match options.size {
-        Size::Bytes(bytes) => bytes.max(1),
-        Size::Parts(count) => {
+        PartSize::Bytes(bytes) => bytes.max(1),
+        PartSize::Parts(count) => {
             let total = files.iter().map(bytes).sum::<Result<u64>>()?;
             total.div_ceil(count.max(1)).max(1)
         }

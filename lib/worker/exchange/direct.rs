@@ -11,7 +11,7 @@ use crate::record::bytes::Bytes;
 use crate::wire::exchange::Peer;
 use crate::wire::exchange::token;
 use crate::wire::message::{Listening, Part};
-use crate::worker::exchange::Exchange;
+use crate::worker::exchange::ExchangeState;
 use crate::worker::exchange::road::{Road, Want};
 
 /// This host's end of the direct roads.
@@ -22,7 +22,7 @@ pub(super) struct Direct {
     peers: OnceLock<Peers>,
 }
 
-impl Exchange {
+impl ExchangeState {
     /// Makes ready to send parts to peers, whoever they will be; says where they can ask for them.
     /// `ssh_connection` is what tells by which address this host was reached.
     pub(crate) fn listen(&self, ssh_connection: Option<&str>) -> Result<Listening> {
@@ -37,7 +37,7 @@ impl Exchange {
 
     /// From now on sends parts to these peers, of ranges for which they show a token that was made
     /// with `secret`, and asks them for theirs.
-    pub(crate) fn meet(self: &Arc<Exchange>, peers: Vec<Peer>, secret: String) -> Result<()> {
+    pub(crate) fn meet(self: &Arc<ExchangeState>, peers: Vec<Peer>, secret: String) -> Result<()> {
         let Some(direct) = lock(&self.direct).clone() else {
             return Err(broken("peers for who does not listen"));
         };

@@ -9,12 +9,12 @@ use crate::record::bad::{Bad, Policy};
 use crate::record::block::Blocks;
 use crate::record::stream::{Facts, Output};
 use crate::wire::exchange::{Merged, Reduce};
-use crate::worker::exchange::Exchange;
+use crate::worker::exchange::ExchangeState;
 use crate::worker::shard_file;
 use crate::worker::state::WorkerState;
 use crate::worker::store::NewShard;
 
-impl Exchange {
+impl ExchangeState {
     /// Reduces a shard.
     pub(crate) fn reduce(
         &self,

@@ -37,13 +37,13 @@ const EXCHANGES_MAX: usize = 16;
 
 /// The exchanges of a tool.
 #[derive(Clone, Default)]
-pub(crate) struct Exchanges(Arc<Mutex<HashMap<u32, Arc<Exchange>>>>);
+pub(crate) struct Exchanges(Arc<Mutex<HashMap<u32, Arc<ExchangeState>>>>);
 
 impl Exchanges {
     /// Begins one.
     pub(crate) fn begin(&self, spec: wire::Exchange) -> Result<()> {
         let number = spec.number;
-        let exchange = Arc::new(Exchange::new(spec)?);
+        let exchange = Arc::new(ExchangeState::new(spec)?);
         let mut all = lock(&self.0);
         if all.len() >= EXCHANGES_MAX || all.contains_key(&number) {
             return Err(broken("too many exchanges, or one twice"));
@@ -53,7 +53,7 @@ impl Exchanges {
     }
 
     /// The one of this number.
-    pub(crate) fn get(&self, number: u32) -> Result<Arc<Exchange>> {
+    pub(crate) fn get(&self, number: u32) -> Result<Arc<ExchangeState>> {
         lock(&self.0).get(&number).cloned().ok_or_else(|| broken("no such exchange"))
     }
 
@@ -74,7 +74,7 @@ impl Exchanges {
 }
 
 /// An exchange, as this host knows it.
-pub(crate) struct Exchange {
+pub(crate) struct ExchangeState {
     spec: wire::Exchange,
     order: Order,
     /// The results of each group; none where the records are wanted.
@@ -99,8 +99,8 @@ struct Sample {
     bytes: u64,
 }
 
-impl Exchange {
-    fn new(spec: wire::Exchange) -> Result<Exchange> {
+impl ExchangeState {
+    fn new(spec: wire::Exchange) -> Result<ExchangeState> {
         let keys = spec.keys.as_deref().map(Keys::parse).transpose()?;
         let order_by = match spec.order_by.as_str() {
             "" => Vec::new(),
@@ -127,7 +127,7 @@ impl Exchange {
             unique: spec.unique,
         };
         let (sorted, spare, direct) = (Mutex::default(), BufferPool::default(), Mutex::default());
-        Ok(Exchange { spec, order, grouping, sorted, spare, direct })
+        Ok(ExchangeState { spec, order, grouping, sorted, spare, direct })
     }
 
     /// The grouping, where what is exchanged are parts of groups and not records: that is where
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn ties_are_in_the_order_of_shards_and_of_their_blocks_where_keys_may_spread() {
         let exchange = |spread| {
-            Exchange::new(wire::Exchange {
+            ExchangeState::new(wire::Exchange {
                 number: 1,
                 keys: None,
                 order_by: String::new(),

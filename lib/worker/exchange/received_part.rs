@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::extsort::merge::Cursor;
 use crate::extsort::segment::Segment;
 use crate::extsort::spill::{Items, Spill, SpillReader};
-use crate::wire::exchange::{Merge as Range, SEGMENTS_MAX};
+use crate::wire::exchange::{MergeTask as Range, SEGMENTS_MAX};
 use crate::worker::exchange::bound;
 
 /// A part that is here, in memory or in a file: segments, each behind its length.

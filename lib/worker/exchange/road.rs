@@ -30,9 +30,9 @@ pub(crate) trait Road: Send + Sync {
 }
 
 /// The road through the tool.
-pub(crate) struct Relay<'a>(pub(crate) &'a Arc<WorkerState>);
+pub(crate) struct RelayRoad<'a>(pub(crate) &'a Arc<WorkerState>);
 
-impl Road for Relay<'_> {
+impl Road for RelayRoad<'_> {
     fn bring(&self, want: &Want<'_>, _: Spool) -> std::result::Result<Spool, Broken> {
         let deliveries = &self.0.deliveries;
         deliveries.expect(want.of.clone());

@@ -10,7 +10,7 @@ use crate::group::order::Limits;
 use crate::group::table;
 use crate::record::key::Keyer;
 use crate::wire::exchange::Tally;
-use crate::worker::exchange::{Exchange, Held, Sample};
+use crate::worker::exchange::{ExchangeState, Held, Sample};
 
 /// How many bytes of items lie between two samples, about.
 const SAMPLE_EVERY: u64 = 64 << 10;
@@ -24,7 +24,7 @@ const SAMPLE_SHARE: u64 = 64;
 
 /// A segment that is being written, with its tally, and samples where it may be cut.
 pub(super) struct SampledSegment<'a> {
-    exchange: &'a Exchange,
+    exchange: &'a ExchangeState,
     writer: SegmentWriter,
     seen: Seen,
     encoded: Vec<u8>,
@@ -39,7 +39,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn see(&mut self, exchange: &Exchange, key: &[u8], text: &[u8]) {
+    fn see(&mut self, exchange: &ExchangeState, key: &[u8], text: &[u8]) {
         self.tally.count(xxh3_128(text));
         let bytes = (key.len() + text.len()) as u64;
         match self.samples.last_mut() {
@@ -56,7 +56,7 @@ impl Seen {
     }
 
     /// The beginning of the key of an item: of a key that stays together without what follows it.
-    fn where_to_cut(&mut self, exchange: &Exchange, key: &[u8], text: &[u8]) -> Vec<u8> {
+    fn where_to_cut(&mut self, exchange: &ExchangeState, key: &[u8], text: &[u8]) -> Vec<u8> {
         let mut bare = Vec::new();
         match (&mut self.bare, exchange.spec.spread) {
             (_, true) => bare.extend_from_slice(key),
@@ -75,7 +75,7 @@ impl Seen {
 }
 
 impl<'a> SampledSegment<'a> {
-    pub(super) fn new(exchange: &'a Exchange, limits: &Limits) -> Result<SampledSegment<'a>> {
+    pub(super) fn new(exchange: &'a ExchangeState, limits: &Limits) -> Result<SampledSegment<'a>> {
         let order = &exchange.order;
         let keyer = Keyer::new(&order.keys, order.missing, &[]).reversed(order.reverse);
         Ok(SampledSegment {

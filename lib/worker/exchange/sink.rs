@@ -18,12 +18,12 @@ use crate::parallel::lock;
 use crate::peer::Broken;
 use crate::record::bad::{Bad, Policy};
 use crate::record::stream::Summary;
-use crate::wire::exchange::{Merge as Range, Merged, RelayedPart, Source, Tally};
+use crate::wire::exchange::{MergeTask as Range, Merged, RangeSource, RelayedPart, Tally};
 use crate::wire::message::Part;
 use crate::worker::exchange::buffer_pool::SPARE_SHARE;
 use crate::worker::exchange::received_part::{ReceivedPart, here_of};
-use crate::worker::exchange::road::{Relay, Road, Want};
-use crate::worker::exchange::{Exchange, bound};
+use crate::worker::exchange::road::{RelayRoad, Road, Want};
+use crate::worker::exchange::{ExchangeState, bound};
 use crate::worker::state::WorkerState;
 use crate::worker::store::NewShard;
 
@@ -42,7 +42,7 @@ const BUFFER_MIN: usize = 4 << 10;
 /// How much is written at once.
 const WRITE_BYTES: usize = 256 << 10;
 
-impl Exchange {
+impl ExchangeState {
     /// Merges a range into a shard, as `request` asked for.
     pub(crate) fn merge(
         &self,
@@ -70,7 +70,7 @@ impl Exchange {
             return Err(Error::incomplete("stopped"));
         };
         let mut cursors = Vec::new();
-        let here = range.sources.contains(&Source::Here);
+        let here = range.sources.contains(&RangeSource::Here);
         let segments = if here { self.segments() } else { Vec::new() };
         let files = segments.len() + held.iter().map(ReceivedPart::files).sum::<usize>();
         let memory = self.limits(state).memory;
@@ -210,7 +210,7 @@ impl Exchange {
 
 /// The parts of a range on their way.
 struct Gathering<'a> {
-    exchange: &'a Exchange,
+    exchange: &'a ExchangeState,
     state: &'a Arc<WorkerState>,
     request: u32,
     range: &'a Range,
@@ -223,7 +223,7 @@ impl Gathering<'_> {
     /// All parts but that of this host, in the order of the sources.
     fn parts(&self) -> Result<Vec<Spool>> {
         let sources = self.range.sources.iter().enumerate();
-        let sources: Vec<_> = sources.filter(|(_, source)| **source != Source::Here).collect();
+        let sources: Vec<_> = sources.filter(|(_, source)| **source != RangeSource::Here).collect();
         let memory = self.exchange.limits(self.state).memory / PARTS_SHARE / sources.len().max(1);
         // Not all hosts begin with the same one.
         let (next, turn) = (AtomicUsize::new(0), self.range.shard as usize);
@@ -258,11 +258,11 @@ impl Gathering<'_> {
         if tried { Ok(all) } else { Err(Error::incomplete("a part of a range was not asked for")) }
     }
 
-    fn part(&self, number: u32, source: &Source, memory: usize) -> Result<Spool> {
+    fn part(&self, number: u32, source: &RangeSource, memory: usize) -> Result<Spool> {
         let spool = || Spool::new(self.exchange.spare.take(), memory, self.state.base.path());
         let (peer, token) = match source {
-            Source::Peer(name, token) => (name.as_str(), Some(token.clone())),
-            Source::Relay | Source::Here => ("", None),
+            RangeSource::Peer(name, token) => (name.as_str(), Some(token.clone())),
+            RangeSource::Relay | RangeSource::Here => ("", None),
         };
         let part = Part {
             exchange: self.range.exchange,
@@ -273,7 +273,7 @@ impl Gathering<'_> {
         let of = RelayedPart { merge: self.request, source: number };
         let mut want = Want { peer, of, part: &part, why: None, stopped: self.stopped };
         let direct = lock(&self.exchange.direct).clone();
-        if let (Some(direct), Source::Peer(..)) = (direct, source) {
+        if let (Some(direct), RangeSource::Peer(..)) = (direct, source) {
             match direct.bring(&want, spool()) {
                 Ok(came) => {
                     self.direct.fetch_add(came.len(), Ordering::Relaxed);
@@ -283,7 +283,7 @@ impl Gathering<'_> {
                 Err(broken) => return Err(broken.error()),
             }
         }
-        let came = Relay(self.state).bring(&want, spool()).map_err(Broken::error)?;
+        let came = RelayRoad(self.state).bring(&want, spool()).map_err(Broken::error)?;
         self.relayed.fetch_add(came.len(), Ordering::Relaxed);
         Ok(came)
     }

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::extsort::merge::{Cursor, Merge};
 use crate::extsort::segment::Segment;
 use crate::extsort::sorter::Sorter;
-use crate::group::grouping::{Group, Reader};
+use crate::group::grouping::{Group, GroupReader};
 use crate::group::order::{Judge, Limits, sorted_run};
 use crate::group::reduce::{fill, out_of_order};
 use crate::group::table::{self, Table};
@@ -21,12 +21,12 @@ use crate::record::bytes::Bytes;
 use crate::record::digest::Contents;
 use crate::record::key::Keyer;
 use crate::record::stream::Input;
-use crate::wire::exchange::{HostOffer, SEGMENTS_MAX, Sort, Sorted, Tally};
+use crate::wire::exchange::{HostOffer, SEGMENTS_MAX, SortResult, SortTask, Tally};
 use crate::wire::message::Part;
 use crate::wire::shard::Fetch;
 use crate::worker::exchange::buffer_pool::SPARE_SHARE;
 use crate::worker::exchange::sampled_segment::SampledSegment;
-use crate::worker::exchange::{Exchange, Held, Sample, bound};
+use crate::worker::exchange::{ExchangeState, Held, Sample, bound};
 use crate::worker::shard_file::{self, ShardFile};
 use crate::worker::state::WorkerState;
 
@@ -45,14 +45,14 @@ const TABLE_SHARE: usize = 4;
 /// The read buffers of a merge on this host.
 const BUFFER_BYTES: usize = 256 << 10;
 
-impl Exchange {
+impl ExchangeState {
     /// Sorts shards of this host.
     pub(crate) fn sort(
         &self,
         state: &Arc<WorkerState>,
-        ask: &Sort,
+        ask: &SortTask,
         stop: &AtomicBool,
-    ) -> Result<Sorted> {
+    ) -> Result<SortResult> {
         let stopped = || stop.load(Ordering::SeqCst) || state.ending.load(Ordering::SeqCst);
         let near = ask.shards.first().map_or(0, |(fetch, _)| fetch.shard);
         let Some(_slot) = state.slots.take(near, &stopped)? else {
@@ -172,27 +172,31 @@ impl Exchange {
 
 /// Shards on their way into one segment.
 struct Sorting<'a> {
-    exchange: &'a Exchange,
+    exchange: &'a ExchangeState,
     limits: Limits,
     stopped: &'a dyn Fn() -> bool,
     bad: Arc<Bad>,
     sorter: Sorter,
     keyer: Keyer,
     /// For parts of groups.
-    groups: Option<(Reader, Table)>,
-    sorted: Sorted,
+    groups: Option<(GroupReader, Table)>,
+    sorted: SortResult,
 }
 
 impl<'a> Sorting<'a> {
-    fn new(exchange: &'a Exchange, limits: Limits, stopped: &'a dyn Fn() -> bool) -> Result<Self> {
+    fn new(
+        exchange: &'a ExchangeState,
+        limits: Limits,
+        stopped: &'a dyn Fn() -> bool,
+    ) -> Result<Self> {
         let groups = exchange.parts_of_groups();
         Ok(Sorting {
             stopped,
             bad: Arc::new(Bad::new(Policy::Fail)?),
             sorter: Sorter::new(limits.settings(false)).keeping_memory(),
             keyer: exchange.order.keyer(),
-            groups: groups.map(|grouping| (Reader::new(grouping), Table::new())),
-            sorted: Sorted::default(),
+            groups: groups.map(|grouping| (GroupReader::new(grouping), Table::new())),
+            sorted: SortResult::default(),
             exchange,
             limits,
         })
@@ -257,7 +261,7 @@ impl<'a> Sorting<'a> {
         runs.into_iter().try_for_each(|run| self.sorter.add(run))
     }
 
-    fn finish(mut self) -> Result<(Held, Sorted)> {
+    fn finish(mut self) -> Result<(Held, SortResult)> {
         if let Some((reader, table)) = self.groups.take() {
             self.sorter.add(table.into_run(reader.grouping().plan())?)?;
         }
@@ -283,7 +287,7 @@ impl<'a> Sorting<'a> {
         let memory = std::iter::from_fn(|| self.sorter.memory());
         self.exchange.spare.give(memory, self.limits.memory / SPARE_SHARE);
         let spilled = spilled + held.segment.bytes();
-        let sorted = Sorted { made: held.tally, doubles, spilled, ..self.sorted };
+        let sorted = SortResult { made: held.tally, doubles, spilled, ..self.sorted };
         Ok((held, sorted))
     }
 }

@@ -1,7 +1,7 @@
 //! The rows of CSV in every dialect, against Python's csv and the `csv` crate, which know some.
 
 use mycloud::format::bytes::Memory;
-use mycloud::format::csv::{Dialect, Reader};
+use mycloud::format::csv::{CsvReader, Dialect};
 use mycloud::format::spec::Spec;
 use mycloud::format::{ReadOptions, Source};
 use mycloud::record::bad::Policy;
@@ -15,7 +15,8 @@ const TEXTS: u64 = 4000;
 fn ours(format: &str, text: &str) -> Option<Vec<Vec<String>>> {
     let dialect = Dialect::parse(&Spec::parse(format).unwrap()).unwrap();
     let options = ReadOptions::new(Policy::Fail).unwrap();
-    let mut reader = Reader::new(Box::new(Memory::new("m", text.as_bytes())), &dialect, &options);
+    let mut reader =
+        CsvReader::new(Box::new(Memory::new("m", text.as_bytes())), &dialect, &options);
     let mut out = Vec::new();
     loop {
         match reader.fill(&mut out) {

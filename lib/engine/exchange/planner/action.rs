@@ -1,8 +1,8 @@
 //! What is to be done for an exchange, as its planner says.
 
 use crate::cluster::Peer;
-use crate::cluster::exchange::{Merge, RelayedPart};
-use crate::engine::Shard;
+use crate::cluster::exchange::{MergeTask, RelayedPart};
+use crate::engine::HostedShard;
 use crate::record::bytes::Bytes;
 use crate::record::digest::Contents;
 use crate::record::stream::Summary;
@@ -26,9 +26,9 @@ pub(crate) enum PlannerAction {
 #[derive(Debug)]
 pub(crate) enum HostTask {
     /// To sort shards that lie there.
-    Sort(Vec<Shard>),
+    Sort(Vec<HostedShard>),
     /// To reduce a shard that lies there.
-    Reduce(Shard),
+    Reduce(HostedShard),
     /// To say what it has to offer.
     Weigh,
     /// To listen for the others.
@@ -36,7 +36,7 @@ pub(crate) enum HostTask {
     /// To take note of where the others listen, and of its secret.
     Introduce(Vec<Peer>, String),
     /// To merge a range.
-    Merge(Merge),
+    Merge(MergeTask),
 }
 
 /// A part of a range on its way from host to host.

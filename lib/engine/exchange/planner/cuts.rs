@@ -16,7 +16,7 @@ const SKEW_BYTES: u64 = 32 << 20;
 
 /// A range of keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Range {
+pub(super) struct KeyRange {
     /// Its first key.
     pub(super) from: Option<Vec<u8>>,
     /// The first key behind it.
@@ -27,7 +27,7 @@ pub(super) struct Range {
 
 /// Cuts what the hosts have into `wanted` ranges, or as many as its size asks for; fewer where keys
 /// are too heavy for that. At least one.
-pub(super) fn ranges(hosts: &[HostOffer], wanted: Option<u64>) -> Vec<Range> {
+pub(super) fn ranges(hosts: &[HostOffer], wanted: Option<u64>) -> Vec<KeyRange> {
     let mut samples: Vec<(&[u8], u64)> = Vec::new();
     for host in hosts {
         samples.extend(host.samples.iter().map(|(key, bytes)| (key.0.as_slice(), *bytes)));
@@ -47,8 +47,8 @@ pub(super) fn ranges(hosts: &[HostOffer], wanted: Option<u64>) -> Vec<Range> {
         }
         before = before.saturating_add(*bytes);
     }
-    let mut ranges: Vec<Range> = (0..=cuts.len())
-        .map(|number| Range {
+    let mut ranges: Vec<KeyRange> = (0..=cuts.len())
+        .map(|number| KeyRange {
             from: number.checked_sub(1).map(|before| cuts[before].to_vec()),
             to: cuts.get(number).map(|cut| cut.to_vec()),
             lie: vec![0; hosts.len()],
@@ -65,7 +65,7 @@ pub(super) fn ranges(hosts: &[HostOffer], wanted: Option<u64>) -> Vec<Range> {
 }
 
 /// A word about a range that is much larger than the others. `sizes` are those of all.
-pub(super) fn advice(ranges: &[Range], sizes: &[u64]) -> Option<String> {
+pub(super) fn advice(ranges: &[KeyRange], sizes: &[u64]) -> Option<String> {
     let mut sorted = sizes.to_vec();
     sorted.sort_unstable();
     let (median, largest) = (sorted.get(sorted.len().saturating_sub(1) / 2)?, sorted.last()?);
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn heavy_keys_make_fewer_ranges_and_nothing_makes_one() {
-        assert_eq!(ranges(&[], None), [Range { lie: vec![], ..Range::default() }]);
+        assert_eq!(ranges(&[], None), [KeyRange { lie: vec![], ..KeyRange::default() }]);
         let one = [("a", 100), ("a", 100), ("a", 100), ("b", 1)];
         let found = ranges(&[host(&one)], Some(50));
         assert!(found.len() <= 3, "{found:?}");
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn one_large_range_is_worth_a_word() {
-        let ranges = vec![Range::default(); 4];
+        let ranges = vec![KeyRange::default(); 4];
         assert!(advice(&ranges, &[1 << 20, 1 << 20, 64 << 20, 1 << 20]).is_some());
         assert!(advice(&ranges, &[20 << 20, 20 << 20, 64 << 20, 20 << 20]).is_none());
         assert!(advice(&ranges, &[1, 1, 64, 1]).is_none());

@@ -1,7 +1,7 @@
 //! What happens in an exchange, as its planner is told.
 
-use crate::cluster::exchange::{HostOffer, Merged, RelayedPart, Sorted};
-use crate::engine::Shard;
+use crate::cluster::exchange::{HostOffer, Merged, RelayedPart, SortResult};
+use crate::engine::HostedShard;
 use crate::error::Error;
 use crate::record::bytes::Bytes;
 
@@ -9,7 +9,7 @@ use crate::record::bytes::Bytes;
 #[derive(Debug)]
 pub(crate) enum PlannerEvent {
     /// The manifest names another shard.
-    Shard(Shard),
+    Shard(HostedShard),
     /// It names no more.
     ManifestEnd,
     /// A task went well.
@@ -29,7 +29,7 @@ pub(crate) enum PlannerEvent {
 #[derive(Debug)]
 pub(crate) enum HostAnswer {
     /// Shards are sorted.
-    Sorted(Sorted),
+    Sorted(SortResult),
     /// It has this to offer.
     HostOffer(HostOffer),
     /// It listens; or why it cannot.

@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cluster::exchange::{Exchange, HostOffer, Merged, RelayedPart};
 use crate::cluster::host::shown;
-use crate::engine::Shard;
+use crate::engine::HostedShard;
 use crate::engine::exchange::planner::range_queue::RangeQueue;
 use crate::engine::exchange::planner::resequencer::Resequencer;
 use crate::engine::exchange::planner::shard_queues::ShardQueues;
@@ -103,7 +103,7 @@ struct RunningTask {
 
 enum Work {
     /// Shards are sorted, or one is reduced.
-    Shards(Vec<Shard>),
+    Shards(Vec<HostedShard>),
     /// A range is merged: which, the attempt, and the sources whose parts were wanted.
     Range(usize, u32, BTreeSet<u32>),
     /// A part is relayed.
@@ -217,7 +217,7 @@ impl Planner {
     }
 
     /// The shard is to be worked on, if it holds anything.
-    fn shard(&mut self, shard: Shard) -> Result<()> {
+    fn shard(&mut self, shard: HostedShard) -> Result<()> {
         self.named += 1;
         self.sorted.expect(&shard.contents);
         if shard.contents.bytes > 0 {

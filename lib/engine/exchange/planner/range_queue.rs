@@ -4,9 +4,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::cluster::exchange::{HostOffer, Merge, RelayedPart, Source, token};
+use crate::cluster::exchange::{HostOffer, MergeTask, RangeSource, RelayedPart, token};
 use crate::engine::exchange::Roads;
-use crate::engine::exchange::planner::cuts::Range;
+use crate::engine::exchange::planner::cuts::KeyRange;
 use crate::engine::exchange::planner::{NUMBER, PlannedHost, weighing};
 use crate::error::{Error, Kind, Result, broken};
 use crate::record::bytes::Bytes;
@@ -21,7 +21,7 @@ const REACH: usize = 2;
 /// The ranges that wait, and the parts of ranges that wait to be relayed.
 #[derive(Default)]
 pub(super) struct RangeQueue {
-    pub(super) ranges: Vec<Range>,
+    pub(super) ranges: Vec<KeyRange>,
     /// The hosts that have anything at all: the sources of every merge, in this order.
     offering: Vec<usize>,
     /// The secrets of the hosts that can be asked by the others.
@@ -55,7 +55,7 @@ pub(super) struct WantedPart {
 impl RangeQueue {
     /// All of `ranges` wait, of which the hosts have what they offer; `roads` are those that their
     /// parts may go by. So far no host can be asked by another one.
-    pub(super) fn new(ranges: Vec<Range>, offers: &[HostOffer], roads: Roads) -> RangeQueue {
+    pub(super) fn new(ranges: Vec<KeyRange>, offers: &[HostOffer], roads: Roads) -> RangeQueue {
         RangeQueue {
             waiting: (0..ranges.len()).map(|range| (range, 0)).collect(),
             ranges,
@@ -77,7 +77,11 @@ impl RangeQueue {
     }
 
     /// The next range for a host to merge, and how; none when nothing is left for it.
-    pub(super) fn next(&mut self, hosts: &[PlannedHost], host: usize) -> Option<(usize, Merge)> {
+    pub(super) fn next(
+        &mut self,
+        hosts: &[PlannedHost],
+        host: usize,
+    ) -> Option<(usize, MergeTask)> {
         if self.full.contains_key(&host) {
             return None;
         }
@@ -88,15 +92,15 @@ impl RangeQueue {
         let tried = self.waiting.remove(&range)?;
         let (from, to) = self.bounds(range);
         let source = |other: &usize| match &self.secrets[*other] {
-            _ if *other == host => Source::Here,
+            _ if *other == host => RangeSource::Here,
             Some(secret) if self.secrets[host].is_some() => {
-                Source::Peer(hosts[*other].name.clone(), token(secret, &from, &to))
+                RangeSource::Peer(hosts[*other].name.clone(), token(secret, &from, &to))
             }
-            _ => Source::Relay,
+            _ => RangeSource::Relay,
         };
         let sources = self.offering.iter().map(source).collect();
         let (shard, attempt) = (range as u64 + 1, tried + 1);
-        Some((range, Merge { exchange: NUMBER, shard, attempt, from, to, sources }))
+        Some((range, MergeTask { exchange: NUMBER, shard, attempt, from, to, sources }))
     }
 
     /// The bounds of a range, as messages carry them.
@@ -187,7 +191,7 @@ mod tests {
 
     /// Four ranges; much of the first and the last lies on the second host.
     fn queue(roads: Roads) -> RangeQueue {
-        let range = |lie: [u64; 2]| Range { lie: lie.into(), ..Range::default() };
+        let range = |lie: [u64; 2]| KeyRange { lie: lie.into(), ..KeyRange::default() };
         let offer = HostOffer { offered: Tally { items: 1, sum: 0 }, ..HostOffer::default() };
         let ranges = [[1, 5], [2, 2], [2, 1], [0, 9], [9, 9]].map(range).into();
         RangeQueue::new(ranges, &[offer.clone(), offer], roads)
@@ -203,7 +207,7 @@ mod tests {
         queue.can_be_asked(1, "secret".into());
         let (range, merge) = queue.next(&hosts, 1).unwrap();
         assert_eq!((range, merge.shard, merge.attempt), (3, 4, 1));
-        assert_eq!(merge.sources, [Source::Relay, Source::Here]);
+        assert_eq!(merge.sources, [RangeSource::Relay, RangeSource::Here]);
         // The last one is within reach now that another has gone.
         assert_eq!(queue.next(&hosts, 0).unwrap().0, 4);
         assert_eq!(queue.next(&hosts, 0).unwrap().0, 1);
@@ -212,7 +216,7 @@ mod tests {
         assert_eq!(range, 2);
         assert_eq!(
             merge.sources,
-            [Source::Here, Source::Peer("n2".into(), token("secret", &None, &None))]
+            [RangeSource::Here, RangeSource::Peer("n2".into(), token("secret", &None, &None))]
         );
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::engine::Shard;
+use crate::engine::HostedShard;
 use crate::engine::copies::Copies;
 use crate::engine::exchange::planner::PlannedHost;
 use crate::error::{Error, Kind, Result};
@@ -25,7 +25,7 @@ pub(super) struct ShardQueues {
 #[derive(Default)]
 struct HostQueue {
     /// The shards; and whether each is to be worked on alone.
-    waiting: VecDeque<(Shard, bool)>,
+    waiting: VecDeque<(HostedShard, bool)>,
     /// How many bytes they are.
     bytes: u64,
     /// Whether the host has no room to make anything of more.
@@ -33,7 +33,7 @@ struct HostQueue {
 }
 
 impl HostQueue {
-    fn push(&mut self, shard: Shard, alone: bool) {
+    fn push(&mut self, shard: HostedShard, alone: bool) {
         self.bytes = self.bytes.saturating_add(shard.contents.bytes);
         self.waiting.push_back((shard, alone));
     }
@@ -50,7 +50,7 @@ impl ShardQueues {
     ///
     /// # Errors
     /// `Hosts` when it lies on no host that is there.
-    pub(super) fn push(&mut self, hosts: &[PlannedHost], shard: Shard) -> Result<()> {
+    pub(super) fn push(&mut self, hosts: &[PlannedHost], shard: HostedShard) -> Result<()> {
         let host = self.place(hosts, &shard).ok_or_else(|| out_of_reach(&shard))?;
         self.queues[host].push(shard, false);
         Ok(())
@@ -77,7 +77,7 @@ impl ShardQueues {
     }
 
     /// The next shards for a host to work on; none when none waits for it.
-    pub(super) fn next(&mut self, host: usize) -> Vec<Shard> {
+    pub(super) fn next(&mut self, host: usize) -> Vec<HostedShard> {
         let queue = &mut self.queues[host];
         let (mut batch, mut bytes, mut whole) = (Vec::new(), 0u64, false);
         while let Some((shard, alone)) = queue.waiting.front()
@@ -107,7 +107,7 @@ impl ShardQueues {
         &mut self,
         hosts: &[PlannedHost],
         host: usize,
-        batch: Vec<Shard>,
+        batch: Vec<HostedShard>,
         why: &Error,
     ) -> Result<Vec<String>> {
         let (full, several) = (why.kind() == Kind::Storage, batch.len() > 1);
@@ -137,7 +137,7 @@ impl ShardQueues {
     }
 
     /// The host with the least to do of those that a shard lies on.
-    fn place(&self, hosts: &[PlannedHost], shard: &Shard) -> Option<usize> {
+    fn place(&self, hosts: &[PlannedHost], shard: &HostedShard) -> Option<usize> {
         let is_near = |at: &usize| {
             let (host, queue) = (&hosts[*at], &self.queues[*at]);
             host.lost.is_none() && !queue.full && shard.hosts.contains(&host.name)
@@ -147,7 +147,7 @@ impl ShardQueues {
 }
 
 /// That a shard lies on no host that is there.
-fn out_of_reach(shard: &Shard) -> Error {
+fn out_of_reach(shard: &HostedShard) -> Error {
     let (number, hosts) = (shard.number, shard.hosts.join(", "));
     let flaws: String = shard.flaws.iter().map(|flaw| format!("{flaw}; ")).collect();
     let text = format!("{flaws}shard {number} is out of reach, with {hosts}; run it again");
@@ -163,8 +163,8 @@ mod tests {
         ["n1", "n2", "n3"].map(|name| PlannedHost::new(name, 1)).into()
     }
 
-    fn shard(number: u64, hosts: &[&str], bytes: u64) -> Shard {
-        Shard {
+    fn shard(number: u64, hosts: &[&str], bytes: u64) -> HostedShard {
+        HostedShard {
             run: String::new(),
             number,
             hosts: hosts.iter().map(ToString::to_string).collect(),
@@ -174,7 +174,7 @@ mod tests {
         }
     }
 
-    fn numbers(batch: &[Shard]) -> Vec<u64> {
+    fn numbers(batch: &[HostedShard]) -> Vec<u64> {
         batch.iter().map(|shard| shard.number).collect()
     }
 

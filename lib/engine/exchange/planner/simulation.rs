@@ -179,7 +179,7 @@ impl<'a> World<'a> {
         }
         self.next += 1;
         let hosts = (0..self.scenario.hosts).filter(|host| self.scenario.has_copy(at, *host));
-        PlannerEvent::Shard(Shard {
+        PlannerEvent::Shard(HostedShard {
             run: String::new(),
             number: at as u64 + 1,
             hosts: hosts.map(name).collect(),

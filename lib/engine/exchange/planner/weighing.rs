@@ -1,7 +1,7 @@
 //! What was sorted, and what each host has to offer of it: that it is what was made of the records, no
 //! less, and no more than can be; and that all of it came through.
 
-use crate::cluster::exchange::{Exchange, HostOffer, PART_HEADS, Sorted, Tally};
+use crate::cluster::exchange::{Exchange, HostOffer, PART_HEADS, SortResult, Tally};
 use crate::error::{Error, Result};
 use crate::record::digest::Contents;
 use crate::record::key::Keys;
@@ -19,7 +19,7 @@ const RESULT_BYTES: u64 = 4096;
 #[derive(Default)]
 pub(super) struct SortedTotal {
     /// What the hosts say.
-    pub(super) sorted: Sorted,
+    pub(super) sorted: SortResult,
     /// What their manifest says of the shards, and how many bytes they are.
     pub(super) due: Tally,
     pub(super) due_bytes: u64,
@@ -33,7 +33,7 @@ impl SortedTotal {
     }
 
     /// A host has sorted some of them.
-    pub(super) fn add(&mut self, more: Sorted) {
+    pub(super) fn add(&mut self, more: SortResult) {
         let sorted = &mut self.sorted;
         sorted.records = sorted.records.saturating_add(more.records);
         sorted.bytes = sorted.bytes.saturating_add(more.bytes);

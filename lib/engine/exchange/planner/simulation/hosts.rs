@@ -1,7 +1,9 @@
 //! The hosts that are played: what they answer, and what they want meanwhile.
 
-use crate::cluster::exchange::{HostOffer, Merge, Merged, RelayedPart, Sorted, Source, token};
-use crate::engine::Shard;
+use crate::cluster::exchange::{
+    HostOffer, MergeTask, Merged, RangeSource, RelayedPart, SortResult, token,
+};
+use crate::engine::HostedShard;
 use crate::engine::exchange::lost;
 use crate::engine::exchange::planner::simulation::World;
 use crate::engine::exchange::planner::simulation::scenario::{
@@ -18,7 +20,7 @@ pub(super) enum Doing {
     /// A merge, whose parts are wanted of these sources, and were brought of so many.
     Merging {
         host: usize,
-        merge: Merge,
+        merge: MergeTask,
         wanted: Vec<(u32, Option<String>)>,
         due: usize,
         brought: usize,
@@ -79,7 +81,8 @@ impl World<'_> {
                 let records = self.work_on(host, &shards)?;
                 self.segments[host].extend(&records);
                 let (made, bytes) = (tally(&records), contents(&records).bytes);
-                let sorted = Sorted { records: made.items, bytes, made, ..Sorted::default() };
+                let sorted =
+                    SortResult { records: made.items, bytes, made, ..SortResult::default() };
                 Ok(HostAnswer::Sorted(sorted))
             }
             HostTask::Reduce(shard) => {
@@ -114,8 +117,8 @@ impl World<'_> {
     }
 
     /// The records of shards that a host works on.
-    fn work_on(&mut self, host: usize, shards: &[Shard]) -> Result<Vec<Record>> {
-        let at = |shard: &Shard| shard.number as usize - 1;
+    fn work_on(&mut self, host: usize, shards: &[HostedShard]) -> Result<Vec<Record>> {
+        let at = |shard: &HostedShard| shard.number as usize - 1;
         if has(self.scenario.no_sort, host) {
             return Err(Error::new(Kind::Storage, format!("{}: no room", name(host))));
         }
@@ -130,16 +133,16 @@ impl World<'_> {
     }
 
     /// A merge wants the parts that do not come to its host by themselves.
-    fn begin_merge(&mut self, number: u64, host: usize, merge: Merge) {
+    fn begin_merge(&mut self, number: u64, host: usize, merge: MergeTask) {
         let mut wanted = Vec::new();
         let mut here = self.offering();
         for (source, from) in merge.sources.iter().zip(&mut here) {
             let why = match source {
-                Source::Here => {
+                RangeSource::Here => {
                     assert_eq!(*from, host);
                     continue;
                 }
-                Source::Peer(peer, shown) => {
+                RangeSource::Peer(peer, shown) => {
                     assert_eq!(*peer, name(*from));
                     let secret = self.secrets[*from].as_ref().unwrap();
                     assert_eq!(*shown, token(secret, &merge.from, &merge.to));
@@ -148,7 +151,7 @@ impl World<'_> {
                     }
                     Some("it is cut off".to_string())
                 }
-                Source::Relay => None,
+                RangeSource::Relay => None,
             };
             let at = self.offering().iter().position(|other| other == from).unwrap();
             wanted.push((at as u32, why));
@@ -163,7 +166,7 @@ impl World<'_> {
         (0..self.scenario.hosts).filter(has_any).collect()
     }
 
-    fn merge(&mut self, host: usize, merge: &Merge) -> Result<HostAnswer> {
+    fn merge(&mut self, host: usize, merge: &MergeTask) -> Result<HostAnswer> {
         if has(self.scenario.no_merge, host) {
             return Err(Error::new(Kind::Storage, format!("{}: no room", name(host))));
         }

@@ -9,7 +9,7 @@ use crate::cluster::Host;
 use crate::error::{Error, Kind};
 
 /// What a failure to reach a host calls for.
-pub(super) enum Refusal {
+pub(super) enum SshFailure {
     /// Another try: its sshd had too many logins to deal with.
     Again(Error),
     /// Nothing, or something by the user.
@@ -41,17 +41,17 @@ const SHOWN_LINES: usize = 3;
 
 /// What the lines mean that ssh said, `ssh` being how the user would call it for this host, and
 /// `printed` what came from the host's standard output instead of an answer.
-pub(super) fn meaning(host: &Host, ssh: &str, lines: &[String], printed: &str) -> Refusal {
+pub(super) fn meaning(host: &Host, ssh: &str, lines: &[String], printed: &str) -> SshFailure {
     let busy = |line: &String| BUSY.iter().any(|words| line.starts_with(words));
     let at_host = |text: String| Error::new(Kind::Hosts, format!("{host}: {text}"));
     if !lines.is_empty() && lines.iter().all(busy) {
-        return Refusal::Again(at_host(format!("it turns logins away ({})", lines.join("; "))));
+        return SshFailure::Again(at_host(format!("it turns logins away ({})", lines.join("; "))));
     }
     if MISCONFIGURED.iter().any(|words| lines.iter().any(|line| line.contains(words))) {
-        return Refusal::Final(Error::usage(format!("{host}: ssh says: {}", lines.join("; "))));
+        return SshFailure::Final(Error::usage(format!("{host}: ssh says: {}", lines.join("; "))));
     }
     let known = key_trouble(ssh, lines).or_else(|| login_trouble(lines));
-    Refusal::Final(at_host(known.unwrap_or_else(|| {
+    SshFailure::Final(at_host(known.unwrap_or_else(|| {
         if lines.is_empty() && printed.is_empty() {
             return "its login ended without a word: is its shell one that runs /bin/sh?".into();
         }
@@ -126,8 +126,8 @@ mod tests {
         let host = Host { name: "n1".into(), ..Host::local() };
         let lines: Vec<String> = lines.iter().map(|line| line.to_string()).collect();
         match meaning(&host, "ssh n1", &lines, "") {
-            Refusal::Again(error) => (true, error.to_string()),
-            Refusal::Final(error) => (false, error.to_string()),
+            SshFailure::Again(error) => (true, error.to_string()),
+            SshFailure::Final(error) => (false, error.to_string()),
         }
     }
 
