@@ -28,7 +28,7 @@ pub(super) enum Held {
     Sample,
 }
 
-/// A part of a group, reduced; what it means, its [`Plan`](super::Plan) knows.
+/// A part of a group, reduced; what it means, its [`ReductionPlan`](super::ReductionPlan) knows.
 #[derive(Clone, Debug)]
 pub enum OpState {
     /// How many operands or records.

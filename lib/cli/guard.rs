@@ -228,7 +228,7 @@ fn end_descendants(signals: &SignalFd) {
 }
 
 /// Ends this process as the child did.
-#[allow(clippy::exit)] // The parent is no part of the tool: there is nobody to return to.
+#[expect(clippy::exit)] // The parent is no part of the tool: there is nobody to return to.
 fn exit_as(status: WaitStatus) -> ! {
     match status {
         WaitStatus::Exited(_, code) => std::process::exit(code),

@@ -10,7 +10,7 @@
 //! #[derive(clap::Parser)]
 //! struct Args {
 //!     #[command(flatten)]
-//!     memory: cli::options::Memory,
+//!     memory: cli::options::MemoryOptions,
 //! }
 //!
 //! fn main() -> std::process::ExitCode {

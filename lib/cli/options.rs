@@ -2,7 +2,7 @@
 //!
 //! The texts of the options are what `--help` says. Nothing here acts on an option.
 // The texts of options are for a terminal: their brackets are no links.
-#![allow(rustdoc::broken_intra_doc_links)]
+#![expect(rustdoc::broken_intra_doc_links)]
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;

@@ -17,7 +17,7 @@ static CLOSED_AT_START: AtomicU8 = AtomicU8::new(0);
 extern "C" fn note_closed() {
     for descriptor in 0..3 {
         // SAFETY: F_GETFD reads a flag of a number that need not even be a descriptor.
-        #[allow(unsafe_code)]
+        #[expect(unsafe_code)]
         let flags = unsafe { libc::fcntl(descriptor, libc::F_GETFD) };
         if flags == -1 {
             CLOSED_AT_START.fetch_or(1 << descriptor, Ordering::Relaxed);
@@ -27,7 +27,7 @@ extern "C" fn note_closed() {
 
 // SAFETY: the loader calls every function of this section once, before `main`; this one only asks
 // the kernel and stores into an atomic, which needs nothing of the runtime.
-#[allow(unsafe_code)]
+#[expect(unsafe_code)]
 #[used]
 #[unsafe(link_section = ".init_array")]
 static NOTE_CLOSED: extern "C" fn() = note_closed;
@@ -42,7 +42,7 @@ pub fn closed_at_start(number: u8) -> bool {
 /// ignored for good reason (by `nohup`, or for a job of a shell without job control) stays ignored.
 pub fn listen_to_signals() {
     // SAFETY: the default action runs no code of ours.
-    #[allow(unsafe_code)]
+    #[expect(unsafe_code)]
     let _ = unsafe { signal::signal(Signal::SIGCHLD, signal::SigHandler::SigDfl) };
     let _ = signal::SigSet::empty().thread_set_mask();
 }
@@ -67,7 +67,7 @@ pub(super) fn fork() -> nix::Result<ForkResult> {
     }
     // SAFETY: with no other thread, nothing that the child calls can wait for a lock that is held
     // by a thread which it does not have.
-    #[allow(unsafe_code)]
+    #[expect(unsafe_code)]
     unsafe {
         system_fork()
     }

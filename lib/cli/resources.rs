@@ -1,6 +1,4 @@
 //! The options that name resources: those to read, with `-f`, and the one to write, with `-o`.
-// The texts of options are for a terminal: their brackets are no links.
-#![allow(rustdoc::broken_intra_doc_links)]
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;

@@ -1,6 +1,4 @@
 //! The options of how a command is run over records.
-// The texts of options are for a terminal: their brackets are no links.
-#![allow(rustdoc::broken_intra_doc_links)]
 
 use std::ffi::OsString;
 use std::sync::Arc;

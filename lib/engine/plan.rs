@@ -15,6 +15,68 @@ use crate::record::bad::Bad;
 use crate::record::digest::Contents;
 
 /// A command, and how it is run.
+///
+/// With a [`Setting`] and a stream that is cut into pieces it is all that [`here`](super::here) needs:
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use mycloud::command::{Command, Given};
+/// use mycloud::engine::cuts::BlockCut;
+/// use mycloud::engine::quarantine::Quarantine;
+/// use mycloud::engine::{self, CommandPlan, Form, Setting, Voice};
+/// use mycloud::format::bytes::Memory;
+/// use mycloud::group::order::Limits;
+/// use mycloud::record::bad::{Bad, Policy};
+/// use mycloud::record::block::Blocks;
+/// use mycloud::record::stream::{Facts, Output};
+///
+/// /// Keeps what is written.
+/// struct Written(Vec<u8>);
+///
+/// impl Output for Written {
+///     fn declare(&mut self, _: &Facts) -> mycloud::Result<()> {
+///         Ok(())
+///     }
+///     fn write(&mut self, records: &[u8]) -> mycloud::Result<()> {
+///         self.0.extend_from_slice(records);
+///         Ok(())
+///     }
+///     fn flush(&mut self) -> mycloud::Result<()> {
+///         Ok(())
+///     }
+/// }
+///
+/// # fn main() -> mycloud::Result<()> {
+/// let path = std::env::var_os("PATH");
+/// let command = CommandPlan {
+///     command: Command::find(Given::Line("sed s/1/7/".into()), &[0], path.as_deref())?,
+///     form: Form::Records,
+///     ok_exit: vec![0],
+///     retries: 1,
+///     timeout: None,
+///     failed: Arc::new(Quarantine::none()),
+///     plain_lines: "",
+///     kept: None,
+/// };
+/// let limits = Limits {
+///     memory: 64 << 20,
+///     jobs: 2,
+///     directory: std::env::temp_dir(),
+///     max_record: 1 << 20,
+/// };
+/// let bad = Arc::new(Bad::new(Policy::Fail)?);
+/// let voice = Voice { tool: "example", pass_on: &|lines| eprint!("{lines}") };
+/// let setting = Setting { limits: &limits, block: None, bad: &bad, input_name: "numbers", voice };
+/// let input = Memory::new("numbers", b"1\n2\n31\n");
+/// let mut output = Written(Vec::new());
+/// let cut = BlockCut::new(Blocks::new(input, limits.max_record), &bad);
+/// let summary = engine::here(&command, setting, cut, &mut output)?;
+/// assert_eq!(output.0, b"7\n2\n37\n");
+/// assert_eq!((summary.records_in, summary.records_out), (3, 3));
+/// # Ok(())
+/// # }
+/// ```
 pub struct CommandPlan {
     /// The command.
     pub command: Command,

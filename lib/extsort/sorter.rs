@@ -31,13 +31,13 @@ pub struct SortSettings {
 /// ```
 /// use mycloud::extsort::budget::Budget;
 /// use mycloud::extsort::run::RunBuilder;
-/// use mycloud::extsort::sorter::{Settings, Sorter};
+/// use mycloud::extsort::sorter::{SortSettings, Sorter};
 ///
 /// # fn main() -> mycloud::Result<()> {
 /// // So little that each run is spilled.
 /// let budget = Budget { runs: 1, ..Budget::new(1 << 20, 1) };
 /// let directory = std::env::temp_dir();
-/// let mut sorter = Sorter::new(Settings { budget, jobs: 1, directory, unique: false });
+/// let mut sorter = Sorter::new(SortSettings { budget, jobs: 1, directory, unique: false });
 /// for block in [["pear", "fig"], ["apple", "fig"]] {
 ///     let (mut run, mut text) = (RunBuilder::default(), Vec::new());
 ///     for word in block {

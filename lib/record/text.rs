@@ -23,8 +23,7 @@ pub fn push_string(out: &mut Vec<u8>, text: &str) {
 pub fn push_escaped(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
     let mut done = 0;
-    while let Some(length) = bytes[done..].iter().position(|&b| b < 0x20 || b == b'"' || b == b'\\')
-    {
+    while let Some(length) = to_be_escaped(&bytes[done..]) {
         let at = done + length;
         out.extend_from_slice(&bytes[done..at]);
         let byte = bytes[at];
@@ -47,6 +46,15 @@ pub fn push_escaped(out: &mut Vec<u8>, text: &str) {
         done = at + 1;
     }
     out.extend_from_slice(&bytes[done..]);
+}
+
+/// The first byte that cannot stand in a literal as it is.
+fn to_be_escaped(bytes: &[u8]) -> Option<usize> {
+    let is = |b: &u8| (*b < 0x20) | (*b == b'"') | (*b == b'\\');
+    // So many at once are compared by one instruction, and most hold none.
+    let sound = |chunk: &&[u8]| !chunk.iter().fold(false, |any, b| any | is(b));
+    let start = 16 * bytes.chunks_exact(16).take_while(sound).count();
+    bytes[start..].iter().position(is).map(|at| start + at)
 }
 
 /// Appends `bytes` as a JSON value: a string if they are UTF-8, else `{"$base64":"..."}`.

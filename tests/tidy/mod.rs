@@ -3,6 +3,7 @@
 
 mod arrows;
 mod files;
+mod links;
 mod names;
 mod source;
 

@@ -1,6 +1,4 @@
 //! The options of the tools that exchange the shards of hosts, and what becomes of the shards.
-// The texts of options are for a terminal: their brackets are no links.
-#![allow(rustdoc::broken_intra_doc_links)]
 
 use std::num::NonZeroU64;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! `-h` and how hosts are reached: the options, and what of it the environment says.
 // The texts of options are for a terminal: their brackets are no links.
-#![allow(rustdoc::broken_intra_doc_links)]
+#![expect(rustdoc::broken_intra_doc_links)]
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
