@@ -27,6 +27,10 @@ const FILE: &str = "run.json";
 /// The largest record that is read.
 const RECORD_MAX: u64 = 64 << 20;
 
+/// What the name of a directory begins with that gets that of a run when it is whole: a directory of
+/// a run without a record is one that is being removed.
+const UNFINISHED: &str = ".new-";
+
 /// How many runs one sweep looks at.
 const SWEEP_MAX: usize = 256;
 
@@ -139,11 +143,17 @@ impl Runs {
         let directory = self.directory_of(run);
         let stored = Stored { place: self.place.clone(), run: record.clone() };
         let write = || -> io::Result<()> {
-            DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
-            let mut file = tempfile::NamedTempFile::new_in(&directory)?;
-            file.write_all(&serde_json::to_vec(&stored)?)?;
-            file.persist(directory.join(FILE)).map_err(|e| e.error)?;
-            Ok(())
+            DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
+            let bytes = serde_json::to_vec(&stored)?;
+            if directory.is_dir() {
+                let mut file = tempfile::NamedTempFile::new_in(&directory)?;
+                file.write_all(&bytes)?;
+                file.persist(directory.join(FILE)).map_err(|e| e.error)?;
+                return Ok(());
+            }
+            let made = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(&self.directory)?;
+            fs::write(made.path().join(FILE), bytes)?;
+            fs::rename(made.keep(), &directory)
         };
         write().map_err(|e| Error::path("keep the record of a run in", &directory, &e))
     }
@@ -198,6 +208,11 @@ impl Runs {
     /// that are kept, and whose owner died before it could say that their manifest is there.
     pub fn sweep(&self, locks: &Locks) -> Vec<(RunId, RunRecord)> {
         let mut unpublished = Vec::new();
+        for directory in self.unfinished().take(SWEEP_MAX) {
+            if age(&directory).is_some_and(|age| age > SWEEP_AGE) {
+                let _ = fs::remove_dir_all(&directory);
+            }
+        }
         for run in self.ids().take(SWEEP_MAX) {
             let directory = self.directory_of(run);
             let Some(age) = age(&directory) else { continue };
@@ -210,7 +225,8 @@ impl Runs {
                     false
                 }
                 Ok(stored) if stored.place == self.place => age > SWEEP_AGE && !locks.is_owned(run),
-                // One of another machine, or one that was never written whole.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+                // One of another machine, or one that cannot be read.
                 _ => age > FOREIGN_AGE,
             };
             if left {
@@ -225,8 +241,18 @@ impl Runs {
     }
 
     fn ids(&self) -> impl Iterator<Item = RunId> {
+        self.entries().filter_map(|path| path.file_name()?.to_str()?.parse().ok())
+    }
+
+    fn unfinished(&self) -> impl Iterator<Item = PathBuf> {
+        let is_one =
+            |path: &Path| path.file_name()?.to_str().map(|name| name.starts_with(UNFINISHED));
+        self.entries().filter(move |path| is_one(path).unwrap_or(false))
+    }
+
+    fn entries(&self) -> impl Iterator<Item = PathBuf> {
         let listed = fs::read_dir(&self.directory).into_iter().flatten().flatten();
-        listed.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        listed.map(|entry| entry.path())
     }
 
     /// Refuses records that somebody else may have written.
@@ -347,12 +373,18 @@ mod tests {
             age_by(&runs, run, SWEEP_AGE * 2);
         }
         age_by(&runs, old, FOREIGN_AGE * 2);
+        let begun = [".new-a", ".new-b"].map(|name| runs.directory.join(name));
+        begun.iter().for_each(|path| fs::create_dir(path).unwrap());
+        File::open(&begun[0]).unwrap().set_modified(SystemTime::now() - SWEEP_AGE * 2).unwrap();
+        let removed = RunId::random().unwrap();
+        fs::create_dir(runs.directory_of(removed)).unwrap();
         let _owner = locks.own(owned).unwrap();
         assert_eq!(runs.sweep(&locks), []);
         let unpublished = RunRecord { unpublished: true, ..published };
         runs.keep(kept, &unpublished).unwrap();
         runs.keep(owned, &unpublished).unwrap();
         assert_eq!(runs.sweep(&locks), [(kept, unpublished)]);
+        assert_eq!(begun.map(|path| path.exists()), [false, true]);
         let mut left: Vec<RunId> = runs.ids().collect();
         let mut want = vec![young, owned, kept, foreign];
         left.sort();
