@@ -1,21 +1,18 @@
 //! One connection that is served: parts are sent, one after another, for as long as the peer asks.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::parallel::lock;
 use crate::peer::Broken;
-use crate::peer::listener::Capacity;
+use crate::peer::capacity::Capacity;
 use crate::peer::stream::{Patience, Stream};
 use crate::wire::frame::{DATA_BYTES, Frame, FrameKind, HEAD_BYTES, broken, head};
 use crate::wire::message::{self, Failed, Part};
 use crate::wire::{BEAT_EVERY, SILENCE_MAX};
-
-/// How many parts a worker sends at once. Peers that ask for more wait, and hear beats.
-pub(super) const SENDING_MAX: usize = 16;
 
 /// How long a peer may take nothing: it may have to write what it took to a slow disk.
 const STALL_MAX: Duration = SILENCE_MAX.saturating_mul(5);
@@ -174,66 +171,4 @@ impl<'a> Way<'a> {
 
 fn gone() -> Error {
     Error::incomplete("the peer has gone")
-}
-
-/// How many parts are being sent.
-#[derive(Debug, Default)]
-pub(super) struct Sending {
-    count: Mutex<usize>,
-    changed: Condvar,
-}
-
-/// One part that is being sent.
-pub(super) struct Begun<'a>(&'a Sending);
-
-impl Sending {
-    /// Waits until one more may be sent; meanwhile `beat` is called again and again.
-    fn begin(
-        &self,
-        beat: &mut dyn FnMut() -> std::result::Result<(), Broken>,
-    ) -> std::result::Result<Begun<'_>, Broken> {
-        let mut count = lock(&self.count);
-        loop {
-            if *count < SENDING_MAX {
-                *count += 1;
-                return Ok(Begun(self));
-            }
-            let waited = self.changed.wait_timeout(count, BEAT_EVERY);
-            let (now, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-            count = now;
-            if timeout.timed_out() {
-                drop(count);
-                beat()?;
-                count = lock(&self.count);
-            }
-        }
-    }
-}
-
-impl Drop for Begun<'_> {
-    fn drop(&mut self) {
-        *lock(&self.0.count) -= 1;
-        self.0.changed.notify_one();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_has_to_wait_hears_beats() {
-        let sending = Sending::default();
-        let mut never = || -> std::result::Result<(), Broken> { panic!("no need to wait") };
-        let begun: Vec<Begun<'_>> =
-            (0..SENDING_MAX).map(|_| sending.begin(&mut never).unwrap()).collect();
-        let mut beats = 0;
-        let mut beat = || {
-            beats += 1;
-            Err(Broken::Stopped)
-        };
-        assert!(sending.begin(&mut beat).is_err() && beats == 1);
-        drop(begun);
-        assert!(sending.begin(&mut never).is_ok());
-    }
 }

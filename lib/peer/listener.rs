@@ -1,24 +1,18 @@
 //! The listening side of a worker: its socket, and the peers that it serves.
 
-use std::collections::HashMap;
 use std::io::{self, PipeWriter};
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use crate::error::{Error, Kind, Result, reason};
 use crate::parallel::lock;
 use crate::peer::acceptor::Acceptor;
-use crate::peer::attend::{self, Sending};
+use crate::peer::attend;
+use crate::peer::capacity::{Capacity, SendPart};
 use crate::peer::stream::Stream;
-use crate::peer::{Identity, lanes, pinned};
+use crate::peer::{Identity, pinned};
 use crate::wire::exchange::Peer;
-use crate::wire::message::Part;
-
-/// Writes a part to the sink that it is given, in order. Many threads call it at once.
-pub(crate) type SendPart =
-    dyn Fn(&Part, &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> + Send + Sync;
 
 /// Listens, from when it is opened until it is closed or dropped; nothing of it is left then.
 pub(crate) struct Listener {
@@ -35,27 +29,10 @@ enum ListenerState {
 }
 
 struct Serving {
-    room: Arc<Capacity>,
-    door: JoinHandle<()>,
-    /// Tells the thread at the door when it is closed.
+    capacity: Arc<Capacity>,
+    acceptor: JoinHandle<()>,
+    /// Tells that thread when nobody is to be let in any more.
     wake: PipeWriter,
-}
-
-/// What those that serve share.
-pub(super) struct Capacity {
-    pub(super) send: Arc<SendPart>,
-    pub(super) sending: Sending,
-    closed: AtomicBool,
-    certificates: Vec<Vec<u8>>,
-    served: Mutex<Served>,
-}
-
-#[derive(Default)]
-struct Served {
-    last: u64,
-    /// The connections that are served, each with the number of its peer.
-    open: HashMap<u64, (usize, Arc<TcpStream>)>,
-    threads: Vec<JoinHandle<()>>,
 }
 
 impl Listener {
@@ -105,39 +82,27 @@ impl Listener {
                 return Err(Error::usage("this worker does not wait for its peers"));
             }
         };
-        let room = Arc::new(Capacity {
-            send,
-            sending: Sending::default(),
-            closed: AtomicBool::new(false),
-            certificates,
-            served: Mutex::default(),
-        });
+        let capacity = Arc::new(Capacity::new(certificates, send));
         let (end, wake) = io::pipe().map_err(|e| failed(&e))?;
-        let door = Acceptor { socket, config, wake: end };
-        let inside = Arc::clone(&room);
-        let door = thread::Builder::new()
-            .name("door".into())
-            .spawn(move || door.watch(|stream| admit(&inside, stream)))
+        let acceptor = Acceptor { socket, config, wake: end };
+        let shared = Arc::clone(&capacity);
+        let acceptor = thread::Builder::new()
+            .name("acceptor".into())
+            .spawn(move || acceptor.watch(|stream| admit(&shared, stream)))
             .map_err(|e| failed(&e))?;
-        *state = ListenerState::Serving(Serving { room, door, wake });
+        *state = ListenerState::Serving(Serving { capacity, acceptor, wake });
         Ok(())
     }
 
     /// Hangs up on everybody, and waits until no socket and no thread of it is left.
     pub(crate) fn close(&self) {
         let state = std::mem::replace(&mut *lock(&self.state), ListenerState::Closed);
-        let ListenerState::Serving(Serving { room, door, wake }) = state else { return };
-        room.closed.store(true, Ordering::SeqCst);
+        let ListenerState::Serving(Serving { capacity, acceptor, wake }) = state else { return };
+        capacity.close();
         drop(wake);
         // Nobody comes in behind it.
-        let _ = door.join();
-        let threads = {
-            let mut served = lock(&room.served);
-            for (_, socket) in served.open.values() {
-                let _ = socket.shutdown(Shutdown::Both);
-            }
-            std::mem::take(&mut served.threads)
-        };
+        let _ = acceptor.join();
+        let threads = capacity.hang_up();
         // Whoever serves may be the last to let go of this.
         let own = thread::current().id();
         for thread in threads.into_iter().filter(|thread| thread.thread().id() != own) {
@@ -152,52 +117,17 @@ impl Drop for Listener {
     }
 }
 
-impl Capacity {
-    /// Whether whoever serves is to stop.
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::SeqCst)
-    }
-}
-
 /// Serves a connection that has shown the certificate of a peer.
-fn admit(room: &Arc<Capacity>, stream: Stream) {
-    let known = stream.certificate().and_then(|shown| {
-        let mut certificates = room.certificates.iter();
-        certificates.position(|certificate| certificate == shown)
-    });
-    let Some(peer) = known else { return };
-    let mut served = lock(&room.served);
-    served.threads.retain(|thread| !thread.is_finished());
-    // What it gave up may not have noticed yet.
-    let most = 2 * lanes(room.certificates.len());
-    if served.open.values().filter(|(of, _)| *of == peer).count() >= most {
-        return;
-    }
-    served.last += 1;
-    let number = served.last;
-    served.open.insert(number, (peer, Arc::clone(stream.socket())));
-    drop(served);
-    let lease = Lease { room: Arc::clone(room), number };
+fn admit(capacity: &Arc<Capacity>, stream: Stream) {
+    let Some(served) = capacity.take(&stream) else { return };
     let work = move || {
-        let lease = lease;
-        attend::attend(stream, &lease.room);
+        let served = served;
+        attend::attend(stream, &served.capacity);
     };
-    // Without a thread for it the connection is dropped, and its lease.
+    // Without a thread for it the connection is dropped, and is served no more.
     let spawned = thread::Builder::new().name("peer".into()).spawn(work);
     if let Ok(thread) = spawned {
-        lock(&room.served).threads.push(thread);
-    }
-}
-
-/// A connection that is served.
-struct Lease {
-    room: Arc<Capacity>,
-    number: u64,
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        lock(&self.room.served).open.remove(&self.number);
+        capacity.keep(thread);
     }
 }
 

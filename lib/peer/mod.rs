@@ -25,7 +25,7 @@
 //! - threads: one for each connection that it serves, which waits most of the time, one that
 //!   listens, and one more for each part that is being sent;
 //! - buffers: 40 KiB for a connection that waits; besides, about 300 KiB for each of the
-//!   [`attend::SENDING_MAX`] parts that are sent at once, and about 1.5 MiB for each part that is
+//!   [`capacity::SENDING_MAX`] parts that are sent at once, and about 1.5 MiB for each part that is
 //!   being fetched, of which there are as many as the caller has threads.
 //!
 //! With 64 hosts that are 63 + 63 connections, 80 threads and 10 MiB a host, besides what is fetched,
@@ -34,6 +34,7 @@
 mod acceptor;
 mod address;
 mod attend;
+mod capacity;
 mod dial;
 mod identity;
 mod listener;
@@ -96,7 +97,7 @@ fn road(text: impl Into<String>) -> Broken {
 
 #[cfg(test)]
 mod tests {
-    use super::listener::SendPart;
+    use super::capacity::SendPart;
     use std::collections::HashSet;
     use std::io::{Read, Write};
     use std::net::{Shutdown, TcpListener, TcpStream};
