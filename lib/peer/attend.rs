@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::parallel::lock;
-use crate::peer::Broken;
+use crate::peer::PartFailure;
 use crate::peer::capacity::Capacity;
-use crate::peer::stream::{Patience, Stream};
+use crate::peer::stream::{Stream, WaitLimits};
 use crate::wire::frame::{DATA_BYTES, Frame, FrameKind, HEAD_BYTES, broken, head};
 use crate::wire::message::{self, Failed, Part};
 use crate::wire::{BEAT_EVERY, SILENCE_MAX};
@@ -18,30 +18,32 @@ use crate::wire::{BEAT_EVERY, SILENCE_MAX};
 const STALL_MAX: Duration = SILENCE_MAX.saturating_mul(5);
 
 /// Sends parts until the peer hangs up, or breaks the rules.
-pub(super) fn attend(mut stream: Stream, room: &Capacity) {
+pub(super) fn attend(mut stream: Stream, capacity: &Capacity) {
     // The peer knows what is amiss, or is not there any more.
-    while let Ok(true) = next(&mut stream, room) {}
+    while let Ok(true) = next(&mut stream, capacity) {}
 }
 
 /// Sends one part; `false` when the peer has hung up.
-fn next(stream: &mut Stream, room: &Capacity) -> std::result::Result<bool, Broken> {
-    let Some((number, part)) = asked(stream, room)? else { return Ok(false) };
-    let _sending = room.sending.begin(&mut || say(stream, room, FrameKind::Beat, 0, &[]))?;
-    if room.is_closed() {
-        return Err(Broken::Stopped);
+fn next(stream: &mut Stream, capacity: &Capacity) -> std::result::Result<bool, PartFailure> {
+    let Some((number, part)) = asked(stream, capacity)? else { return Ok(false) };
+    let _sending =
+        capacity.sending.begin(&mut || say(stream, capacity, FrameKind::Beat, 0, &[]))?;
+    if capacity.is_closed() {
+        return Err(PartFailure::Stopped);
     }
-    let way = Mutex::new(Way::new(stream, room, number));
-    let sent = while_beating(&way, || (room.send)(&part, &mut |bytes| lock(&way).push(bytes)));
-    let mut way = way.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let sent = sent.and_then(|()| way.end());
-    if let Some(broken) = way.broken {
-        return Err(broken);
+    let sender = Mutex::new(PartSender::new(stream, capacity, number));
+    let sent =
+        while_beating(&sender, || (capacity.send)(&part, &mut |bytes| lock(&sender).push(bytes)));
+    let mut sender = sender.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let sent = sent.and_then(|()| sender.end());
+    if let Some(failure) = sender.failure {
+        return Err(failure);
     }
     match sent {
-        Ok(()) => say(stream, room, FrameKind::End, number, &[])?,
+        Ok(()) => say(stream, capacity, FrameKind::End, number, &[])?,
         Err(e) => {
             let failed = message::encode(&Failed::of(&e));
-            say(stream, room, FrameKind::Control, number, &failed)?;
+            say(stream, capacity, FrameKind::Control, number, &failed)?;
         }
     }
     stream.rest();
@@ -50,12 +52,12 @@ fn next(stream: &mut Stream, room: &Capacity) -> std::result::Result<bool, Broke
 
 /// Does `work`, and shows the peer meanwhile that it is being done: the first item of a part may be
 /// far into a run.
-fn while_beating<T>(way: &Mutex<Way<'_>>, work: impl FnOnce() -> T) -> T {
+fn while_beating<T>(sender: &Mutex<PartSender<'_>>, work: impl FnOnce() -> T) -> T {
     thread::scope(|scope| {
         let (working, ended) = mpsc::channel::<()>();
         let beat = move || {
             while ended.recv_timeout(BEAT_EVERY) == Err(RecvTimeoutError::Timeout) {
-                lock(way).beat();
+                lock(sender).beat();
             }
         };
         // Without it the peer is as patient as it is.
@@ -67,18 +69,21 @@ fn while_beating<T>(way: &Mutex<Way<'_>>, work: impl FnOnce() -> T) -> T {
 }
 
 /// What the peer asks for next, under its number.
-fn asked(stream: &mut Stream, room: &Capacity) -> std::result::Result<Option<(u32, Part)>, Broken> {
+fn asked(
+    stream: &mut Stream,
+    capacity: &Capacity,
+) -> std::result::Result<Option<(u32, Part)>, PartFailure> {
     // It may have nothing to ask for a long time.
-    let patience = Patience { stop: &|| room.is_closed(), silence: None };
+    let limits = WaitLimits { stop: &|| capacity.is_closed(), silence: None };
     loop {
-        if let Some(frame) = stream.frame().map_err(Broken::Road)? {
+        if let Some(frame) = stream.frame().map_err(PartFailure::Road)? {
             let FrameKind::Control = frame.kind else {
-                return Err(Broken::Road(broken("no question")));
+                return Err(PartFailure::Road(broken("no question")));
             };
-            let part = message::decode(frame.payload).map_err(Broken::Road)?;
+            let part = message::decode(frame.payload).map_err(PartFailure::Road)?;
             return Ok(Some((frame.request, part)));
         }
-        if !stream.fill(&patience)? {
+        if !stream.fill(&limits)? {
             return Ok(None);
         }
     }
@@ -86,20 +91,20 @@ fn asked(stream: &mut Stream, room: &Capacity) -> std::result::Result<Option<(u3
 
 fn say(
     stream: &mut Stream,
-    room: &Capacity,
+    capacity: &Capacity,
     kind: FrameKind,
     request: u32,
     payload: &[u8],
-) -> std::result::Result<(), Broken> {
+) -> std::result::Result<(), PartFailure> {
     let mut bytes = Vec::new();
-    Frame { kind, request, payload }.encode(&mut bytes).map_err(Broken::Road)?;
-    stream.send(&bytes, &Patience { stop: &|| room.is_closed(), silence: Some(STALL_MAX) })
+    Frame { kind, request, payload }.encode(&mut bytes).map_err(PartFailure::Road)?;
+    stream.send(&bytes, &WaitLimits { stop: &|| capacity.is_closed(), silence: Some(STALL_MAX) })
 }
 
-/// The way of a part's data into frames.
-struct Way<'a> {
+/// Turns the data of a part into frames, and sends them.
+struct PartSender<'a> {
     stream: &'a mut Stream,
-    room: &'a Capacity,
+    capacity: &'a Capacity,
     number: u32,
     /// A frame in the making, its head first.
     frame: Vec<u8>,
@@ -108,15 +113,15 @@ struct Way<'a> {
     /// When there was something to be sent last.
     pushed: Instant,
     /// Why nothing more can be sent.
-    broken: Option<Broken>,
+    failure: Option<PartFailure>,
 }
 
-impl<'a> Way<'a> {
-    fn new(stream: &'a mut Stream, room: &'a Capacity, number: u32) -> Way<'a> {
+impl<'a> PartSender<'a> {
+    fn new(stream: &'a mut Stream, capacity: &'a Capacity, number: u32) -> PartSender<'a> {
         let mut frame = Vec::with_capacity(DATA_BYTES);
         frame.extend([0; HEAD_BYTES]);
         let (sent, pushed) = (Instant::now(), Instant::now());
-        Way { stream, room, number, frame, sent, pushed, broken: None }
+        PartSender { stream, capacity, number, frame, sent, pushed, failure: None }
     }
 
     fn push(&mut self, mut bytes: &[u8]) -> Result<()> {
@@ -137,16 +142,16 @@ impl<'a> Way<'a> {
         let length = self.frame.len() - HEAD_BYTES;
         if length > 0 {
             self.frame[..HEAD_BYTES].copy_from_slice(&head(FrameKind::Data, self.number, length));
-            let stop = || self.room.is_closed();
-            let patience = Patience { stop: &stop, silence: Some(STALL_MAX) };
-            let sent = match self.broken {
-                None => self.stream.send(&self.frame, &patience),
+            let stop = || self.capacity.is_closed();
+            let limits = WaitLimits { stop: &stop, silence: Some(STALL_MAX) };
+            let sent = match self.failure {
+                None => self.stream.send(&self.frame, &limits),
                 Some(_) => return Err(gone()),
             };
             self.note(sent);
             self.frame.truncate(HEAD_BYTES);
         }
-        self.broken.as_ref().map_or(Ok(()), |_| Err(gone()))
+        self.failure.as_ref().map_or(Ok(()), |_| Err(gone()))
     }
 
     /// Sends a sign of life, where nothing else was sent for a while. Work that brings forth nothing is
@@ -155,16 +160,16 @@ impl<'a> Way<'a> {
         if self.pushed.elapsed() > SILENCE_MAX {
             return;
         }
-        if self.broken.is_none() && self.sent.elapsed() >= BEAT_EVERY {
-            let sent = say(self.stream, self.room, FrameKind::Beat, 0, &[]);
+        if self.failure.is_none() && self.sent.elapsed() >= BEAT_EVERY {
+            let sent = say(self.stream, self.capacity, FrameKind::Beat, 0, &[]);
             self.note(sent);
         }
     }
 
-    fn note(&mut self, sent: std::result::Result<(), Broken>) {
+    fn note(&mut self, sent: std::result::Result<(), PartFailure>) {
         self.sent = Instant::now();
-        if let Err(broken) = sent {
-            self.broken = Some(broken);
+        if let Err(failure) = sent {
+            self.failure = Some(failure);
         }
     }
 }

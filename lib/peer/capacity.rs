@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use crate::error::Result;
 use crate::parallel::lock;
 use crate::peer::stream::Stream;
-use crate::peer::{Broken, lanes};
+use crate::peer::{PartFailure, connections_per_peer};
 use crate::wire::BEAT_EVERY;
 use crate::wire::message::Part;
 
@@ -62,7 +62,7 @@ impl Capacity {
         let mut served = lock(&self.served);
         served.threads.retain(|thread| !thread.is_finished());
         // What it gave up may not have noticed yet.
-        let most = 2 * lanes(self.certificates.len());
+        let most = 2 * connections_per_peer(self.certificates.len());
         if served.open.values().filter(|(of, _)| *of == peer).count() >= most {
             return None;
         }
@@ -118,8 +118,8 @@ impl Sending {
     /// Waits until one more may be sent; meanwhile `beat` is called again and again.
     pub(super) fn begin(
         &self,
-        beat: &mut dyn FnMut() -> std::result::Result<(), Broken>,
-    ) -> std::result::Result<Begun<'_>, Broken> {
+        beat: &mut dyn FnMut() -> std::result::Result<(), PartFailure>,
+    ) -> std::result::Result<Begun<'_>, PartFailure> {
         let mut count = lock(&self.count);
         loop {
             if *count < SENDING_MAX {
@@ -152,13 +152,13 @@ mod tests {
     #[test]
     fn who_has_to_wait_hears_beats() {
         let sending = Sending::default();
-        let mut never = || -> std::result::Result<(), Broken> { panic!("no need to wait") };
+        let mut never = || -> std::result::Result<(), PartFailure> { panic!("no need to wait") };
         let begun: Vec<Begun<'_>> =
             (0..SENDING_MAX).map(|_| sending.begin(&mut never).unwrap()).collect();
         let mut beats = 0;
         let mut beat = || {
             beats += 1;
-            Err(Broken::Stopped)
+            Err(PartFailure::Stopped)
         };
         assert!(sending.begin(&mut beat).is_err() && beats == 1);
         drop(begun);

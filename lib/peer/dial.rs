@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind, Result, reason};
 use crate::parallel::lock;
-use crate::peer::stream::{Greeting, Patience, Stream, wait_for};
-use crate::peer::{Broken, GREETING_WAIT, Identity, TICK, lanes, pinned, road};
+use crate::peer::stream::{HandshakeProgress, Stream, WaitLimits, wait_for};
+use crate::peer::{
+    HANDSHAKE_WAIT, Identity, PartFailure, TICK, connections_per_peer, pinned, road,
+};
 use crate::wire::SILENCE_MAX;
 use crate::wire::exchange::Peer;
 use crate::wire::exchange::too_much;
@@ -35,25 +37,26 @@ const TURN_MAX: Duration = SILENCE_MAX.saturating_mul(5);
 /// protect.
 const CONNECTION_BYTES: u64 = 1 << 36;
 
-type Outcome<T> = std::result::Result<T, Broken>;
+type Outcome<T> = std::result::Result<T, PartFailure>;
 
 /// The peers of a worker, as it asks them for parts.
-pub(crate) struct Peers {
+pub(crate) struct PeerSet {
     identity: Identity,
-    lanes: usize,
+    /// How many connections there may be to one of them.
+    per_peer: usize,
     state: Mutex<DialState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct DialState {
-    ways: HashMap<String, Way>,
+    routes: HashMap<String, Route>,
     /// How long was waited for peers that could not be reached.
     vain: Duration,
 }
 
-/// The way to one peer.
-struct Way {
+/// The route to one peer.
+struct Route {
     peer: Peer,
     /// How many connections there are, and how many of them nobody uses.
     open: usize,
@@ -72,24 +75,24 @@ struct PeerConnection {
     asked: u32,
 }
 
-impl Peers {
+impl PeerSet {
     /// Those that `identity` asks. No connection is made yet.
     ///
     /// # Errors
     /// `Usage` when two have the same name.
-    pub(crate) fn new(identity: &Identity, peers: Vec<Peer>) -> Result<Peers> {
-        let (lanes, count) = (lanes(peers.len()), peers.len());
-        let ways = peers.into_iter().map(|peer| {
+    pub(crate) fn new(identity: &Identity, peers: Vec<Peer>) -> Result<PeerSet> {
+        let (per_peer, count) = (connections_per_peer(peers.len()), peers.len());
+        let routes = peers.into_iter().map(|peer| {
             let (name, left) = (peer.name.clone(), peer.most);
-            (name, Way { peer, open: 0, idle: Vec::new(), reached: false, broken: None, left })
+            (name, Route { peer, open: 0, idle: Vec::new(), reached: false, broken: None, left })
         });
-        let state = DialState { ways: ways.collect(), vain: Duration::ZERO };
-        if state.ways.len() < count {
+        let state = DialState { routes: routes.collect(), vain: Duration::ZERO };
+        if state.routes.len() < count {
             return Err(Error::usage("two workers of an exchange have the same name"));
         }
-        Ok(Peers {
+        Ok(PeerSet {
             identity: identity.clone(),
-            lanes,
+            per_peer,
             state: Mutex::new(state),
             changed: Condvar::new(),
         })
@@ -111,10 +114,10 @@ impl Peers {
         take: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Outcome<()> {
         let result = self.try_part(peer, part, stop, take);
-        result.map_err(|broken| match broken {
-            Broken::Road(e) => Broken::Road(e.at(peer)),
-            Broken::Failed(e) => Broken::Failed(e),
-            Broken::Stopped => Broken::Stopped,
+        result.map_err(|failure| match failure {
+            PartFailure::Road(e) => PartFailure::Road(e.at(peer)),
+            PartFailure::Failed(e) => PartFailure::Failed(e),
+            PartFailure::Stopped => PartFailure::Stopped,
         })
     }
 
@@ -125,7 +128,7 @@ impl Peers {
         stop: &dyn Fn() -> bool,
         take: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Outcome<()> {
-        let mut lane = self.lane(peer, stop)?;
+        let mut connection = self.connection(peer, stop)?;
         let mut came = 0;
         let mut counted = |bytes: &[u8]| {
             let count = bytes.len() as u64;
@@ -133,18 +136,18 @@ impl Peers {
             came += count;
             take(bytes)
         };
-        let (whole, result) = lane.fetch(part, stop, &mut counted);
-        let whole = whole && lane.stream.came() < CONNECTION_BYTES;
-        lane.stream.rest();
+        let (whole, result) = connection.fetch(part, stop, &mut counted);
+        let whole = whole && connection.stream.came() < CONNECTION_BYTES;
+        connection.stream.rest();
         let mut state = self.state();
-        if let Some(way) = state.ways.get_mut(peer) {
+        if let Some(route) = state.routes.get_mut(peer) {
             if result.is_err() {
-                way.left += came;
+                route.left += came;
             }
             match &result {
-                Err(Broken::Road(e)) => way.give_up(e),
-                _ if whole && way.broken.is_none() => way.idle.push(lane),
-                _ => way.open -= 1,
+                Err(PartFailure::Road(e)) => route.give_up(e),
+                _ if whole && route.broken.is_none() => route.idle.push(connection),
+                _ => route.open -= 1,
             }
         }
         drop(state);
@@ -155,10 +158,10 @@ impl Peers {
     /// Counts so many bytes of `peer`, if that many may come.
     fn allow(&self, peer: &str, bytes: u64) -> Result<()> {
         let mut state = self.state();
-        let way = state.ways.get_mut(peer);
-        let left = way.and_then(|way| Some((way.left.checked_sub(bytes)?, way)));
-        let (left, way) = left.ok_or_else(too_much)?;
-        way.left = left;
+        let route = state.routes.get_mut(peer);
+        let left = route.and_then(|route| Some((route.left.checked_sub(bytes)?, route)));
+        let (left, route) = left.ok_or_else(too_much)?;
+        route.left = left;
         Ok(())
     }
 
@@ -167,31 +170,31 @@ impl Peers {
     }
 
     /// A connection to `peer`: one that is there, or a new one.
-    fn lane(&self, peer: &str, stop: &dyn Fn() -> bool) -> Outcome<PeerConnection> {
+    fn connection(&self, peer: &str, stop: &dyn Fn() -> bool) -> Outcome<PeerConnection> {
         let mut state = self.state();
         let to = loop {
             let in_vain = state.vain >= VAIN_MAX;
-            let Some(way) = state.ways.get_mut(peer) else { return Err(road("no such peer")) };
-            if let Some(why) = &way.broken {
+            let Some(route) = state.routes.get_mut(peer) else { return Err(road("no such peer")) };
+            if let Some(why) = &route.broken {
                 return Err(road(why));
             }
-            if let Some(lane) = way.idle.pop() {
-                return Ok(lane);
+            if let Some(connection) = route.idle.pop() {
+                return Ok(connection);
             }
-            // Until one is there, nobody else knocks too.
-            if way.open < if way.reached { self.lanes } else { 1 } {
-                if in_vain && !way.reached {
+            // Until one is there, nobody else dials too.
+            if route.open < if route.reached { self.per_peer } else { 1 } {
+                if in_vain && !route.reached {
                     let error = Error::new(Kind::Hosts, "others could not be reached either");
-                    way.give_up(&error);
+                    route.give_up(&error);
                     continue;
                 }
-                way.open += 1;
-                break way.peer.clone();
+                route.open += 1;
+                break route.peer.clone();
             }
             let waited = self.changed.wait_timeout(state, TICK);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
             if stop() {
-                return Err(Broken::Stopped);
+                return Err(PartFailure::Stopped);
             }
         };
         drop(state);
@@ -201,11 +204,11 @@ impl Peers {
         if dialled.is_err() {
             state.vain += since.elapsed();
         }
-        if let Some(way) = state.ways.get_mut(peer) {
+        if let Some(route) = state.routes.get_mut(peer) {
             match &dialled {
-                Ok(_) => way.reached = true,
-                Err(Broken::Road(e)) => way.give_up(e),
-                Err(_) => way.open -= 1,
+                Ok(_) => route.reached = true,
+                Err(PartFailure::Road(e)) => route.give_up(e),
+                Err(_) => route.open -= 1,
             }
         }
         drop(state);
@@ -214,7 +217,7 @@ impl Peers {
     }
 }
 
-impl Way {
+impl Route {
     /// There will be no more connections.
     fn give_up(&mut self, error: &Error) {
         self.broken.get_or_insert_with(|| error.to_string());
@@ -232,8 +235,8 @@ impl PeerConnection {
     ) -> (bool, Outcome<()>) {
         match self.receive(part, stop, take) {
             Ok(None) => (true, Ok(())),
-            Ok(Some(failed)) => (true, Err(Broken::Failed(failed.error()))),
-            Err(broken) => (false, Err(broken)),
+            Ok(Some(failed)) => (true, Err(PartFailure::Failed(failed.error()))),
+            Err(failure) => (false, Err(failure)),
         }
     }
 
@@ -244,17 +247,17 @@ impl PeerConnection {
         stop: &dyn Fn() -> bool,
         take: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Outcome<Option<Failed>> {
-        let patience = Patience { stop, silence: Some(SILENCE_MAX) };
+        let limits = WaitLimits { stop, silence: Some(SILENCE_MAX) };
         self.asked = self.asked.wrapping_add(1);
         let mut question = Vec::new();
         let payload = message::encode(part);
         Frame { kind: FrameKind::Control, request: self.asked, payload: &payload }
             .encode(&mut question)
-            .map_err(Broken::Failed)?;
-        self.stream.send(&question, &patience)?;
+            .map_err(PartFailure::Failed)?;
+        self.stream.send(&question, &limits)?;
         let mut since = Instant::now();
         loop {
-            while let Some(frame) = self.stream.frame().map_err(Broken::Road)? {
+            while let Some(frame) = self.stream.frame().map_err(PartFailure::Road)? {
                 match frame.kind {
                     FrameKind::Beat if since.elapsed() > TURN_MAX => {
                         let seconds = since.elapsed().as_secs();
@@ -262,20 +265,20 @@ impl PeerConnection {
                     }
                     FrameKind::Beat => continue,
                     _ if frame.request != self.asked => {
-                        return Err(Broken::Road(broken("an answer to another question")));
+                        return Err(PartFailure::Road(broken("an answer to another question")));
                     }
-                    FrameKind::Data => take(frame.payload).map_err(Broken::Failed)?,
+                    FrameKind::Data => take(frame.payload).map_err(PartFailure::Failed)?,
                     FrameKind::End => return Ok(None),
                     FrameKind::Control => {
-                        return message::decode(frame.payload).map(Some).map_err(Broken::Road);
+                        return message::decode(frame.payload).map(Some).map_err(PartFailure::Road);
                     }
                     FrameKind::Credit | FrameKind::Packed => {
-                        return Err(Broken::Road(broken("a credit, or packed data")));
+                        return Err(PartFailure::Road(broken("a credit, or packed data")));
                     }
                 }
                 since = Instant::now();
             }
-            if !self.stream.fill(&patience)? {
+            if !self.stream.fill(&limits)? {
                 return Err(road("it hung up in the middle of a part"));
             }
         }
@@ -287,16 +290,16 @@ fn dial(identity: &Identity, peer: &Peer, stop: &dyn Fn() -> bool) -> Outcome<St
     let mut reasons = Vec::new();
     for text in peer.addresses.iter().take(ADDRESSES_MAX) {
         if stop() {
-            return Err(Broken::Stopped);
+            return Err(PartFailure::Stopped);
         }
         let Ok(address) = text.parse::<SocketAddr>() else {
             return Err(road(format!("{text} is no address")));
         };
         match TcpStream::connect_timeout(&address, CONNECT_WAIT) {
             Err(e) => reasons.push(format!("{address}: {}", reason(&e))),
-            Ok(socket) => match greet(identity, peer, socket, address, stop) {
+            Ok(socket) => match handshake(identity, peer, socket, address, stop) {
                 Ok(stream) => return Ok(stream),
-                Err(Broken::Road(e)) => reasons.push(format!("{address}: {e}")),
+                Err(PartFailure::Road(e)) => reasons.push(format!("{address}: {e}")),
                 Err(other) => return Err(other),
             },
         }
@@ -304,25 +307,27 @@ fn dial(identity: &Identity, peer: &Peer, stop: &dyn Fn() -> bool) -> Outcome<St
     Err(road(format!("cannot be reached: {}", reasons.join("; "))))
 }
 
-fn greet(
+fn handshake(
     identity: &Identity,
     peer: &Peer,
     socket: TcpStream,
     address: SocketAddr,
     stop: &dyn Fn() -> bool,
 ) -> Outcome<Stream> {
-    let config = pinned::dialling(identity, &peer.certificate.0).map_err(Broken::Road)?;
-    let mut stream = Stream::dialled(socket, config, address.ip()).map_err(Broken::Road)?;
+    let config = pinned::dialling(identity, &peer.certificate.0).map_err(PartFailure::Road)?;
+    let mut stream = Stream::dialled(socket, config, address.ip()).map_err(PartFailure::Road)?;
     let since = Instant::now();
     loop {
-        match stream.greet().map_err(Broken::Road)? {
-            Greeting::Over => return Ok(stream),
-            Greeting::Waits(flags) => wait_for(stream.socket(), flags).map_err(Broken::Road)?,
+        match stream.handshake().map_err(PartFailure::Road)? {
+            HandshakeProgress::Done => return Ok(stream),
+            HandshakeProgress::Waits(flags) => {
+                wait_for(stream.socket(), flags).map_err(PartFailure::Road)?
+            }
         }
         if stop() {
-            return Err(Broken::Stopped);
+            return Err(PartFailure::Stopped);
         }
-        if since.elapsed() > GREETING_WAIT {
+        if since.elapsed() > HANDSHAKE_WAIT {
             return Err(road("does not greet"));
         }
     }

@@ -22,7 +22,7 @@ pub(crate) struct Listener {
 }
 
 enum ListenerState {
-    /// Whoever knocks waits.
+    /// Whoever connects waits.
     Bound(TcpListener),
     Serving(Serving),
     Closed,

@@ -2,9 +2,9 @@
 //! in which both sides show a certificate that was made for this exchange and that the other side
 //! was told of through ssh.
 //!
-//! Every worker of an exchange is both: a [`Listener`], which sends parts of what it has sorted, and
-//! [`Peers`], which asks the others for theirs. What a part is, and where its bytes come from and go
-//! to, is for the caller to say; so is what to do when the road to a peer is broken.
+//! Every worker of an exchange is both: a [`Listener`], which sends parts of what it has sorted, and a
+//! [`PeerSet`], which asks the others for theirs. What a part is, and where its bytes come from and
+//! go to, is for the caller to say; so is what to do when the road to a peer is broken.
 //!
 //! # What is said
 //!
@@ -18,10 +18,11 @@
 //!
 //! Of an exchange of N hosts, on each of them, whatever the number of ranges:
 //!
-//! - connections that it dialled: [`lanes`] for each peer, so 64 in all and no more than N - 1 where
+//! - connections that it dialled: [`connections_per_peer`], so 64 in all and no more than N - 1 where
 //!   there are more hosts than that; connections that it serves: as many, and up to twice that for a
 //!   moment, while one that the other side gave up has not noticed;
-//! - unauthenticated connections: [`acceptor::GUESTS_MAX`], none for longer than [`GREETING_WAIT`];
+//! - unauthenticated connections: [`acceptor::HANDSHAKES_MAX`], none for longer than
+//!   [`HANDSHAKE_WAIT`];
 //! - threads: one for each connection that it serves, which waits most of the time, one that
 //!   listens, and one more for each part that is being sent;
 //! - buffers: 40 KiB for a connection that waits; besides, about 300 KiB for each of the
@@ -29,7 +30,7 @@
 //!   being fetched, of which there are as many as the caller has threads.
 //!
 //! With 64 hosts that are 63 + 63 connections, 80 threads and 10 MiB a host, besides what is fetched,
-//! and 128 more sockets of 40 KiB at a host that strangers knock at.
+//! and 128 more sockets of 40 KiB at a host that strangers connect to.
 
 mod acceptor;
 mod address;
@@ -45,7 +46,7 @@ mod stream;
 use std::time::Duration;
 
 pub(crate) use address::addresses;
-pub(crate) use dial::Peers;
+pub(crate) use dial::PeerSet;
 pub(crate) use identity::Identity;
 pub(crate) use listener::Listener;
 
@@ -55,17 +56,17 @@ use crate::error::{Error, Kind};
 const CONNECTIONS_MAX: usize = 64;
 
 /// The most connections to one peer.
-const LANES_MAX: usize = 4;
+const CONNECTIONS_PER_PEER_MAX: usize = 4;
 
-/// How long a greeting may take.
-const GREETING_WAIT: Duration = Duration::from_secs(10);
+/// How long a handshake may take.
+const HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
 
 /// How often whoever waits looks whether it is to stop.
 const TICK: Duration = Duration::from_millis(200);
 
 /// Why a part did not come.
 #[derive(Debug)]
-pub(crate) enum Broken {
+pub(crate) enum PartFailure {
     /// The way to the peer is broken, or never was: the part may come another way.
     Road(Error),
     /// The peer itself says that it failed, or what came could not be taken.
@@ -74,25 +75,25 @@ pub(crate) enum Broken {
     Stopped,
 }
 
-impl Broken {
+impl PartFailure {
     /// The reason, where there is no other road.
     pub(crate) fn error(self) -> Error {
         match self {
-            Broken::Road(error) | Broken::Failed(error) => error,
-            Broken::Stopped => Error::incomplete("stopped"),
+            PartFailure::Road(error) | PartFailure::Failed(error) => error,
+            PartFailure::Stopped => Error::incomplete("stopped"),
         }
     }
 }
 
 /// The connections that one worker may dial to one of `peers` peers. Both sides reckon so: all
 /// workers of an exchange are to be given the same peers.
-fn lanes(peers: usize) -> usize {
-    (CONNECTIONS_MAX / peers.max(1)).clamp(1, LANES_MAX)
+fn connections_per_peer(peers: usize) -> usize {
+    (CONNECTIONS_MAX / peers.max(1)).clamp(1, CONNECTIONS_PER_PEER_MAX)
 }
 
 /// The error of a road.
-fn road(text: impl Into<String>) -> Broken {
-    Broken::Road(Error::new(Kind::Hosts, text))
+fn road(text: impl Into<String>) -> PartFailure {
+    PartFailure::Road(Error::new(Kind::Hosts, text))
 }
 
 #[cfg(test)]
@@ -110,7 +111,7 @@ mod tests {
     use rustls::sign::CertifiedKey;
     use rustls::{ClientConfig, SignatureScheme};
 
-    use super::stream::{Greeting, Patience, Stream, wait_for};
+    use super::stream::{HandshakeProgress, Stream, WaitLimits, wait_for};
     use super::*;
     use crate::error::Result;
     use crate::record::bytes::Bytes;
@@ -153,15 +154,15 @@ mod tests {
     }
 
     /// A listener that serves one peer, and that peer.
-    fn pair(send: Arc<SendPart>) -> (Listener, Peers) {
+    fn pair(send: Arc<SendPart>) -> (Listener, PeerSet) {
         let (server, client) = (Identity::new().unwrap(), Identity::new().unwrap());
         let listener = Listener::open(&server, &addresses(None)).unwrap();
-        let peers = Peers::new(&client, vec![peer("n1", &listener, &server)]).unwrap();
+        let peers = PeerSet::new(&client, vec![peer("n1", &listener, &server)]).unwrap();
         listener.serve(&[peer("n2", &listener, &client)], send).unwrap();
         (listener, peers)
     }
 
-    fn fetch(peers: &Peers, part: &Part) -> std::result::Result<Vec<u8>, Broken> {
+    fn fetch(peers: &PeerSet, part: &Part) -> std::result::Result<Vec<u8>, PartFailure> {
         let mut bytes = Vec::new();
         peers.part("n1", part, &|| false, &mut |more| {
             bytes.extend_from_slice(more);
@@ -171,9 +172,9 @@ mod tests {
     }
 
     #[track_caller]
-    fn is_road(result: std::result::Result<Vec<u8>, Broken>) -> String {
+    fn is_road(result: std::result::Result<Vec<u8>, PartFailure>) -> String {
         match result {
-            Err(Broken::Road(e)) => e.to_string(),
+            Err(PartFailure::Road(e)) => e.to_string(),
             other => panic!("{:?}", other.map(|bytes| bytes.len())),
         }
     }
@@ -206,7 +207,7 @@ mod tests {
                 scope.spawn(|| assert!(fetch(&peers, &part(400_000)).unwrap() == content(400_000)));
             }
         });
-        assert!(threads.lock().unwrap().len() <= LANES_MAX);
+        assert!(threads.lock().unwrap().len() <= CONNECTIONS_PER_PEER_MAX);
     }
 
     #[test]
@@ -219,12 +220,12 @@ mod tests {
             }
         }));
         match fetch(&peers, &part(200_000)) {
-            Err(Broken::Failed(e)) => assert_eq!(e.kind(), Kind::Storage),
+            Err(PartFailure::Failed(e)) => assert_eq!(e.kind(), Kind::Storage),
             other => panic!("{other:?}"),
         }
         assert!(fetch(&peers, &part(5)).unwrap() == content(5));
         let refused = peers.part("n1", &part(9), &|| false, &mut |_| Err(Error::usage("no")));
-        assert!(matches!(refused, Err(Broken::Failed(e)) if e.to_string() == "no"));
+        assert!(matches!(refused, Err(PartFailure::Failed(e)) if e.to_string() == "no"));
         assert!(fetch(&peers, &part(6)).unwrap() == content(6));
     }
 
@@ -235,7 +236,7 @@ mod tests {
         let listener = Listener::open(&server, &addresses(None)).unwrap();
         let bounded = Peer { most: MOST, ..peer("n1", &listener, &server) };
         listener.serve(&[peer("n2", &listener, &client)], Arc::new(send)).unwrap();
-        let peers = Peers::new(&client, vec![bounded]).unwrap();
+        let peers = PeerSet::new(&client, vec![bounded]).unwrap();
         for _ in 0..2 {
             // What came of a part that failed counts for nothing.
             let mut came = 0;
@@ -244,7 +245,7 @@ mod tests {
                 Ok(())
             });
             match endless {
-                Err(Broken::Failed(e)) => assert_eq!(e.kind(), Kind::Incomplete),
+                Err(PartFailure::Failed(e)) => assert_eq!(e.kind(), Kind::Incomplete),
                 other => panic!("{other:?}"),
             }
             assert!(came > MOST - (1 << 20) && came <= MOST, "{came} of {MOST}");
@@ -254,7 +255,9 @@ mod tests {
         assert_eq!(fetch(&peers, &part(most - half)).unwrap().len(), most - half);
         assert!(fetch(&peers, &part(0)).is_ok());
         let one_more = fetch(&peers, &part(1));
-        assert!(matches!(one_more, Err(Broken::Failed(e)) if e.to_string().contains("more than")));
+        assert!(
+            matches!(one_more, Err(PartFailure::Failed(e)) if e.to_string().contains("more than"))
+        );
     }
 
     #[test]
@@ -268,12 +271,12 @@ mod tests {
             Ok(())
         });
         listener.serve(&[peer("n2", &listener, &client)], send).unwrap();
-        let stranger = Peers::new(&other, vec![peer("n1", &listener, &server)]).unwrap();
+        let stranger = PeerSet::new(&other, vec![peer("n1", &listener, &server)]).unwrap();
         is_road(fetch(&stranger, &part(1)));
-        let misled = Peers::new(&client, vec![peer("n1", &listener, &other)]).unwrap();
+        let misled = PeerSet::new(&client, vec![peer("n1", &listener, &other)]).unwrap();
         is_road(fetch(&misled, &part(1)));
         assert_eq!(asked.load(Ordering::SeqCst), 0);
-        let peers = Peers::new(&client, vec![peer("n1", &listener, &server)]).unwrap();
+        let peers = PeerSet::new(&client, vec![peer("n1", &listener, &server)]).unwrap();
         assert!(fetch(&peers, &part(1)).is_ok());
     }
 
@@ -291,12 +294,12 @@ mod tests {
         }
     }
 
-    /// What a client hears first when it greets, asks at once, and waits.
+    /// What a client hears first that asks as soon as it may.
     fn heard(listener: &Listener, config: ClientConfig) -> Option<FrameKind> {
         let address = listener.addresses()[0].parse().unwrap();
         let socket = TcpStream::connect::<std::net::SocketAddr>(address).unwrap();
         let mut stream = Stream::dialled(socket, Arc::new(config), address.ip()).unwrap();
-        while let Greeting::Waits(flags) = stream.greet().unwrap() {
+        while let HandshakeProgress::Waits(flags) = stream.handshake().unwrap() {
             wait_for(stream.socket(), flags).unwrap();
         }
         let mut question = Vec::new();
@@ -304,13 +307,13 @@ mod tests {
         Frame { kind: FrameKind::Control, request: 1, payload: &payload }
             .encode(&mut question)
             .unwrap();
-        let patience = Patience { stop: &|| false, silence: Some(GREETING_WAIT) };
-        let _ = stream.send(&question, &patience);
+        let limits = WaitLimits { stop: &|| false, silence: Some(HANDSHAKE_WAIT) };
+        let _ = stream.send(&question, &limits);
         loop {
             if let Some(frame) = stream.frame().unwrap() {
                 return Some(frame.kind);
             }
-            let Ok(true) = stream.fill(&patience) else { return None };
+            let Ok(true) = stream.fill(&limits) else { return None };
         }
     }
 
@@ -353,18 +356,19 @@ mod tests {
     fn strangers_do_no_harm_to_peers() {
         let (listener, peers) = pair(Arc::new(send));
         let address = listener.addresses()[0].clone();
-        let knock = || TcpStream::connect(&address).unwrap();
-        let mut silent: Vec<TcpStream> = (0..2 * acceptor::GUESTS_MAX).map(|_| knock()).collect();
-        let mut noisy = knock();
+        let dial = || TcpStream::connect(&address).unwrap();
+        let mut silent: Vec<TcpStream> =
+            (0..2 * acceptor::HANDSHAKES_MAX).map(|_| dial()).collect();
+        let mut noisy = dial();
         noisy.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
-        noisy.set_read_timeout(Some(GREETING_WAIT)).unwrap();
+        noisy.set_read_timeout(Some(HANDSHAKE_WAIT)).unwrap();
         let mut answer = Vec::new();
         let _ = noisy.read_to_end(&mut answer);
         assert!(answer.len() < 10, "no more than an alert: {answer:?}");
         assert!(fetch(&peers, &part(300_000)).unwrap() == content(300_000));
         // Those that came first had to go.
         let first = &mut silent[0];
-        first.set_read_timeout(Some(GREETING_WAIT)).unwrap();
+        first.set_read_timeout(Some(HANDSHAKE_WAIT)).unwrap();
         assert!(matches!(first.read(&mut [0; 8]), Ok(0)));
     }
 
@@ -372,10 +376,10 @@ mod tests {
     /// the end, when the sender is dropped, how many connections there were.
     fn cut_after(most: usize, to: String) -> (String, Sender<()>, thread::JoinHandle<usize>) {
         let (over, is_over) = channel();
-        let door = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = door.local_addr().unwrap().to_string();
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap().to_string();
         let work = move || {
-            let (near, _) = door.accept().unwrap();
+            let (near, _) = socket.accept().unwrap();
             let far = TcpStream::connect(to).unwrap();
             let (mut from, mut back) = (near.try_clone().unwrap(), far.try_clone().unwrap());
             let up = thread::spawn(move || std::io::copy(&mut from, &mut back));
@@ -385,8 +389,8 @@ mod tests {
             drop((near, far));
             let _ = is_over.recv();
             // Whoever came meanwhile would be the second.
-            door.set_nonblocking(true).unwrap();
-            1 + usize::from(door.accept().is_ok())
+            socket.set_nonblocking(true).unwrap();
+            1 + usize::from(socket.accept().is_ok())
         };
         (address, over, thread::spawn(work))
     }
@@ -398,14 +402,14 @@ mod tests {
         let (address, over, proxy) = cut_after(1_000_000, listener.addresses()[0].clone());
         let through = Peer { addresses: vec![address], ..peer("n1", &listener, &server) };
         listener.serve(&[peer("n2", &listener, &client)], Arc::new(send)).unwrap();
-        let peers = Peers::new(&client, vec![through]).unwrap();
+        let peers = PeerSet::new(&client, vec![through]).unwrap();
         assert!(fetch(&peers, &part(100_000)).unwrap() == content(100_000));
         let mut came = 0;
         let result = peers.part("n1", &part(usize::MAX), &|| false, &mut |bytes| {
             came += bytes.len();
             Ok(())
         });
-        assert!(matches!(result, Err(Broken::Road(_))) && came > 100_000);
+        assert!(matches!(result, Err(PartFailure::Road(_))) && came > 100_000);
         is_road(fetch(&peers, &part(1)));
         drop(over);
         assert_eq!(proxy.join().unwrap(), 1, "it is not tried again");
@@ -415,7 +419,7 @@ mod tests {
     fn who_does_not_listen_is_given_up() {
         let identity = Identity::new().unwrap();
         let listener = Listener::open(&identity, &addresses(None)).unwrap();
-        let peers = Peers::new(&identity, vec![peer("n1", &listener, &identity)]).unwrap();
+        let peers = PeerSet::new(&identity, vec![peer("n1", &listener, &identity)]).unwrap();
         drop(listener);
         let text = is_road(fetch(&peers, &part(1)));
         assert!(text.starts_with("n1: cannot be reached: 127.0.0.1:"), "{text}");
@@ -440,7 +444,7 @@ mod tests {
             comes.recv().unwrap();
             listener.close();
             assert_eq!(Arc::strong_count(&send), 1, "every thread has let go of it");
-            assert!(matches!(endless.join().unwrap(), Err(Broken::Road(_))));
+            assert!(matches!(endless.join().unwrap(), Err(PartFailure::Road(_))));
         });
         assert!(TcpStream::connect(&listener.addresses()[0]).is_err());
         drop(stranger);
@@ -470,7 +474,7 @@ mod tests {
             came.fetch_add(bytes.len(), Ordering::SeqCst);
             Ok(())
         });
-        assert!(matches!(result, Err(Broken::Stopped)));
+        assert!(matches!(result, Err(PartFailure::Stopped)));
         assert!(fetch(&peers, &part(3)).unwrap() == content(3));
     }
 }

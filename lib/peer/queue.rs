@@ -1,4 +1,4 @@
-//! Bytes in the order in which they came, with room behind them that is not cleared again.
+//! Bytes in the order in which they came, with space behind them that is not cleared again.
 
 /// The queue.
 #[derive(Debug)]
@@ -9,9 +9,9 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// One that has room for so many bytes.
-    pub(super) fn new(room: usize) -> Queue {
-        Queue { bytes: vec![0; room], start: 0, end: 0 }
+    /// One that has space for so many bytes.
+    pub(super) fn new(size: usize) -> Queue {
+        Queue { bytes: vec![0; size], start: 0, end: 0 }
     }
 
     /// What is in it.
@@ -24,8 +24,8 @@ impl Queue {
         self.start == self.end
     }
 
-    /// Room behind what is in it, of `least` bytes or more.
-    pub(super) fn room(&mut self, least: usize) -> &mut [u8] {
+    /// Space behind what is in it, of `least` bytes or more.
+    pub(super) fn space(&mut self, least: usize) -> &mut [u8] {
         if self.start > 0 {
             self.bytes.copy_within(self.start..self.end, 0);
             self.end -= self.start;
@@ -37,7 +37,7 @@ impl Queue {
         &mut self.bytes[self.end..]
     }
 
-    /// So many bytes were written into the room.
+    /// So many bytes were written into the space.
     pub(super) fn extend(&mut self, count: usize) {
         self.end = self.bytes.len().min(self.end + count);
     }
@@ -53,14 +53,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_stay_in_order_while_room_is_made() {
+    fn bytes_stay_in_order_while_space_is_made() {
         let mut queue = Queue::new(4);
-        queue.room(3)[..3].copy_from_slice(b"abc");
+        queue.space(3)[..3].copy_from_slice(b"abc");
         queue.extend(3);
         queue.consume(2);
         assert_eq!(queue.filled(), b"c");
-        assert_eq!(queue.room(1).len(), 3, "what is there is used again");
-        queue.room(5)[..5].copy_from_slice(b"defgh");
+        assert_eq!(queue.space(1).len(), 3, "what is there is used again");
+        queue.space(5)[..5].copy_from_slice(b"defgh");
         queue.extend(5);
         assert_eq!(queue.filled(), b"cdefgh");
         queue.consume(6);

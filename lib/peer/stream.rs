@@ -18,7 +18,7 @@ use rustls::{ClientConfig, ServerConfig};
 
 use crate::error::{Error, Kind as Failure, Result, reason};
 use crate::peer::queue::Queue;
-use crate::peer::{Broken, TICK, road};
+use crate::peer::{PartFailure, TICK, road};
 use crate::wire::frame::{Frame, FrameDecoder};
 
 /// What a record of TLS may measure, and some more.
@@ -33,8 +33,8 @@ const READ_MAX: usize = 256 * 1024;
 /// What TLS adds to a frame, and some more.
 const SEAL_BYTES: usize = 1024;
 
-/// The most that is heard before the greeting is over.
-const GREETING_MAX: usize = 64 * 1024;
+/// The most that is heard before the handshake is over.
+const HANDSHAKE_MAX: usize = 64 * 1024;
 
 /// The stream.
 pub(super) struct Stream {
@@ -45,7 +45,7 @@ pub(super) struct Stream {
     /// What is enciphered and was not sent yet.
     outgoing: Queue,
     plain: FrameDecoder,
-    /// How much room there is at least for what comes next.
+    /// How much space there is at least for what comes next.
     least: usize,
     /// How many bytes came.
     came: u64,
@@ -59,16 +59,16 @@ enum Side {
 }
 
 /// How long to wait.
-pub(super) struct Patience<'a> {
+pub(super) struct WaitLimits<'a> {
     /// Whether to stop, which is looked at every [`TICK`].
     pub(super) stop: &'a dyn Fn() -> bool,
     /// How long nothing may happen.
     pub(super) silence: Option<Duration>,
 }
 
-/// How far a greeting is.
-pub(super) enum Greeting {
-    Over,
+/// How far a handshake is.
+pub(super) enum HandshakeProgress {
+    Done,
     /// It goes on once the socket is ready for this.
     Waits(PollFlags),
 }
@@ -139,37 +139,37 @@ impl Stream {
         }
     }
 
-    /// Goes on with the greeting, as far as that is possible without waiting.
-    pub(super) fn greet(&mut self) -> Result<Greeting> {
+    /// Goes on with the handshake, as far as that is possible without waiting.
+    pub(super) fn handshake(&mut self) -> Result<HandshakeProgress> {
         loop {
             self.advance(None)?;
             while !self.outgoing.is_empty() {
                 match self.write() {
                     Ok(_) => (),
                     Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                        return Ok(Greeting::Waits(PollFlags::POLLOUT));
+                        return Ok(HandshakeProgress::Waits(PollFlags::POLLOUT));
                     }
                     Err(e) => return Err(lost("greet", &e)),
                 }
             }
             if self.is_established() {
-                return Ok(Greeting::Over);
+                return Ok(HandshakeProgress::Done);
             }
-            if self.came > GREETING_MAX as u64 {
+            if self.came > HANDSHAKE_MAX as u64 {
                 return Err(Error::incomplete("a greeting that does not end"));
             }
             match self.read() {
                 Ok(0) => return Err(Error::incomplete("hung up in the middle of the greeting")),
                 Ok(_) => (),
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    return Ok(Greeting::Waits(PollFlags::POLLIN));
+                    return Ok(HandshakeProgress::Waits(PollFlags::POLLIN));
                 }
                 Err(e) => return Err(lost("greet", &e)),
             }
         }
     }
 
-    /// Nothing is to be said for a while: gives back the room that much data took.
+    /// Nothing is to be said for a while: gives back the memory that much data took.
     pub(super) fn rest(&mut self) {
         if self.incoming.is_empty() && self.outgoing.is_empty() && self.plain.is_at_end() {
             self.incoming = Queue::new(RECORD_BYTES);
@@ -185,23 +185,26 @@ impl Stream {
     }
 
     /// Waits for some bytes; `false` at the end of the stream.
-    pub(super) fn fill(&mut self, patience: &Patience<'_>) -> std::result::Result<bool, Broken> {
-        self.flush(patience)?;
+    pub(super) fn fill(
+        &mut self,
+        limits: &WaitLimits<'_>,
+    ) -> std::result::Result<bool, PartFailure> {
+        self.flush(limits)?;
         let since = Instant::now();
-        if (patience.stop)() {
-            return Err(Broken::Stopped);
+        if (limits.stop)() {
+            return Err(PartFailure::Stopped);
         }
         while !self.closed {
             match self.read() {
                 Ok(0) => return Ok(false),
                 Ok(_) => {
-                    self.advance(None).map_err(Broken::Road)?;
+                    self.advance(None).map_err(PartFailure::Road)?;
                     return Ok(true);
                 }
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    self.wait(PollFlags::POLLIN, since, patience)?;
+                    self.wait(PollFlags::POLLIN, since, limits)?;
                 }
-                Err(e) => return Err(Broken::Road(lost("read from", &e))),
+                Err(e) => return Err(PartFailure::Road(lost("read from", &e))),
             }
         }
         Ok(false)
@@ -211,24 +214,24 @@ impl Stream {
     pub(super) fn send(
         &mut self,
         frame: &[u8],
-        patience: &Patience<'_>,
-    ) -> std::result::Result<(), Broken> {
-        if (patience.stop)() {
-            return Err(Broken::Stopped);
+        limits: &WaitLimits<'_>,
+    ) -> std::result::Result<(), PartFailure> {
+        if (limits.stop)() {
+            return Err(PartFailure::Stopped);
         }
-        self.advance(Some(frame)).map_err(Broken::Road)?;
-        self.flush(patience)
+        self.advance(Some(frame)).map_err(PartFailure::Road)?;
+        self.flush(limits)
     }
 
-    fn flush(&mut self, patience: &Patience<'_>) -> std::result::Result<(), Broken> {
+    fn flush(&mut self, limits: &WaitLimits<'_>) -> std::result::Result<(), PartFailure> {
         let mut moved = Instant::now();
         while !self.outgoing.is_empty() {
             match self.write() {
                 Ok(_) => moved = Instant::now(),
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    self.wait(PollFlags::POLLOUT, moved, patience)?;
+                    self.wait(PollFlags::POLLOUT, moved, limits)?;
                 }
-                Err(e) => return Err(Broken::Road(lost("write to", &e))),
+                Err(e) => return Err(PartFailure::Road(lost("write to", &e))),
             }
         }
         Ok(())
@@ -239,13 +242,13 @@ impl Stream {
         &self,
         flags: PollFlags,
         since: Instant,
-        patience: &Patience<'_>,
-    ) -> std::result::Result<(), Broken> {
-        if (patience.stop)() {
-            return Err(Broken::Stopped);
+        limits: &WaitLimits<'_>,
+    ) -> std::result::Result<(), PartFailure> {
+        if (limits.stop)() {
+            return Err(PartFailure::Stopped);
         }
-        wait_for(&self.socket, flags).map_err(Broken::Road)?;
-        match patience.silence {
+        wait_for(&self.socket, flags).map_err(PartFailure::Road)?;
+        match limits.silence {
             Some(most) if since.elapsed() > most => {
                 Err(road(format!("nothing moved for {} s", most.as_secs())))
             }
@@ -255,9 +258,9 @@ impl Stream {
 
     fn read(&mut self) -> io::Result<usize> {
         loop {
-            let room = self.incoming.room(self.least);
-            let size = room.len();
-            match (&*self.socket).read(room) {
+            let space = self.incoming.space(self.least);
+            let size = space.len();
+            match (&*self.socket).read(space) {
                 Ok(count) => {
                     self.incoming.extend(count);
                     self.came += count as u64;
@@ -336,7 +339,7 @@ fn step<D>(
         Ok(ConnectionState::EncodeTlsData(mut data)) => {
             let mut least = RECORD_BYTES;
             loop {
-                match data.encode(outgoing.room(least)) {
+                match data.encode(outgoing.space(least)) {
                     Ok(count) => {
                         outgoing.extend(count);
                         break Ok(Next::Again);
@@ -358,7 +361,7 @@ fn step<D>(
             Some(bytes) => {
                 let mut least = bytes.len() + SEAL_BYTES;
                 loop {
-                    match traffic.encrypt(bytes, outgoing.room(least)) {
+                    match traffic.encrypt(bytes, outgoing.space(least)) {
                         Ok(count) => {
                             outgoing.extend(count);
                             break Ok(Next::More);

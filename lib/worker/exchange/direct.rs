@@ -6,7 +6,7 @@ use crate::command::spool::Spool;
 use crate::error::broken;
 use crate::error::{Error, Result};
 use crate::parallel::lock;
-use crate::peer::{self, Broken, Identity, Listener, Peers};
+use crate::peer::{self, Identity, Listener, PartFailure, PeerSet};
 use crate::record::bytes::Bytes;
 use crate::wire::exchange::Peer;
 use crate::wire::exchange::token;
@@ -19,7 +19,7 @@ pub(super) struct Direct {
     identity: Identity,
     listener: Listener,
     /// The others, once they are known.
-    peers: OnceLock<Peers>,
+    peers: OnceLock<PeerSet>,
 }
 
 impl ExchangeState {
@@ -52,7 +52,7 @@ impl ExchangeState {
             exchange.part(part, take)
         };
         direct.listener.serve(&peers, Arc::new(send))?;
-        let met = Peers::new(&direct.identity, peers)?;
+        let met = PeerSet::new(&direct.identity, peers)?;
         direct.peers.set(met).map_err(|_| broken("peers a second time"))
     }
 
@@ -66,14 +66,14 @@ impl ExchangeState {
 }
 
 impl Road for Direct {
-    fn bring(&self, want: &Want<'_>, mut to: Spool) -> std::result::Result<Spool, Broken> {
+    fn bring(&self, want: &Want<'_>, mut to: Spool) -> std::result::Result<Spool, PartFailure> {
         let Some(peers) = self.peers.get() else {
-            return Err(Broken::Road(Error::incomplete("no peers are known")));
+            return Err(PartFailure::Road(Error::incomplete("no peers are known")));
         };
         let brought = peers.part(want.peer, want.part, want.stopped, &mut |bytes| to.push(bytes));
-        brought.map(|()| to).map_err(|broken| match broken {
-            Broken::Failed(error) => Broken::Failed(error.at(want.peer)),
-            broken => broken,
+        brought.map(|()| to).map_err(|failure| match failure {
+            PartFailure::Failed(error) => PartFailure::Failed(error.at(want.peer)),
+            failure => failure,
         })
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::command::spool::Spool;
-use crate::peer::Broken;
+use crate::peer::PartFailure;
 use crate::wire::exchange::{RelayRequest, RelayedPart};
 use crate::wire::message::{Part, Reply};
 use crate::worker::state::WorkerState;
@@ -26,20 +26,20 @@ pub(crate) struct Want<'a> {
 /// A way from hosts to this one.
 pub(crate) trait Road: Send + Sync {
     /// Brings all of a part into `to`.
-    fn bring(&self, want: &Want<'_>, to: Spool) -> std::result::Result<Spool, Broken>;
+    fn bring(&self, want: &Want<'_>, to: Spool) -> std::result::Result<Spool, PartFailure>;
 }
 
 /// The road through the tool.
 pub(crate) struct RelayRoad<'a>(pub(crate) &'a Arc<WorkerState>);
 
 impl Road for RelayRoad<'_> {
-    fn bring(&self, want: &Want<'_>, _: Spool) -> std::result::Result<Spool, Broken> {
+    fn bring(&self, want: &Want<'_>, _: Spool) -> std::result::Result<Spool, PartFailure> {
         let deliveries = &self.0.deliveries;
         deliveries.expect(want.of.clone());
         let wanted = RelayRequest { source: want.of.source, why: want.why.clone() };
         let asked = self.0.to_tool.message(want.of.merge, &Reply::Relay(wanted));
         let came = asked.and_then(|()| deliveries.wait(&want.of, want.stopped));
         deliveries.forget(&want.of);
-        came.map_err(Broken::Failed)
+        came.map_err(PartFailure::Failed)
     }
 }

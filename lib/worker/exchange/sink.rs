@@ -15,7 +15,7 @@ use crate::group::grouping::Grouping;
 use crate::group::reduce::{self, Reduction};
 use crate::group::table;
 use crate::parallel::lock;
-use crate::peer::Broken;
+use crate::peer::PartFailure;
 use crate::record::bad::{Bad, Policy};
 use crate::record::stream::Summary;
 use crate::wire::exchange::{MergeTask as Range, Merged, RangeSource, RelayedPart, Tally};
@@ -279,11 +279,11 @@ impl Gathering<'_> {
                     self.direct.fetch_add(came.len(), Ordering::Relaxed);
                     return Ok(came);
                 }
-                Err(Broken::Road(error)) => want.why = Some(error.to_string()),
+                Err(PartFailure::Road(error)) => want.why = Some(error.to_string()),
                 Err(broken) => return Err(broken.error()),
             }
         }
-        let came = RelayRoad(self.state).bring(&want, spool()).map_err(Broken::error)?;
+        let came = RelayRoad(self.state).bring(&want, spool()).map_err(PartFailure::error)?;
         self.relayed.fetch_add(came.len(), Ordering::Relaxed);
         Ok(came)
     }
