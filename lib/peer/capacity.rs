@@ -26,7 +26,7 @@ pub(super) struct Capacity {
     pub(super) send: Arc<SendPart>,
     pub(super) sending: Sending,
     closed: AtomicBool,
-    certificates: Vec<Vec<u8>>,
+    keys: Vec<Vec<u8>>,
     served: Mutex<Served>,
 }
 
@@ -39,13 +39,13 @@ struct Served {
 }
 
 impl Capacity {
-    /// For whoever shows one of `certificates`; `send` is what they get.
-    pub(super) fn new(certificates: Vec<Vec<u8>>, send: Arc<SendPart>) -> Capacity {
+    /// For whoever shows one of `keys`; `send` is what they get.
+    pub(super) fn new(keys: Vec<Vec<u8>>, send: Arc<SendPart>) -> Capacity {
         Capacity {
             send,
             sending: Sending::default(),
             closed: AtomicBool::new(false),
-            certificates,
+            keys,
             served: Mutex::default(),
         }
     }
@@ -55,14 +55,14 @@ impl Capacity {
         self.closed.load(Ordering::SeqCst)
     }
 
-    /// Takes in a connection that has shown the certificate of a peer, unless that has enough.
+    /// Takes in a connection that has shown the key of a peer, unless that has enough.
     pub(super) fn take(self: &Arc<Capacity>, stream: &Stream) -> Option<ServedConnection> {
-        let shown = stream.certificate()?;
-        let peer = self.certificates.iter().position(|certificate| certificate == shown)?;
+        let shown = stream.public_key()?;
+        let peer = self.keys.iter().position(|key| key == shown)?;
         let mut served = lock(&self.served);
         served.threads.retain(|thread| !thread.is_finished());
         // What it gave up may not have noticed yet.
-        let most = 2 * connections_per_peer(self.certificates.len());
+        let most = 2 * connections_per_peer(self.keys.len());
         if served.open.values().filter(|(of, _)| *of == peer).count() >= most {
             return None;
         }

@@ -285,7 +285,7 @@ impl PeerConnection {
     }
 }
 
-/// Makes a connection to `peer`, whose certificate it is that counts.
+/// Makes a connection to `peer`, whose key it is that counts.
 fn dial(identity: &Identity, peer: &Peer, stop: &dyn Fn() -> bool) -> Outcome<Stream> {
     let mut reasons = Vec::new();
     for text in peer.addresses.iter().take(ADDRESSES_MAX) {
@@ -314,7 +314,7 @@ fn handshake(
     address: SocketAddr,
     stop: &dyn Fn() -> bool,
 ) -> Outcome<Stream> {
-    let config = pinned::dialling(identity, &peer.certificate.0).map_err(PartFailure::Road)?;
+    let config = pinned::dialling(identity, &peer.public_key.0).map_err(PartFailure::Road)?;
     let mut stream = Stream::dialled(socket, config, address.ip()).map_err(PartFailure::Road)?;
     let since = Instant::now();
     loop {

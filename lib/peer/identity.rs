@@ -1,21 +1,23 @@
-//! Who a worker is in one exchange: a key that is made here and never leaves, and a certificate of it.
+//! Who a worker is in one exchange: a pair of keys that is made here, and whose private half never
+//! leaves.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
-use rcgen::{CertificateParams, KeyPair};
-use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use ring::rand::SystemRandom;
+use ring::signature::Ed25519KeyPair;
+use rustls::crypto::ring::sign::any_eddsa_type;
+use rustls::crypto::{CryptoProvider, ring as provided};
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::sign::CertifiedKey;
 
 use crate::error::{Error, Kind, Result};
 
-/// The name in every certificate. Nobody looks at it: a certificate is known as a whole or not at all.
-const NAME: &str = "worker.invalid";
-
-/// A key and its certificate.
+/// A pair of keys. There is no certificate: the others are told the public key itself.
 #[derive(Clone)]
 pub(crate) struct Identity {
-    certificate: CertificateDer<'static>,
-    key: Arc<PrivateKeyDer<'static>>,
+    public_key: CertificateDer<'static>,
+    shown: Arc<CertifiedKey>,
     provider: Arc<CryptoProvider>,
 }
 
@@ -31,22 +33,24 @@ impl Identity {
     /// # Errors
     /// `Hosts` when the system gives no random bytes.
     pub(crate) fn new() -> Result<Identity> {
-        let error = |e: rcgen::Error| Error::new(Kind::Hosts, format!("cannot make a key: {e}"));
-        let key = KeyPair::generate().map_err(error)?;
-        let params = CertificateParams::new([NAME.to_string()]).map_err(error)?;
-        let certificate = params.self_signed(&key).map_err(error)?.der().clone();
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        Ok(Identity { certificate, key: Arc::new(key), provider: provider() })
+        let pair = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
+            .map_err(|_| failed("the system gives no random bytes"))?;
+        let signer = any_eddsa_type(&PrivatePkcs8KeyDer::from(pair.as_ref())).map_err(failed)?;
+        let public_key = signer.public_key().ok_or_else(|| failed("it has no public half"))?;
+        // TLS carries a raw key where a certificate would stand, and rustls under that name.
+        let public_key = CertificateDer::from(public_key.to_vec());
+        let shown = Arc::new(CertifiedKey::new(vec![public_key.clone()], signer));
+        Ok(Identity { public_key, shown, provider: provider() })
     }
 
-    /// What the others are to know it by, as DER.
-    pub(crate) fn certificate(&self) -> &[u8] {
-        &self.certificate
+    /// What the others are to know it by: the public key and its algorithm, as DER (RFC 7250).
+    pub(crate) fn public_key(&self) -> &[u8] {
+        &self.public_key
     }
 
     /// What TLS shows, and what it proves that with.
-    pub(super) fn shown(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
-        (vec![self.certificate.clone()], self.key.clone_key())
+    pub(super) fn shown(&self) -> &Arc<CertifiedKey> {
+        &self.shown
     }
 
     /// The cryptography of this host.
@@ -55,14 +59,18 @@ impl Identity {
     }
 }
 
+fn failed(why: impl Display) -> Error {
+    Error::new(Kind::Hosts, format!("cannot make a key: {why}"))
+}
+
 /// The ciphers, the one that this processor is fastest with first.
 fn provider() -> Arc<CryptoProvider> {
-    use ring::cipher_suite::{TLS13_AES_128_GCM_SHA256, TLS13_CHACHA20_POLY1305_SHA256};
+    use provided::cipher_suite::{TLS13_AES_128_GCM_SHA256, TLS13_CHACHA20_POLY1305_SHA256};
     let mut suites = vec![TLS13_AES_128_GCM_SHA256, TLS13_CHACHA20_POLY1305_SHA256];
     if !has_aes() {
         suites.reverse();
     }
-    Arc::new(CryptoProvider { cipher_suites: suites, ..ring::default_provider() })
+    Arc::new(CryptoProvider { cipher_suites: suites, ..provided::default_provider() })
 }
 
 /// Whether the processor has instructions for AES and its mode.
@@ -84,6 +92,9 @@ mod tests {
     #[test]
     fn no_two_are_the_same() {
         let (one, two) = (Identity::new().unwrap(), Identity::new().unwrap());
-        assert!(!one.certificate().is_empty() && one.certificate() != two.certificate());
+        // What RFC 8410 says that a key of Ed25519 begins with; 32 bytes follow.
+        let head = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
+        assert!(one.public_key().starts_with(head) && one.public_key().len() == head.len() + 32);
+        assert!(one.public_key() != two.public_key());
     }
 }

@@ -71,9 +71,8 @@ impl Listener {
     /// `Hosts` when there are no threads, descriptors or random bytes for it, `Usage` when it
     /// serves or was closed.
     pub(crate) fn serve(&self, peers: &[Peer], send: Arc<SendPart>) -> Result<()> {
-        let certificates: Vec<Vec<u8>> = peers.iter().map(|p| p.certificate.0.clone()).collect();
-        let known = certificates.iter().map(Vec::as_slice);
-        let config = pinned::listening(&self.identity, known)?;
+        let keys: Vec<Vec<u8>> = peers.iter().map(|peer| peer.public_key.0.clone()).collect();
+        let config = pinned::listening(&self.identity, keys.clone())?;
         let mut state = lock(&self.state);
         let socket = match std::mem::replace(&mut *state, ListenerState::Closed) {
             ListenerState::Bound(socket) => socket,
@@ -82,7 +81,7 @@ impl Listener {
                 return Err(Error::usage("this worker does not wait for its peers"));
             }
         };
-        let capacity = Arc::new(Capacity::new(certificates, send));
+        let capacity = Arc::new(Capacity::new(keys, send));
         let (end, wake) = io::pipe().map_err(|e| failed(&e))?;
         let acceptor = Acceptor { socket, config, wake: end };
         let shared = Arc::clone(&capacity);
@@ -117,7 +116,7 @@ impl Drop for Listener {
     }
 }
 
-/// Serves a connection that has shown the certificate of a peer.
+/// Serves a connection that has shown the key of a peer.
 fn admit(capacity: &Arc<Capacity>, stream: Stream) {
     let Some(served) = capacity.take(&stream) else { return };
     let work = move || {

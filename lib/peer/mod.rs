@@ -1,5 +1,5 @@
 //! The direct road of an exchange: workers that send parts of ranges to one another, over TLS 1.3
-//! in which both sides show a certificate that was made for this exchange and that the other side
+//! in which both sides show a public key that was made for this exchange and that the other side
 //! was told of through ssh.
 //!
 //! Every worker of an exchange is both: a [`Listener`], which sends parts of what it has sorted, and a
@@ -149,8 +149,8 @@ mod tests {
     }
 
     fn peer(name: &str, listener: &Listener, identity: &Identity) -> Peer {
-        let certificate = Bytes(identity.certificate().to_vec());
-        Peer { name: name.into(), addresses: listener.addresses(), certificate, most: u64::MAX }
+        let public_key = Bytes(identity.public_key().to_vec());
+        Peer { name: name.into(), addresses: listener.addresses(), public_key, most: u64::MAX }
     }
 
     /// A listener that serves one peer, and that peer.
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn another_certificate_than_the_named_one_is_refused_on_both_sides() {
+    fn another_key_than_the_named_one_is_refused_on_both_sides() {
         let [server, client, other] = [(); 3].map(|()| Identity::new().unwrap());
         let listener = Listener::open(&server, &addresses(None)).unwrap();
         let asked = Arc::new(AtomicUsize::new(0));
@@ -282,15 +282,22 @@ mod tests {
 
     /// Shows this, whatever it is.
     #[derive(Debug)]
-    struct Shows(Option<Arc<CertifiedKey>>);
+    struct Shows {
+        key: Option<Arc<CertifiedKey>>,
+        is_raw: bool,
+    }
 
     impl ResolvesClientCert for Shows {
         fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-            self.0.clone()
+            self.key.clone()
         }
 
         fn has_certs(&self) -> bool {
-            self.0.is_some()
+            self.key.is_some()
+        }
+
+        fn only_raw_public_keys(&self) -> bool {
+            self.is_raw
         }
     }
 
@@ -299,7 +306,7 @@ mod tests {
         let address = listener.addresses()[0].parse().unwrap();
         let socket = TcpStream::connect::<std::net::SocketAddr>(address).unwrap();
         let mut stream = Stream::dialled(socket, Arc::new(config), address.ip()).unwrap();
-        while let HandshakeProgress::Waits(flags) = stream.handshake().unwrap() {
+        while let HandshakeProgress::Waits(flags) = stream.handshake().ok()? {
             wait_for(stream.socket(), flags).unwrap();
         }
         let mut question = Vec::new();
@@ -318,21 +325,21 @@ mod tests {
     }
 
     #[test]
-    fn who_shows_no_certificate_or_has_not_its_key_gets_nothing() {
+    fn who_shows_no_key_or_has_not_its_private_half_gets_nothing() {
         let [server, client, other] = [(); 3].map(|()| Identity::new().unwrap());
         let listener = Listener::open(&server, &addresses(None)).unwrap();
         listener.serve(&[peer("n2", &listener, &client)], Arc::new(send)).unwrap();
-        let signer =
-            |of: &Identity| client.provider().key_provider.load_private_key(of.shown().1).unwrap();
-        let heard_with = |key: Option<&Identity>| {
-            let shown = key.map(|key| Arc::new(CertifiedKey::new(client.shown().0, signer(key))));
-            let mut config = (*pinned::dialling(&client, server.certificate()).unwrap()).clone();
-            config.client_auth_cert_resolver = Arc::new(Shows(shown));
+        let heard_with = |signer: Option<&Identity>, is_raw: bool| {
+            let shown = client.shown().cert.clone();
+            let key = signer.map(|of| CertifiedKey::new(shown, Arc::clone(&of.shown().key)));
+            let mut config = (*pinned::dialling(&client, server.public_key()).unwrap()).clone();
+            config.client_auth_cert_resolver = Arc::new(Shows { key: key.map(Arc::new), is_raw });
             heard(&listener, config)
         };
-        assert_eq!(heard_with(None), None);
-        assert_eq!(heard_with(Some(&other)), None);
-        assert_eq!(heard_with(Some(&client)), Some(FrameKind::Data));
+        assert_eq!(heard_with(None, true), None);
+        assert_eq!(heard_with(Some(&other), true), None);
+        assert_eq!(heard_with(Some(&client), false), None, "as a certificate");
+        assert_eq!(heard_with(Some(&client), true), Some(FrameKind::Data));
     }
 
     #[test]
@@ -347,7 +354,7 @@ mod tests {
             Ok(())
         };
         listener.serve(&[peer("n2", &listener, &client)], Arc::new(slow)).unwrap();
-        let config = (*pinned::dialling(&client, server.certificate()).unwrap()).clone();
+        let config = (*pinned::dialling(&client, server.public_key()).unwrap()).clone();
         assert_eq!(heard(&listener, config), Some(FrameKind::Beat));
         drop(go);
     }

@@ -1,17 +1,18 @@
 //! What TLS does here: version 1.3 only, no session is resumed, and whoever does not prove that it
-//! has the key of a certificate that was named beforehand is refused.
+//! has the private half of a key that was named beforehand is refused.
 //!
-//! Names, dates and issuers of certificates mean nothing: clocks of hosts may differ, and a
-//! certificate is known whole.
+//! Both sides show raw public keys (RFC 7250): there are no certificates, with names and dates that
+//! would mean nothing.
 
 use std::sync::Arc;
 
+use rustls::client::AlwaysResolvesClientRawPublicKeys;
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::NoServerSessionStorage;
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key};
+use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{AlwaysResolvesServerRawPublicKeys, NoServerSessionStorage};
 use rustls::version::TLS13;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error as TlsError,
@@ -21,34 +22,34 @@ use rustls::{
 use crate::error::{Error, Kind, Result};
 use crate::peer::Identity;
 
-/// Knows these certificates and no other.
+/// Knows these public keys and no other. What TLS calls a certificate is such a key.
 #[derive(Debug)]
 struct Pinned {
-    certificates: Vec<CertificateDer<'static>>,
+    keys: Vec<Vec<u8>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl Pinned {
-    fn new<'a>(identity: &Identity, certificates: impl Iterator<Item = &'a [u8]>) -> Arc<Pinned> {
-        let certificates = certificates.map(|der| CertificateDer::from(der.to_vec())).collect();
+    fn new(identity: &Identity, keys: Vec<Vec<u8>>) -> Arc<Pinned> {
         let algorithms = identity.provider().signature_verification_algorithms;
-        Arc::new(Pinned { certificates, algorithms })
+        Arc::new(Pinned { keys, algorithms })
     }
 
     fn check(&self, shown: &CertificateDer<'_>) -> std::result::Result<(), TlsError> {
-        match self.certificates.iter().any(|known| known == shown) {
+        match self.keys.iter().any(|known| **known == **shown) {
             true => Ok(()),
             false => Err(CertificateError::ApplicationVerificationFailure.into()),
         }
     }
 
-    fn check_key(
+    fn check_proof(
         &self,
         message: &[u8],
         shown: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, TlsError> {
-        verify_tls13_signature(message, shown, signed, &self.algorithms)
+        let key = SubjectPublicKeyInfoDer::from(&**shown);
+        verify_tls13_signature_with_raw_key(message, &key, signed, &self.algorithms)
     }
 }
 
@@ -84,11 +85,15 @@ impl ServerCertVerifier for Pinned {
         shown: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, TlsError> {
-        self.check_key(message, shown, signed)
+        self.check_proof(message, shown, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        true
     }
 }
 
@@ -121,11 +126,15 @@ impl ClientCertVerifier for Pinned {
         shown: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, TlsError> {
-        self.check_key(message, shown, signed)
+        self.check_proof(message, shown, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        true
     }
 }
 
@@ -133,33 +142,28 @@ fn error(error: &TlsError) -> Error {
     Error::new(Kind::Hosts, format!("cannot set up TLS: {error}"))
 }
 
-/// How to listen for whoever shows one of `certificates`.
-pub(super) fn listening<'a>(
-    identity: &Identity,
-    certificates: impl Iterator<Item = &'a [u8]>,
-) -> Result<Arc<ServerConfig>> {
-    let (shown, key) = identity.shown();
+/// How to listen for whoever shows one of `keys`.
+pub(super) fn listening(identity: &Identity, keys: Vec<Vec<u8>>) -> Result<Arc<ServerConfig>> {
+    let shown = AlwaysResolvesServerRawPublicKeys::new(Arc::clone(identity.shown()));
     let mut config = ServerConfig::builder_with_provider(Arc::clone(identity.provider()))
         .with_protocol_versions(&[&TLS13])
         .map_err(|e| error(&e))?
-        .with_client_cert_verifier(Pinned::new(identity, certificates))
-        .with_single_cert(shown, key)
-        .map_err(|e| error(&e))?;
+        .with_client_cert_verifier(Pinned::new(identity, keys))
+        .with_cert_resolver(Arc::new(shown));
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     Ok(Arc::new(config))
 }
 
-/// How to dial the one that shows `certificate`.
-pub(super) fn dialling(identity: &Identity, certificate: &[u8]) -> Result<Arc<ClientConfig>> {
-    let (shown, key) = identity.shown();
+/// How to dial the one that shows `key`.
+pub(super) fn dialling(identity: &Identity, key: &[u8]) -> Result<Arc<ClientConfig>> {
+    let shown = AlwaysResolvesClientRawPublicKeys::new(Arc::clone(identity.shown()));
     let mut config = ClientConfig::builder_with_provider(Arc::clone(identity.provider()))
         .with_protocol_versions(&[&TLS13])
         .map_err(|e| error(&e))?
         .dangerous()
-        .with_custom_certificate_verifier(Pinned::new(identity, std::iter::once(certificate)))
-        .with_client_auth_cert(shown, key)
-        .map_err(|e| error(&e))?;
+        .with_custom_certificate_verifier(Pinned::new(identity, vec![key.to_vec()]))
+        .with_client_cert_resolver(Arc::new(shown));
     config.resumption = Resumption::disabled();
     config.enable_sni = false;
     Ok(Arc::new(config))

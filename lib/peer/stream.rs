@@ -123,8 +123,8 @@ impl Stream {
         self.came
     }
 
-    /// The certificate that the other side has shown, and proved to be its own.
-    pub(super) fn certificate(&self) -> Option<&[u8]> {
+    /// The public key that the other side has shown, and proved to be its own.
+    pub(super) fn public_key(&self) -> Option<&[u8]> {
         let shown = match &self.tls {
             Side::Dialled(tls) => tls.peer_certificates(),
             Side::Accepted(tls) => tls.peer_certificates(),

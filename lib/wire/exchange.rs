@@ -233,8 +233,8 @@ pub struct Peer {
     pub name: String,
     /// Where it listens: addresses of sockets, best first.
     pub addresses: Vec<String>,
-    /// The one certificate that it shows, as DER.
-    pub certificate: Bytes,
+    /// The one public key that it shows, as DER.
+    pub public_key: Bytes,
     /// How many bytes its parts are at most, all together.
     pub most: u64,
 }

@@ -264,8 +264,8 @@ pub struct KeptDataset {
 pub struct Listening {
     /// Where it listens: addresses of sockets, best first.
     pub addresses: Vec<String>,
-    /// The certificate that it shows, as DER.
-    pub certificate: Bytes,
+    /// The public key that it shows, as DER.
+    pub public_key: Bytes,
 }
 
 /// What one worker asks of another: its items of a range of keys, in order.

@@ -67,7 +67,7 @@ impl<'a> Tasks<'a> {
             HostTask::Listen => match answered(on.listen(NUMBER, stop))? {
                 Ok(found) => Ok(HostAnswer::Listening(Ok(PeerListener {
                     addresses: found.addresses,
-                    certificate: found.certificate,
+                    public_key: found.public_key,
                     secret: RunId::random()?.to_string(),
                 }))),
                 Err(why) => Ok(HostAnswer::Listening(Err(why))),

@@ -29,10 +29,10 @@ impl ExchangeState {
         let identity = Identity::new()?;
         let listener = Listener::open(&identity, &peer::addresses(ssh_connection))?;
         let addresses = listener.addresses();
-        let certificate = Bytes(identity.certificate().to_vec());
+        let public_key = Bytes(identity.public_key().to_vec());
         let direct = Direct { identity, listener, peers: OnceLock::new() };
         *lock(&self.direct) = Some(Arc::new(direct));
-        Ok(Listening { addresses, certificate })
+        Ok(Listening { addresses, public_key })
     }
 
     /// From now on sends parts to these peers, of ranges for which they show a token that was made

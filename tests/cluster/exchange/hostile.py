@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """A worker that harms a part of an exchange once, on either road: REAL is the worker that it starts
 and passes on to. What the tool asks for it takes from that and harms on the way; and it listens for
-peers in its place, with the certificate and the key CERTIFICATE and KEY, and gives them what it then
-takes from that. HARM says how, MARK is made by whoever does it first."""
-import json, os, pickle, queue, socket, ssl, struct, subprocess, sys, tempfile, textwrap, threading
+peers in its place, which come through whoever listens at the port TLS and are spoken with plainly,
+and gives them what it then takes from that. HARM says how, MARK is made by whoever does it first."""
+import json, os, pickle, queue, socket, struct, subprocess, sys, threading
 
 REAL, HARM, MARK = "@REAL@", "@HARM@", "@MARK@"
-CERTIFICATE, KEY = "@CERTIFICATE@", "@KEY@"
+TLS = "@TLS@"
 CONTROL, DATA, END, CREDIT = 0, 1, 2, 3
 FRAME, WINDOW = 1 << 17, 1 << 20
 # Requests of peers get numbers that the tool does not come to.
@@ -172,11 +172,11 @@ def give_on(out, lock, request, may_send):
         pass
 
 
-def serve(socket, child, tls):
+def serve(socket, child):
     """Gives a peer the parts that it asks for."""
     lock = threading.Lock()
     try:
-        stream = tls.wrap_socket(socket, server_side=True).makefile("rwb")
+        stream = socket.makefile("rwb")
         for _, number, question in frames(stream):
             answer = queue.Queue()
             with telling:
@@ -201,24 +201,19 @@ def serve(socket, child, tls):
 
 
 def attend(listener, child):
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.NamedTemporaryFile("w") as file:
-        for label, what in ("CERTIFICATE", CERTIFICATE), ("PRIVATE KEY", KEY):
-            lines = textwrap.fill(what, 64)
-            file.write(f"-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n")
-        file.flush()
-        tls.load_cert_chain(file.name)
     while True:
-        threading.Thread(target=serve, args=[listener.accept()[0], child, tls], daemon=True).start()
+        threading.Thread(target=serve, args=[listener.accept()[0], child], daemon=True).start()
 
 
 def in_its_place(payload, child):
-    """The worker says where it listens: here, instead."""
+    """The worker says where it listens: here, instead, behind TLS for as long as this lives."""
+    global tls
     listener = socket.create_server(("127.0.0.1", 0))
     threading.Thread(target=attend, args=[listener, child], daemon=True).start()
     told = json.loads(payload)
-    told["listening"]["addresses"] = ["127.0.0.1:%d" % listener.getsockname()[1]]
-    told["listening"]["certificate"] = CERTIFICATE
+    tls = socket.create_connection(("127.0.0.1", int(TLS)))
+    tls.sendall(b"%d\n" % listener.getsockname()[1])
+    told["listening"] |= json.loads(tls.makefile().readline())
     return json.dumps(told).encode()
 
 
@@ -229,7 +224,7 @@ def main():
     for kind, request, payload in frames(child.stdout):
         if request in asked_by_peers:
             asked_by_peers[request].put((kind, payload))
-        elif kind == CONTROL and CERTIFICATE and payload.startswith(b'{"listening"'):
+        elif kind == CONTROL and payload.startswith(b'{"listening"'):
             send(out, saying, kind, request, in_its_place(payload, child))
         elif HARM == "offers" and payload.startswith(b'{"weighed"') and first():
             told = json.loads(payload)

@@ -3,10 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use super::alike::sales;
+use super::tls;
 use crate::support::{dir, sh, worker, write};
 
 /// A worker that passes on all that it is told, and harms what it gives of a range: to the tool, and
@@ -20,15 +18,11 @@ const REDUCE: &str = "mc-shuffle -k n:n --reduce count collect:v";
 
 /// The hostile worker in `dir`, which does this harm.
 fn hostile(dir: &tempfile::TempDir, harm: &str) -> PathBuf {
-    let key = rcgen::KeyPair::generate().unwrap();
-    let params = rcgen::CertificateParams::new(["worker.invalid".to_string()]).unwrap();
-    let certificate = params.self_signed(&key).unwrap();
     let script = HOSTILE
         .replace("@REAL@", &worker().display().to_string())
         .replace("@HARM@", harm)
         .replace("@MARK@", &dir.path().join("mark").display().to_string())
-        .replace("@CERTIFICATE@", &STANDARD.encode(certificate.der()))
-        .replace("@KEY@", &STANDARD.encode(key.serialize_der()));
+        .replace("@TLS@", &tls::port().to_string());
     let path = write(dir, "hostile", script);
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     path

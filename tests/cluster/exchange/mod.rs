@@ -12,4 +12,5 @@ mod order;
 mod results;
 mod roads;
 mod spread;
+mod tls;
 mod upstream;

@@ -47,8 +47,8 @@ pub(crate) enum HostAnswer {
 pub(crate) struct PeerListener {
     /// Addresses of sockets, best first.
     pub(crate) addresses: Vec<String>,
-    /// The certificate that it shows, as DER.
-    pub(crate) certificate: Bytes,
+    /// The public key that it shows, as DER.
+    pub(crate) public_key: Bytes,
     /// What it is to know the tokens by that are shown to it; nobody else knows it.
     pub(crate) secret: String,
 }

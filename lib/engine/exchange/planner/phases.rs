@@ -109,7 +109,7 @@ impl Planner {
             peers.push(Peer {
                 name: self.hosts[host].name.clone(),
                 addresses: listener.addresses.clone(),
-                certificate: listener.certificate.clone(),
+                public_key: listener.public_key.clone(),
                 most: self.ranges.bytes_max(&self.offers[host]),
             });
         }

@@ -104,7 +104,7 @@ impl World<'_> {
             }
             HostTask::Listen => Ok(HostAnswer::Listening(Ok(PeerListener {
                 addresses: Vec::new(),
-                certificate: Bytes::default(),
+                public_key: Bytes::default(),
                 secret: format!("secret {host}"),
             }))),
             HostTask::Introduce(peers, secret) => {
