@@ -25,12 +25,12 @@
 //!   [`HANDSHAKE_WAIT`];
 //! - threads: one for each connection that it serves, which waits most of the time, one that
 //!   listens, and one more for each part that is being sent;
-//! - buffers: 40 KiB for a connection that waits; besides, about 300 KiB for each of the
+//! - buffers: 80 KiB for a connection that waits; besides, about 300 KiB for each of the
 //!   [`capacity::SENDING_MAX`] parts that are sent at once, and about 1.5 MiB for each part that is
 //!   being fetched, of which there are as many as the caller has threads.
 //!
-//! With 64 hosts that are 63 + 63 connections, 80 threads and 10 MiB a host, besides what is fetched,
-//! and 128 more sockets of 40 KiB at a host that strangers connect to.
+//! With 64 hosts that are 63 + 63 connections, 80 threads and 15 MiB a host, besides what is fetched,
+//! and 128 more sockets of 80 KiB at a host that strangers connect to.
 
 mod acceptor;
 mod address;
@@ -40,7 +40,6 @@ mod dial;
 mod identity;
 mod listener;
 mod pinned;
-mod queue;
 mod stream;
 
 use std::time::Duration;

@@ -1,8 +1,6 @@
 //! A stream of frames over TLS on one socket, which never blocks: whoever waits says for how long.
-//!
-//! The buffers are our own: rustls' buffered connections read four kilobytes at a time.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{IpAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -10,28 +8,15 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
-use rustls::server::UnbufferedServerConnection;
-use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
-use rustls::{ClientConfig, ServerConfig};
+use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
 
 use crate::error::{Error, Kind as Failure, Result, reason};
-use crate::peer::queue::Queue;
 use crate::peer::{PartFailure, TICK, road};
 use crate::wire::frame::{Frame, FrameDecoder};
 
-/// What a record of TLS may measure, and some more.
-const RECORD_BYTES: usize = 20 * 1024;
-
-/// The least that is read at once.
-const READ_MIN: usize = 2048;
-
-/// What that grows to where much comes.
-const READ_MAX: usize = 256 * 1024;
-
-/// What TLS adds to a frame, and some more.
-const SEAL_BYTES: usize = 1024;
+/// How much is read at once, at most: rustls' own reads are of four kilobytes.
+const READ_BYTES: usize = 64 * 1024;
 
 /// The most that is heard before the handshake is over.
 const HANDSHAKE_MAX: usize = 64 * 1024;
@@ -39,23 +24,23 @@ const HANDSHAKE_MAX: usize = 64 * 1024;
 /// The stream.
 pub(super) struct Stream {
     socket: Arc<TcpStream>,
-    tls: Side,
-    /// What came and was not deciphered yet.
-    incoming: Queue,
-    /// What is enciphered and was not sent yet.
-    outgoing: Queue,
+    tls: Connection,
+    /// What came, before TLS has it.
+    incoming: BufReader<Socket>,
     plain: FrameDecoder,
-    /// How much space there is at least for what comes next.
-    least: usize,
     /// How many bytes came.
     came: u64,
     /// Whether the other side said that this is the end.
     closed: bool,
 }
 
-enum Side {
-    Dialled(Box<UnbufferedClientConnection>),
-    Accepted(Box<UnbufferedServerConnection>),
+/// A socket to read from.
+struct Socket(Arc<TcpStream>);
+
+impl Read for Socket {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        (&*self.0).read(into)
+    }
 }
 
 /// How long to wait.
@@ -73,14 +58,6 @@ pub(super) enum HandshakeProgress {
     Waits(PollFlags),
 }
 
-/// What TLS wants next.
-#[derive(PartialEq)]
-enum Next {
-    Again,
-    More,
-    Nothing,
-}
-
 impl Stream {
     /// The side that has dialled.
     pub(super) fn dialled(
@@ -88,26 +65,27 @@ impl Stream {
         config: Arc<ClientConfig>,
         to: IpAddr,
     ) -> Result<Stream> {
-        let tls = UnbufferedClientConnection::new(config, ServerName::from(to)).map_err(failed)?;
-        Stream::new(socket, Side::Dialled(Box::new(tls)))
+        let tls = ClientConnection::new(config, ServerName::from(to)).map_err(failed)?;
+        Stream::new(socket, tls.into())
     }
 
     /// The side that has listened.
     pub(super) fn accepted(socket: TcpStream, config: Arc<ServerConfig>) -> Result<Stream> {
-        let tls = UnbufferedServerConnection::new(config).map_err(failed)?;
-        Stream::new(socket, Side::Accepted(Box::new(tls)))
+        let tls = ServerConnection::new(config).map_err(failed)?;
+        Stream::new(socket, tls.into())
     }
 
-    fn new(socket: TcpStream, tls: Side) -> Result<Stream> {
+    fn new(socket: TcpStream, mut tls: Connection) -> Result<Stream> {
         let set = socket.set_nonblocking(true).and_then(|()| socket.set_nodelay(true));
         set.map_err(|e| lost("set up", &e))?;
+        // What is sent is flushed before more is.
+        tls.set_buffer_limit(None);
+        let socket = Arc::new(socket);
         Ok(Stream {
-            socket: Arc::new(socket),
+            incoming: BufReader::with_capacity(READ_BYTES, Socket(Arc::clone(&socket))),
+            socket,
             tls,
-            incoming: Queue::new(RECORD_BYTES),
-            outgoing: Queue::new(RECORD_BYTES),
             plain: FrameDecoder::default(),
-            least: READ_MIN,
             came: 0,
             closed: false,
         })
@@ -125,25 +103,14 @@ impl Stream {
 
     /// The public key that the other side has shown, and proved to be its own.
     pub(super) fn public_key(&self) -> Option<&[u8]> {
-        let shown = match &self.tls {
-            Side::Dialled(tls) => tls.peer_certificates(),
-            Side::Accepted(tls) => tls.peer_certificates(),
-        };
-        shown.filter(|_| self.is_established()).and_then(|all| all.first()).map(|first| &**first)
-    }
-
-    fn is_established(&self) -> bool {
-        match &self.tls {
-            Side::Dialled(tls) => !tls.is_handshaking(),
-            Side::Accepted(tls) => !tls.is_handshaking(),
-        }
+        let shown = self.tls.peer_certificates().filter(|_| !self.tls.is_handshaking());
+        shown.and_then(|all| all.first()).map(|first| &**first)
     }
 
     /// Goes on with the handshake, as far as that is possible without waiting.
     pub(super) fn handshake(&mut self) -> Result<HandshakeProgress> {
         loop {
-            self.advance(None)?;
-            while !self.outgoing.is_empty() {
+            while self.tls.wants_write() {
                 match self.write() {
                     Ok(_) => (),
                     Err(e) if e.kind() == ErrorKind::WouldBlock => {
@@ -152,7 +119,7 @@ impl Stream {
                     Err(e) => return Err(lost("greet", &e)),
                 }
             }
-            if self.is_established() {
+            if !self.tls.is_handshaking() {
                 return Ok(HandshakeProgress::Done);
             }
             if self.came > HANDSHAKE_MAX as u64 {
@@ -160,7 +127,7 @@ impl Stream {
             }
             match self.read() {
                 Ok(0) => return Err(Error::incomplete("hung up in the middle of the greeting")),
-                Ok(_) => (),
+                Ok(_) => self.decipher()?,
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
                     return Ok(HandshakeProgress::Waits(PollFlags::POLLIN));
                 }
@@ -171,11 +138,8 @@ impl Stream {
 
     /// Nothing is to be said for a while: gives back the memory that much data took.
     pub(super) fn rest(&mut self) {
-        if self.incoming.is_empty() && self.outgoing.is_empty() && self.plain.is_at_end() {
-            self.incoming = Queue::new(RECORD_BYTES);
-            self.outgoing = Queue::new(RECORD_BYTES);
+        if self.plain.is_at_end() {
             self.plain = FrameDecoder::default();
-            self.least = READ_MIN;
         }
     }
 
@@ -198,7 +162,7 @@ impl Stream {
             match self.read() {
                 Ok(0) => return Ok(false),
                 Ok(_) => {
-                    self.advance(None).map_err(PartFailure::Road)?;
+                    self.decipher().map_err(PartFailure::Road)?;
                     return Ok(true);
                 }
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
@@ -219,13 +183,13 @@ impl Stream {
         if (limits.stop)() {
             return Err(PartFailure::Stopped);
         }
-        self.advance(Some(frame)).map_err(PartFailure::Road)?;
+        self.tls.writer().write_all(frame).map_err(|e| PartFailure::Road(lost("write to", &e)))?;
         self.flush(limits)
     }
 
     fn flush(&mut self, limits: &WaitLimits<'_>) -> std::result::Result<(), PartFailure> {
         let mut moved = Instant::now();
-        while !self.outgoing.is_empty() {
+        while self.tls.wants_write() {
             match self.write() {
                 Ok(_) => moved = Instant::now(),
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
@@ -257,128 +221,47 @@ impl Stream {
     }
 
     fn read(&mut self) -> io::Result<usize> {
-        loop {
-            let space = self.incoming.space(self.least);
-            let size = space.len();
-            match (&*self.socket).read(space) {
-                Ok(count) => {
-                    self.incoming.extend(count);
-                    self.came += count as u64;
-                    if count == size {
-                        // There is more: the next time it is to be fewer calls.
-                        self.least = (2 * self.least).min(READ_MAX);
-                    }
-                    return Ok(count);
-                }
-                Err(e) if e.kind() == ErrorKind::Interrupted => (),
-                Err(e) => return Err(e),
+        let count = again(|| self.incoming.fill_buf().map(<[u8]>::len))?;
+        self.came += count as u64;
+        Ok(count)
+    }
+
+    /// Deciphers what has been read.
+    fn decipher(&mut self) -> Result<()> {
+        // TLS takes nothing that comes behind the end.
+        while !self.closed && !self.incoming.buffer().is_empty() {
+            self.tls.read_tls(&mut self.incoming).map_err(failed)?;
+            let state = self.tls.process_new_packets().map_err(failed)?;
+            self.closed = state.peer_has_closed();
+            let mut left = state.plaintext_bytes_to_read();
+            let mut reader = self.tls.reader();
+            while left > 0 {
+                let bytes = reader.fill_buf().map_err(failed)?;
+                self.plain.push(bytes);
+                let count = bytes.len();
+                reader.consume(count);
+                left -= count;
             }
         }
+        Ok(())
     }
 
     fn write(&mut self) -> io::Result<usize> {
-        loop {
-            match (&*self.socket).write(self.outgoing.filled()) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(count) => {
-                    self.outgoing.consume(count);
-                    return Ok(count);
-                }
-                Err(e) if e.kind() == ErrorKind::Interrupted => (),
-                Err(e) => return Err(e),
-            }
-        }
-    }
-
-    /// Deciphers what has come, answers what TLS itself has to answer, and enciphers `seal`.
-    fn advance(&mut self, mut seal: Option<&[u8]>) -> Result<()> {
-        loop {
-            let (incoming, out) = (self.incoming.filled(), &mut self.outgoing);
-            let (used, next) = match &mut self.tls {
-                Side::Dialled(tls) => {
-                    step(tls.process_tls_records(incoming), out, &mut self.plain, &mut seal)
-                }
-                Side::Accepted(tls) => {
-                    step(tls.process_tls_records(incoming), out, &mut self.plain, &mut seal)
-                }
-            };
-            self.incoming.consume(used);
-            match next? {
-                Next::Again => (),
-                Next::More if seal.is_none() => return Ok(()),
-                Next::More => return Err(Error::incomplete("the greeting is not over")),
-                Next::Nothing => {
-                    self.closed = true;
-                    return Ok(());
-                }
-            }
+        match again(|| self.tls.write_tls(&mut &*self.socket))? {
+            0 => Err(ErrorKind::WriteZero.into()),
+            count => Ok(count),
         }
     }
 }
 
-/// Deals with one state of the connection: how many bytes of what came are dealt with.
-fn step<D>(
-    status: UnbufferedStatus<'_, '_, D>,
-    outgoing: &mut Queue,
-    plain: &mut FrameDecoder,
-    seal: &mut Option<&[u8]>,
-) -> (usize, Result<Next>) {
-    let mut used = status.discard;
-    let next = match status.state {
-        Err(e) => Err(failed(e)),
-        Ok(ConnectionState::ReadTraffic(mut traffic)) => loop {
-            match traffic.next_record() {
-                None => break Ok(Next::Again),
-                Some(Err(e)) => break Err(failed(e)),
-                Some(Ok(record)) => {
-                    used += record.discard;
-                    plain.push(record.payload);
-                }
-            }
-        },
-        Ok(ConnectionState::EncodeTlsData(mut data)) => {
-            let mut least = RECORD_BYTES;
-            loop {
-                match data.encode(outgoing.space(least)) {
-                    Ok(count) => {
-                        outgoing.extend(count);
-                        break Ok(Next::Again);
-                    }
-                    Err(EncodeError::InsufficientSize(size)) if size.required_size > least => {
-                        least = size.required_size;
-                    }
-                    Err(e) => break Err(failed(e)),
-                }
-            }
+/// Calls the system again where a signal came in between.
+fn again<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(e) if e.kind() == ErrorKind::Interrupted => (),
+            other => return other,
         }
-        Ok(ConnectionState::TransmitTlsData(data)) => {
-            // What is in the queue goes out before anything else does.
-            data.done();
-            Ok(Next::Again)
-        }
-        Ok(ConnectionState::WriteTraffic(mut traffic)) => match seal.take() {
-            None => Ok(Next::More),
-            Some(bytes) => {
-                let mut least = bytes.len() + SEAL_BYTES;
-                loop {
-                    match traffic.encrypt(bytes, outgoing.space(least)) {
-                        Ok(count) => {
-                            outgoing.extend(count);
-                            break Ok(Next::More);
-                        }
-                        Err(EncryptError::InsufficientSize(size)) if size.required_size > least => {
-                            least = size.required_size;
-                        }
-                        Err(e) => break Err(failed(e)),
-                    }
-                }
-            }
-        },
-        Ok(ConnectionState::BlockedHandshake) => Ok(Next::More),
-        // An end, or data before its time, which was not allowed.
-        Ok(_) => Ok(Next::Nothing),
-    };
-    (used, next)
+    }
 }
 
 /// Waits for a moment until `socket` is ready.
