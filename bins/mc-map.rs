@@ -88,8 +88,8 @@ impl Args {
         self.memory.refuse_jobs()?;
         let shipped = shipping::pack(given.clone(), &self.ship.ship, session)?;
         let options = self.options(given, session)?;
-        let (reach, keep) = (self.hosts.reach(session)?, self.output.as_deref());
-        let session = &*session;
+        let (reach, keep, session) =
+            (self.hosts.reach(session)?, self.output.as_deref(), &*session);
         let job = ShardJob {
             reach: &reach,
             hosts: self.hosts.hosts()?,
@@ -116,9 +116,7 @@ pub(crate) fn main() -> ExitCode {
             shards::check_output(session, args.output.as_deref())?;
         }
         session.guard()?;
-        if args.output.is_some() {
-            args.pipes.insist();
-        }
+        args.output.iter().for_each(|_| args.pipes.insist());
         match feed::feed(session, &args.hosts)? {
             ConsumerInput::Records(input) if !on_hosts => args.here(&given, input, session),
             ConsumerInput::Shards(consumer) => {
