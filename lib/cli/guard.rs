@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -28,14 +28,8 @@ use nix::unistd::{ForkResult, Pid, pipe2};
 use crate::cli::ledger::{KeptNames, Names};
 use crate::cli::process;
 use crate::command::children;
-use crate::command::process_tree::{self, Processes, TERM_GRACE};
+use crate::command::process_tree::{self, LOOK_EVERY_MS, Processes, TreeEnding};
 use crate::error::{Error, Result};
-
-/// How long killed processes are waited for: one that hangs in the kernel would hold us up.
-const KILL_WAIT: Duration = Duration::from_secs(3);
-
-/// How often processes are looked at while they end.
-const LOOK_EVERY_MS: u16 = 5;
 
 /// How long the cleaning in the child may take, all told.
 const CLEANING_MAX: Duration = Duration::from_secs(10);
@@ -106,8 +100,7 @@ fn watch_parent(life: OwnedFd, names: Arc<Names>) -> Result<()> {
         // Nothing is ever written: it is ready when its other end closes.
         while nix::unistd::read(&life, &mut [0]) == Err(Errno::EINTR) {}
         children::start_no_more();
-        let own = std::process::id() as i32;
-        process_tree::end(|now| now.children(own).map(|p| p.pid).collect());
+        process_tree::end(own_children);
         names.remove_all();
         process::die_by(Signal::SIGKILL as i32);
     };
@@ -195,36 +188,27 @@ fn bury(child: Pid) -> Option<WaitStatus> {
     }
 }
 
-/// Ends all processes that descend from this one: asks them to, and kills those that are still
-/// there after [`TERM_GRACE`], or when a signal says to hurry.
+/// Ends all processes that descend from this one; in a hurry when a signal comes meanwhile.
 fn end_descendants(signals: &SignalFd) {
-    let begin = Instant::now();
-    let own = Pid::this().as_raw();
-    let mut asked = HashSet::new();
-    let mut hurry = false;
-    while begin.elapsed() < TERM_GRACE + KILL_WAIT {
+    let mut ending = TreeEnding::start();
+    while !ending.is_given_up() {
         bury(Pid::this());
         let peek = WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT | WaitPidFlag::WEXITED;
         if nix::sys::wait::waitid(nix::sys::wait::Id::All, peek) == Err(Errno::ECHILD) {
             return;
         }
-        hurry |= begin.elapsed() >= TERM_GRACE;
-        for process in Processes::now().tree(&HashSet::from([own])) {
-            let pid = Pid::from_raw(process.pid);
-            if process.pid == own {
-                continue;
-            }
-            if hurry {
-                let _ = kill(pid, Signal::SIGKILL);
-            } else if asked.insert((process.pid, process.started)) {
-                let _ = kill(pid, Signal::SIGTERM);
-                let _ = kill(pid, Signal::SIGCONT);
-            }
-        }
+        ending.look(own_children);
         let mut fds = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
         let _ = poll(&mut fds, LOOK_EVERY_MS);
-        hurry |= !received(signals).is_empty();
+        if !received(signals).is_empty() {
+            ending.hurry();
+        }
     }
+}
+
+/// Where the processes that descend from this one begin.
+fn own_children(now: &Processes) -> HashSet<i32> {
+    now.children(Pid::this().as_raw()).map(|process| process.pid).collect()
 }
 
 /// Ends this process as the child did.

@@ -7,13 +7,13 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 /// How long processes have to end by themselves after they were asked to.
-pub const TERM_GRACE: Duration = Duration::from_secs(2);
+const TERM_GRACE: Duration = Duration::from_secs(2);
 
 /// How long killed processes are waited for: one that hangs in the kernel would hold us up.
 const KILL_WAIT: Duration = Duration::from_secs(3);
 
 /// How often processes are looked at while they end.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+pub const LOOK_EVERY_MS: u16 = 5;
 
 /// One process.
 #[derive(Clone, Debug)]
@@ -84,31 +84,59 @@ fn stat(pid: i32) -> Option<Process> {
     })
 }
 
-/// Ends all processes that `roots` finds and all that descend from them: asks them to (TERM),
-/// and kills what is still there after [`TERM_GRACE`]. Gives the names of those that it ended.
+/// Ends all processes that `roots` finds and all that descend from them, as [`TreeEnding`] does.
+/// Gives the names of those that it ended.
 ///
 /// `roots` is asked again at each look, for a process whose parent ends gets another one.
 pub fn end(mut roots: impl FnMut(&Processes) -> HashSet<i32>) -> Vec<String> {
-    let begin = Instant::now();
-    // Whom we have met: one whose parent has ended is not found from the roots any more.
-    let mut met: HashMap<i32, u64> = HashMap::new();
-    let mut names = Vec::new();
-    loop {
+    let mut ending = TreeEnding::start();
+    while ending.look(&mut roots) && !ending.is_given_up() {
+        std::thread::sleep(Duration::from_millis(LOOK_EVERY_MS.into()));
+    }
+    ending.names
+}
+
+/// The ending of trees of processes, look by look: all are asked to end (TERM), and those that are
+/// still there after a grace, or when it hurries, are killed.
+pub struct TreeEnding {
+    start: Instant,
+    hurry: bool,
+    /// Whom we have met: one whose parent has ended is not found from the roots any more.
+    met: HashMap<i32, u64>,
+    names: Vec<String>,
+}
+
+impl TreeEnding {
+    /// One that begins now.
+    pub fn start() -> TreeEnding {
+        TreeEnding { start: Instant::now(), hurry: false, met: HashMap::new(), names: Vec::new() }
+    }
+
+    /// From the next look on, kills.
+    pub fn hurry(&mut self) {
+        self.hurry = true;
+    }
+
+    /// Whether what is still there will not go away: it hangs in the kernel.
+    pub fn is_given_up(&self) -> bool {
+        self.start.elapsed() > TERM_GRACE + KILL_WAIT
+    }
+
+    /// Tells all living processes that `roots` finds, those that descend from them, and those met
+    /// before, what it is time for. Whether there were any.
+    pub fn look(&mut self, roots: impl FnOnce(&Processes) -> HashSet<i32>) -> bool {
         let now = Processes::now();
         let mut from = roots(&now);
-        from.extend(met.iter().filter_map(|(pid, started)| {
+        from.extend(self.met.iter().filter_map(|(pid, started)| {
             now.0.get(pid).filter(|p| p.started == *started).map(|p| p.pid)
         }));
         let living = now.tree(&from);
-        if living.is_empty() || begin.elapsed() > TERM_GRACE + KILL_WAIT {
-            return names;
-        }
-        let kill_all = begin.elapsed() >= TERM_GRACE;
-        for process in living {
+        self.hurry |= self.start.elapsed() >= TERM_GRACE;
+        for process in &living {
             let pid = Pid::from_raw(process.pid);
-            let fresh = met.insert(process.pid, process.started) != Some(process.started);
+            let fresh = self.met.insert(process.pid, process.started) != Some(process.started);
             // A process that has just ended cannot be told anything: nothing is lost.
-            if kill_all {
+            if self.hurry {
                 let _ = kill(pid, Signal::SIGKILL);
             } else if fresh {
                 let _ = kill(pid, Signal::SIGTERM);
@@ -116,10 +144,10 @@ pub fn end(mut roots: impl FnMut(&Processes) -> HashSet<i32>) -> Vec<String> {
                 let _ = kill(pid, Signal::SIGCONT);
             }
             if fresh {
-                names.push(format!("{} ({})", process.name, process.pid));
+                self.names.push(format!("{} ({})", process.name, process.pid));
             }
         }
-        std::thread::sleep(LOOK_EVERY);
+        !living.is_empty()
     }
 }
 
@@ -162,6 +190,23 @@ mod tests {
         let (signal, ended) = tree_of("trap '' TERM; echo ready; while :; do sleep 0.1; done");
         assert_eq!(signal, Some(Signal::SIGKILL as i32));
         assert!(ended.iter().any(|name| name.starts_with("sh ")), "{ended:?}");
+    }
+
+    #[test]
+    fn who_is_to_hurry_is_not_waited_for() {
+        let line = "trap 'echo asked' TERM; echo ready; while :; do sleep 0.1; done";
+        let mut shell =
+            Command::new("sh").args(["-c", line]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut out = BufReader::new(shell.stdout.take().unwrap()).lines();
+        assert_eq!(out.next().unwrap().unwrap(), "ready");
+        let roots = |_: &Processes| HashSet::from([shell.id() as i32]);
+        let mut ending = TreeEnding::start();
+        assert!(ending.look(roots));
+        assert_eq!(out.next().unwrap().unwrap(), "asked");
+        ending.hurry();
+        assert!(ending.look(roots));
+        assert_eq!(shell.wait().unwrap().signal(), Some(Signal::SIGKILL as i32));
+        assert!(out.next().is_none());
     }
 
     #[test]
