@@ -28,7 +28,7 @@
 //! | --- | --- |
 //! | bins | cli, stage, engine, cluster, command, group, aggregate, format, record, error |
 //! | cli | engine, worker, cluster, command, group, aggregate, format, dataset, pipe, record, parallel, error |
-//! | stage | engine, cluster, command, group, aggregate, format, dataset, extsort, record, error |
+//! | stage | engine, cluster, command, group, aggregate, format, dataset, extsort, record, parallel, error |
 //! | engine | cluster, command, group, aggregate, format, dataset, record, parallel, error |
 //! | worker | command, peer, group, aggregate, format, pipe, wire, extsort, record, parallel, error |
 //! | cluster | wire, record, parallel, error |

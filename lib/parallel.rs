@@ -2,11 +2,15 @@
 //!
 //! It decides nothing about what the work is, what it may hold in memory, or what a failure means.
 
+mod each;
+
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::error::{Error, Result};
+
+pub(crate) use each::each;
 
 /// How many pieces may wait before, and results behind, each worker.
 const QUEUE: usize = 1;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::cluster::{Connection, Greeting, Host, Settings};
 use crate::error::{Error, Kind, Result};
-use crate::parallel::lock;
+use crate::parallel::{self, lock};
 
 /// How many hosts are connected to at once: more would only queue up at a jump host.
 pub(crate) const CONNECT_AT_ONCE: usize = 16;
@@ -151,24 +151,11 @@ impl Fleet {
         settings: &Settings,
         greeting: &Greeting,
     ) -> (Vec<Member>, Vec<Error>) {
-        let mut connections: Vec<Option<Result<Arc<Connection>>>> = Vec::new();
-        connections.resize_with(hosts.len(), || None);
-        let next = AtomicUsize::new(0);
-        let found = Mutex::new(&mut connections);
-        std::thread::scope(|scope| {
-            for _ in 0..hosts.len().min(CONNECT_AT_ONCE) {
-                scope.spawn(|| {
-                    while let Some(at) = Some(next.fetch_add(1, Ordering::SeqCst))
-                        && let Some((host, name)) = hosts.get(at)
-                    {
-                        let opened = Connection::open(host, name, settings, greeting);
-                        lock(&found)[at] = Some(opened);
-                    }
-                });
-            }
+        let connections = parallel::each(hosts, CONNECT_AT_ONCE, |(host, name)| {
+            Connection::open(host, name, settings, greeting)
         });
         let (mut members, mut missing) = (Vec::new(), Vec::new());
-        for connection in connections.into_iter().flatten() {
+        for connection in connections {
             match connection {
                 Ok(connection) => members.push(Member {
                     connection,

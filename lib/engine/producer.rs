@@ -21,7 +21,7 @@ use crate::engine::fleet::{Fleet, Need};
 use crate::engine::host_access::HostAccess;
 use crate::engine::unpublished;
 use crate::error::{Error, Kind, Result};
-use crate::parallel::lock;
+use crate::parallel::{self, lock};
 use crate::record::bytes::Bytes;
 use crate::record::digest::Contents;
 use crate::record::stream::{Facts, Output};
@@ -163,16 +163,10 @@ impl Producer {
     /// `Hosts` when all workers are lost, `Usage` when a file cannot be read, `Storage` when no worker
     /// has room.
     pub fn job(&self, job: &Job, files: &[Shipped]) -> Result<()> {
-        let results: Vec<Result<()>> = std::thread::scope(|scope| {
-            let sent: Vec<_> = self
-                .fleet
-                .connections()
-                .map(|connection| scope.spawn(|| equip(connection, job, files)))
-                .collect();
-            let joined = sent.into_iter().map(|thread| thread.join());
-            joined.map(|r| r.unwrap_or_else(|_| Err(Error::incomplete("internal error")))).collect()
-        });
-        for (member, result) in self.fleet.members().iter().zip(results) {
+        let members = self.fleet.members();
+        let results =
+            parallel::each(members, members.len(), |member| equip(&member.connection, job, files));
+        for (member, result) in members.iter().zip(results) {
             match result {
                 Err(error) if error.kind() == Kind::Storage => {
                     self.fleet.set_aside(member, &error, |text| self.say(text));

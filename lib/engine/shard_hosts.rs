@@ -1,8 +1,9 @@
 //! The hosts that the shards of a run lie on: connected to when a shard of theirs is wanted, several
 //! at once, and again when the link to one breaks.
 //!
-//! A host is waited for only as long as no other one has the shard. What shards hold is not its
-//! business.
+//! A host is waited for only as long as no other one has the shard: so they are not connected to as
+//! those of a [`Fleet`](crate::engine::fleet::Fleet), which waits for all of its hosts. What shards
+//! hold is not its business.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -3,24 +3,19 @@
 mod columns;
 mod kept;
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crate::cluster::Welcome;
 use crate::cluster::{Connection, Greeting, Host, Settings};
 use crate::dataset::RunId;
-use crate::engine::fleet;
+use crate::engine::fleet::{self, CONNECT_AT_ONCE};
 use crate::engine::host_access::HostAccess;
 use crate::error::{Error, Kind, Result};
+use crate::parallel;
 use crate::record::stream::{Output, Summary};
 use crate::stage::hosts::columns::{Columns, size};
 
 pub use kept::RemovalTarget;
-
-/// How many hosts are connected to at once.
-const AT_ONCE: usize = 32;
 
 /// What is asked.
 #[derive(Clone, Debug)]
@@ -101,36 +96,19 @@ fn places(hosts: &[Host], reach: &HostAccess) -> Vec<HostPlace> {
     hosts.iter().zip(names).map(place).collect()
 }
 
-/// Does `work` with a worker on each host, on many at once; the results in the order of the hosts.
+/// Does `work` with a worker on each host, on several at once; the results in the order of the hosts.
 fn visit<T: Send>(
     places: &[HostPlace],
     work: impl Fn(&Connection) -> Result<T> + Sync,
 ) -> Vec<Result<T>> {
-    let mut results = Vec::new();
-    results.resize_with(places.len(), || Err(Error::incomplete("internal error")));
-    let (next, found) = (AtomicUsize::new(0), Mutex::new(&mut results));
-    let one = |place: &HostPlace| {
+    parallel::each(places, CONNECT_AT_ONCE, |place| {
         let greeting = Greeting { run: None, memory: None };
         let connection = Connection::open(&place.host, &place.name, &place.settings, &greeting)?;
         let result = work(&connection);
         connection.hang_up();
         connection.wait_for_end();
         result
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..places.len().min(AT_ONCE) {
-            scope.spawn(|| {
-                while let Some(place) = places.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    let at = places.iter().position(|other| std::ptr::eq(other, place));
-                    let result = one(place);
-                    if let Some(at) = at {
-                        found.lock().unwrap_or_else(PoisonError::into_inner)[at] = result;
-                    }
-                }
-            });
-        }
-    });
-    results
+    })
 }
 
 /// What a host is.

@@ -2,7 +2,7 @@
 //! shard: of records, or of the results of their groups.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -14,7 +14,7 @@ use crate::group::assemble::Assembly;
 use crate::group::grouping::Grouping;
 use crate::group::reduce::{self, Reduction};
 use crate::group::table;
-use crate::parallel::lock;
+use crate::parallel::{self, lock};
 use crate::peer::PartFailure;
 use crate::record::bad::{Bad, Policy};
 use crate::record::stream::Summary;
@@ -222,40 +222,26 @@ struct Gathering<'a> {
 impl Gathering<'_> {
     /// All parts but that of this host, in the order of the sources.
     fn parts(&self) -> Result<Vec<Spool>> {
-        let sources = self.range.sources.iter().enumerate();
-        let sources: Vec<_> = sources.filter(|(_, source)| **source != RangeSource::Here).collect();
-        let memory = self.exchange.limits(self.state).memory / PARTS_SHARE / sources.len().max(1);
+        let sources = (0u32..).zip(&self.range.sources);
+        let mut sources: Vec<_> =
+            sources.filter(|(_, source)| **source != RangeSource::Here).collect();
+        let count = sources.len().max(1);
+        let memory = self.exchange.limits(self.state).memory / PARTS_SHARE / count;
         // Not all hosts begin with the same one.
-        let (next, turn) = (AtomicUsize::new(0), self.range.shard as usize);
-        let mut came: Vec<Option<Result<Spool>>> = Vec::new();
-        came.resize_with(sources.len(), || None);
-        let places = std::sync::Mutex::new(&mut came);
-        std::thread::scope(|scope| {
-            for _ in 0..sources.len().min(PARTS_AT_ONCE) {
-                scope.spawn(|| {
-                    while let Some(count) = Some(next.fetch_add(1, Ordering::SeqCst))
-                        && count < sources.len()
-                    {
-                        let at = (count + turn) % sources.len();
-                        let (number, source) = sources[at];
-                        let brought = self.part(number as u32, source, memory);
-                        if brought.is_err() {
-                            next.store(sources.len(), Ordering::SeqCst);
-                        }
-                        lock(&places)[at] = Some(brought);
-                    }
-                });
+        let turn = self.range.shard as usize % count;
+        sources.rotate_left(turn);
+        let failed = AtomicBool::new(false);
+        let mut parts = parallel::each(&sources, PARTS_AT_ONCE, |(number, source)| {
+            if failed.load(Ordering::SeqCst) {
+                return None;
             }
+            let part = self.part(*number, source, memory);
+            failed.fetch_or(part.is_err(), Ordering::SeqCst);
+            Some(part)
         });
+        parts.rotate_right(turn);
         // One that was not tried is missing because another failed.
-        let (mut all, mut tried) = (Vec::new(), true);
-        for brought in came {
-            match brought {
-                Some(brought) => all.push(brought?),
-                None => tried = false,
-            }
-        }
-        if tried { Ok(all) } else { Err(Error::incomplete("a part of a range was not asked for")) }
+        parts.into_iter().flatten().collect()
     }
 
     fn part(&self, number: u32, source: &RangeSource, memory: usize) -> Result<Spool> {
