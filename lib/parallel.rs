@@ -30,6 +30,9 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// state of its own from `state`), and `consume` on the results in the order of the pieces; at the
 /// end, `rest` on each thread's state, whose results, if any, follow.
 ///
+/// Pieces are dealt in turn and results taken in the same turn: nothing is numbered, or waits but in
+/// the short queues of the threads.
+///
 /// The producer runs on a thread of its own and `consume` on the caller's. After a failure the
 /// caller is told at once; a producer that waits for input is left behind, not waited for.
 ///

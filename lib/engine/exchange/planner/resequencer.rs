@@ -1,4 +1,7 @@
 //! Shards that are made in any order, and leave in that of their numbers.
+//!
+//! What waits is a few numbers of each, as it is with no other results in order: so it needs no bound,
+//! and none of what a [`Schedule`](crate::engine::schedule::Schedule) knows of memory and failures.
 
 use std::collections::BTreeMap;
 
