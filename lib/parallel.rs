@@ -2,6 +2,7 @@
 //!
 //! It decides nothing about what the work is, what it may hold in memory, or what a failure means.
 
+mod buffer_pool;
 mod each;
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -10,6 +11,7 @@ use std::thread;
 
 use crate::error::{Error, Result};
 
+pub(crate) use buffer_pool::BufferPool;
 pub(crate) use each::each;
 
 /// How many pieces may wait before, and results behind, each worker.

@@ -89,7 +89,7 @@ fn work(
     let schedule = Schedule::new(plan.retries(), budget.waiting, files);
     // All memory that goes round is kept: given back to the allocator, it would be held in as many
     // places as there are threads.
-    let queue = Arc::new(TaskQueue::new(schedule, 4 * slots + 4));
+    let queue = Arc::new(TaskQueue::new(schedule, setting.limits.memory));
     let tally = SlotTally::default();
     let reader = Arc::clone(&queue);
     start(thread::Builder::new().spawn(move || read(cut, budget, &reader)))?;
@@ -129,7 +129,7 @@ fn start<T>(thread: std::io::Result<T>) -> Result<T> {
 fn read(mut cut: impl Cut, budget: TaskBudget, queue: &TaskQueue) {
     let duty = Reading(queue);
     for number in 0.. {
-        let piece = cut.next(budget.block(number), queue.memory());
+        let piece = cut.next(budget.block(number), queue.memory.take());
         let goes_on = matches!(piece, Ok(Some(_)));
         if !queue.wants_more() {
             break;

@@ -85,7 +85,7 @@ impl Slot<'_> {
                 let bytes = block.bytes.len() as u64;
                 let Fed { bytes: fed, records, mut rejects } =
                     self.plan.form().feed(block, self.plan.setting.input_name, |memory| {
-                        self.queue.give(memory)
+                        self.queue.memory.give(memory)
                     });
                 self.count(bytes, records);
                 if self.plan.bad().is_strict() && !rejects.is_empty() {
@@ -123,7 +123,7 @@ impl Slot<'_> {
                 Err(TaskFailure { input: Some(prepared.input), ..failure })
             }
             result => {
-                self.queue.give(prepared.input.into_memory());
+                self.queue.memory.give(prepared.input.into_memory());
                 result
             }
         };
@@ -184,7 +184,7 @@ impl Slot<'_> {
                         self.tell(&self.prefix(task, number), &ended.last_words);
                         self.say(task, number, &format!("{}: trying again", ended.how));
                         self.tally.retries.fetch_add(1, Ordering::Relaxed);
-                        self.queue.give(ended.output.into_memory());
+                        self.queue.memory.give(ended.output.into_memory());
                     }
                     Err(ended) => return Err(self.failure(runner, finished.attempts, ended)),
                 }
@@ -213,8 +213,8 @@ impl Slot<'_> {
             children: self.children,
             prefix: &|number| self.prefix(task, number),
             pass_on: self.plan.setting.voice.pass_on,
-            spool: &|| Spool::new(self.queue.memory(), self.budget.task, self.plan.folder()),
-            give: &|memory| self.queue.give(memory),
+            spool: &|| Spool::new(self.queue.memory.take(), self.budget.task, self.plan.folder()),
+            give: &|memory| self.queue.memory.give(memory),
         })
     }
 
@@ -244,7 +244,7 @@ impl Slot<'_> {
         }
         let (TaskOutput::Records(spool, _) | TaskOutput::Flawed(spool)) = &mut printed;
         if let Some(memory) = spool.shrink() {
-            self.queue.give(memory);
+            self.queue.memory.give(memory);
         }
         Ok(Product::Here(printed, rejects))
     }

@@ -9,7 +9,7 @@ use crate::command::{Rejects, Spool};
 use crate::engine::Piece;
 use crate::engine::schedule::{Next, OutcomePlace, Schedule};
 use crate::error::{Error, Result};
-use crate::parallel::lock;
+use crate::parallel::{BufferPool, lock};
 use crate::record::digest::Contents;
 
 /// What became of a task.
@@ -63,8 +63,8 @@ impl From<Error> for TaskFailure {
 pub(crate) struct TaskQueue {
     state: Mutex<QueueState>,
     changed: Condvar,
-    /// How many pieces of memory are kept to be used again.
-    spare: usize,
+    /// Memory of pieces and outcomes, which goes round.
+    pub(crate) memory: BufferPool,
 }
 
 struct QueueState {
@@ -72,14 +72,14 @@ struct QueueState {
     /// The next piece, until a slot takes it.
     ready: Option<Piece>,
     outcomes: BTreeMap<u64, TaskOutcome>,
-    memory: Vec<Vec<u8>>,
 }
 
 impl TaskQueue {
+    /// One for the tasks of `schedule`, that keeps at most so many bytes of memory to be used again.
     pub(crate) fn new(schedule: Schedule, spare: usize) -> TaskQueue {
-        let state =
-            QueueState { schedule, ready: None, outcomes: BTreeMap::new(), memory: Vec::new() };
-        TaskQueue { state: Mutex::new(state), changed: Condvar::new(), spare }
+        let state = QueueState { schedule, ready: None, outcomes: BTreeMap::new() };
+        let (state, memory) = (Mutex::new(state), BufferPool::new(spare));
+        TaskQueue { state, changed: Condvar::new(), memory }
     }
 
     fn lock(&self) -> MutexGuard<'_, QueueState> {
@@ -161,7 +161,7 @@ impl TaskQueue {
             });
             match place {
                 OutcomePlace::File => match outcome.spill() {
-                    Ok(memory) => self.give(memory),
+                    Ok(memory) => self.memory.give(memory),
                     Err(error) => outcome.result = Err(error.into()),
                 },
                 OutcomePlace::Nowhere => return,
@@ -188,7 +188,7 @@ impl TaskQueue {
 
     /// The outcome given last is written, and its memory free.
     pub(crate) fn out(&self, memory: Vec<u8>) {
-        self.give(memory);
+        self.memory.give(memory);
         self.change(|state| state.schedule.out());
     }
 
@@ -198,19 +198,6 @@ impl TaskQueue {
             state.schedule.abandon();
             state.outcomes.clear();
         });
-    }
-
-    /// Memory that was used before, or none.
-    pub(crate) fn memory(&self) -> Vec<u8> {
-        self.lock().memory.pop().unwrap_or_default()
-    }
-
-    /// Gives memory back.
-    pub(crate) fn give(&self, memory: Vec<u8>) {
-        let mut state = self.lock();
-        if memory.capacity() > 0 && state.memory.len() < self.spare {
-            state.memory.push(memory);
-        }
     }
 }
 

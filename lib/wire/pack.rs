@@ -18,7 +18,8 @@ const WORTH: (usize, usize) = (9, 10);
 
 /// Packs the data of a connection, for many threads.
 pub(crate) struct Packer {
-    /// Packers that nobody uses now; none at all where data goes as it is.
+    /// Packers that nobody uses now, none at all where data goes as it is. There are never more than
+    /// threads that send at once, so nothing here is bounded as a pool of buffers is.
     idle: Option<Mutex<Vec<Packing>>>,
 }
 

@@ -261,7 +261,7 @@ impl Session {
 
     fn asked_in_exchange(&mut self, request: u32, ask: Ask) -> Result<()> {
         match ask {
-            Ask::Exchange(exchange) => self.exchanges.begin(exchange),
+            Ask::Exchange(exchange) => self.exchanges.begin(exchange, self.state.task_memory()),
             Ask::Sort(sort) => {
                 let exchange = self.exchanges.get(sort.exchange)?;
                 self.start(request, move |_, state, stop| {

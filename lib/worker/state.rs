@@ -40,6 +40,12 @@ pub(crate) struct WorkerState {
 }
 
 impl WorkerState {
+    /// How much memory one task may use, of as many as there are slots.
+    pub(crate) fn task_memory(&self) -> usize {
+        let memory = self.memory / u64::from(self.slots.count());
+        usize::try_from(memory).unwrap_or(usize::MAX)
+    }
+
     /// An empty spool, of the memory that one may take.
     pub(crate) fn spool(&self) -> Spool {
         Spool::new(Vec::new(), self.spool_memory, self.base.path())

@@ -7,7 +7,6 @@
 //! any range, gives the same bytes. Where the records of a key may lie in several ranges the number
 //! of the block follows, so that a cut may lie within a shard too, between two of its blocks.
 
-mod buffer_pool;
 mod direct;
 mod in_place;
 mod received_part;
@@ -25,12 +24,14 @@ use crate::error::{Error, Result};
 use crate::extsort::segment::Segment;
 use crate::group::grouping::Grouping;
 use crate::group::order::{Limits, Order};
-use crate::parallel::lock;
+use crate::parallel::{BufferPool, lock};
 use crate::record::bytes::Bytes;
 use crate::record::key::Keys;
 use crate::wire::exchange::{self as wire, Tally};
-use crate::worker::exchange::buffer_pool::BufferPool;
 use crate::worker::state::WorkerState;
+
+/// The share of a task's memory that may lie idle: one in so many.
+const SPARE_SHARE: usize = 4;
 
 /// The most exchanges of a tool.
 const EXCHANGES_MAX: usize = 16;
@@ -40,10 +41,10 @@ const EXCHANGES_MAX: usize = 16;
 pub(crate) struct Exchanges(Arc<Mutex<HashMap<u32, Arc<ExchangeState>>>>);
 
 impl Exchanges {
-    /// Begins one.
-    pub(crate) fn begin(&self, spec: wire::Exchange) -> Result<()> {
+    /// Begins one, whose tasks may use `memory` bytes each.
+    pub(crate) fn begin(&self, spec: wire::Exchange, memory: usize) -> Result<()> {
         let number = spec.number;
-        let exchange = Arc::new(ExchangeState::new(spec)?);
+        let exchange = Arc::new(ExchangeState::new(spec, memory)?);
         let mut all = lock(&self.0);
         if all.len() >= EXCHANGES_MAX || all.contains_key(&number) {
             return Err(broken("too many exchanges, or one twice"));
@@ -100,7 +101,7 @@ struct Sample {
 }
 
 impl ExchangeState {
-    fn new(spec: wire::Exchange) -> Result<ExchangeState> {
+    fn new(spec: wire::Exchange, memory: usize) -> Result<ExchangeState> {
         let keys = spec.keys.as_deref().map(Keys::parse).transpose()?;
         let order_by = match spec.order_by.as_str() {
             "" => Vec::new(),
@@ -126,7 +127,8 @@ impl ExchangeState {
             missing: spec.missing,
             unique: spec.unique,
         };
-        let (sorted, spare, direct) = (Mutex::default(), BufferPool::default(), Mutex::default());
+        let (sorted, direct) = (Mutex::default(), Mutex::default());
+        let spare = BufferPool::new(memory / SPARE_SHARE);
         Ok(ExchangeState { spec, order, grouping, sorted, spare, direct })
     }
 
@@ -160,9 +162,8 @@ impl ExchangeState {
 
     /// What one task may use.
     fn limits(&self, state: &WorkerState) -> Limits {
-        let memory = state.memory / u64::from(state.slots.count());
         Limits {
-            memory: usize::try_from(memory).unwrap_or(usize::MAX),
+            memory: state.task_memory(),
             jobs: 1,
             directory: state.base.path().into(),
             max_record: usize::try_from(self.spec.max_record).unwrap_or(usize::MAX),
@@ -183,7 +184,7 @@ mod tests {
     #[test]
     fn ties_are_in_the_order_of_shards_and_of_their_blocks_where_keys_may_spread() {
         let exchange = |spread| {
-            ExchangeState::new(wire::Exchange {
+            let spec = wire::Exchange {
                 number: 1,
                 keys: None,
                 order_by: String::new(),
@@ -195,8 +196,8 @@ mod tests {
                 nulls: Vec::new(),
                 in_order: false,
                 max_record: 100,
-            })
-            .unwrap()
+            };
+            ExchangeState::new(spec, 0).unwrap()
         };
         let places = [(0, 0), (0, 1), (0, 255), (0, 256), (0, 65_535), (1, 0), (256, 3), (257, 2)];
         let spread = exchange(true);

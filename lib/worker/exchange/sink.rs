@@ -20,7 +20,6 @@ use crate::record::bad::{Bad, Policy};
 use crate::record::stream::Summary;
 use crate::wire::exchange::{MergeTask as Range, Merged, RangeSource, RelayedPart, Tally};
 use crate::wire::message::Part;
-use crate::worker::exchange::buffer_pool::SPARE_SHARE;
 use crate::worker::exchange::received_part::{ReceivedPart, here_of};
 use crate::worker::exchange::road::{RelayRoad, Road, Want};
 use crate::worker::exchange::{ExchangeState, bound};
@@ -84,8 +83,7 @@ impl ExchangeState {
         let items = Checked::new(Merge::new(cursors), range);
         let shard = store.begin(range.shard, range.attempt)?;
         let merged = self.write(state, items, shard, range, &stopped)?;
-        self.spare
-            .give(held.into_iter().filter_map(ReceivedPart::into_memory), memory / SPARE_SHARE);
+        held.into_iter().filter_map(ReceivedPart::into_memory).for_each(|m| self.spare.give(m));
         let count = |bytes: &AtomicU64| bytes.load(Ordering::Relaxed);
         let (direct, relayed) = (count(&gathering.direct), count(&gathering.relayed));
         Ok(Merged { direct, relayed, spilled: merged.spilled + spilled, ..merged })

@@ -24,7 +24,6 @@ use crate::record::stream::Input;
 use crate::wire::exchange::{HostOffer, SEGMENTS_MAX, SortResult, SortTask, Tally};
 use crate::wire::message::Part;
 use crate::wire::shard::Fetch;
-use crate::worker::exchange::buffer_pool::SPARE_SHARE;
 use crate::worker::exchange::sampled_segment::SampledSegment;
 use crate::worker::exchange::{ExchangeState, Held, Sample, bound};
 use crate::worker::shard_file::{self, ShardFile};
@@ -284,8 +283,7 @@ impl<'a> Sorting<'a> {
             })?,
         };
         let held = to.finish()?;
-        let memory = std::iter::from_fn(|| self.sorter.memory());
-        self.exchange.spare.give(memory, self.limits.memory / SPARE_SHARE);
+        std::iter::from_fn(|| self.sorter.memory()).for_each(|m| self.exchange.spare.give(m));
         let spilled = spilled + held.segment.bytes();
         let sorted = SortResult { made: held.tally, doubles, spilled, ..self.sorted };
         Ok((held, sorted))
