@@ -10,6 +10,7 @@
 //! - [`pipe`]: pipes between tools, and the registry of how their writers ended.
 //! - [`dataset`]: shards on hosts: their manifests, the records of their runs, who owns their data.
 //! - [`wire`]: the protocol between a tool and the worker on a host. Pure.
+//! - [`spool`]: bytes in memory, beyond a limit in a file without a name.
 //! - [`command`]: running a command: a task, one attempt at it, its streams, its process tree.
 //! - [`peer`]: direct connections between hosts. The only room that names TLS.
 //! - [`worker`]: the far end: it serves a tool on a host, and has the shards that are made there.
@@ -28,18 +29,19 @@
 //! | --- | --- |
 //! | bins | cli, stage, engine, cluster, command, group, aggregate, format, record, error |
 //! | cli | engine, worker, cluster, command, group, aggregate, format, dataset, pipe, record, parallel, error |
-//! | stage | engine, cluster, command, group, aggregate, format, dataset, extsort, record, parallel, error |
-//! | engine | cluster, command, group, aggregate, format, dataset, record, parallel, error |
-//! | worker | command, peer, group, aggregate, format, pipe, wire, extsort, record, parallel, error |
+//! | stage | engine, cluster, command, group, aggregate, format, dataset, extsort, spool, record, parallel, error |
+//! | engine | cluster, command, group, aggregate, format, dataset, spool, record, parallel, error |
+//! | worker | command, peer, group, aggregate, format, pipe, wire, extsort, spool, record, parallel, error |
 //! | cluster | wire, record, parallel, error |
-//! | command | record, error |
+//! | command | spool, record, error |
 //! | peer | wire, parallel, error |
 //! | group | aggregate, extsort, record, parallel, error |
 //! | aggregate | record, error |
-//! | format | pipe, record, parallel, error |
+//! | format | pipe, spool, record, parallel, error |
 //! | dataset | pipe, record, error |
 //! | pipe | record, error |
 //! | wire | record, error |
+//! | spool | record, error |
 //! | extsort | parallel, error |
 //! | record | error |
 //! | parallel | error |
@@ -98,6 +100,7 @@ pub(crate) mod parallel;
 pub(crate) mod peer;
 pub mod pipe;
 pub mod record;
+pub(crate) mod spool;
 pub mod stage;
 pub(crate) mod wire;
 pub(crate) mod worker;

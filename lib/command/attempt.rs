@@ -18,8 +18,8 @@ use crate::command::children::{ATTEMPT_VARIABLE, Children, TASK_VARIABLE};
 use crate::command::feed::{self, Feed, Flow};
 use crate::command::program::Command;
 use crate::command::relay::{LastWords, Relay};
-use crate::command::spool::{READ_BYTES, Spool};
 use crate::error::{Error, Result};
+use crate::spool::{READ_BYTES, Spool};
 
 /// How often it is asked whether to stop, and whether the command has ended, at the least.
 const TICK: Duration = Duration::from_millis(100);

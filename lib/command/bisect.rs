@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::attempt::{self, CommandEnd, Ended};
 use crate::command::form::Form;
-use crate::command::spool::Spool;
 use crate::error::Result;
 use crate::record::text;
+use crate::spool::Spool;
 
 /// The exit statuses by which shells say that there is no such command, or that it cannot be run:
 /// no record has to do with that.

@@ -5,8 +5,8 @@ use std::os::fd::AsFd;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-use crate::command::spool::{READ_BYTES, Reading, Spool};
 use crate::error::{Error, Result};
+use crate::spool::{READ_BYTES, Reading, Spool};
 
 /// How much a pipe holds that carries records, where the system allows it.
 const PIPE_BYTES: i32 = 1 << 20;

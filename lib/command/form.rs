@@ -2,13 +2,11 @@
 //!
 //! Both ways are checked here, so that what a command prints is as sound as what it got.
 
-use crate::command::Spool;
-use crate::command::spool::Reading;
 use crate::error::{Error, Result};
 use crate::record::bad::{Bad, Policy};
 use crate::record::block::{Block, Blocks, Line, flaw_error, is_blank};
-use crate::record::stream::Input;
 use crate::record::{scan, text};
+use crate::spool::Spool;
 
 /// How much of a long output is looked at at once.
 const LOOK_BYTES: usize = 1 << 20;
@@ -80,7 +78,7 @@ impl Form {
         bad: &Bad,
         mut to: Spool,
     ) -> Result<Spool> {
-        let input = Printout { reading: records.read(), name };
+        let input = records.stream(name);
         let mut blocks = Blocks::new(input, max_record);
         while let Some(block) = blocks.next(LOOK_BYTES, Vec::new(), bad)? {
             let fed = self.feed(block, name, drop);
@@ -141,7 +139,7 @@ impl Form {
         bad: &Bad,
         mut to: Spool,
     ) -> Result<(Spool, u64)> {
-        let input = Printout { reading: printed.read(), name };
+        let input = printed.stream(name);
         let mut blocks = Blocks::new(input, max_record);
         let (mut buffer, mut strings, mut records) = (Vec::new(), Vec::new(), 0);
         while let Some(block) = blocks.next(LOOK_BYTES, buffer, bad)? {
@@ -188,7 +186,7 @@ fn look_at(bytes: &[u8], max_record: usize, bad: &Bad) -> Result<(bool, u64)> {
 
 /// The same for what does not fit in memory.
 fn look_through(printed: &Spool, max_record: usize, bad: &Bad) -> Result<(bool, u64)> {
-    let mut blocks = Blocks::new(Printout { reading: printed.read(), name: "" }, max_record);
+    let mut blocks = Blocks::new(printed.stream(""), max_record);
     let (mut same, mut records, mut length, mut buffer) = (true, 0, 0, Vec::new());
     while let Some(block) = blocks.next(LOOK_BYTES, buffer, bad)? {
         let (as_is, count) = look_at(&block.bytes, max_record, bad)?;
@@ -274,26 +272,6 @@ fn to_text(block: &Block, name: &str, on_bad: OnBad<'_>) -> Result<(Option<Vec<u
         on_bad(line, error)?;
     }
     Ok((Some(lines), records))
-}
-
-/// What a command printed, as a stream.
-struct Printout<'a> {
-    reading: Reading<'a>,
-    name: &'a str,
-}
-
-impl Input for Printout<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let next = self.reading.chunk()?;
-        let count = next.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&next[..count]);
-        self.reading.consume(count);
-        Ok(count)
-    }
-
-    fn name(&self) -> &str {
-        self.name
-    }
 }
 
 #[cfg(test)]

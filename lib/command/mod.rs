@@ -17,7 +17,6 @@ pub mod rejects;
 pub mod relay;
 pub(crate) mod runner;
 mod shell_line;
-pub mod spool;
 
 pub use attempt::{Attempt, CommandEnd, Ended};
 pub use bisect::CommandFault;
@@ -26,4 +25,3 @@ pub use form::Form;
 pub use program::{Command, Given};
 pub use rejects::Rejects;
 pub(crate) use runner::{Seen, TaskRunner};
-pub use spool::Spool;

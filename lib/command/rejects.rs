@@ -4,9 +4,9 @@
 //! of the text, 8 bytes each, little endian, and then both. Nothing is judged or counted here.
 
 use crate::command::bisect::CommandFault;
-use crate::command::spool::{Reading, Spool};
 use crate::error::broken;
 use crate::error::{Error, Result};
+use crate::spool::{Reading, Spool};
 
 /// The longest reason, and the longest text, that are taken from another machine.
 const REASON_MAX: u64 = 1 << 20;

@@ -9,9 +9,9 @@ use crate::command::bisect::{self, CommandFault, Search};
 use crate::command::children::Children;
 use crate::command::form::{Form, TaskOutput};
 use crate::command::program::Command;
-use crate::command::spool::Spool;
 use crate::error::Result;
 use crate::record::bad::Bad;
+use crate::spool::Spool;
 
 /// What is needed to run a task.
 pub(crate) struct TaskRunner<'a> {

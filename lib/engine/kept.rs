@@ -7,8 +7,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::command::Spool;
 use crate::error::{Error, Result};
+use crate::spool::Spool;
 
 /// The largest input that is kept, in bytes.
 pub(crate) const INPUT_MAX: u64 = 256 << 20;

@@ -31,11 +31,11 @@ mod task_queue;
 mod unpublished;
 
 use crate::cluster::HostResource;
-use crate::command::Spool;
 use crate::dataset::run_dir::Split;
 use crate::error::Result;
 use crate::record::block::Block;
 use crate::record::digest::Contents;
+use crate::spool::Spool;
 
 pub use crate::command::Form;
 pub use plan::{CommandPlan, Hosts, MakeShardLine, Setting, Voice};

@@ -11,7 +11,7 @@ use crate::cluster::OnBad;
 use crate::cluster::host::shown;
 use crate::cluster::{Done, Failed, Fetch, Task, TaskReply, TaskSource as InputAt};
 use crate::command::relay::LastWords;
-use crate::command::{Rejects, Spool, relay};
+use crate::command::{Rejects, relay};
 use crate::engine::fleet::Lease;
 use crate::engine::kept::INPUT_MAX;
 use crate::engine::plan::Hosts;
@@ -21,6 +21,7 @@ use crate::engine::task_queue::{Product, ShardResult, TaskFailure};
 use crate::engine::{Form, HostFile, HostedShard};
 use crate::error::{Error, Kind, Result};
 use crate::record::digest::Contents;
+use crate::spool::Spool;
 
 /// How an attempt on a host went.
 enum AttemptResult {

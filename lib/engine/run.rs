@@ -10,7 +10,7 @@ use crate::cluster::host::shown;
 use crate::command::form::TaskOutput;
 use crate::command::rejects::{RejectReason, Rejects};
 use crate::command::relay::{self, LastWords};
-use crate::command::{Children, Spool, quote};
+use crate::command::{Children, quote};
 use crate::engine::Cut;
 use crate::engine::budget::{TaskBudget, within_descriptors};
 use crate::engine::kept;
@@ -22,6 +22,7 @@ use crate::error::broken;
 use crate::error::{Error, Result};
 use crate::record::digest::Contents;
 use crate::record::stream::{Output, Summary};
+use crate::spool::Spool;
 
 /// How a worker on this machine is called.
 const HERE: &str = ":";

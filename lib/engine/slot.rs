@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::cluster::host::shown;
 use crate::command::form::{Fed, TaskOutput};
 use crate::command::relay::LastWords;
-use crate::command::{Children, CommandEnd, Ended, Rejects, Seen, Spool, TaskRunner};
+use crate::command::{Children, CommandEnd, Ended, Rejects, Seen, TaskRunner};
 use crate::engine::heard::Heard;
 use crate::engine::plan::{CommandPlan, Plan, WorkPlace};
 use crate::engine::task_queue::{Product, ShardResult, TaskFailure, TaskOutcome, TaskQueue};
@@ -14,6 +14,7 @@ use crate::engine::{HostFile, HostedShard, Piece, budget::TaskBudget};
 use crate::error::{Error, Kind};
 use crate::record::bad::Bad;
 use crate::record::digest::Contents;
+use crate::spool::Spool;
 
 /// Where the input of a task is.
 pub(crate) enum TaskInput<'a> {

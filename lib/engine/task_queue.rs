@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::command::Rejects;
 use crate::command::form::{Reject, TaskOutput};
-use crate::command::{Rejects, Spool};
 use crate::engine::Piece;
 use crate::engine::schedule::{Next, OutcomePlace, Schedule};
 use crate::error::{Error, Result};
 use crate::parallel::{BufferPool, lock};
 use crate::record::digest::Contents;
+use crate::spool::Spool;
 
 /// What became of a task.
 #[derive(Debug)]

@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::Result;
 use crate::format::ahead::Ahead;
+use crate::format::contiguous::{MEMORY_BYTES, show_parts};
 use crate::format::parts::Parts;
 use crate::format::resource::Resource;
-use crate::format::spool::Spool;
 use crate::format::{ReadOptions, Sink, Source, WriteOptions, ndjson, write};
 use crate::record::stream::{Facts, Input, Summary};
+use crate::spool::Spool;
 
 /// What `mc-gather` is to do.
 pub struct GatherOptions {
@@ -81,7 +82,8 @@ impl Gathered {
             None => Ok(Gathered::One(write::create(&options.output, &options.write)?)),
             Some(count) => {
                 let parts = Parts::create(&options.output, count, &options.write)?;
-                Ok(Gathered::Several { parts, spool: Spool::new(&options.directory)? })
+                let spool = Spool::new(Vec::new(), MEMORY_BYTES, &options.directory);
+                Ok(Gathered::Several { parts, spool })
             }
         }
     }
@@ -96,7 +98,7 @@ impl Gathered {
     fn write(&mut self, records: &[u8]) -> Result<()> {
         match self {
             Gathered::One(sink) => sink.write(records),
-            Gathered::Several { spool, .. } => spool.write(records),
+            Gathered::Several { spool, .. } => spool.push(records),
         }
     }
 
@@ -105,8 +107,8 @@ impl Gathered {
         match self {
             Gathered::One(sink) => sink.finish().map(|()| 0),
             Gathered::Several { mut parts, spool } => {
-                let bytes = spool.bytes();
-                spool.cut(parts.count(), |part, records| parts.write(part, records))?;
+                let bytes = spool.spilled();
+                show_parts(&spool, parts.count(), |part, records| parts.write(part, records))?;
                 parts.finish().map(|()| bytes)
             }
         }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::command::Spool;
 use crate::engine::consumer::ConsumerInput;
 use crate::engine::cuts::BlockCut;
 use crate::engine::producer::Producer;
@@ -13,6 +12,7 @@ use crate::group::order::Limits;
 use crate::record::bad::Bad;
 use crate::record::block::Blocks;
 use crate::record::stream::{Facts, Input, Output, Summary};
+use crate::spool::Spool;
 
 /// What `mc-map` is to do.
 pub struct MapOptions {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::aggregate::Op;
-use crate::command::{Given, Spool};
+use crate::command::Given;
 use crate::engine::{self, CommandPlan, Cut, Piece, Setting, Voice};
 use crate::error::{Error, Result};
 use crate::group::grouping::Grouping;
@@ -16,6 +16,7 @@ use crate::record::bad::Bad;
 use crate::record::block::{Block, Blocks, flaw_error};
 use crate::record::key::{KeyFault, Keyer, Keys, Missing};
 use crate::record::stream::{Facts, Input, Output, Summary};
+use crate::spool::Spool;
 
 /// What `mc-reduce` is to do.
 pub struct ReduceOptions {

@@ -8,12 +8,13 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::{Error, Result};
 use crate::format::ahead::Ahead;
+use crate::format::contiguous::{MEMORY_BYTES, show_parts};
 use crate::format::parts::Parts;
 use crate::format::resource::Resource;
-use crate::format::spool::Spool;
 use crate::format::{ReadOptions, WriteOptions, read};
 use crate::record::key::{KeyFault, Keyer, Keys, Missing};
 use crate::record::stream::Summary;
+use crate::spool::Spool;
 
 /// What `mc-split` is to do.
 pub struct SplitOptions {
@@ -50,7 +51,7 @@ pub enum SplitBy {
 pub fn run(options: &SplitOptions) -> Result<Summary> {
     let mut source = read::open(&options.resources, &options.read)?;
     let mut parts = Parts::create(&options.output, options.count, &options.write)?;
-    let mut dealer = Dealer::new(options)?;
+    let mut dealer = Dealer::new(options);
     let mut pieces = Ahead::new(move |piece| source.fill(piece))?;
     let mut spare = Vec::new();
     while let Some(piece) = pieces.next(spare)? {
@@ -78,9 +79,11 @@ enum Way {
 }
 
 impl Dealer {
-    fn new(options: &SplitOptions) -> Result<Dealer> {
+    fn new(options: &SplitOptions) -> Dealer {
         let way = match &options.by {
-            SplitBy::Contiguous => Way::Spooled(Spool::new(&options.directory)?),
+            SplitBy::Contiguous => {
+                Way::Spooled(Spool::new(Vec::new(), MEMORY_BYTES, &options.directory))
+            }
             SplitBy::RoundRobin => Way::Turn(0),
             SplitBy::Key(keys, missing) => {
                 let keyer = Box::new(Keyer::new(keys, *missing, &[]));
@@ -88,14 +91,14 @@ impl Dealer {
             }
         };
         let hands = vec![Vec::new(); options.count];
-        Ok(Dealer { way, hands, summary: Summary::default() })
+        Dealer { way, hands, summary: Summary::default() }
     }
 
     fn deal(&mut self, piece: &[u8], parts: &mut Parts) -> Result<()> {
         self.summary.bytes_in += piece.len() as u64;
         if let Way::Spooled(spool) = &mut self.way {
             self.summary.records_in += memchr::memchr_iter(b'\n', piece).count() as u64;
-            return spool.write(piece);
+            return spool.push(piece);
         }
         let mut at = 0;
         for end in memchr::memchr_iter(b'\n', piece) {
@@ -146,9 +149,9 @@ impl Dealer {
 
     fn finish(mut self, parts: &mut Parts) -> Result<Summary> {
         if let Way::Spooled(spool) = self.way {
-            self.summary.spilled_bytes = spool.bytes();
-            self.summary.bytes_out = spool.bytes();
-            spool.cut(parts.count(), |part, records| parts.write(part, records))?;
+            self.summary.spilled_bytes = spool.spilled();
+            self.summary.bytes_out = spool.len();
+            show_parts(&spool, parts.count(), |part, records| parts.write(part, records))?;
         }
         self.summary.records_out = self.summary.records_in - self.summary.missing;
         Ok(self.summary)

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::command::spool::Spool;
 use crate::error::{Error, Result};
 use crate::parallel::lock;
+use crate::spool::Spool;
 use crate::wire::exchange::RelayedPart;
 
 /// How often who waits looks whether the part is still wanted.

@@ -13,11 +13,11 @@ use std::time::Instant;
 
 use crate::command::children::Children;
 use crate::command::rejects::Rejects;
-use crate::command::spool::Spool;
 use crate::error::broken;
 use crate::error::{Error, Result};
 use crate::format::ledger::Ledger;
 use crate::parallel::lock;
+use crate::spool::Spool;
 use crate::wire::message::{self, Ask, Done, Failed, Hello, Reply, Task, Welcome};
 use crate::wire::{BEAT_EVERY, FrameKind, FrameReader, SILENCE_MAX, VERSION};
 use crate::worker::base::Base;

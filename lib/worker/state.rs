@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use crate::command::children::Children;
-use crate::command::spool::Spool;
 use crate::error::Error;
+use crate::spool::Spool;
 use crate::wire::message::Failed;
 use crate::worker::base::Base;
 use crate::worker::deliveries::Deliveries;

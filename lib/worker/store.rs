@@ -15,10 +15,10 @@ use std::time::Duration;
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::command::program::SEARCH_PATH;
-use crate::command::spool::Spool;
 use crate::error::{Error, Kind, Result};
 use crate::format::ledger::Ledger;
 use crate::record::digest::{Contents, Digest};
+use crate::spool::Spool;
 use crate::wire::message::KeptDataset;
 use crate::worker::base::{self, Base};
 

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::command::spool::Spool;
 use crate::error::Result;
 use crate::error::broken;
+use crate::spool::Spool;
 use crate::wire::exchange::RelayedPart;
 use crate::wire::flow::Debt;
 use crate::wire::message::{self, Task};

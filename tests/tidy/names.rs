@@ -6,7 +6,7 @@ use super::source::{public_types, tokens};
 use super::{Source, none, rust};
 
 /// Names that several public types have, and how many: to become fewer, and never more.
-const DOUBLES: &[(&str, usize)] = &[("Spool", 2)];
+const DOUBLES: &[(&str, usize)] = &[];
 
 /// Names of the prelude that types have for all that: `crate::Result` is that of the house.
 const OF_PRELUDE: &[(&str, usize)] = &[("Result", 1)];

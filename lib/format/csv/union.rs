@@ -1,14 +1,15 @@
-//! The columns of all records: which they are is known at the end only, so the records are kept in
-//! a temporary file until then.
+//! The columns of all records: which they are is known at the end only, so the records are kept
+//! until then, what is much of them in a temporary file.
 
 use std::collections::HashSet;
 use std::path::Path;
 
 use super::cell::CellRefusal;
 use crate::error::Result;
-use crate::format::spool::Spool;
+use crate::format::contiguous::{MEMORY_BYTES, show_parts};
 use crate::record::scan;
 use crate::record::text::string_bytes;
+use crate::spool::Spool;
 
 /// The most columns there may be: their names are kept in memory.
 const MOST_COLUMNS: usize = 1 << 16;
@@ -21,12 +22,10 @@ pub(super) struct Union {
 }
 
 impl Union {
-    /// None yet; they will be kept in `directory`.
-    ///
-    /// # Errors
-    /// When there can be no file.
-    pub(super) fn new(directory: &Path) -> Result<Union> {
-        Ok(Union { spool: Spool::new(directory)?, names: Vec::new(), seen: HashSet::new() })
+    /// None yet; what is much of them will be kept in `directory`.
+    pub(super) fn new(directory: &Path) -> Union {
+        let spool = Spool::new(Vec::new(), MEMORY_BYTES, directory);
+        Union { spool, names: Vec::new(), seen: HashSet::new() }
     }
 
     /// Takes note of the columns of a record.
@@ -58,7 +57,7 @@ impl Union {
     /// # Errors
     /// When there is no room.
     pub(super) fn keep(&mut self, records: &[u8]) -> Result<()> {
-        self.spool.write(records)
+        self.spool.push(records)
     }
 
     /// The columns, in the order in which they came up.
@@ -71,6 +70,6 @@ impl Union {
     /// # Errors
     /// When they cannot be read; what `show` says.
     pub(super) fn replay(self, mut show: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        self.spool.cut(1, |_, records| show(records))
+        show_parts(&self.spool, 1, |_, records| show(records))
     }
 }

@@ -44,7 +44,7 @@ impl CsvWriter {
     pub fn new(target: Target, dialect: &Dialect, directory: &Path) -> Result<CsvWriter> {
         let refused = |why: &str| Error::usage(format!("format csv: {why}"));
         let cells = Cells::new(dialect).map_err(|why| refused(&why))?;
-        let union = if dialect.union { Some(Union::new(directory)?) } else { None };
+        let union = if dialect.union { Some(Union::new(directory)) } else { None };
         let mut writer =
             CsvWriter { target, cells, union, shape: None, records: 0, rows: Vec::new() };
         if !dialect.columns.is_empty() {

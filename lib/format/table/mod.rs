@@ -12,20 +12,17 @@ mod cell;
 mod layout;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 
 use self::cell::Cell;
 use self::layout::Column;
+use super::contiguous::{MEMORY_BYTES, show_parts};
 use super::spec::Spec;
-use super::spool::Spool;
 use super::target::Target;
 use super::{Sink, WriteOptions, lines};
 use crate::error::{Error, Result};
 use crate::record::scan;
 use crate::record::text::string_bytes;
-
-/// How many bytes of records are kept in memory.
-const MEMORY_BYTES: usize = 4 << 20;
+use crate::spool::Spool;
 
 /// How many bytes of lines are written at once.
 const WRITE_BYTES: usize = 128 * 1024;
@@ -37,8 +34,8 @@ const MOST_COLUMNS: usize = 4096;
 pub struct TableWriter {
     target: Target,
     table: Table,
-    kept: Kept,
-    directory: PathBuf,
+    /// The records, until all have come.
+    kept: Option<Spool>,
     /// How wide the terminal is, where it is written to one.
     terminal: Option<usize>,
     records: u64,
@@ -73,13 +70,6 @@ impl ColumnKind {
     }
 }
 
-/// The records, until all have come.
-enum Kept {
-    Memory(Vec<u8>),
-    File(Spool),
-    Nothing,
-}
-
 impl TableWriter {
     /// Writes a table to `target`.
     ///
@@ -93,33 +83,15 @@ impl TableWriter {
         Ok(TableWriter {
             target,
             table: Table { digits, ..Table::default() },
-            kept: Kept::Memory(Vec::new()),
-            directory: options.directory.clone(),
+            kept: Some(Spool::new(Vec::new(), MEMORY_BYTES, &options.directory)),
             terminal: options.terminal,
             records: 0,
         })
     }
 
-    fn keep(&mut self, records: &[u8]) -> Result<()> {
-        match &mut self.kept {
-            Kept::Memory(kept) if kept.len() + records.len() <= MEMORY_BYTES => {
-                kept.extend_from_slice(records);
-            }
-            Kept::Memory(kept) => {
-                let mut spool = Spool::new(&self.directory)?;
-                spool.write(kept)?;
-                spool.write(records)?;
-                self.kept = Kept::File(spool);
-            }
-            Kept::File(spool) => spool.write(records)?,
-            Kept::Nothing => (),
-        }
-        Ok(())
-    }
-
     /// Writes all lines.
     fn print(&mut self) -> Result<()> {
-        let kept = std::mem::replace(&mut self.kept, Kept::Nothing);
+        let Some(kept) = self.kept.take() else { return Ok(()) };
         if let Some(width) = self.terminal {
             layout::fit(&mut self.table.columns, width);
         }
@@ -136,11 +108,7 @@ impl TableWriter {
             }
             Ok(())
         };
-        match kept {
-            Kept::Memory(records) => print(&records)?,
-            Kept::File(spool) => spool.cut(1, |_, records| print(records))?,
-            Kept::Nothing => return Ok(()),
-        }
+        show_parts(&kept, 1, |_, records| print(records))?;
         self.target.write(&out)
     }
 }
@@ -154,7 +122,7 @@ impl Sink for TableWriter {
                 Error::input(format!("{name}: record {number} does not fit in the table: {why}"))
             })?;
         }
-        self.keep(records)
+        self.kept.as_mut().map_or(Ok(()), |kept| kept.push(records))
     }
 
     fn prepare(&mut self) -> Result<()> {

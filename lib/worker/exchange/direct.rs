@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::command::spool::Spool;
 use crate::error::broken;
 use crate::error::{Error, Result};
 use crate::parallel::lock;
 use crate::peer::{self, Identity, Listener, PartFailure, PeerSet};
 use crate::record::bytes::Bytes;
+use crate::spool::Spool;
 use crate::wire::exchange::Peer;
 use crate::wire::exchange::token;
 use crate::wire::message::{Listening, Part};

@@ -4,11 +4,11 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use crate::command::spool::Spool;
 use crate::error::{Error, Result};
 use crate::extsort::merge::Cursor;
 use crate::extsort::segment::Segment;
 use crate::extsort::spill::{Items, Spill, SpillReader};
+use crate::spool::Spool;
 use crate::wire::exchange::{MergeTask as Range, SEGMENTS_MAX};
 use crate::worker::exchange::bound;
 

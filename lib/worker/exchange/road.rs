@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use crate::command::spool::Spool;
 use crate::peer::PartFailure;
+use crate::spool::Spool;
 use crate::wire::exchange::{RelayRequest, RelayedPart};
 use crate::wire::message::{Part, Reply};
 use crate::worker::state::WorkerState;

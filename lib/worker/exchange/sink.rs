@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::command::spool::Spool;
 use crate::error::{Error, Result};
 use crate::extsort::merge::{Cursor, Merge};
 use crate::extsort::run::prefix;
@@ -18,6 +17,7 @@ use crate::parallel::{self, lock};
 use crate::peer::PartFailure;
 use crate::record::bad::{Bad, Policy};
 use crate::record::stream::Summary;
+use crate::spool::Spool;
 use crate::wire::exchange::{MergeTask as Range, Merged, RangeSource, RelayedPart, Tally};
 use crate::wire::message::Part;
 use crate::worker::exchange::received_part::{ReceivedPart, here_of};

@@ -7,9 +7,10 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::record::stream::Input;
 
 /// The room that [`Spool::room`] gives at least: the size of a read from a pipe.
-pub const READ_BYTES: usize = 64 * 1024;
+pub(crate) const READ_BYTES: usize = 64 * 1024;
 
 /// How much of a file is held in memory at once while it is read back.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -187,6 +188,11 @@ impl Spool {
         Reading { spool: self, at: 0, held: Vec::new(), held_start: 0 }
     }
 
+    /// The same, as a stream that is called `name`.
+    pub fn stream<'a>(&'a self, name: &'a str) -> SpoolStream<'a> {
+        SpoolStream { reading: self.read(), name }
+    }
+
     /// Gives all of its bytes to `take`, in pieces.
     ///
     /// # Errors
@@ -239,6 +245,26 @@ impl Reading<'_> {
     /// Steps over `count` bytes of those that [`Reading::chunk`] gave.
     pub fn consume(&mut self, count: usize) {
         self.at = (self.at + count as u64).min(self.spool.len());
+    }
+}
+
+/// The bytes of a spool, as a stream.
+pub struct SpoolStream<'a> {
+    reading: Reading<'a>,
+    name: &'a str,
+}
+
+impl Input for SpoolStream<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let next = self.reading.chunk()?;
+        let count = next.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&next[..count]);
+        self.reading.consume(count);
+        Ok(count)
+    }
+
+    fn name(&self) -> &str {
+        self.name
     }
 }
 
