@@ -7,7 +7,7 @@
 //! - [`bytes`], [`compression`], [`decompression`], [`http`]: where bytes come from; [`encoding`]:
 //!   how they are text;
 //!   [`target`], [`whole`], [`whole_tree`], [`replaced`], [`rename`], [`ledger`]: where they go, whole
-//!   or not at all; [`parts`], [`spool`]: several at once.
+//!   or not at all; [`parts`], [`contiguous`]: several at once.
 //! - [`split`]: the parts of a file.
 //! - The formats: [`ndjson`], [`json`], [`text`], [`csv`], [`zip`], [`leveldb`], [`files`], [`range`],
 //!   [`table`], and those of others: [`plugin`].
