@@ -6,7 +6,7 @@
 //! - [`mod@format`]: foreign formats to records and back.
 //! - [`extsort`]: runs, spill, merge, memory budget. Knows nothing of JSON.
 //! - [`aggregate`]: the reducers: add, merge, finish; exact sums.
-//! - [`group`]: streams by their keys: in order, in groups, reduced.
+//! - [`group`]: streams by their keys: in order, in groups, reduced, joined.
 //! - [`pipe`]: pipes between tools, and the registry of how their writers ended.
 //! - [`dataset`]: shards on hosts: their manifests, the records of their runs, who owns their data.
 //! - [`wire`]: the protocol between a tool and the worker on a host. Pure.
@@ -16,7 +16,7 @@
 //! - [`worker`]: the far end: it serves a tool on a host, and has the shards that are made there.
 //! - [`cluster`]: hosts, and how a worker is reached on them. The only room that names ssh.
 //! - [`engine`]: which task runs when, how often, and in what order its output counts.
-//! - [`stage`]: cat, split, map, shuffle, sort, reduce, gather, hosts: Options and `run()`.
+//! - [`stage`]: cat, split, map, shuffle, sort, reduce, join, gather, hosts: Options and `run()`.
 //! - [`parallel`]: work over threads, results in order.
 //! - [`cli`]: exit codes, messages, signals, standard streams.
 //!
@@ -69,6 +69,7 @@
 //! - *spool*: bytes in memory, beyond a limit in a file.
 //! - *bad record*: a line that is none, or is of no use to the stage; judged by `--bad`.
 //! - *reject*: a bad record on its way to who judges it.
+//! - *left* and *right* records: those that are joined, and those that they are joined with.
 //! - *op*: a reduction, such as `sum:amount`; its *state* can be merged with others.
 //! - *group*: the records of one key.
 //! - *run* (of a sort): sorted items in memory; spilled, a *segment* of a file.

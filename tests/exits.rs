@@ -4,12 +4,13 @@
 use crate::support::{Call, dir, mc, names, not_tested, other_user, rows, sh, write};
 
 /// Each tool, as it copies its standard input or does something like it.
-const TOOLS: [(&str, &[&str]); 6] = [
+const TOOLS: [(&str, &[&str]); 7] = [
     ("cat", &["ndjson:-"]),
     ("map", &["cat"]),
     ("sort", &[]),
     ("shuffle", &[]),
     ("reduce", &["-k", ".", "count"]),
+    ("join", &["-k", ".", "--anti", "range:0..1"]),
     ("gather", &[]),
 ];
 
@@ -38,7 +39,7 @@ fn exit_1_is_a_failed_command() {
 
 #[test]
 fn exit_2_is_usage() {
-    for name in ["cat", "split", "map", "sort", "shuffle", "reduce", "gather"] {
+    for name in ["cat", "split", "map", "sort", "shuffle", "reduce", "join", "gather"] {
         let tool = format!("mc-{name}: ");
         mc(name).arg("--no-such-option").stderr_has(&tool).fails(2);
         mc(name).arg("-h").fails_with(2, &format!("{tool}{BARE_H}\n"));
@@ -52,7 +53,8 @@ const BARE_H: &str = "-h names hosts; --help is the way to help";
 #[test]
 fn tools_take_hosts_or_say_who_does() {
     let with_hosts = |name: &&str| mc(name).arg("--help").succeeds().text().contains("--hosts ");
-    let all = ["cat", "split", "scatter", "map", "sort", "shuffle", "reduce", "gather", "hosts"];
+    let all =
+        ["cat", "split", "scatter", "map", "sort", "shuffle", "reduce", "join", "gather", "hosts"];
     let (with, without): (Vec<&str>, Vec<&str>) = all.into_iter().partition(with_hosts);
     for name in without {
         for hosts in [&["-h", "hosts"][..], &["--hosts=a,b"], &["-ha"]] {
@@ -152,7 +154,7 @@ fn standard_input_that_cannot_be_read_is_exit_2() {
 
 #[test]
 fn texts_for_people_are_no_exception() {
-    for name in ["cat", "split", "map", "sort", "shuffle", "reduce", "gather"] {
+    for name in ["cat", "split", "map", "sort", "shuffle", "reduce", "join", "gather"] {
         for text in ["--help", "--version", "--completions=bash"] {
             let said = mc(name).arg(text).succeeds().text();
             assert!(said.contains(&format!("mc-{name}")), "{said}");

@@ -61,14 +61,16 @@ fn a_directory_for_notes_that_cannot_serve_is_an_error_of_every_tool() {
     call.stderr_has("mc-gather: ").stderr_has("its mode is 755; chmod 700 it").fails(2);
     assert_eq!(std::fs::read_to_string(&out).unwrap(), "good\n");
     for place in [open, "relative", "/no/such/directory", "/proc", out.to_str().unwrap()] {
-        for tool in
-            ["cat", "split", "scatter", "map", "sort", "shuffle", "reduce", "gather", "hosts"]
-        {
+        for tool in [
+            "cat", "split", "scatter", "map", "sort", "shuffle", "reduce", "join", "gather",
+            "hosts",
+        ] {
             // What lacks is said later, and a tool that was not told what to do is told that first.
             let args: &[&str] = match tool {
                 "map" => &["cat"],
                 "scatter" | "hosts" => &["-h", ":"],
                 "reduce" => &["count"],
+                "join" => &["-k", ".", "range:0..1"],
                 _ => &[],
             };
             let call = mc(tool).args(args).env("MC_RUNTIME_DIR", place);

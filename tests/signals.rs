@@ -108,11 +108,12 @@ const STUBBORN: &str = "mc-map --block 1K -j 2 -c 'exec 2>/dev/null; trap \": >a
 const TRIES: usize = 5;
 
 /// Each tool as it works on something without end, and how many processes that are at least.
-const AT_WORK: [(&str, usize); 8] = [
+const AT_WORK: [(&str, usize); 9] = [
     ("mc-cat ndjson:-", 1),
     ("mc-sort -S 64K", 1),
     ("mc-shuffle -S 64K", 1),
     ("mc-reduce -k . count", 1),
+    ("mc-join -k . -S 64K range:0..9000", 1),
     ("mc-gather -o ndjson:out", 2),
     ("mc-gather -o out.ndjson.gz", 2),
     ("mc-split -n 3 -o ndjson:part-%d", 2),

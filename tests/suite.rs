@@ -9,6 +9,7 @@ mod dependencies;
 mod exits;
 mod format;
 mod harness;
+mod join;
 mod leveldb;
 mod makefile;
 mod manual;

@@ -51,6 +51,24 @@ impl Resources {
         Ok((resources, options))
     }
 
+    /// The resources, and how to read them, where standard input is another input.
+    ///
+    /// # Errors
+    /// `Usage` for what is no resource, and for standard input.
+    pub fn beside_stdin(
+        &self,
+        records: &Records,
+        session: &mut Session,
+    ) -> Result<(Vec<Resource>, ReadOptions)> {
+        let resources = self.named(session)?;
+        if let Some(resource) = resources.iter().find(|r| r.place == ResourcePlace::Standard) {
+            return Err(Error::usage(format!(
+                "{resource}: standard input has the left records: name a file for the right ones"
+            )));
+        }
+        Ok((resources, read_options(records, session)?))
+    }
+
     /// The files of these names, in which nothing is special, and how to read them.
     ///
     /// # Errors

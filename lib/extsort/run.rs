@@ -172,6 +172,13 @@ impl Run {
         out.extend_from_slice(&self.tie);
     }
 
+    /// Whether an item has this key.
+    pub fn has_key(&self, item: &Item, key: &[u8]) -> bool {
+        item.key_len as usize == key.len()
+            && item.prefix == prefix(key)
+            && rest(&self.keys, item) == &key[PREFIX.min(key.len())..]
+    }
+
     /// How many bytes [`Run::push_key`] appends.
     pub fn key_len(&self, item: &Item) -> usize {
         item.key_len as usize + self.tie.len()

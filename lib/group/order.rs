@@ -98,6 +98,11 @@ impl Judge {
         }
     }
 
+    /// The name of the stream.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Judges one record.
     ///
     /// # Errors

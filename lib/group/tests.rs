@@ -18,6 +18,7 @@ use crate::record::block::{Block, Blocks};
 use crate::record::key::{Keys, Missing};
 use crate::record::stream::{Facts, Input, Output, Summary};
 
+mod join;
 mod parts;
 
 const MAX_RECORD: usize = 1 << 20;

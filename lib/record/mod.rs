@@ -12,6 +12,7 @@ pub mod digest;
 mod fold;
 pub mod harmless;
 pub mod key;
+pub mod key_pair;
 pub mod nearest;
 pub mod number;
 pub mod path;

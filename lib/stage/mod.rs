@@ -3,6 +3,7 @@
 pub mod cat;
 pub mod gather;
 pub mod hosts;
+pub mod join;
 pub mod map;
 pub mod reduce;
 pub mod scatter;
