@@ -4,15 +4,20 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::builder::{NonEmptyStringValueParser, OsStringValueParser};
+use clap::builder::OsStringValueParser;
 use mycloud::Result;
 use mycloud::cli::hosts::feed;
+use mycloud::cli::hosts::in_place_options::InPlaceOptions;
+use mycloud::cli::joining::Joining;
 use mycloud::cli::options::{MemoryOptions, Records};
 use mycloud::cli::resources::Resources;
 use mycloud::cli::{self, Session};
+use mycloud::engine::consumer::{Consumer, ConsumerInput};
+use mycloud::engine::exchange::Roads;
+use mycloud::engine::shard_job::ShardJob;
 use mycloud::format::stream;
-use mycloud::group::join::{Join, JoinKind};
-use mycloud::record::key_pair::KeyPair;
+use mycloud::record::stream::{Input, Summary};
+use mycloud::stage::join::on_hosts::{self, RightRead};
 use mycloud::stage::join::{self, JoinOptions};
 
 /// Join the records of standard input, the left ones, with those of RESOURCE, the right ones, that
@@ -21,31 +26,8 @@ use mycloud::stage::join::{self, JoinOptions};
 /// Each left record comes out with each of its matches as one record, in the order of the input.
 #[derive(clap::Parser)]
 struct Args {
-    /// The key: KEY[=KEY][,KEY[=KEY]...], of the left record and, where it is another one, of the
-    /// right record; each PATH[:MODS] with n (numbers in strings), i (case ignored) and V
-    /// (versions), such as user=id or .user.id:n=id
-    #[arg(short, long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
-    key: String,
-
-    /// Print left records without a match too, as they are
-    #[arg(long, group = "kind")]
-    left: bool,
-
-    /// Print left records without a match too and, at the end, right ones without
-    #[arg(long, group = "kind")]
-    outer: bool,
-
-    /// Print the left records that have a match, once, as they are
-    #[arg(long, group = "kind")]
-    semi: bool,
-
-    /// Print the left records that have no match, as they are
-    #[arg(long, group = "kind")]
-    anti: bool,
-
-    /// Put TEXT before the names of the fields that come from RESOURCE, but those of the key
-    #[arg(long, value_name = "TEXT", conflicts_with_all = ["semi", "anti"])]
-    prefix: Option<String>,
+    #[command(flatten)]
+    joining: Joining,
 
     /// Read RESOURCE as FORMAT[,OPTION...]; then it is a plain path
     #[arg(short, long, value_name = "FORMAT")]
@@ -56,6 +38,9 @@ struct Args {
     right: Vec<OsString>,
 
     #[command(flatten)]
+    in_place: InPlaceOptions,
+
+    #[command(flatten)]
     records: Records,
 
     #[command(flatten)]
@@ -63,32 +48,50 @@ struct Args {
 }
 
 impl Args {
-    fn join(&self) -> Result<Join> {
-        let kinds = [
-            (self.left, JoinKind::Left),
-            (self.outer, JoinKind::Outer),
-            (self.semi, JoinKind::Semi),
-            (self.anti, JoinKind::Anti),
-        ];
-        let kind = kinds.into_iter().find_map(|(said, kind)| said.then_some(kind));
-        Ok(Join {
-            keys: KeyPair::parse(&self.key)?,
-            kind: kind.unwrap_or_default(),
-            prefix: self.prefix.clone().unwrap_or_default(),
-        })
+    /// Joins shards where they lie, if that is possible, or here.
+    fn shards(
+        &self,
+        options: &JoinOptions,
+        shards: Box<Consumer>,
+        right: Box<dyn Input>,
+        session: &mut Session,
+    ) -> Result<Summary> {
+        let mut right = right;
+        if on_hosts::is_possible(options) {
+            let memory = self.memory.bytes() as u64;
+            let memory = on_hosts::task_memory(&shards, memory, self.memory.jobs());
+            match on_hosts::read(options, right, memory)? {
+                RightRead::Large(input) => right = input,
+                RightRead::Small(small) => {
+                    let how = (None, Roads::Auto);
+                    return self.in_place.publish(session, &self.memory, how, |remote, output| {
+                        let pass_on = |lines: &str| session.pass_on(lines);
+                        let JoinOptions { limits, bad, .. } = options;
+                        let job = ShardJob::in_place(remote, limits, bad, &pass_on);
+                        on_hosts::run(options, &self.joining.key, &small, &job, shards, output)
+                    });
+                }
+            }
+        }
+        self.in_place.refuse()?;
+        let left = feed::brought(session, ConsumerInput::Shards(shards))?;
+        join::run(options, left, right, &mut session.stdout())
     }
 }
 
 pub(crate) fn main() -> ExitCode {
     cli::run(mycloud::tool!("mc-join"), |args: Args, session: &mut Session| {
-        let join = args.join()?;
+        let join = args.joining.join()?;
         let right = Resources { format: args.format.clone(), resources: args.right.clone() };
         let (resources, read) = right.beside_stdin(&args.records, session)?;
         let limits = args.memory.limits(&args.records)?;
         let (warn, note) = (Arc::clone(&read.warn), Arc::clone(&read.note));
         let options = JoinOptions { join, limits, bad: Arc::clone(&read.bad), warn, note };
+        let left = args.in_place.stdin(&args.records, session, || args.in_place.refuse())?;
         let right = stream::open(&resources, &read)?;
-        let left = feed::records(session)?;
-        join::run(&options, left, right, &mut session.stdout())
+        match left {
+            ConsumerInput::Records(left) => join::run(&options, left, right, &mut session.stdout()),
+            ConsumerInput::Shards(shards) => args.shards(&options, shards, right, session),
+        }
     })
 }

@@ -36,6 +36,7 @@ pub mod duration;
 pub mod far_end;
 mod guard;
 pub mod hosts;
+pub mod joining;
 mod ledger;
 pub mod memory;
 pub mod message;

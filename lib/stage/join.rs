@@ -1,5 +1,7 @@
 //! `mc-join`: the records of one stream, each with those of another that have its key.
 
+pub mod on_hosts;
+
 use std::sync::Arc;
 
 use crate::error::Result;

@@ -1,13 +1,12 @@
 //! The options of the tools that exchange the shards of hosts, and what becomes of the shards.
 
 use std::num::NonZeroU64;
-use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
 use crate::cli::Session;
-use crate::cli::hosts::{access, feed, shards};
-use crate::cli::options::{MemoryOptions, Pipes, Records};
+use crate::cli::hosts::in_place_options::{InPlaceOptions, for_shards};
+use crate::cli::options::{MemoryOptions, Records};
 use crate::cli::resources::Resources;
 use crate::engine::consumer::{Consumer, ConsumerInput};
 use crate::engine::exchange::{Remote, Roads};
@@ -15,16 +14,11 @@ use crate::engine::producer::Producer;
 use crate::error::{Error, Result};
 use crate::format::ReadOptions;
 use crate::format::resource::Resource;
-use crate::record::bad::Policy;
 use crate::record::stream::{Output, Summary};
 
 /// How shards are exchanged between hosts.
 #[derive(Args, Clone, Debug)]
 pub struct ExchangeOptions {
-    /// Of shards: keep what is made on the hosts, and its manifest in FILE (FILE.mc)
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
-
     /// Of shards: make N shards [default: as many as their size asks for]
     #[arg(short = 'n', long, value_name = "N")]
     ranges: Option<NonZeroU64>,
@@ -35,7 +29,7 @@ pub struct ExchangeOptions {
     exchange: Option<Road>,
 
     #[command(flatten)]
-    pipes: Pipes,
+    in_place: InPlaceOptions,
 }
 
 /// How shards go from host to host.
@@ -81,33 +75,12 @@ impl ExchangeOptions {
         Ok(ShardsRead::Records(resources, Box::new(options)))
     }
 
-    /// Standard input: shards to be worked on where they lie, which are those of hosts unless bad
-    /// records are to be judged, of which they hold none but what is bad for this tool; or records.
+    /// Standard input, as [`InPlaceOptions::stdin`] gives it.
     ///
     /// # Errors
     /// `Usage` for options that are for shards alone, where it is records.
     pub fn stdin(&self, records: &Records, session: &mut Session) -> Result<ConsumerInput> {
-        if self.output.is_some() {
-            session.guard()?;
-            self.pipes.insist();
-        }
-        match feed::told(session, |session| access::access(session, None, None))? {
-            ConsumerInput::Shards(consumer)
-                if records.bad == Policy::Fail && !consumer.origin.hosts.is_empty() =>
-            {
-                Ok(ConsumerInput::Shards(consumer))
-            }
-            ConsumerInput::Records(mut input) => {
-                if let Err(error) = self.refuse() {
-                    return Err(feed::no_shards(&mut *input, error));
-                }
-                Ok(ConsumerInput::Records(input))
-            }
-            fed => {
-                self.refuse()?;
-                feed::brought(session, fed).map(ConsumerInput::Records)
-            }
-        }
+        self.in_place.stdin(records, session, || self.refuse())
     }
 
     /// Refuses what is for shards alone.
@@ -115,17 +88,11 @@ impl ExchangeOptions {
     /// # Errors
     /// `Usage` when it was given.
     pub fn refuse(&self) -> Result<()> {
-        let given = [
-            ("-o", self.output.is_some()),
-            ("-n", self.ranges.is_some()),
-            ("--exchange", self.exchange.is_some()),
-        ];
-        match given.iter().find(|(_, given)| *given) {
-            Some((name, _)) => Err(Error::usage(format!(
-                "{name} is for shards that are worked on where they lie, on hosts; here it is \
-                 records: leave it out"
-            ))),
-            None => Ok(()),
+        self.in_place.refuse()?;
+        match (self.ranges, self.exchange) {
+            (Some(_), _) => Err(for_shards("-n")),
+            (None, Some(_)) => Err(for_shards("--exchange")),
+            (None, None) => Ok(()),
         }
     }
 
@@ -157,22 +124,13 @@ impl ExchangeOptions {
         consumer: Box<Consumer>,
         work: impl FnOnce(&Remote<'_>, Box<Consumer>, &mut dyn Output) -> Result<(Summary, Producer)>,
     ) -> Result<Summary> {
-        memory.refuse_jobs()?;
-        memory.refuse_directory()?;
-        let keep = self.output.as_deref();
-        shards::check_output(session, keep)?;
-        let reach = access::access(session, None, None)?;
-        let remote = Remote {
-            reach: &reach,
-            memory: memory.given_bytes()?,
-            keep,
-            ranges: self.ranges.map(NonZeroU64::get),
-            roads: match self.exchange {
-                None | Some(Road::Auto) => Roads::Auto,
-                Some(Road::Direct) => Roads::Direct,
-                Some(Road::Relay) => Roads::Relay,
-            },
+        let roads = match self.exchange {
+            None | Some(Road::Auto) => Roads::Auto,
+            Some(Road::Direct) => Roads::Direct,
+            Some(Road::Relay) => Roads::Relay,
         };
-        shards::publish(session, &reach, keep, |output| work(&remote, consumer, output))
+        let how = (self.ranges.map(NonZeroU64::get), roads);
+        let work = |remote: &Remote<'_>, output: &mut dyn Output| work(remote, consumer, output);
+        self.in_place.publish(session, memory, how, work)
     }
 }

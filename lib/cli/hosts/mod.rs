@@ -5,6 +5,7 @@ pub mod access;
 pub mod exchange_options;
 pub mod feed;
 pub mod host_options;
+pub mod in_place_options;
 pub mod name_list;
 pub mod shards;
 pub mod shipping;

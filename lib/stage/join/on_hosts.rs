@@ -1,0 +1,203 @@
+//! `mc-join` on the shards of hosts: a right side that is small is sent to each host, and joined with
+//! each shard where that lies, by the very same tool.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::JoinOptions;
+use crate::command::{Command, CommandEnd, Given};
+use crate::engine::consumer::{Consumer, ConsumerInput};
+use crate::engine::producer::{Producer, Shipped};
+use crate::engine::quarantine::Quarantine;
+use crate::engine::shard_job::{ShardJob, ShippedCommand};
+use crate::engine::{CommandPlan, Form};
+use crate::error::{Error, Kind, Result};
+use crate::group::join::JoinKind;
+use crate::record::block::{Blocks, flaw_error};
+use crate::record::scan;
+use crate::record::stream::{Input, Output, Summary};
+use crate::spool::Spool;
+
+/// Bytes that are read at once.
+const BLOCK_BYTES: usize = 1 << 20;
+
+/// How many times its bytes a right side takes where it is held, about.
+const HELD_TIMES: u64 = 8;
+
+/// What the right side is called where it was sent to.
+const THERE: &str = "right.ndjson";
+
+/// Whether each shard can be joined by itself: right records without a match are those of none of
+/// them.
+pub fn is_possible(options: &JoinOptions) -> bool {
+    options.join.kind != JoinKind::Outer
+}
+
+/// The memory of a task in bytes, of hosts that have `memory` each, where those of `shards` do not say
+/// how many slots they have: `slots` then.
+pub fn task_memory(shards: &Consumer, memory: u64, slots: usize) -> u64 {
+    let said = shards.origin.hosts.iter().map(|(host, _)| host.slots.unwrap_or(0));
+    let most = said.max().filter(|&slots| slots > 0);
+    memory / most.map_or(slots as u64, u64::from).max(1)
+}
+
+/// The right side, as it was read.
+pub enum RightRead {
+    /// All of it, few bytes enough to be sent and held there.
+    Small(SmallSide),
+    /// Too much for that: what was read, and what is still to be.
+    Large(Box<dyn Input>),
+}
+
+/// A right side to be sent.
+pub struct SmallSide {
+    /// Its records; none where it is empty.
+    file: Option<File>,
+    /// The memory that a task has for it, in bytes.
+    memory: u64,
+}
+
+/// Reads the right side, and checks its records; it is small where it can be held in `memory` bytes.
+///
+/// # Errors
+/// `BadInput` for a bad record; `Storage` when there is no room for it; what the stream says.
+pub fn read(options: &JoinOptions, right: Box<dyn Input>, memory: u64) -> Result<RightRead> {
+    let JoinOptions { limits, bad, note, .. } = options;
+    let name = right.name().to_string();
+    let mut blocks = Blocks::new(right, limits.max_record);
+    let mut spool = Spool::new(Vec::new(), BLOCK_BYTES, &limits.directory);
+    while let Some(block) = blocks.next(BLOCK_BYTES, Vec::new(), bad)? {
+        for line in block.lines() {
+            scan::check(line.text).map_err(|flaw| flaw_error(&name, line, flaw))?;
+        }
+        spool.push(&block.bytes)?;
+        if spool.len() > memory / HELD_TIMES {
+            note(&format!("{name}: too large to be sent to the hosts and held there"));
+            let mut file = spool.into_file()?;
+            if let Some(file) = &mut file {
+                file.rewind().map_err(|e| Error::path("read a file in", &limits.directory, &e))?;
+            }
+            let (bad, block) = (Arc::clone(bad), Vec::new());
+            return Ok(RightRead::Large(Box::new(Resumed {
+                name,
+                file,
+                blocks,
+                bad,
+                block,
+                at: 0,
+            })));
+        }
+    }
+    let bytes = spool.len();
+    note(&format!("{name}: {bytes} bytes, sent to each host and joined where the shards lie"));
+    Ok(RightRead::Small(SmallSide { file: spool.into_file()?, memory }))
+}
+
+/// A stream of which some was kept in a file.
+struct Resumed {
+    name: String,
+    file: Option<File>,
+    blocks: Blocks<Box<dyn Input>>,
+    bad: Arc<crate::record::bad::Bad>,
+    block: Vec<u8>,
+    at: usize,
+}
+
+impl Input for Resumed {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        if let Some(file) = &mut self.file {
+            match file.read(buffer).map_err(|e| Error::io("read", "a temporary file", &e))? {
+                0 => self.file = None,
+                count => return Ok(count),
+            }
+        }
+        if self.at == self.block.len() {
+            let memory = std::mem::take(&mut self.block);
+            self.at = 0;
+            match self.blocks.next(BLOCK_BYTES, memory, &self.bad)? {
+                Some(block) => self.block = block.bytes,
+                None => return Ok(0),
+            }
+        }
+        let rest = &self.block[self.at..];
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        self.at += count;
+        Ok(count)
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// Joins the shards where they lie, as `job` says, with the right side, and writes the manifest of the
+/// results to `output`. `key` is what `-k` says.
+///
+/// # Errors
+/// As [`super::run`]; `Hosts` when hosts cannot be reached, or are lost with shards.
+pub fn run(
+    options: &JoinOptions,
+    key: &str,
+    right: &SmallSide,
+    job: &ShardJob<'_>,
+    shards: Box<Consumer>,
+    output: &mut dyn Output,
+) -> Result<(Summary, Producer)> {
+    // It has no name, and is gone with this process.
+    let from = match &right.file {
+        Some(file) => PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd())),
+        None => PathBuf::from("/dev/null"),
+    };
+    let given = Given::Words(words(options, key, right.memory));
+    let plan = CommandPlan {
+        command: Command::elsewhere(given.clone())?,
+        form: Form::Records,
+        ok_exit: vec![0],
+        retries: 1,
+        timeout: None,
+        failed: Arc::new(Quarantine::none()),
+        plain_lines: "",
+        kept: None,
+    };
+    let files = vec![Shipped { from, to: PathBuf::from(THERE), executable: false }];
+    let shipped = ShippedCommand { given, files };
+    job.run(Some((&plan, &shipped)), ConsumerInput::Shards(shards), output).map_err(meant)
+}
+
+/// The call of this tool on a host.
+fn words(options: &JoinOptions, key: &str, memory: u64) -> Vec<OsString> {
+    let JoinOptions { join, limits, .. } = options;
+    let mut words = vec!["mc-join".to_string(), format!("--key={key}")];
+    let kind = match join.kind {
+        JoinKind::Inner => None,
+        JoinKind::Left => Some("--left"),
+        JoinKind::Outer => Some("--outer"),
+        JoinKind::Semi => Some("--semi"),
+        JoinKind::Anti => Some("--anti"),
+    };
+    words.extend(kind.map(String::from));
+    if !join.prefix.is_empty() {
+        words.push(format!("--prefix={}", join.prefix));
+    }
+    words.extend(["-j".into(), "1".into(), format!("--memory={memory}")]);
+    words.push(format!("--max-record={}", limits.max_record));
+    words.push(format!("ndjson:{THERE}"));
+    words.into_iter().map(OsString::from).collect()
+}
+
+/// The failure of our own tool there is of the kind that its exit status says.
+fn meant(error: Error) -> Error {
+    let text = error.to_string();
+    let ended =
+        |kind: &Kind| text.contains(&CommandEnd::Status(kind.exit_code().into()).to_string());
+    let kinds = [Kind::BadInput, Kind::Storage, Kind::Usage];
+    match (error.kind(), kinds.iter().find(|kind| ended(kind))) {
+        (Kind::Command, Some(kind)) => Error::new(*kind, text),
+        _ => error,
+    }
+}
