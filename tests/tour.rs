@@ -1,5 +1,7 @@
 //! The tour of the README: a reader can paste it, so a test does.
 
+use std::time::Duration;
+
 use crate::support::{Call, copy, dir, names, need, repository, sh};
 
 #[test]
@@ -81,6 +83,24 @@ fn data_as_it_comes_is_read_as_is_shown() {
     let call = call.stderr_has("mc-map: 1 record dropped, on which the command failed");
     // The last line looks in vain for what was not published.
     call.stderr_has("cannot access 'v.ndjson'").fails(2);
+}
+
+#[test]
+fn any_command_prints_what_is_shown() {
+    let readme = std::fs::read_to_string(repository("README.md")).unwrap();
+    let mut after = readme.split("```sh\n").nth(5).unwrap().split("```");
+    let (command, shown) = (after.next().unwrap(), after.next().unwrap());
+    let shown: String = shown
+        .lines()
+        .filter_map(|line| line.strip_prefix("    "))
+        .map(|l| format!("{l}\n"))
+        .collect();
+    let dir = dir();
+    copy(repository("examples"), dir.path());
+    std::fs::write(dir.path().join("hosts"), ":\n:\n").unwrap();
+    // A thousand processes of Python take their time on a busy machine.
+    let call = sh("bash", command).current_dir(&dir).within(Duration::from_secs(600));
+    call.stdout(shown).succeeds();
 }
 
 fn without_numbers(line: &str) -> String {

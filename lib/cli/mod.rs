@@ -42,6 +42,7 @@ pub mod memory;
 pub mod message;
 pub mod ops;
 pub mod options;
+pub mod pieces;
 pub mod process;
 mod progress;
 pub mod resources;

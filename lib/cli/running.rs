@@ -4,15 +4,18 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::cli::options::{MemoryOptions, Records};
+use crate::cli::pieces::{Forms, HERE, Pieces};
 use crate::cli::{Session, duration, size, surroundings};
+use crate::command::children::HOST_VARIABLE;
 use crate::command::{Command, Form, Given};
 use crate::engine::CommandPlan;
 use crate::engine::quarantine::Quarantine;
 use crate::error::{Error, Result};
 use crate::record::bad::Policy;
+use crate::record::notation::Notation;
 
 /// A command that stands on its own.
 #[derive(Args, Clone, Debug)]
@@ -45,68 +48,6 @@ impl CommandLine {
     }
 }
 
-/// What one process of a command gets, and how it reads that.
-#[derive(Args, Clone, Debug)]
-pub struct Pieces {
-    /// Feed and read plain lines: a record is a string, and stands for its text
-    #[arg(short, long)]
-    pub text: bool,
-
-    /// What one process of the command gets
-    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Per::Block)]
-    per: Per,
-
-    /// Cut blocks of about SIZE [default: they grow from 256K to 4M or more]
-    #[arg(long, value_name = "SIZE", value_parser = size::bytes)]
-    block: Option<u64>,
-}
-
-/// What one process of a command gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Per {
-    /// A block of records
-    Block,
-    /// All records
-    Shard,
-}
-
-impl Pieces {
-    /// In which form the command reads records.
-    pub fn form(&self) -> Form {
-        if self.text { Form::Text } else { Form::Records }
-    }
-
-    /// Whether one process gets all records.
-    pub fn are_one(&self) -> bool {
-        self.per == Per::Shard
-    }
-
-    /// Refuses what is about pieces of a stream of records, where shards are worked on.
-    ///
-    /// # Errors
-    /// `Usage` when it was given.
-    pub fn refuse(&self) -> Result<()> {
-        match self.are_one() || self.block.is_some() {
-            true => Err(Error::usage(
-                "--per and --block are for records: of shards, each is one process's",
-            )),
-            false => Ok(()),
-        }
-    }
-
-    /// The size of a block in bytes, where it is given.
-    ///
-    /// # Errors
-    /// `Usage` when it is more than there is memory.
-    pub fn block(&self, memory: &MemoryOptions) -> Result<Option<usize>> {
-        let block = self.block.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-        if block.is_some_and(|bytes| bytes > memory.bytes()) {
-            return Err(Error::usage("--block is more than the memory that may be used (-S)"));
-        }
-        Ok(block)
-    }
-}
-
 /// How often and how long a command is run, and what its ends mean.
 #[derive(Args, Clone, Debug)]
 pub struct Attempts {
@@ -114,9 +55,9 @@ pub struct Attempts {
     #[arg(long, value_name = "STATUS", value_delimiter = ',', default_value = "0")]
     ok_exit: Vec<u8>,
 
-    /// How often a failed command is tried again on the same block
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    retries: u32,
+    /// How often a failed command is tried again on the same block [default: 1; with --each 0]
+    #[arg(long, value_name = "N")]
+    retries: Option<u32>,
 
     /// What to do with the records that the command fails on, which are found by halving blocks:
     /// fail, skip (drop and count them), file=PATH (keep them there, with how it failed) or limit=N
@@ -144,6 +85,11 @@ impl Attempts {
         plain_lines: &'static str,
         (records, session): (&Records, &Session),
     ) -> Result<CommandPlan> {
+        if pieces.outcome && self.failed != Policy::Fail {
+            return Err(Error::usage(
+                "--failed: with --outcome failures are records, not failures",
+            ));
+        }
         if pieces.are_one() && self.failed != Policy::Fail {
             return Err(Error::usage(
                 "--failed is for commands that treat each record by itself, not for --per shard",
@@ -155,15 +101,17 @@ impl Attempts {
                 "--bad and --failed keep what they drop in two files, not in one",
             ));
         }
+        let retries = self.retries.unwrap_or(if pieces.are_records() { 0 } else { 1 });
+        let form = pieces.form(given, retries, self.failed != Policy::Fail)?;
         Ok(CommandPlan {
             command: Command::elsewhere(given.clone())?,
-            form: pieces.form(),
             ok_exit: self.ok_exit.iter().copied().map(i32::from).collect(),
-            retries: self.retries,
+            retries,
             timeout: self.timeout,
             failed,
-            plain_lines: if pieces.text { "" } else { plain_lines },
-            kept: surroundings::kept_input(session.tool(), given, pieces.text),
+            plain_lines: if form.output == Notation::Json { plain_lines } else { "" },
+            kept: surroundings::kept_input(session.tool(), given, &form),
+            form,
         })
     }
 }
@@ -174,7 +122,8 @@ impl Attempts {
 /// `Usage` when there is no such program.
 pub fn find(plan: &mut CommandPlan, given: &Given) -> Result<()> {
     let path = surroundings::search_path();
-    plan.command = Command::find(given.clone(), &plan.ok_exit, path.as_deref())?;
+    let command = Command::find(given.clone(), &plan.ok_exit, path.as_deref())?;
+    plan.command = command.setting(HOST_VARIABLE, HERE.into());
     Ok(())
 }
 
@@ -189,6 +138,9 @@ pub struct GroupCommand {
     /// The command to run over whole groups, and its arguments
     #[arg(last = true, value_name = "CMD")]
     command: Vec<OsString>,
+
+    #[command(flatten)]
+    forms: Forms,
 
     /// Give a command groups of about SIZE in all [default: they grow from 256K to 6M]
     #[arg(long, value_name = "SIZE", value_parser = size::bytes)]
@@ -224,6 +176,7 @@ impl GroupCommand {
     /// Refuses what is about a command, where there is none.
     fn refuse(&self) -> Result<()> {
         let of_commands = [
+            ("-t, --kv, --raw, --in or --out", self.forms.are_given()),
             ("--block", self.block.is_some()),
             ("--ok-exit", !self.ok_exit.is_empty()),
             ("--retries", self.retries.is_some()),
@@ -273,16 +226,23 @@ impl GroupCommand {
         plain_lines: &'static str,
         session: &Session,
     ) -> Result<CommandPlan> {
+        // Groups are cut from records, and made what the command reads when it is run.
+        let form = Form { late: true, ..self.forms.form() };
+        if form.input == Notation::Raw || form.output == Notation::Raw {
+            return Err(Error::usage(
+                "bytes have no ends to tell groups by: use --in and --out json, text or kv",
+            ));
+        }
         let ok_exit = if self.ok_exit.is_empty() { &[0][..] } else { &self.ok_exit };
         Ok(CommandPlan {
             command: Command::elsewhere(given.clone())?,
-            form: Form::Records,
             ok_exit: ok_exit.iter().copied().map(i32::from).collect(),
             retries: self.retries.unwrap_or(1),
             timeout: self.timeout,
             failed: Arc::new(Quarantine::none()),
-            plain_lines,
-            kept: surroundings::kept_input(session.tool(), given, false),
+            plain_lines: if form.output == Notation::Json { plain_lines } else { "" },
+            kept: surroundings::kept_input(session.tool(), given, &form),
+            form,
         })
     }
 }

@@ -5,9 +5,10 @@ use std::ffi::OsString;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-use crate::command::Given;
+use crate::command::{Form, Given};
 use crate::error::{Error, Result, reason};
 use crate::pipe::runtime_dir;
+use crate::record::notation::Notation;
 
 /// Where the private directory of small files may be that the tools of this user share.
 ///
@@ -62,10 +63,15 @@ pub fn search_path() -> Option<OsString> {
 
 /// The file for the input on which the command that `tool` runs fails: one for each call, by its
 /// directory and its command.
-pub fn kept_input(tool: &str, given: &Given, text: bool) -> Option<PathBuf> {
+pub fn kept_input(tool: &str, given: &Given, form: &Form) -> Option<PathBuf> {
     let mut hasher = DefaultHasher::new();
     (std::env::current_dir().unwrap_or_default(), given).hash(&mut hasher);
-    let ending = if text { "txt" } else { "ndjson" };
+    let ending = match form.input {
+        Notation::Json => "ndjson",
+        Notation::Text => "txt",
+        Notation::Kv => "tsv",
+        Notation::Raw => "data",
+    };
     let name = format!("{tool}-{:016x}.{ending}", hasher.finish());
     Some(state_directory()?.join("mycloud/failed").join(name))
 }

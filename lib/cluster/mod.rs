@@ -54,7 +54,7 @@ pub use verbs::TaskReply;
 /// What is said to workers and by them, for those who have it said.
 pub use crate::wire::exchange;
 pub use crate::wire::exchange::Peer;
-pub use crate::wire::job::{Job, JobCommand, JobProgram, OnBad};
+pub use crate::wire::job::{EachRecord, Job, JobCommand, JobProgram, OnBad};
 pub use crate::wire::message::{
     Done, Failed, FileCut, FilePart, HostResource, KeptDataset, Part, Task, TaskSource, Welcome,
 };

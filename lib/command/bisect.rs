@@ -9,9 +9,7 @@ use memchr::{memchr, memrchr};
 use serde::{Deserialize, Serialize};
 
 use crate::command::attempt::{self, CommandEnd, Ended};
-use crate::command::form::Form;
 use crate::error::Result;
-use crate::record::text;
 use crate::spool::Spool;
 
 /// The exit statuses by which shells say that there is no such command, or that it cannot be run:
@@ -36,7 +34,7 @@ pub struct CommandFault {
 }
 
 impl CommandFault {
-    fn new(how: CommandEnd, stderr: Vec<String>) -> CommandFault {
+    pub(crate) fn new(how: CommandEnd, stderr: Vec<String>) -> CommandFault {
         let fault = CommandFault { stderr, ..CommandFault::default() };
         match how {
             CommandEnd::Status(status) => CommandFault { status: Some(status), ..fault },
@@ -157,8 +155,6 @@ fn middle(input: &Spool) -> Result<Option<u64>> {
 
 /// What is needed to look for the records that a command fails on.
 pub(crate) struct Search<'a> {
-    /// What the command reads.
-    pub(crate) form: Form,
     /// How many more attempts a single record gets.
     pub(crate) retries: u32,
     /// Makes an empty spool.
@@ -191,24 +187,12 @@ impl Search<'_> {
             } else if !is_fault(ended.how) {
                 return Ok(Err(ended));
             } else if let Some(record) = bisection.failed(self.spare)? {
-                found(CommandFault::new(ended.how, ended.last_words.lines), &self.record(&record))?;
+                let record = record.strip_suffix(b"\n").unwrap_or(&record);
+                found(CommandFault::new(ended.how, ended.last_words.lines), record)?;
             }
             match bisection.next() {
                 Some(part) => ended = attempt(part)?,
                 None => return Ok(Ok(output)),
-            }
-        }
-    }
-
-    /// The record that the command got as this line.
-    fn record(&self, line: &[u8]) -> Vec<u8> {
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        match self.form {
-            Form::Records => line.to_vec(),
-            Form::Text => {
-                let mut record = Vec::new();
-                text::push_bytes(&mut record, line);
-                record
             }
         }
     }
@@ -262,7 +246,6 @@ mod tests {
         };
         let whole = spool(lines, limit);
         let search = Search {
-            form: Form::Records,
             retries,
             spare: &|| spool(b"", limit),
             is_well: &|how| how == CommandEnd::Status(0),
@@ -290,7 +273,6 @@ mod tests {
     fn what_no_record_can_help_ends_the_search() {
         let whole = spool(b"1\n2\n", usize::MAX);
         let search = Search {
-            form: Form::Records,
             retries: 1,
             spare: &|| spool(b"", usize::MAX),
             is_well: &|how| how == CommandEnd::Status(0),

@@ -19,6 +19,9 @@ pub const TASK_VARIABLE: &str = "MC_TASK";
 /// The variable of a command's environment that numbers the attempts at its task, from 1.
 pub const ATTEMPT_VARIABLE: &str = "MC_ATTEMPT";
 
+/// The variable of a command's environment that names the host that it runs on; `:` is the tool's.
+pub const HOST_VARIABLE: &str = "MC_HOST";
+
 /// Read while any command is being started; whoever writes it keeps it.
 static STARTING_IN_PROCESS: RwLock<()> = RwLock::new(());
 

@@ -1,23 +1,37 @@
-//! The form in which records go to a command and come back: lines of JSON, or lines of text.
+//! The form in which records go to a command and come back: lines of JSON, lines of text, pairs, or
+//! bytes.
 //!
 //! Both ways are checked here, so that what a command prints is as sound as what it got.
 
+use std::sync::Arc;
+
+use crate::command::each::Each;
 use crate::error::{Error, Result};
 use crate::record::bad::{Bad, Policy};
 use crate::record::block::{Block, Blocks, Line, flaw_error, is_blank};
-use crate::record::{scan, text};
+use crate::record::notation::Notation;
+use crate::record::scan;
 use crate::spool::Spool;
 
 /// How much of a long output is looked at at once.
 const LOOK_BYTES: usize = 1 << 20;
 
+/// How many bytes of a record a message shows.
+const SHOWN_BYTES: usize = 80;
+
 /// What a command reads and prints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// Records as they are: one JSON value a line.
-    Records,
-    /// The text of records that are strings, a line each; lines come back as strings.
-    Text,
+#[derive(Clone, Debug, Default)]
+pub struct Form {
+    /// How it reads records.
+    pub input: Notation,
+    /// How it prints them.
+    pub output: Notation,
+    /// Whether records stay JSON until an attempt at them: who looks for those that the command fails
+    /// on needs them as they were.
+    pub late: bool,
+    /// What is done with each record by itself, where each is a run of the command; they stay JSON,
+    /// too.
+    pub each: Option<Arc<Each>>,
 }
 
 /// A bad record: what is wrong with it, and its text.
@@ -41,18 +55,33 @@ pub(crate) enum TaskOutput {
 }
 
 impl Form {
+    /// Whether sound records are what the command gets, as they are.
+    pub(crate) fn reads_records(&self) -> bool {
+        self.input == Notation::Json && self.each.as_ref().is_none_or(|each| each.words.is_none())
+    }
+
+    /// Whether what the command prints is records, and its output is that.
+    pub(crate) fn prints_records(&self) -> bool {
+        self.output == Notation::Json && self.each.as_ref().is_none_or(|each| !each.outcome)
+    }
+
+    /// Whether what an attempt gets has to be made of records first.
+    pub(crate) fn is_late(&self) -> bool {
+        self.input != Notation::Json && self.late && self.each.is_none()
+    }
+
     /// Checks a block of the input that is called `name`, and brings it into form; `give` gets the
     /// memory that this frees.
-    pub(crate) fn feed(self, block: Block, name: &str, give: impl FnOnce(Vec<u8>)) -> Fed {
+    pub(crate) fn feed(&self, block: Block, name: &str, give: impl FnOnce(Vec<u8>)) -> Fed {
         let mut rejects = Vec::new();
         let mut reject = |line: Line<'_>, error: Error| {
             rejects.push((error, line.text.to_vec()));
             Ok(())
         };
-        let (rewritten, records) = match self {
+        let (rewritten, records) = match self.reads_records() {
             // Rejecting is a push here: it cannot fail.
-            Form::Records => tidy(&block.bytes, block.first_line, usize::MAX, name, &mut reject),
-            Form::Text => to_text(&block, name, &mut reject),
+            true => tidy(&block.bytes, block.first_line, usize::MAX, name, &mut reject),
+            false => self.rewrite_block(&block, name, &mut reject),
         }
         .unwrap_or_default();
         let bytes = match rewritten {
@@ -71,7 +100,7 @@ impl Form {
     /// # Errors
     /// What `bad` does not let pass, and `Storage`.
     pub(crate) fn feed_all(
-        self,
+        &self,
         records: &Spool,
         name: &str,
         max_record: usize,
@@ -96,15 +125,17 @@ impl Form {
     /// # Errors
     /// `Storage` when it cannot be read back or kept.
     pub(crate) fn look(
-        self,
+        &self,
         mut printed: Spool,
         max_record: usize,
         spare: &dyn Fn() -> Spool,
         give: &dyn Fn(Vec<u8>),
     ) -> Result<TaskOutput> {
-        printed.end_line()?;
+        if self.output != Notation::Raw {
+            printed.end_line()?;
+        }
         let forgiving = Bad::new(Policy::Skip)?;
-        if self == Form::Records {
+        if self.printed() == Notation::Json {
             let (same, records) = match printed.in_memory() {
                 Some(bytes) => look_at(bytes, max_record, &forgiving)?,
                 None => look_through(&printed, max_record, &forgiving)?,
@@ -132,19 +163,23 @@ impl Form {
     /// # Errors
     /// What `bad` does not let pass, and `Storage`.
     pub(crate) fn rewrite(
-        self,
+        &self,
         printed: &Spool,
         (name, plain_lines): (&str, &str),
         max_record: usize,
         bad: &Bad,
         mut to: Spool,
     ) -> Result<(Spool, u64)> {
+        let notation = self.printed();
+        if notation == Notation::Raw {
+            return one_string(printed, name, max_record, bad, to);
+        }
         let input = printed.stream(name);
         let mut blocks = Blocks::new(input, max_record);
-        let (mut buffer, mut strings, mut records) = (Vec::new(), Vec::new(), 0);
+        let (mut buffer, mut lines, mut records) = (Vec::new(), Vec::new(), 0);
         while let Some(block) = blocks.next(LOOK_BYTES, buffer, bad)? {
-            match self {
-                Form::Records => {
+            match notation {
+                Notation::Json => {
                     let mut reject = |line: Line<'_>, error: Error| {
                         let plain = line.text.len() <= max_record && is_plain(line.text);
                         let word = if plain { plain_lines } else { "" };
@@ -155,13 +190,12 @@ impl Form {
                     to.push(rewritten.as_ref().unwrap_or(&block.bytes))?;
                     records += count;
                 }
-                Form::Text => {
-                    strings.clear();
+                _ => {
+                    lines.clear();
                     for line in block.bytes.split_inclusive(|&b| b == b'\n') {
-                        text::push_bytes(&mut strings, &line[..line.len() - 1]);
-                        strings.push(b'\n');
+                        notation.push_record(&mut lines, &line[..line.len() - 1]);
                     }
-                    to.push(&strings)?;
+                    to.push(&lines)?;
                     records += block.line_count;
                 }
             }
@@ -169,6 +203,117 @@ impl Form {
         }
         Ok((to, records))
     }
+
+    /// The records of `input`, which are sound, as an attempt gets them.
+    ///
+    /// # Errors
+    /// `BadInput` for one that cannot be written so, `Storage`.
+    pub(crate) fn for_attempt(&self, input: &Spool, mut to: Spool) -> Result<Spool> {
+        each_record(input, |record| {
+            let mut bytes = Vec::with_capacity(record.len());
+            self.input.push(&mut bytes, record).map_err(|why| {
+                let shown = String::from_utf8_lossy(&record[..record.len().min(SHOWN_BYTES)]);
+                Error::input(format!("{why}{}: {shown}", self.wanted()))
+            })?;
+            to.push(&bytes)
+        })?;
+        Ok(to)
+    }
+
+    /// How what is looked at is written: where each record is a run of its own, what it printed was
+    /// made a record already.
+    fn printed(&self) -> Notation {
+        match &self.each {
+            Some(each) if self.output == Notation::Raw || each.outcome => Notation::Json,
+            _ => self.output,
+        }
+    }
+
+    /// The records of a block in the form that the command reads, or as they are, when that is made
+    /// of them later: what cannot be made of them is found here in any case.
+    fn rewrite_block(
+        &self,
+        block: &Block,
+        name: &str,
+        on_bad: OnBad<'_>,
+    ) -> Result<(Option<Vec<u8>>, u64)> {
+        let stays = self.late || self.each.is_some();
+        let mut written = Vec::with_capacity(block.bytes.len());
+        let mut records = 0;
+        for line in block.lines() {
+            let from = written.len();
+            let refuse = |why: &str| Error::input(format!("{name}: line {}: {why}", line.number));
+            let words = self.each.as_ref().and_then(|each| each.words.as_ref());
+            let error = match scan::check(line.text) {
+                Err(flaw) => flaw_error(name, line, flaw),
+                Ok(()) => match self.input.push(&mut written, line.text) {
+                    Err(why) => refuse(&format!("{why}{}", self.wanted())),
+                    Ok(()) => match words.map(|words| words.of(line.text)) {
+                        Some(Err(why)) => refuse(&why),
+                        _ => {
+                            if stays {
+                                written.truncate(from);
+                                written.extend_from_slice(line.text);
+                                written.push(b'\n');
+                            }
+                            records += 1;
+                            continue;
+                        }
+                    },
+                },
+            };
+            written.truncate(from);
+            on_bad(line, error)?;
+        }
+        Ok((Some(written), records))
+    }
+
+    /// Which option asked for the form of the input.
+    fn wanted(&self) -> &'static str {
+        match self.input {
+            Notation::Json => "",
+            Notation::Text => " (-t, --in text)",
+            Notation::Kv => " (--kv, --in kv)",
+            Notation::Raw => " (--raw, --in raw)",
+        }
+    }
+}
+
+/// Hands over each record of lines that are sound.
+///
+/// # Errors
+/// What `take` says, and `Storage`.
+pub(crate) fn each_record(lines: &Spool, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let mut blocks = Blocks::new(lines.stream(""), usize::MAX >> 1);
+    let (strict, mut buffer) = (Bad::new(Policy::Fail)?, Vec::new());
+    while let Some(block) = blocks.next(LOOK_BYTES, buffer, &strict)? {
+        block.lines().try_for_each(|line| take(line.text))?;
+        buffer = block.bytes;
+    }
+    Ok(())
+}
+
+/// All that was printed as one string.
+fn one_string(
+    printed: &Spool,
+    name: &str,
+    max_record: usize,
+    bad: &Bad,
+    mut to: Spool,
+) -> Result<(Spool, u64)> {
+    if printed.len() > max_record as u64 {
+        let error = format!("{name}: a record over {max_record} bytes (--max-record)");
+        bad.reject(Error::input(error), b"")?;
+        return Ok((to, 0));
+    }
+    let (mut bytes, mut record) = (Vec::new(), Vec::new());
+    printed.pour(|chunk| {
+        bytes.extend_from_slice(chunk);
+        Ok(())
+    })?;
+    Notation::Raw.push_record(&mut record, &bytes);
+    to.push(&record)?;
+    Ok((to, 1))
 }
 
 /// Whether a line that is no JSON may be a line of text, and was not meant to be JSON.
@@ -248,38 +393,16 @@ fn tidy(
     Ok((rewritten, records))
 }
 
-/// The text of the strings in a block, a line each.
-fn to_text(block: &Block, name: &str, on_bad: OnBad<'_>) -> Result<(Option<Vec<u8>>, u64)> {
-    let mut lines = Vec::with_capacity(block.bytes.len());
-    let mut records = 0;
-    for line in block.lines() {
-        let refuse = |why: &str| Error::input(format!("{name}: line {}: {why}", line.number));
-        let error = match scan::check(line.text) {
-            Err(flaw) => flaw_error(name, line, flaw),
-            Ok(()) => match text::value_bytes(line.text) {
-                Err(why) => refuse(&format!("{why}, which -t needs")),
-                Ok(bytes) if bytes.contains(&b'\n') => {
-                    refuse("a string with a line end in it is no line of text (-t)")
-                }
-                Ok(bytes) => {
-                    lines.extend_from_slice(&bytes);
-                    lines.push(b'\n');
-                    records += 1;
-                    continue;
-                }
-            },
-        };
-        on_bad(line, error)?;
-    }
-    Ok((Some(lines), records))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::path::Path;
 
-    fn fed(form: Form, text: &[u8]) -> (String, u64, Vec<String>) {
+    fn text() -> Form {
+        Form { input: Notation::Text, output: Notation::Text, ..Form::default() }
+    }
+
+    fn fed(form: &Form, text: &[u8]) -> (String, u64, Vec<String>) {
         let block = Block { bytes: text.to_vec(), first_line: 7, line_count: 0 };
         let fed = form.feed(block, "in", drop);
         let errors = fed.rejects.iter().map(|(error, _)| error.to_string()).collect();
@@ -287,7 +410,7 @@ mod tests {
     }
 
     /// What becomes of a printout, in memory and in a file.
-    fn printed(form: Form, text: &[u8], policy: Policy) -> Result<(String, u64)> {
+    fn printed(form: &Form, text: &[u8], policy: Policy) -> Result<(String, u64)> {
         let both = [usize::MAX, 0].map(|limit| {
             let spare = || Spool::new(Vec::new(), limit, Path::new("/tmp"));
             let mut raw = spare();
@@ -323,8 +446,8 @@ mod tests {
 
     #[test]
     fn records_are_fed_as_they_are_but_tidy() {
-        assert_eq!(fed(Form::Records, b"1\n {\"a\": 1.0}\n").0, "1\n {\"a\": 1.0}\n");
-        let (bytes, records, errors) = fed(Form::Records, b"1\r\n\n \n[\n2\n");
+        assert_eq!(fed(&Form::default(), b"1\n {\"a\": 1.0}\n").0, "1\n {\"a\": 1.0}\n");
+        let (bytes, records, errors) = fed(&Form::default(), b"1\r\n\n \n[\n2\n");
         assert_eq!((bytes.as_str(), records), ("1\n2\n", 2));
         assert_eq!(errors.len(), 1);
         assert!(errors[0].starts_with("in: line 10, byte 2:"), "{errors:?}");
@@ -332,15 +455,19 @@ mod tests {
 
     #[test]
     fn strings_are_fed_as_lines() {
-        let (bytes, records, errors) = fed(Form::Text, b"\"a\\tb\"\n\"\"\n1\n\"x\\ny\"\n");
-        assert_eq!((bytes.as_str(), records), ("a\tb\n\n", 2));
-        assert!(errors[0].contains("line 9: not a string"), "{errors:?}");
-        assert!(errors[1].contains("line 10: a string with a line end"), "{errors:?}");
+        let lines = b"\"a\\tb\"\n\"\"\n1\n\"x\\ny\"\n";
+        let (bytes, records, errors) = fed(&text(), lines);
+        assert_eq!((bytes.as_str(), records), ("a\tb\n\n1\n", 3));
+        assert!(errors[0].contains("line 10: a text with a line end"), "{errors:?}");
+        // Where they are made lines later, what cannot be one is found all the same.
+        let (bytes, records, errors) = fed(&Form { late: true, ..text() }, lines);
+        assert_eq!((bytes.as_str(), records), ("\"a\\tb\"\n\"\"\n1\n", 3));
+        assert_eq!(errors.len(), 1);
     }
 
     #[test]
     fn sound_records_pass_and_are_made_tidy() {
-        let fine = |text: &[u8]| printed(Form::Records, text, Policy::Fail).unwrap();
+        let fine = |text: &[u8]| printed(&Form::default(), text, Policy::Fail).unwrap();
         assert_eq!(fine(b""), (String::new(), 0));
         assert_eq!(fine(b"1\n2\n"), ("1\n2\n".into(), 2));
         assert_eq!(fine(b"1\n2"), ("1\n2\n".into(), 2));
@@ -355,10 +482,10 @@ mod tests {
             (b"1\n\xff\n3\n", "task 1: line 2, byte 1:"),
             (b"1\n\"aaaaaaaaaaaaaaaaaaaaaaaaaaaa\"\n3\n", "task 1: line 2: a record over 20"),
         ] {
-            let error = printed(Form::Records, text, Policy::Fail).unwrap_err();
+            let error = printed(&Form::default(), text, Policy::Fail).unwrap_err();
             assert_eq!(error.exit_code(), 3);
             assert!(error.to_string().starts_with(place), "{error}");
-            let (kept, count) = printed(Form::Records, text, Policy::Skip).unwrap();
+            let (kept, count) = printed(&Form::default(), text, Policy::Skip).unwrap();
             assert!(kept.starts_with("1\n") && count == kept.lines().count() as u64, "{kept}");
         }
     }
@@ -366,7 +493,7 @@ mod tests {
     #[test]
     fn plain_lines_are_told_from_broken_json() {
         let said =
-            |text: &[u8]| printed(Form::Records, text, Policy::Fail).unwrap_err().to_string();
+            |text: &[u8]| printed(&Form::default(), text, Policy::Fail).unwrap_err().to_string();
         assert!(said(b"tea\n").ends_with(" (text?)") && said(b"1 2\n").ends_with(" (text?)"));
         for json in [b"{'a': 1}\n".as_slice(), b"[1,\n", b"\"a\n", b"\xff\n", &[b'1'; 30]] {
             assert!(!said(json).contains("text?"), "{}", said(json));
@@ -375,9 +502,9 @@ mod tests {
 
     #[test]
     fn lines_of_text_become_strings() {
-        let fine = |text: &[u8]| printed(Form::Text, text, Policy::Fail).unwrap();
+        let fine = |lines: &[u8]| printed(&text(), lines, Policy::Fail).unwrap();
         assert_eq!(fine(b"a\"b\n\nc\r\nd"), ("\"a\\\"b\"\n\"\"\n\"c\\r\"\n\"d\"\n".into(), 4));
         assert_eq!(fine(b"\xff\n"), ("{\"$base64\":\"/w==\"}\n".into(), 1));
-        assert!(printed(Form::Text, &[b'x'; 30], Policy::Fail).is_err());
+        assert!(printed(&text(), &[b'x'; 30], Policy::Fail).is_err());
     }
 }

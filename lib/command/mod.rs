@@ -8,6 +8,7 @@
 pub mod attempt;
 pub mod bisect;
 pub mod children;
+pub mod each;
 mod feed;
 pub mod form;
 pub mod process_tree;

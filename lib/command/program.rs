@@ -119,6 +119,12 @@ impl Command {
         Ok(Command { program, words, shown, variables })
     }
 
+    /// The same with other words; its name is the first of them.
+    pub(crate) fn with_words(&self, words: Vec<OsString>) -> Command {
+        let shown = quote::words(words.iter().map(OsString::as_os_str));
+        Command { words, shown, ..self.clone() }
+    }
+
     /// The same with the variable `name` in its environment.
     pub(crate) fn setting(mut self, name: &'static str, value: OsString) -> Command {
         self.variables.push((name, value));

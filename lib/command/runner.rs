@@ -2,15 +2,19 @@
 //! looked for that it fails on, and a look at what it printed. The same here and on a host: when to
 //! try again, and what becomes of the output, is for the caller to say.
 
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::command::attempt::{Attempt, CommandEnd, Ended};
 use crate::command::bisect::{self, CommandFault, Search};
 use crate::command::children::Children;
-use crate::command::form::{Form, TaskOutput};
+use crate::command::each::{Each, RunOfRecord};
+use crate::command::form::{self, Form, TaskOutput};
 use crate::command::program::Command;
-use crate::error::Result;
+use crate::command::relay::LastWords;
+use crate::error::{Error, Result};
 use crate::record::bad::Bad;
+use crate::record::notation::Notation;
 use crate::spool::Spool;
 
 /// What is needed to run a task.
@@ -20,7 +24,7 @@ pub(crate) struct TaskRunner<'a> {
     /// The command.
     pub(crate) command: &'a Command,
     /// What it reads and prints.
-    pub(crate) form: Form,
+    pub(crate) form: &'a Form,
     /// The exit statuses with which it says that all is well.
     pub(crate) ok_exit: &'a [i32],
     /// How long an attempt may take.
@@ -53,6 +57,8 @@ pub(crate) struct Finished {
     pub(crate) output: std::result::Result<Spool, Ended>,
     /// The number of the last attempt.
     pub(crate) attempts: u32,
+    /// The record that the command failed on, where each is a run of its own.
+    pub(crate) record: Option<Vec<u8>>,
     /// Whether records were looked for that the command fails on, so that trying again is of no use.
     pub(crate) searched: bool,
 }
@@ -79,25 +85,104 @@ impl TaskRunner<'_> {
         number: u32,
         found: impl FnMut(CommandFault, &[u8]) -> Result<()>,
     ) -> Result<Finished> {
-        let ended = self.attempt(input, number)?;
+        if let Some(each) = &self.form.each {
+            return self.run_each(each, input, found);
+        }
+        let attempt = |part: &Spool, number: u32| match self.form.is_late() {
+            true => {
+                self.attempt(self.command, &self.form.for_attempt(part, (self.spool)())?, number)
+            }
+            false => self.attempt(self.command, part, number),
+        };
+        let ended = attempt(input, number)?;
         let (how, mut attempts) = (ended.how, number);
         let Some(retries) = self.search.filter(|_| !self.is_well(how) && bisect::is_fault(how))
         else {
             let output = if self.is_well(how) { Ok(ended.output) } else { Err(ended) };
-            return Ok(Finished { output, attempts, searched: false });
+            return Ok(Finished { output, attempts, record: None, searched: false });
         };
-        let search = Search {
-            form: self.form,
-            retries,
-            spare: self.spool,
-            is_well: &|how| self.is_well(how),
-        };
-        let attempt = |part: &Spool| {
+        let search = Search { retries, spare: self.spool, is_well: &|how| self.is_well(how) };
+        let next = |part: &Spool| {
             attempts = attempts.saturating_add(1);
-            self.attempt(part, attempts)
+            attempt(part, attempts)
         };
-        let output = search.run(input, ended, attempt, found)?;
-        Ok(Finished { output, attempts, searched: true })
+        let output = search.run(input, ended, next, found)?;
+        Ok(Finished { output, attempts, record: None, searched: true })
+    }
+
+    /// Runs the command on each record of `input` by itself, as often as it may be.
+    fn run_each(
+        &self,
+        each: &Each,
+        input: &Spool,
+        mut found: impl FnMut(CommandFault, &[u8]) -> Result<()>,
+    ) -> Result<Finished> {
+        let (mut output, mut failed) = ((self.spool)(), None);
+        form::each_record(input, |record| {
+            if failed.is_some() {
+                return Ok(());
+            }
+            let command = match &each.words {
+                Some(words) => &self.command.with_words(words.of(record).map_err(Error::input)?),
+                None => self.command,
+            };
+            let mut fed = Vec::with_capacity(record.len() + 1);
+            self.form.input.push(&mut fed, record).map_err(Error::input)?;
+            let fed = Spool::holding(fed, usize::MAX, Path::new(""));
+            for number in 1.. {
+                let begin = Instant::now();
+                let ended = self.attempt(command, &fed, number)?;
+                let is_over = self.is_well(ended.how) || ended.how == CommandEnd::Stopped;
+                if !is_over && number <= each.retries {
+                    continue;
+                }
+                if each.outcome && ended.how != CommandEnd::Stopped {
+                    return push_run(each, record, ended, begin.elapsed(), &mut output);
+                }
+                if self.is_well(ended.how) {
+                    return self.push_printed(each, record, ended, &mut output);
+                }
+                if self.search.is_some() && bisect::is_fault(ended.how) {
+                    let fault = CommandFault::new(ended.how, ended.last_words.lines);
+                    return found(fault, record);
+                }
+                failed = Some((ended, number, record.to_vec()));
+                return Ok(());
+            }
+            Ok(())
+        })?;
+        Ok(match failed {
+            Some((ended, attempts, record)) => {
+                Finished { output: Err(ended), attempts, record: Some(record), searched: true }
+            }
+            None => Finished { output: Ok(output), attempts: 1, record: None, searched: true },
+        })
+    }
+
+    /// The command as a shell would take it, for `record` where each is a run of its own.
+    pub(crate) fn shown(&self, record: Option<&[u8]>) -> String {
+        let words = self.form.each.as_ref().and_then(|each| each.words.as_ref());
+        match words.zip(record).and_then(|(words, record)| words.of(record).ok()) {
+            Some(words) => self.command.with_words(words).shown().to_string(),
+            None => self.command.shown().to_string(),
+        }
+    }
+
+    /// Adds what the command printed for one record to `output`.
+    fn push_printed(
+        &self,
+        each: &Each,
+        record: &[u8],
+        mut ended: Ended,
+        output: &mut Spool,
+    ) -> Result<()> {
+        if self.form.output != Notation::Raw {
+            ended.output.end_line()?;
+            return ended.output.pour(|bytes| output.push(bytes));
+        }
+        let mut line = Vec::new();
+        each.push_data(&mut line, record, &bytes_of(&ended.output)?)?;
+        output.push(&line)
     }
 
     fn is_well(&self, how: CommandEnd) -> bool {
@@ -105,10 +190,10 @@ impl TaskRunner<'_> {
     }
 
     /// Runs the command once. What it said at its end is passed on where it ended well.
-    fn attempt(&self, input: &Spool, number: u32) -> Result<Ended> {
+    fn attempt(&self, command: &Command, input: &Spool, number: u32) -> Result<Ended> {
         let prefix = (self.prefix)(number);
         let attempt = Attempt {
-            command: self.command,
+            command,
             input,
             task: self.task,
             number,
@@ -119,7 +204,8 @@ impl TaskRunner<'_> {
             pass_on: self.pass_on,
         };
         let ended = attempt.run((self.spool)())?;
-        if self.is_well(ended.how) {
+        let is_data = self.form.each.as_ref().is_some_and(|each| each.outcome);
+        if self.is_well(ended.how) && !is_data {
             ended.last_words.pass_on(&prefix, self.pass_on);
         }
         if !ended.killed.is_empty() {
@@ -136,7 +222,7 @@ impl TaskRunner<'_> {
     /// `Storage` when there is no room, and what [`Form::look`] says.
     pub(crate) fn look(&self, input: &Spool, output: Spool) -> Result<Seen> {
         let unchanged = output.in_memory().is_some_and(|bytes| Some(bytes) == input.in_memory());
-        if unchanged && self.form == Form::Records {
+        if unchanged && self.form.reads_records() && self.form.prints_records() {
             return Ok(Seen::Unchanged(output));
         }
         let printed = self.form.look(output, self.max_record, self.spool, self.give)?;
@@ -152,4 +238,29 @@ impl TaskRunner<'_> {
         let named = (place.as_str(), self.plain_lines);
         self.form.rewrite(printed, named, self.max_record, bad, (self.spool)())
     }
+}
+
+/// Adds a run to `output`, as a record.
+fn push_run(
+    each: &Each,
+    record: &[u8],
+    ended: Ended,
+    took: Duration,
+    output: &mut Spool,
+) -> Result<()> {
+    let LastWords { lines, .. } = &ended.last_words;
+    let (printed, how) = (bytes_of(&ended.output)?, ended.how);
+    let run = RunOfRecord { record, printed: &printed, errors: lines, how, host: &each.host, took };
+    let mut line = Vec::new();
+    run.push(&mut line);
+    output.push(&line)
+}
+
+fn bytes_of(spool: &Spool) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    spool.pour(|chunk| {
+        bytes.extend_from_slice(chunk);
+        Ok(())
+    })?;
+    Ok(bytes)
 }

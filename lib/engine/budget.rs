@@ -40,11 +40,9 @@ fn share_descriptors(slots: usize, limit: usize) -> (usize, usize) {
 /// Sizes in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TaskBudget {
-    slots: usize,
-    /// The size of the first block, and whether those behind it are larger.
-    first: usize,
-    grows: bool,
-    largest: usize,
+    /// The size of the first block, and of the largest.
+    pub(crate) first: usize,
+    pub(crate) largest: usize,
     /// How much of its input, and of its output, a task keeps in memory.
     pub(crate) task: usize,
     /// How much output of finished tasks waits in memory.
@@ -68,19 +66,11 @@ impl TaskBudget {
         let first = given.unwrap_or(FIRST_BLOCK);
         let block = if grows { largest.max(given.unwrap_or(0)) } else { first };
         TaskBudget {
-            slots,
             first,
-            grows,
             largest: block,
             task: share.max(largest),
             waiting: (slots * block).min(slots * share),
         }
-    }
-
-    /// How large block number `number`, from 0, is to be.
-    pub(crate) fn block(&self, number: u64) -> usize {
-        let doublings = if self.grows { number / self.slots as u64 } else { 0 };
-        self.first.saturating_mul(1 << doublings.min(30)).min(self.largest)
     }
 }
 
@@ -97,24 +87,20 @@ mod tests {
     }
 
     #[test]
-    fn blocks_grow_within_the_memory() {
+    fn blocks_stay_within_the_memory() {
         let budget = TaskBudget::new(1 << 30, 3, None, false);
-        let sizes: Vec<usize> = (0..14).step_by(3).map(|n| budget.block(n) >> 10).collect();
-        assert_eq!(sizes, [256, 512, 1024, 2048, 4096]);
-        assert_eq!(TaskBudget::new(1 << 30, 1, None, false).block(u64::MAX), LARGEST_BLOCK_OF_FEW);
-        assert_eq!(budget.block(u64::MAX), LARGEST_BLOCK);
+        assert_eq!((budget.first, budget.largest), (FIRST_BLOCK, LARGEST_BLOCK));
+        assert_eq!(TaskBudget::new(1 << 30, 1, None, false).largest, LARGEST_BLOCK_OF_FEW);
         for memory in [0, 1, 1 << 16, 1 << 20, 1 << 26] {
             let budget = TaskBudget::new(memory, 4, None, false);
-            let all = 5 * budget.block(u64::MAX) + 4 * budget.task + budget.waiting;
+            let all = 5 * budget.largest + 4 * budget.task + budget.waiting;
             assert!(all <= memory.max(14 * LEAST), "{memory}: {budget:?}");
         }
-        assert_eq!(TaskBudget::new(1 << 30, 2, Some(5), false).block(99), 5);
+        let given = TaskBudget::new(1 << 30, 2, Some(5), false);
+        assert_eq!((given.first, given.largest), (5, 5));
         let growing = TaskBudget::new(1 << 30, 2, Some(5), true);
-        assert_eq!([0, 1, 2, 5].map(|number| growing.block(number)), [5, 5, 10, 20]);
-        assert_eq!(
-            growing.block(u64::MAX),
-            TaskBudget::new(1 << 30, 2, None, false).block(u64::MAX)
-        );
-        assert_eq!(TaskBudget::new(1 << 30, 2, Some(1 << 28), true).block(9), 1 << 28);
+        let largest = TaskBudget::new(1 << 30, 2, None, false).largest;
+        assert_eq!((growing.first, growing.largest), (5, largest));
+        assert_eq!(TaskBudget::new(1 << 30, 2, Some(1 << 28), true).largest, 1 << 28);
     }
 }

@@ -7,25 +7,44 @@ use crate::engine::consumer::{Consumer, UPSTREAM_MAX};
 use crate::engine::{Cut, Piece};
 use crate::error::{Error, Kind, Result};
 use crate::record::bad::Bad;
-use crate::record::block::Blocks;
+use crate::record::block::{Block, Blocks};
 use crate::record::stream::Input;
 
 /// Cuts a stream into blocks of whole records.
 pub struct BlockCut<I> {
     blocks: Blocks<I>,
     bad: Arc<Bad>,
+    /// The last lines of the stream, those of them that are in no piece yet.
+    last: Block,
 }
 
 impl<I: Input> BlockCut<I> {
     /// Cuts what `blocks` reads; `bad` judges lines that are too long for records.
     pub fn new(blocks: Blocks<I>, bad: &Arc<Bad>) -> BlockCut<I> {
-        BlockCut { blocks, bad: Arc::clone(bad) }
+        BlockCut { blocks, bad: Arc::clone(bad), last: Block::default() }
     }
 }
 
 impl<I: Input + 'static> Cut for BlockCut<I> {
-    fn next(&mut self, size: usize, buffer: Vec<u8>) -> Result<Option<Piece>> {
-        Ok(self.blocks.next(size, buffer, &self.bad)?.map(Piece::Lines))
+    fn next(
+        &mut self,
+        size: &dyn Fn(Option<usize>) -> usize,
+        mut buffer: Vec<u8>,
+    ) -> Result<Option<Piece>> {
+        if self.last.bytes.is_empty() {
+            let block = self.blocks.next(size(None), buffer, &self.bad)?;
+            if !self.blocks.is_at_end() {
+                return Ok(block.map(Piece::Lines));
+            }
+            let Some(block) = block else { return Ok(None) };
+            (self.last, buffer) = (block, Vec::new());
+        }
+        let rest = self.last.bytes.len();
+        let size = size(Some(rest));
+        Ok(Some(Piece::Lines(match size < rest {
+            true => self.last.take_lines(size, buffer),
+            false => std::mem::take(&mut self.last),
+        })))
     }
 }
 
@@ -47,7 +66,7 @@ impl ShardCut {
 }
 
 impl Cut for ShardCut {
-    fn next(&mut self, _: usize, _: Vec<u8>) -> Result<Option<Piece>> {
+    fn next(&mut self, _: &dyn Fn(Option<usize>) -> usize, _: Vec<u8>) -> Result<Option<Piece>> {
         let next = self.consumer.as_mut().map(|consumer| consumer.next_shard());
         Ok(next.transpose()?.flatten().map(Piece::Shard))
     }

@@ -15,6 +15,7 @@ pub mod fleet;
 mod heard;
 pub mod host_access;
 mod kept;
+mod pace;
 pub mod plan;
 pub mod producer;
 pub mod quarantine;
@@ -85,12 +86,28 @@ pub struct HostedShard {
     pub split: Option<Split>,
 }
 
+impl Piece {
+    /// How many bytes of records it holds, where they are here.
+    fn bytes(&self) -> usize {
+        match self {
+            Piece::Lines(block) => block.bytes.len(),
+            Piece::Ready { input, .. } => usize::try_from(input.len()).unwrap_or(usize::MAX),
+            Piece::Shard(_) | Piece::File(_) => 0,
+        }
+    }
+}
+
 /// Cuts a stream into pieces. It has a thread of its own, which is left behind when nothing more
 /// of the stream is wanted while it waits for it.
 pub trait Cut: Send + 'static {
-    /// The next piece, of about `size` bytes; `None` at the end. `buffer` is memory to use again.
+    /// The next piece; `None` at the end. `size` says of about how many bytes it is to be, when it is
+    /// told how many are left, if that is known: to be asked once. `buffer` is memory to use again.
     ///
     /// # Errors
     /// What is wrong with the stream.
-    fn next(&mut self, size: usize, buffer: Vec<u8>) -> Result<Option<Piece>>;
+    fn next(
+        &mut self,
+        size: &dyn Fn(Option<usize>) -> usize,
+        buffer: Vec<u8>,
+    ) -> Result<Option<Piece>>;
 }

@@ -51,7 +51,7 @@ use crate::record::digest::Contents;
 /// let path = std::env::var_os("PATH");
 /// let command = CommandPlan {
 ///     command: Command::find(Given::Line("sed s/1/7/".into()), &[0], path.as_deref())?,
-///     form: Form::Records,
+///     form: Form::default(),
 ///     ok_exit: vec![0],
 ///     retries: 1,
 ///     timeout: None,
@@ -165,12 +165,13 @@ impl<'a> Plan<'a> {
 
     /// In which form records are read.
     pub(crate) fn form(&self) -> Form {
-        self.command().map_or(Form::Records, |command| command.form)
+        self.command().map_or_else(Form::default, |command| command.form.clone())
     }
 
-    /// How many more attempts a task gets.
+    /// How many more attempts a task gets: none where each record has its own.
     pub(crate) fn retries(&self) -> u32 {
-        self.command().map_or(0, |command| command.retries)
+        let of_tasks = self.command().filter(|command| command.form.each.is_none());
+        of_tasks.map_or(0, |command| command.retries)
     }
 
     /// Whether the records are looked for that the command fails on.

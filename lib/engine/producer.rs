@@ -12,6 +12,7 @@ use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cluster::Job;
+use crate::cluster::host::shown;
 use crate::cluster::{Connection, Greeting, Host};
 use crate::dataset::manifest::ManifestWriter;
 use crate::dataset::ownership::{Claim, GRACE, Owner, WaitOutcome};
@@ -278,6 +279,10 @@ fn greeting(run: RunId, memory: Option<u64>) -> Greeting {
 
 /// Makes a job known to a worker.
 fn equip(connection: &Connection, job: &Job, files: &[Shipped]) -> Result<()> {
-    connection.begin_job(job)?;
+    let mut job = job.clone();
+    if let Some(command) = &mut job.command {
+        command.host = shown(connection.name());
+    }
+    connection.begin_job(&job)?;
     files.iter().try_for_each(|file| connection.ship(&file.from, &file.to, file.executable))
 }

@@ -5,6 +5,7 @@
 //! another one, and that does not count.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use crate::cluster::Connection;
 use crate::cluster::OnBad;
@@ -18,7 +19,7 @@ use crate::engine::plan::Hosts;
 use crate::engine::shard_stream::ShardStream;
 use crate::engine::slot::{Slot, TaskInput};
 use crate::engine::task_queue::{Product, ShardResult, TaskFailure};
-use crate::engine::{Form, HostFile, HostedShard};
+use crate::engine::{HostFile, HostedShard};
 use crate::error::{Error, Kind, Result};
 use crate::record::digest::Contents;
 use crate::spool::Spool;
@@ -147,7 +148,8 @@ impl Slot<'_> {
         let tries = if attempts > 1 { format!(" ({attempts} attempts)") } else { String::new() };
         let error = failed.error();
         let error = Error::new(error.kind(), format!("{}: {error}{tries}", shown(host)));
-        TaskFailure { error, by_command: failed.by_command, input }
+        let record = failed.record.map(|record| record.0);
+        TaskFailure { error, by_command: failed.by_command, input, record }
     }
 
     fn attempt_on(
@@ -181,6 +183,9 @@ impl Slot<'_> {
         });
         match sent {
             Ok(Some(TaskReply::Done(done))) => {
+                if let TaskInput::Here(input) = &*source {
+                    self.queue.took(input.len(), Duration::from_micros(done.took_us));
+                }
                 let judged = OnBad::under(self.plan.bad()) == OnBad::Send;
                 Ok(AttemptResult::Done(done, (judged || bisect).then_some(rejects)))
             }
@@ -193,12 +198,13 @@ impl Slot<'_> {
 
     /// The records of a shard as the command reads them.
     fn in_form(&self, shard: &HostedShard, records: Spool) -> Result<Spool> {
-        if self.plan.form() == Form::Records {
+        let form = self.plan.form();
+        if form.reads_records() {
             return Ok(records);
         }
         let name = format!("shard {}", shard.number);
         let to = Spool::new(Vec::new(), self.budget.task, self.plan.folder());
-        self.plan.form().feed_all(&records, &name, self.plan.max_record(), self.plan.bad(), to)
+        form.feed_all(&records, &name, self.plan.max_record(), self.plan.bad(), to)
     }
 
     /// A shard that is brought here, to be sent on to where it does not lie.

@@ -1,6 +1,8 @@
 //! The threads of a stage: a reader that cuts, slots that run the command, and a writer, which is
 //! the caller's own thread.
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -14,6 +16,7 @@ use crate::command::{Children, quote};
 use crate::engine::Cut;
 use crate::engine::budget::{TaskBudget, within_descriptors};
 use crate::engine::kept;
+use crate::engine::pace::{Pace, Sizes};
 use crate::engine::plan::{CommandPlan, Hosts, Plan, Setting, WorkPlace};
 use crate::engine::schedule::Schedule;
 use crate::engine::slot::{Slot, SlotTally};
@@ -87,13 +90,19 @@ fn work(
     let grows = plan.searches() && plan.command().is_none_or(|command| command.timeout.is_none());
     let setting = &plan.setting;
     let budget = TaskBudget::new(setting.limits.memory, slots, setting.block, grows);
+    let sizes = match setting.block {
+        None if plan.command().is_some() => Sizes::Timed,
+        Some(_) if !grows => Sizes::Fixed,
+        _ => Sizes::Doubling,
+    };
+    let pace = Pace::new(slots, budget.first, budget.largest, sizes);
     let schedule = Schedule::new(plan.retries(), budget.waiting, files);
     // All memory that goes round is kept: given back to the allocator, it would be held in as many
     // places as there are threads.
-    let queue = Arc::new(TaskQueue::new(schedule, setting.limits.memory));
+    let queue = Arc::new(TaskQueue::new(schedule, pace, setting.limits.memory));
     let tally = SlotTally::default();
     let reader = Arc::clone(&queue);
-    start(thread::Builder::new().spawn(move || read(cut, budget, &reader)))?;
+    start(thread::Builder::new().spawn(move || read(cut, &reader)))?;
     let slot = Slot { plan, budget, queue: &queue, children, tally: &tally };
     let result = thread::scope(|scope| {
         for _ in 0..slots {
@@ -127,10 +136,10 @@ fn start<T>(thread: std::io::Result<T>) -> Result<T> {
 }
 
 /// The reader's life.
-fn read(mut cut: impl Cut, budget: TaskBudget, queue: &TaskQueue) {
+fn read(mut cut: impl Cut, queue: &TaskQueue) {
     let duty = Reading(queue);
-    for number in 0.. {
-        let piece = cut.next(budget.block(number), queue.memory.take());
+    loop {
+        let piece = cut.next(&|rest| queue.size(rest), queue.memory.take());
         let goes_on = matches!(piece, Ok(Some(_)));
         if !queue.wants_more() {
             break;
@@ -246,17 +255,39 @@ enum Settled {
     Shard { line: Vec<u8>, contents: Contents },
 }
 
+/// What was run, and what it was run on.
+fn by_hand(command: &CommandPlan, failure: &mut TaskFailure) -> Option<(String, Spool)> {
+    let form = &command.form;
+    let empty = || Spool::new(Vec::new(), usize::MAX, Path::new(""));
+    let (records, line) = match &failure.record {
+        Some(record) => {
+            let mut records = empty();
+            records.push(record).and_then(|()| records.end_line()).ok()?;
+            let words = form.each.as_ref().and_then(|each| each.words.as_ref());
+            let line = words
+                .and_then(|words| words.of(record).ok())
+                .map(|words| quote::words(words.iter().map(OsString::as_os_str)));
+            (records, line)
+        }
+        None => (failure.input.take()?, None),
+    };
+    let line = line.unwrap_or_else(|| command.command.shown().to_string());
+    let late = form.late || failure.record.is_some();
+    Some((line, if late { form.for_attempt(&records, empty()).ok()? } else { records }))
+}
+
 /// Keeps what a command failed on, and says how it is run on that by hand; the error is the last
 /// line.
-fn explain(plan: &Plan<'_>, task: u64, failure: TaskFailure) -> Error {
-    if let (Some(input), Some(command)) = (&failure.input, plan.command())
+fn explain(plan: &Plan<'_>, task: u64, mut failure: TaskFailure) -> Error {
+    if let Some(command) = plan.command()
+        && let Some((line, input)) = by_hand(command, &mut failure)
         && let Some(path) = &command.kept
     {
         let shown = quote::word(path.as_os_str());
-        let said = match kept::keep(path, input) {
+        let said = match kept::keep(path, &input) {
             Ok(()) => vec![
                 format!("what it was run on is kept until it succeeds: {shown}"),
-                format!("by hand: {} < {shown}", command.command.shown()),
+                format!("by hand: {line} < {shown}"),
             ],
             Err(error) => vec![format!("what it was run on cannot be kept: {error}")],
         };

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::cluster::Host;
-use crate::cluster::{Job, JobCommand, JobProgram, OnBad};
-use crate::command::{Form, Given};
+use crate::cluster::{EachRecord, Job, JobCommand, JobProgram, OnBad};
+use crate::command::Given;
 use crate::dataset::ownership::Claim;
 use crate::engine::consumer::ConsumerInput;
 use crate::engine::cuts::{BlockCut, ShardCut};
@@ -177,7 +177,15 @@ fn there(plan: &CommandPlan, given: &Given) -> JobCommand {
     };
     JobCommand {
         run,
-        text: plan.form == Form::Text,
+        input: plan.form.input,
+        output: plan.form.output,
+        late: plan.form.late,
+        each: plan.form.each.as_ref().map(|each| EachRecord {
+            rename: each.rename.clone(),
+            outcome: each.outcome,
+            retries: each.retries,
+        }),
+        host: String::new(),
         ok_exit: plan.ok_exit.clone(),
         timeout_ms: plan.timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX)),
         retries: plan.retries,

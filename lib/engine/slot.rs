@@ -2,6 +2,7 @@
 //! and hands over what came of it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use crate::cluster::host::shown;
 use crate::command::form::{Fed, TaskOutput};
@@ -171,6 +172,7 @@ impl Slot<'_> {
         self.runner(command, task, |runner| {
             let mut rejects = None;
             for number in 1.. {
+                let begin = Instant::now();
                 let finished = runner.run(&prepared.input, number, |fault, record| {
                     rejects
                         .get_or_insert_with(|| Rejects::new(self.spool()))
@@ -178,6 +180,9 @@ impl Slot<'_> {
                 })?;
                 let searches = u64::from(finished.attempts - number);
                 self.tally.retries.fetch_add(searches, Ordering::Relaxed);
+                if finished.output.is_ok() {
+                    self.queue.took(prepared.input.len(), begin.elapsed());
+                }
                 match finished.output {
                     Ok(output) => return self.printed(runner, prepared, output, rejects),
                     Err(ended) if ended.how == CommandEnd::Stopped => break,
@@ -187,7 +192,10 @@ impl Slot<'_> {
                         self.tally.retries.fetch_add(1, Ordering::Relaxed);
                         self.queue.memory.give(ended.output.into_memory());
                     }
-                    Err(ended) => return Err(self.failure(runner, finished.attempts, ended)),
+                    Err(ended) => {
+                        let last = (finished.attempts, finished.record);
+                        return Err(self.failure(runner, last, ended));
+                    }
                 }
             }
             Err(Error::incomplete("stopped").into())
@@ -204,7 +212,7 @@ impl Slot<'_> {
         work(&TaskRunner {
             task,
             command: &plan.command,
-            form: plan.form,
+            form: &plan.form,
             ok_exit: &plan.ok_exit,
             timeout: plan.timeout,
             search: plan.failed.is_on().then_some(plan.retries),
@@ -262,13 +270,19 @@ impl Slot<'_> {
         self.runner(command, task, |runner| sound(runner, printed, self.plan.bad()))
     }
 
-    fn failure(&self, runner: &TaskRunner<'_>, attempts: u32, ended: Ended) -> TaskFailure {
+    fn failure(
+        &self,
+        runner: &TaskRunner<'_>,
+        (attempts, record): (u32, Option<Vec<u8>>),
+        ended: Ended,
+    ) -> TaskFailure {
         let task = runner.task;
         self.tell_last(task, &self.prefix(task, attempts), &ended.last_words);
         let kind = if ended.how == CommandEnd::Timeout { Kind::Timeout } else { Kind::Command };
         let tries = if attempts > 1 { format!(" ({attempts} attempts)") } else { String::new() };
-        let text = format!("task {task}: {}: {}{tries}", runner.command.shown(), ended.how);
-        TaskFailure { by_command: true, ..Error::new(kind, text).into() }
+        let shown = runner.shown(record.as_deref());
+        let text = format!("task {task}: {shown}: {}{tries}", ended.how);
+        TaskFailure { by_command: true, record, ..Error::new(kind, text).into() }
     }
 
     /// Passes on the last words of a command that failed, unless they were heard before.

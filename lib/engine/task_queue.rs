@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::command::Rejects;
 use crate::command::form::{Reject, TaskOutput};
 use crate::engine::Piece;
+use crate::engine::pace::Pace;
 use crate::engine::schedule::{Next, OutcomePlace, Schedule};
 use crate::error::{Error, Result};
 use crate::parallel::{BufferPool, lock};
@@ -52,11 +54,13 @@ pub(crate) struct TaskFailure {
     pub(crate) by_command: bool,
     /// What it was run on, where that is at hand.
     pub(crate) input: Option<Spool>,
+    /// The record that it was run on, where each is a run of its own.
+    pub(crate) record: Option<Vec<u8>>,
 }
 
 impl From<Error> for TaskFailure {
     fn from(error: Error) -> TaskFailure {
-        TaskFailure { error, by_command: false, input: None }
+        TaskFailure { error, by_command: false, input: None, record: None }
     }
 }
 
@@ -70,15 +74,17 @@ pub(crate) struct TaskQueue {
 
 struct QueueState {
     schedule: Schedule,
+    pace: Pace,
     /// The next piece, until a slot takes it.
     ready: Option<Piece>,
     outcomes: BTreeMap<u64, TaskOutcome>,
 }
 
 impl TaskQueue {
-    /// One for the tasks of `schedule`, that keeps at most so many bytes of memory to be used again.
-    pub(crate) fn new(schedule: Schedule, spare: usize) -> TaskQueue {
-        let state = QueueState { schedule, ready: None, outcomes: BTreeMap::new() };
+    /// One for the tasks of `schedule`, whose sizes `pace` says, that keeps at most so many bytes of
+    /// memory to be used again.
+    pub(crate) fn new(schedule: Schedule, pace: Pace, spare: usize) -> TaskQueue {
+        let state = QueueState { schedule, pace, ready: None, outcomes: BTreeMap::new() };
         let (state, memory) = (Mutex::new(state), BufferPool::new(spare));
         TaskQueue { state, changed: Condvar::new(), memory }
     }
@@ -115,11 +121,24 @@ impl TaskQueue {
         })
     }
 
+    /// Of about how many bytes the next piece is to be, when so many are left.
+    pub(crate) fn size(&self, rest: Option<usize>) -> usize {
+        self.lock().pace.size(rest)
+    }
+
+    /// A piece of `bytes` took so long.
+    pub(crate) fn took(&self, bytes: u64, time: Duration) {
+        self.lock().pace.took(bytes, time);
+    }
+
     /// Takes what the reader has read: a piece, the end, or what went wrong, which fails the task
     /// that would have come next.
     pub(crate) fn offer(&self, piece: Result<Option<Piece>>) {
         self.change(|state| match piece {
-            Ok(Some(piece)) => state.ready = Some(piece),
+            Ok(Some(piece)) => {
+                state.pace.begun(piece.bytes());
+                state.ready = Some(piece);
+            }
             Ok(None) => state.schedule.complete(),
             Err(error) => {
                 let task = state.schedule.start();

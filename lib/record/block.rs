@@ -28,6 +28,23 @@ pub struct Line<'a> {
 }
 
 impl Block {
+    /// Takes the first lines away, at least one, and no more than fit in `size` bytes unless the first
+    /// alone is longer. `buffer` gives its memory.
+    pub fn take_lines(&mut self, size: usize, mut buffer: Vec<u8>) -> Block {
+        let size = size.min(self.bytes.len());
+        let end = memchr::memrchr(b'\n', &self.bytes[..size])
+            .or_else(|| memchr::memchr(b'\n', &self.bytes[size..]).map(|at| at + size))
+            .map_or(self.bytes.len(), |at| at + 1);
+        buffer.clear();
+        buffer.extend_from_slice(&self.bytes[..end]);
+        self.bytes.drain(..end);
+        let line_count = memchr::memchr_iter(b'\n', &buffer).count() as u64;
+        let first_line = self.first_line;
+        self.first_line += line_count;
+        self.line_count -= line_count;
+        Block { bytes: buffer, first_line, line_count }
+    }
+
     /// The lines that are not blank, in order.
     pub fn lines(&self) -> impl Iterator<Item = Line<'_>> {
         let (mut at, mut number) = (0, self.first_line);
@@ -109,6 +126,11 @@ impl<I: Input> Blocks<I> {
     pub fn in_the_middle(mut self) -> Blocks<I> {
         self.state = State::Middle;
         self
+    }
+
+    /// Whether there are no more lines, as far as is known without reading.
+    pub fn is_at_end(&self) -> bool {
+        self.state == State::End && self.rest.is_empty()
     }
 
     /// The name of the stream.
@@ -322,6 +344,23 @@ mod tests {
                     "{step} {size}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn lines_are_taken_from_a_block() {
+        let text = b"one\n\nthree\nfour\n";
+        for size in 0..20 {
+            let mut block = Block { bytes: text.to_vec(), first_line: 7, line_count: 4 };
+            let (mut all, mut next) = (Vec::new(), 7);
+            while !block.bytes.is_empty() {
+                let taken = block.take_lines(size, vec![1]);
+                assert!(taken.line_count == 1 || taken.bytes.len() <= size);
+                assert_eq!(taken.first_line, next);
+                next += taken.line_count;
+                all.extend(taken.bytes);
+            }
+            assert_eq!((all.as_slice(), next, block.line_count), (text.as_slice(), 11, 0));
         }
     }
 

@@ -14,6 +14,7 @@ pub mod harmless;
 pub mod key;
 pub mod key_pair;
 pub mod nearest;
+pub mod notation;
 pub mod number;
 pub mod path;
 pub mod scan;

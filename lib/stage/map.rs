@@ -28,6 +28,9 @@ pub struct MapOptions {
     pub limits: Limits,
 }
 
+/// How much of a stream is taken at once that is one piece.
+const READ_BYTES: usize = 256 << 10;
+
 /// What helps where plain lines are printed and no JSON.
 pub const PLAIN_LINES: &str =
     " (for plain lines say -t, where records are strings, or -c '... | jq -R .')";
@@ -54,7 +57,7 @@ pub fn run(
         return engine::here(command, setting, BlockCut::new(blocks, bad), output);
     }
     let spool = Some(Spool::new(Vec::new(), limits.memory / 4, &limits.directory));
-    let cut = WholeCut { blocks, bad: Arc::clone(bad), form: command.form, spool };
+    let cut = WholeCut { blocks, bad: Arc::clone(bad), form: command.form.clone(), spool };
     engine::here(command, setting, cut, output)
 }
 
@@ -83,10 +86,14 @@ struct WholeCut<I> {
 }
 
 impl<I: Input + 'static> Cut for WholeCut<I> {
-    fn next(&mut self, size: usize, mut buffer: Vec<u8>) -> Result<Option<Piece>> {
+    fn next(
+        &mut self,
+        _: &dyn Fn(Option<usize>) -> usize,
+        mut buffer: Vec<u8>,
+    ) -> Result<Option<Piece>> {
         let Some(mut input) = self.spool.take() else { return Ok(None) };
         let mut records = 0;
-        while let Some(block) = self.blocks.next(size, buffer, &self.bad)? {
+        while let Some(block) = self.blocks.next(READ_BYTES, buffer, &self.bad)? {
             let fed = self.form.feed(block, self.blocks.name(), drop);
             records += fed.records;
             for (error, text) in fed.rejects {

@@ -257,7 +257,13 @@ impl<I: Input + 'static> GroupCut<I> {
 }
 
 impl<I: Input + 'static> Cut for GroupCut<I> {
-    fn next(&mut self, size: usize, buffer: Vec<u8>) -> Result<Option<Piece>> {
+    fn next(
+        &mut self,
+        size: &dyn Fn(Option<usize>) -> usize,
+        buffer: Vec<u8>,
+    ) -> Result<Option<Piece>> {
+        let here = self.block.bytes.len() - self.at.min(self.block.bytes.len());
+        let size = size((self.started && self.blocks.is_at_end()).then_some(here));
         let mut input = Spool::new(buffer, self.spool_memory.max(size), &self.directory);
         let mut records = 0;
         if let Some(record) = self.held.take() {

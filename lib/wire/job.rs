@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::bad::Bad;
 use crate::record::bytes::Bytes;
+use crate::record::notation::Notation;
 
 /// What tasks do: they run a command, or store records as they are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,8 +26,16 @@ pub struct Job {
 pub struct JobCommand {
     /// What is run.
     pub run: JobProgram,
-    /// Whether it reads and prints plain lines of text.
-    pub text: bool,
+    /// How it reads records.
+    pub input: Notation,
+    /// How it prints them.
+    pub output: Notation,
+    /// Whether records stay JSON until an attempt at them.
+    pub late: bool,
+    /// What is done with each record by itself, where each is a run of the command.
+    pub each: Option<EachRecord>,
+    /// The host, as the tool calls it.
+    pub host: String,
     /// The exit statuses that mean success.
     pub ok_exit: Vec<i32>,
     /// How long an attempt may take, in milliseconds.
@@ -35,6 +44,18 @@ pub struct JobCommand {
     pub retries: u32,
     /// What to say of output that is no JSON and looks like plain lines.
     pub plain_lines: String,
+}
+
+/// What is done with each record by itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EachRecord {
+    /// The name of the data behind the command, as it is made of the one before.
+    pub rename: Option<String>,
+    /// Whether each run is a record, and failures are data.
+    pub outcome: bool,
+    /// How many more attempts a record gets.
+    pub retries: u32,
 }
 
 /// What a command is, as its user gave it.

@@ -226,6 +226,8 @@ pub struct Done {
     pub rejected: u64,
     /// Bytes that went through temporary files.
     pub spilled: u64,
+    /// How long the command of a task ran, in microseconds.
+    pub took_us: u64,
 }
 
 /// How a request went wrong.
@@ -238,6 +240,8 @@ pub struct Failed {
     pub text: String,
     /// Whether the command failed, which may go better elsewhere.
     pub by_command: bool,
+    /// The record that it failed on, where each is a run of its own.
+    pub record: Option<Bytes>,
     /// The last lines of its standard error.
     pub last_words: Vec<String>,
     /// How many of them, the first ones, were said already.
@@ -287,7 +291,7 @@ impl Failed {
     /// The failure that `error` is, not by a command.
     pub fn of(error: &Error) -> Failed {
         let (code, text) = (error.exit_code(), error.to_string());
-        Failed { code, text, by_command: false, last_words: Vec::new(), passed: 0 }
+        Failed { code, text, by_command: false, record: None, last_words: Vec::new(), passed: 0 }
     }
 
     /// The failure as an error.

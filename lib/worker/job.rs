@@ -9,13 +9,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::command::attempt::CommandEnd;
+use crate::command::attempt::{CommandEnd, Ended};
+use crate::command::children::HOST_VARIABLE;
+use crate::command::each::{Each, Words};
 use crate::command::form::{Form, TaskOutput};
 use crate::command::program::{Command, Given};
 use crate::command::rejects::Rejects;
-use crate::command::relay::LastWords;
 use crate::command::runner::{Seen, TaskRunner};
 use crate::error::broken;
 use crate::error::{Error, Kind, Result};
@@ -24,9 +25,10 @@ use crate::parallel::lock;
 use crate::pipe::runtime_dir;
 use crate::record::bad::{Bad, Policy};
 use crate::record::block::Blocks;
+use crate::record::bytes::Bytes;
 use crate::record::digest::Contents;
 use crate::spool::Spool;
-use crate::wire::job::{Job, JobCommand, JobProgram, OnBad};
+use crate::wire::job::{EachRecord, Job, JobCommand, JobProgram, OnBad};
 use crate::wire::message::{self, Done, Failed, HostResource, Task, TaskSource};
 use crate::wire::shard::Fetch;
 use crate::worker::resource;
@@ -35,6 +37,9 @@ use crate::worker::state::{JobError, WorkerState};
 
 /// The most jobs of a tool.
 const JOBS_MAX: usize = 64;
+
+/// The longest record that is sent back when the command failed on it, in bytes.
+const RECORD_MAX: usize = 64 << 10;
 
 /// How much of a shard is brought into form at once.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -109,10 +114,12 @@ impl Jobs {
         let Some(_slot) = state.slots.take(task.task, &stopped)? else {
             return Err(Error::incomplete("stopped").into());
         };
+        let begin = Instant::now();
         let records = work.printed(input)?;
+        let took_us = u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX);
         let spilled = records.spilled();
         let contents = store.put(task.task, task.attempt, &records)?;
-        Ok(Done { contents, rejected: work.bad.count(), spilled })
+        Ok(Done { contents, rejected: work.bad.count(), spilled, took_us })
     }
 }
 
@@ -140,11 +147,23 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// The form in which records are read.
-    fn form(&self) -> Form {
-        match &self.job.command {
-            Some(JobCommand { text: true, .. }) => Form::Text,
-            _ => Form::Records,
-        }
+    fn form(&self) -> Result<Form> {
+        let Some(job) = &self.job.command else { return Ok(Form::default()) };
+        let each = match &job.each {
+            None => None,
+            Some(each) => {
+                let words = match &job.run {
+                    JobProgram::Words(words) => {
+                        let words: Vec<OsString> = words.iter().cloned().map(Into::into).collect();
+                        Some(Words::parse(&words)?).filter(|words| !words.are_fixed())
+                    }
+                    JobProgram::Line(_) => None,
+                };
+                let EachRecord { rename, outcome, retries } = each.clone();
+                Some(Arc::new(Each { words, rename, outcome, retries, host: job.host.clone() }))
+            }
+        };
+        Ok(Form { input: job.input, output: job.output, late: job.late, each })
     }
 
     fn max_record(&self) -> usize {
@@ -153,16 +172,17 @@ impl Work<'_> {
 
     /// A shard that lies here, in the form that the command reads.
     fn shard(&self, shard: &Fetch, contents: &Contents) -> Result<Spool> {
+        let form = &self.form()?;
         shard_file::read(self.state, shard, contents, |input| {
             let mut spool = self.state.spool();
             let mut blocks = Blocks::new(input, usize::MAX >> 1);
             while let Some(block) = blocks.next(BLOCK_BYTES, Vec::new(), &self.bad)? {
-                if self.form() == Form::Records {
+                if form.reads_records() {
                     // A shard holds sound records.
                     spool.push(&block.bytes)?;
                     continue;
                 }
-                let fed = self.form().feed(block, blocks.name(), drop);
+                let fed = form.feed(block, blocks.name(), drop);
                 for (error, text) in fed.rejects {
                     self.bad.reject(error, &text)?;
                 }
@@ -209,12 +229,12 @@ impl Work<'_> {
         if self.task.input != TaskSource::Stream && input.is_empty() {
             return Ok(input);
         }
-        let command = self.command(job)?;
+        let (command, form) = (self.command(job)?, self.form()?);
         let say = |lines: &str| self.state.to_tool.said(lines);
         let runner = TaskRunner {
             task: self.task.task,
             command: &command,
-            form: self.form(),
+            form: &form,
             ok_exit: &job.ok_exit,
             timeout: job.timeout_ms.map(Duration::from_millis),
             search: self.task.bisect.then_some(job.retries),
@@ -228,12 +248,13 @@ impl Work<'_> {
             give: &drop,
         };
         let found = |fault, record: &[u8]| lock(self.rejects).push_failed(&fault, record);
-        let output = match runner.run(&input, self.task.attempt, found)?.output {
+        let finished = runner.run(&input, self.task.attempt, found)?;
+        let output = match finished.output {
             Ok(output) => output,
             Err(ended) if ended.how == CommandEnd::Stopped => {
                 return Err(Error::incomplete("stopped").into());
             }
-            Err(ended) => return Err(self.failed(&command, ended.how, ended.last_words)),
+            Err(ended) => return Err(self.failed(&runner, finished.record, ended)),
         };
         match runner.look(&input, output)? {
             Seen::Unchanged(records) | Seen::Changed(TaskOutput::Records(records, _)) => {
@@ -256,6 +277,7 @@ impl Work<'_> {
         };
         let path = self.state.search_path.as_deref();
         let command = Command::find(given, &job.ok_exit, path)?;
+        let command = command.setting(HOST_VARIABLE, job.host.clone().into());
         Ok(match &self.state.store {
             Some(store) => command.setting(runtime_dir::VARIABLE, store.runtime().into()),
             None => command,
@@ -270,11 +292,13 @@ impl Work<'_> {
         }
     }
 
-    fn failed(&self, command: &Command, how: CommandEnd, last_words: LastWords) -> JobError {
+    fn failed(&self, runner: &TaskRunner<'_>, record: Option<Vec<u8>>, ended: Ended) -> JobError {
+        let how = ended.how;
         let kind = if how == CommandEnd::Timeout { Kind::Timeout } else { Kind::Command };
-        let error =
-            Error::new(kind, format!("task {}: {}: {how}", self.task.task, command.shown()));
-        let (last_words, passed) = (last_words.lines, last_words.passed as u64);
-        JobError(Failed { by_command: true, last_words, passed, ..Failed::of(&error) })
+        let shown = runner.shown(record.as_deref());
+        let error = Error::new(kind, format!("task {}: {shown}: {how}", self.task.task));
+        let (last_words, passed) = (ended.last_words.lines, ended.last_words.passed as u64);
+        let record = record.filter(|record| record.len() <= RECORD_MAX).map(Bytes);
+        JobError(Failed { by_command: true, last_words, passed, record, ..Failed::of(&error) })
     }
 }

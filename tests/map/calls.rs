@@ -19,22 +19,27 @@ fn options_end_at_the_command() {
         .stdin(numbers(10))
         .stdout("2\n")
         .succeeds();
-    mc("map").args(["head", "-n", "2"]).stdin(numbers(10)).stdout("1\n2\n").succeeds();
-    mc("map").args(["--", "head", "-n2"]).stdin(numbers(10)).stdout("1\n2\n").succeeds();
+    mc("map")
+        .args(["--per", "shard", "head", "-n", "2"])
+        .stdin(numbers(10))
+        .stdout("1\n2\n")
+        .succeeds();
+    mc("map")
+        .args(["--per", "shard", "--", "head", "-n2"])
+        .stdin(numbers(10))
+        .stdout("1\n2\n")
+        .succeeds();
 }
 
 #[test]
 fn a_line_goes_to_the_shell() {
     let line = "grep 1 | tail -n \"$((1 + 0))\"";
-    mc("map").args(["-c", line]).stdin(numbers(12)).stdout("12\n").succeeds();
+    mc("map").args(["--per=shard", "-c", line]).stdin(numbers(12)).stdout("12\n").succeeds();
     mc("map").args(["-c", "cat", "more"]).fails_with(2, "-c takes one LINE");
 }
 
 #[test]
 fn what_is_not_there_is_refused() {
-    for option in ["--each", "--kv", "--raw"] {
-        mc("map").args([option, "cat"]).fails_with(2, &format!("unexpected argument '{option}'"));
-    }
     let call = mc("map").args(["--ship=x", "cat"]).stdin("1\n");
     call.fails_with(2, "-o and --ship are for hosts");
     mc("map").args(["-h", "a;b", "cat"]).fails_with(2, "is no host");
@@ -103,7 +108,7 @@ fn numbers_about_the_run_are_kept() {
     mc("map")
         .args(["--stats"])
         .arg(&stats)
-        .args(["-c", &line])
+        .args(["--block=1K", "-c", &line])
         .stdin("1\n\n2\n")
         .stderr_any()
         .succeeds();

@@ -64,7 +64,7 @@ fn a_signal_and_a_timeout_are_faults_too() {
     let policy = format!("--failed=file={}", file.display());
     let line = "while read -r n; do [ $n != 5 ] || kill -SEGV $$; [ $n != 7 ] || exec sleep 67.5; \
                 echo $n; done";
-    let call = mc("map").args([&policy, "--retries", "0", "--timeout", "2s", "-c", line]);
+    let call = mc("map").args([&policy, "--block=1K", "--retries=0", "--timeout=2s", "-c", line]);
     call.stdin(numbers(8)).stdout("1\n2\n3\n4\n6\n8\n").stderr_any().succeeds();
     let kept = std::fs::read_to_string(&file).unwrap();
     let want = "{\"record\":5,\"host\":\"localhost\",\"task\":1,\"signal\":\"SIGSEGV\",\"stderr\":[]}\n\
@@ -90,12 +90,14 @@ fn a_record_is_given_up_only_after_its_own_attempts() {
     let line =
         format!("if grep -x 5; then test -e {0} || {{ touch {0}; exit 1; }}; fi", marker.display());
     for retries in ["0", "1"] {
-        let call = mc("map").args(["--failed", "skip", "--retries", retries, "-c", &line]);
+        let call =
+            mc("map").args(["--failed=skip", "--block=1K", "--retries", retries, "-c", &line]);
         call.stdin(numbers(9)).stdout("5\n").succeeds();
         std::fs::remove_file(&marker).unwrap();
     }
     let line = "if grep -qx 5; then test $MC_ATTEMPT -ge 6 || exit 1; fi; true";
-    let call = |retries| mc("map").args(["--failed=skip", "--retries", retries, "-c", line]);
+    let call =
+        |retries| mc("map").args(["--failed=skip", "--block=1K", "--retries", retries, "-c", line]);
     call("0").stdin("5\n").stderr_has("1 record dropped").succeeds();
     call("5").stdin("5\n").stdout("").succeeds();
 }

@@ -2,6 +2,7 @@
 
 mod bad_output;
 mod calls;
+mod each;
 mod failed;
 mod failures;
 mod forms;

@@ -81,14 +81,15 @@ fn functions_take_their_pipes_to_other_shells_and_names_do_not_clash() {
 #[test]
 fn what_is_no_pipe_is_none() {
     let line = "grep -E '1|3' || true; case 1 in 1|2) ;; esac; echo $((4 | 1))";
-    mc("map").args(["-c", line]).stdin(numbers(4)).stdout("1\n3\n5\n").succeeds();
+    mc("map").args(["--per=shard", "-c", line]).stdin(numbers(4)).stdout("1\n3\n5\n").succeeds();
     mc("map").args(["-c", "cat | 'head"]).fails_with(2, "byte 7: this quote does not end");
 }
 
 #[test]
 fn on_hosts_it_is_the_same() {
-    let map =
-        |line: &str| sh("bash", &format!("seq 10 | mc-map -h {WORKERS} -c '{line}' | mc-gather"));
+    let map = |line: &str| {
+        sh("bash", &format!("seq 10 | mc-map -h {WORKERS} --block 1K -c '{line}' | mc-gather"))
+    };
     map("yes 1 | head -n 1").stdout("1\n").succeeds();
     let said = "bash -o pipefail -c '\\''false | cat'\\'': exit status 1";
     let said = said.replace("'\\''", "'");

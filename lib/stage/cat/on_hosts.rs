@@ -180,7 +180,7 @@ fn follow(whole: &HostResource, found: &[HostResource]) -> bool {
 }
 
 impl Cut for Files {
-    fn next(&mut self, _: usize, _: Vec<u8>) -> Result<Option<Piece>> {
+    fn next(&mut self, _: &dyn Fn(Option<usize>) -> usize, _: Vec<u8>) -> Result<Option<Piece>> {
         while let Some(file) = self.waiting.pop_front() {
             if file.resource.cut.is_none() {
                 return Ok(Some(Piece::File(file)));

@@ -156,7 +156,7 @@ pub fn run(
     let given = Given::Words(words(options, key, right.memory));
     let plan = CommandPlan {
         command: Command::elsewhere(given.clone())?,
-        form: Form::Records,
+        form: Form::default(),
         ok_exit: vec![0],
         retries: 1,
         timeout: None,
