@@ -1,7 +1,7 @@
 //! Joins: the records of one stream, the left one, each with those of another that have its key.
 //!
 //! - What the right stream has is read first ([`side`]). If it fits into the memory, it becomes a
-//!   hash table ([`matches`]) and the left stream flows by it, on many threads ([`hashed`]).
+//!   hash table ([`mod@matches`]) and the left stream flows by it, on many threads ([`hashed`]).
 //! - If it does not, both are sorted by key, go by each other once, and what comes of the left
 //!   records is sorted back into their order ([`cogrouped`]).
 //!
