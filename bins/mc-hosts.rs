@@ -23,6 +23,10 @@ struct Args {
     /// Remove the dataset whose manifest is FILE, or of the run that FILE names, and FILE
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "kept")]
     rm: Vec<PathBuf>,
+
+    /// With --rm: forget what lies on hosts that are out of reach, for they are gone
+    #[arg(long, requires = "rm")]
+    force: bool,
 }
 
 fn main() -> ExitCode {
@@ -35,7 +39,7 @@ fn main() -> ExitCode {
                 HostsRequest::Remove(args.rm.iter().map(|word| RemovalTarget::of(word)).collect())
             }
         };
-        let options = HostsOptions { hosts, what };
+        let options = HostsOptions { hosts, what, force: args.force };
         let reach = args.hosts.reach(session)?;
         session.guard()?;
         let mut output = session.stdout();

@@ -78,6 +78,11 @@ fn targets_that_lie_on_hosts_are_made_once_and_removed_with_their_shards() {
     let run = manifest.split('"').nth(3).unwrap();
     let listed = || mc("hosts").args(["-h", ":", "--kept"]).succeeds().text().contains(run);
     assert!(listed());
+    // A mapper that is newer makes the dataset anew, and the old one is gone.
+    let now = std::fs::File::options().append(true).open(far.path().join("clean.py")).unwrap();
+    now.set_modified(std::time::SystemTime::now()).unwrap();
+    on_hosts(&[]).succeeds();
+    assert!(!listed() && made(far.path()).len() == 3);
     on_hosts(&["clean"]).succeeds();
     assert!(made(far.path()).is_empty() && !listed());
 }

@@ -8,7 +8,8 @@ use std::path::Path;
 
 use nix::fcntl::{Flock, FlockArg};
 
-use crate::dataset::manifest::PREFIX;
+use crate::dataset::RunId;
+use crate::dataset::manifest::{PREFIX, run_of};
 use crate::error::{Error, Result};
 
 /// Whether the file at `path` is a manifest.
@@ -19,11 +20,11 @@ pub(crate) fn is_manifest(path: &Path) -> bool {
 }
 
 /// Gives the file `temporary`, a manifest that is whole, the name `path` in the same directory, in
-/// place of whatever else has it.
+/// place of whatever else has it, the manifest of the run `before` too.
 ///
 /// # Errors
 /// `Usage` when another manifest has that name; as [`Error::path`]. `temporary` is there, then.
-pub(crate) fn publish(temporary: &Path, path: &Path) -> Result<()> {
+pub(crate) fn publish(temporary: &Path, path: &Path, before: Option<RunId>) -> Result<()> {
     let failed = |e: io::Error| Error::path("write", path, &e);
     loop {
         match fs::hard_link(temporary, path) {
@@ -37,12 +38,12 @@ pub(crate) fn publish(temporary: &Path, path: &Path) -> Result<()> {
             Err(_) if !path.exists() => return fs::rename(temporary, path).map_err(failed),
             Err(_) => (),
         }
-        if is_manifest(path) {
+        if !may_go(path, before) {
             return Err(taken(path));
         }
         match File::open(path) {
             Ok(other) => {
-                if replace(temporary, path, other).map_err(failed)? {
+                if replace(temporary, path, other, before).map_err(failed)? {
                     return Ok(());
                 }
             }
@@ -53,9 +54,14 @@ pub(crate) fn publish(temporary: &Path, path: &Path) -> Result<()> {
     }
 }
 
-/// Replaces `other`, a file that is no manifest, whose name is `path`; `false` when that is
-/// another file by now, or a manifest. Others that want to replace it wait.
-fn replace(temporary: &Path, path: &Path, other: File) -> io::Result<bool> {
+/// Whether the file at `path` is no manifest, or that of the run `before`.
+fn may_go(path: &Path, before: Option<RunId>) -> bool {
+    !is_manifest(path) || before.is_some() && run_of(path).ok() == before
+}
+
+/// Replaces `other`, a file that may go, whose name is `path`; `false` when that is another file by
+/// now, or may not go. Others that want to replace it wait.
+fn replace(temporary: &Path, path: &Path, other: File, before: Option<RunId>) -> io::Result<bool> {
     // Where there are no locks there is no waiting.
     let locked = Flock::lock(other, FlockArg::LockExclusive);
     let other = locked.as_ref().map_or_else(|(file, _)| file, |file| &**file);
@@ -63,7 +69,7 @@ fn replace(temporary: &Path, path: &Path, other: File) -> io::Result<bool> {
     let then = of(&other.metadata()?);
     match fs::metadata(path) {
         // It may be the manifest that has come meanwhile.
-        Ok(now) if of(&now) == then && !is_manifest(path) => {
+        Ok(now) if of(&now) == then && may_go(path, before) => {
             fs::rename(temporary, path).map(|()| true)
         }
         Ok(_) => Ok(false),
@@ -84,6 +90,26 @@ fn taken(path: &Path) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::manifest::ManifestWriter;
+
+    #[test]
+    fn one_replaces_that_which_it_knows_and_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.mc");
+        let file = |name: &str, run: RunId| {
+            let temporary = dir.path().join(name);
+            fs::write(&temporary, ManifestWriter::begin(run).1).unwrap();
+            temporary
+        };
+        let [old, new, third] = [(); 3].map(|()| RunId::random().unwrap());
+        file("x.mc", old);
+        assert!(publish(&file(".a", new), &path, None).is_err());
+        assert!(publish(&file(".b", new), &path, Some(third)).is_err());
+        publish(&file(".c", new), &path, Some(old)).unwrap();
+        assert_eq!(run_of(&path).unwrap(), new);
+        assert!(publish(&file(".d", third), &path, Some(old)).is_err());
+        assert_eq!(run_of(&path).unwrap(), new);
+    }
 
     const MANIFEST: &str = "#mc1 {}\n";
 
@@ -98,7 +124,7 @@ mod tests {
             let publish = |number: u32| {
                 let temporary = dir.path().join(format!(".x.mc.{number}"));
                 fs::write(&temporary, format!("{MANIFEST}{number}")).unwrap();
-                let published = publish(&temporary, &path);
+                let published = publish(&temporary, &path, None);
                 assert_eq!(published.is_err(), temporary.exists());
                 published.map(|()| number)
             };

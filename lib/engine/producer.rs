@@ -224,11 +224,32 @@ impl Producer {
         output.flush()
     }
 
-    /// The manifest of what is kept has its name: it stays.
-    pub fn published(mut self) {
+    /// The manifest of what is kept is about to get the name of that of the run `before`, which counts
+    /// until then, and not from then on: whoever dies in between leaves one of them to be removed.
+    pub fn replaces(&self, before: Option<RunId>) {
+        let Some(run) = before else { return };
+        if let Ok(record) = self.reach.runs.load(run) {
+            let _ = self.reach.runs.keep(run, &RunRecord { unpublished: true, ..record });
+        }
+    }
+
+    /// The manifest of what is kept has its name, and that of the run `before` has none any more: the
+    /// one stays, and the other is removed, as far as the hosts at work have it.
+    pub fn published(mut self, before: Option<RunId>) {
         self.record.unpublished = false;
         // Where this cannot be written, the next tool sees that the manifest is there.
         let _ = self.reach.runs.keep(self.run, &self.record);
+        let Some(run) = before else { return };
+        let Ok(record) = self.reach.runs.load(run) else { return };
+        unpublished::settle(vec![(run, record)], &self.reach, &self.fleet);
+        if let Ok(left) = self.reach.runs.load(run) {
+            let hosts: Vec<String> = left.hosts.iter().map(|host| shown(&host.name)).collect();
+            self.say(&format!(
+                "what was replaced lies on {} still, until a tool works there again, or: mc-hosts \
+                 --rm {run}",
+                hosts.join(", ")
+            ));
+        }
     }
 
     /// Removes what is kept of the run after all: its manifest could not be written, say. What lies

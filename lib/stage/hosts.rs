@@ -34,6 +34,8 @@ pub struct HostsOptions {
     pub hosts: Option<Vec<Host>>,
     /// What is asked.
     pub what: HostsRequest,
+    /// Whether what cannot be removed, for its host is out of reach, is forgotten.
+    pub force: bool,
 }
 
 /// Asks the hosts, and writes a table to `output`. `say` takes why a host is out of reach.
@@ -56,7 +58,7 @@ pub fn run(
             kept::list(&hosts, reach, output, say)?
         }
         (HostsRequest::Remove(targets), hosts) => {
-            kept::remove(targets, hosts.as_deref(), reach, say)?
+            kept::remove(targets, (hosts.as_deref(), options.force), reach, say)?
         }
     };
     output.flush()?;

@@ -35,8 +35,6 @@ fn what_is_kept_is_there_the_next_day_until_it_is_removed() {
     run("mc-map -h n3,: cat < x.mc | mc-gather | cmp - in").succeeds();
     run("mc-map --per shard cat < x.mc | mc-gather")
         .fails_with(4, "--per and --block are for records");
-    run("mc-map -h n1 -o x.mc cat < in").fails_with(2, "mc-hosts --rm x.mc");
-    run("mc-gather < x.mc | cmp - in").succeeds();
     for maker in ["mc-map -h n1 -o - cat", "mc-scatter -h n1 -o -", "mc-cat -h n1 -o - /etc/passwd"]
     {
         run(&format!("{maker} < in")).fails_with(2, "a dataset needs a file");
@@ -45,6 +43,54 @@ fn what_is_kept_is_there_the_next_day_until_it_is_removed() {
     run("mc-hosts --rm x.mc in no --rm y.mc").stderr_has("no: No such file").fails(2);
     assert!(!dir.path().join("x.mc").exists() && !dir.path().join("y.mc").exists());
     run("mc-cat x.mc").stderr_any().fails(2);
+}
+
+#[test]
+fn a_dataset_is_replaced_as_a_file_is_and_its_data_goes() {
+    let (cluster, dir) = (Cluster::new(), dir());
+    let run = |script: &str| on(&cluster, dir.path(), script);
+    let kept = |host: &str| {
+        cluster.on_host(host, "ls /var/tmp/mycloud-*/kept 2>/dev/null || true").lines().len()
+    };
+    let all = || [kept("n1"), kept("n2"), kept("n3")];
+    write(&dir, "in", numbers(900));
+    run("mc-map -h n1,n2 --block 1K -o x.mc cat < in").succeeds();
+    run("mc-map -h n1,n2,n3 --block 1K -o x.mc sed s/1/7/ < in").succeeds();
+    run("mc-cat x.mc | cmp - <(sed s/1/7/ in)").succeeds();
+    assert_eq!(all(), [1, 1, 1]);
+    // Of itself, too; and one that fails leaves the old one.
+    run("mc-sort -k .:nr -o x.mc < x.mc && mc-map cat < x.mc | mc-gather > sorted").succeeds();
+    run("mc-map -h n1 -o x.mc false < in").stderr_any().fails(1);
+    run("mc-map -h n1 -o x.mc sed /9/q3 < in").stderr_any().fails(1);
+    run("mc-cat x.mc | cmp - sorted").succeeds();
+    assert!(all().iter().sum::<usize>() <= 3, "{:?}", all());
+    // What lies on hosts that do not work on the new one is said, and goes later.
+    run("mc-map -h n3 -o x.mc cat < in").stderr_has("what was replaced lies on n1").succeeds();
+    run("mc-map -h n1,n2 cat < in | mc-gather | cmp - in").succeeds();
+    assert_eq!(all(), [0, 0, 1]);
+    // Removed by hand, what it was is known still.
+    run("rm x.mc && mc-hosts --rm x.mc").stderr_has("x.mc is gone, and its data is not").fails(2);
+    run("mc-hosts --rm $(mc-hosts --rm x.mc 2>&1 | grep -o '[0-9a-f]*$')").succeeds();
+    assert_eq!(all(), [0, 0, 0]);
+    // Where nobody knows what it was, it stays.
+    run("mc-map -h n1 -o x.mc cat < in && mv state other").succeeds();
+    run("mc-map -h n1 -o x.mc cat < in").fails_with(4, "is not replaced");
+    run("rm -rf state; mv other state; mc-cat x.mc | cmp - in && mc-hosts --rm x.mc").succeeds();
+}
+
+#[test]
+fn what_lies_on_hosts_that_are_gone_can_be_forgotten() {
+    let (cluster, dir) = (Cluster::new(), dir());
+    let run = |script: &str| on(&cluster, dir.path(), script);
+    write(&dir, "in", numbers(900));
+    run("mc-map -h n1,n2 --block 1K -o x.mc cat < in").succeeds();
+    cluster.run(["kill", "n2"]);
+    run("mc-hosts --rm x.mc").stderr_any().fails(5);
+    assert!(dir.path().join("x.mc").exists());
+    run("mc-hosts --force --rm x.mc").stderr_has("what may lie on n2 is forgotten").succeeds();
+    assert!(!dir.path().join("x.mc").exists());
+    run("ls state/mycloud/runs").stdout("").succeeds();
+    run("mc-hosts --force -h n1").fails_with(2, "--rm");
 }
 
 #[test]

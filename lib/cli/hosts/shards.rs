@@ -10,7 +10,8 @@ use nix::unistd::{AccessFlags, access};
 
 use crate::cli::stdout::StdoutKind;
 use crate::cli::{Session, Stdout};
-use crate::dataset::claimed_name;
+use crate::dataset::manifest::run_of;
+use crate::dataset::{RunId, claimed_name};
 use crate::engine::consumer::Consumer;
 use crate::engine::host_access::HostAccess;
 use crate::engine::producer::Producer;
@@ -51,15 +52,7 @@ pub fn check_output(session: &Session, keep: Option<&Path>) -> Result<()> {
             may_replace(&follow(path).map_err(failed)?).map_err(failed)?;
             let directory = directory_of(path);
             access(directory, AccessFlags::W_OK | AccessFlags::X_OK)
-                .map_err(|e| Error::path("write in", directory, &e.into()))?;
-            // Written over, nobody could tell any more where its data lies.
-            if claimed_name::is_manifest(path) {
-                let path = path.display();
-                return Err(Error::usage(format!(
-                    "{path} is there, and its data on hosts: remove it first: mc-hosts --rm {path}"
-                )));
-            }
-            Ok(())
+                .map_err(|e| Error::path("write in", directory, &e.into()))
         }
         None => Ok(()),
     }
@@ -81,7 +74,7 @@ pub fn publish(
     make: impl FnOnce(&mut dyn Output) -> Result<(Summary, Producer)>,
 ) -> Result<Summary> {
     if let Some(path) = keep {
-        return keep_in(session, path, make);
+        return keep_in(session, reach, path, make);
     }
     let mut stdout = session.stdout_handle();
     match session.stdout_sort() {
@@ -96,27 +89,47 @@ pub fn publish(
 }
 
 /// Keeps the manifest in the file `path`, which appears whole, and only if no other tool has made a
-/// manifest of that name meanwhile.
+/// manifest of that name meanwhile. What the one that is replaced stood for is removed then.
 fn keep_in(
     session: &Session,
+    reach: &HostAccess,
     path: &Path,
     make: impl FnOnce(&mut dyn Output) -> Result<(Summary, Producer)>,
 ) -> Result<Summary> {
+    let before = replaced(reach, path)?;
     let mut lines = Lines(Vec::new());
     let (summary, producer) = make(&mut lines)?;
     let written = WholeFile::create(path, &session.ledger()).and_then(|mut file| {
         file.file().write_all(&lines.0).map_err(|e| Error::path("write", path, &e))?;
         file.sync()?;
-        file.publish_by(claimed_name::publish)
+        producer.replaces(before);
+        file.publish_by(|temporary, path| claimed_name::publish(temporary, path, before))
     });
     match written {
-        Ok(()) => producer.published(),
+        Ok(()) => producer.published(before),
         Err(error) => {
             producer.forget();
             return Err(error);
         }
     }
     Ok(summary)
+}
+
+/// The run whose manifest is in the file `path`, where that is one: its data goes when another has
+/// that name.
+fn replaced(reach: &HostAccess, path: &Path) -> Result<Option<RunId>> {
+    if !claimed_name::is_manifest(path) {
+        return Ok(None);
+    }
+    let run = run_of(path)?;
+    match reach.runs.load(run) {
+        Ok(_) => Ok(Some(run)),
+        // Written over, nobody could tell any more where its data lies.
+        Err(error) => {
+            let path = path.display();
+            Err(error.hint(&format!("{path} is not replaced, for its data would stay on hosts")))
+        }
+    }
 }
 
 /// Writes the records of the shards to `stdout`, a terminal, as they are made.

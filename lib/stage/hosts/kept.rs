@@ -111,17 +111,17 @@ fn age(then: u64) -> String {
 
 /// Removes datasets from `hosts`, or from those that they were made on; then what is known of them
 /// here, and the files of their manifests. Both stay as long as any of the data may lie on another
-/// host, or on one out of reach. One that cannot be removed does not hold up the others: the error
+/// host, or on one out of reach, unless by `force`. One that cannot be removed does not hold up the others: the error
 /// is the first that there was.
 pub(super) fn remove(
     targets: &[RemovalTarget],
-    hosts: Option<&[HostPlace]>,
+    (hosts, force): (Option<&[HostPlace]>, bool),
     reach: &HostAccess,
     say: &dyn Fn(&str),
 ) -> Result<Lost> {
     let (mut all, mut first) = (Lost::default(), None);
     for target in targets {
-        match remove_one(target, hosts, reach, say) {
+        match remove_one(target, (hosts, force), reach, say) {
             Ok(lost) => all = Lost { count: all.count + lost.count, of: all.of + lost.of },
             Err(error) if first.is_none() && all.count == 0 => first = Some(error),
             Err(error) => say(&error.to_string()),
@@ -132,13 +132,13 @@ pub(super) fn remove(
 
 fn remove_one(
     target: &RemovalTarget,
-    hosts: Option<&[HostPlace]>,
+    (hosts, force): (Option<&[HostPlace]>, bool),
     reach: &HostAccess,
     say: &dyn Fn(&str),
 ) -> Result<Lost> {
     let run = match target {
         RemovalTarget::Run(run) => *run,
-        RemovalTarget::File(path) => run_of(path)?,
+        RemovalTarget::File(path) => run_of(path).map_err(|error| gone(path, reach, error))?,
     };
     let (record, places) = match (hosts, reach.runs.load(run)) {
         (Some(hosts), record) => (record.ok(), hosts.to_vec()),
@@ -163,6 +163,12 @@ fn remove_one(
         return Ok(lost);
     };
     record.hosts.retain(|host| !asked.iter().any(|asked| asked.is(host)));
+    if force && lost.count > 0 {
+        let left: Vec<&str> = record.hosts.iter().map(|host| host.name.as_str()).collect();
+        say(&format!("run {run}: what may lie on {} is forgotten", left.join(", ")));
+        forget(run, target, &record, reach)?;
+        return Ok(Lost::default());
+    }
     if record.hosts.is_empty() {
         forget(run, target, &record, reach)?;
     } else {
@@ -174,6 +180,20 @@ fn remove_one(
         }
     }
     Ok(lost)
+}
+
+/// What it means that there is no manifest at `path`: that of a dataset may have been removed by hand.
+fn gone(path: &Path, reach: &HostAccess, error: Error) -> Error {
+    let full = std::path::absolute(path).unwrap_or_else(|_| path.into());
+    let runs = reach.runs.list().unwrap_or_default();
+    let is_its = |record: &RunRecord| record.manifest().is_some_and(|kept| kept == full);
+    match runs.iter().rev().find(|(_, record)| is_its(record)) {
+        Some((run, _)) if !path.exists() => Error::usage(format!(
+            "{} is gone, and its data is not: mc-hosts --rm {run}",
+            path.display()
+        )),
+        _ => error,
+    }
 }
 
 /// A host where nothing of a run is any more.
