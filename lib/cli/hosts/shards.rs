@@ -127,7 +127,7 @@ fn replaced(reach: &HostAccess, path: &Path) -> Result<Option<RunId>> {
         // Written over, nobody could tell any more where its data lies.
         Err(error) => {
             let path = path.display();
-            Err(error.hint(&format!("{path} is not replaced, for its data would stay on hosts")))
+            Err(error.hint(format!("{path} is not replaced, for its data would stay on hosts")))
         }
     }
 }
