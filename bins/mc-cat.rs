@@ -32,6 +32,10 @@ struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "resources")]
     files0_from: Option<OsString>,
 
+    /// Write the bytes of the files as they are, one after the other; resources are plain paths
+    #[arg(long, conflicts_with_all = ["format", "hosts", "files0_from"])]
+    raw: bool,
+
     #[command(flatten)]
     hosts: HostOptions,
 
@@ -98,6 +102,10 @@ pub(crate) fn main() -> ExitCode {
     cli::run(mycloud::tool!("mc-cat"), |args: Args, session: &mut Session| {
         if let Some(hosts) = args.hosts.hosts()? {
             return args.on_hosts(hosts, session);
+        }
+        if args.raw {
+            let (places, read) = args.resources.places(&args.records, session)?;
+            return cat::raw(places, &read, &mut session.stdout());
         }
         let (resources, read) = match args.names(session)? {
             Some(names) => args.resources.files(&names, &args.records, session)?,

@@ -18,7 +18,7 @@ struct Args {
     records: Records,
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     cli::run(mycloud::tool!("mc-gather"), |args: Args, session: &mut Session| {
         let (output, write) = args.output.write(session)?;
         let options = GatherOptions {

@@ -111,6 +111,9 @@ fn here(options: &mut ReduceOptions, input: Box<dyn Input>, session: &Session) -
 
 pub(crate) fn main() -> ExitCode {
     cli::run(mycloud::tool!("mc-reduce"), |args: Args, session: &mut Session| {
+        if args.command.given()?.is_some() {
+            session.guard()?;
+        }
         let mut options = ReduceOptions {
             by: GroupBy::new(args.keys.given()?, args.all),
             with: args.with(session)?,
@@ -119,9 +122,6 @@ pub(crate) fn main() -> ExitCode {
             limits: args.memory.limits(&args.records)?,
             bad: args.records.bad()?,
         };
-        if matches!(options.with, With::Command(_)) {
-            session.guard()?;
-        }
         match args.exchange.stdin(&args.records, session)? {
             ConsumerInput::Records(input) => here(&mut options, input, session),
             ConsumerInput::Shards(consumer) => args.shards(&mut options, consumer, session),

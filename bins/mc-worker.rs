@@ -8,6 +8,8 @@ use mycloud::cli::far_end::{self, Called};
 
 #[path = "mc-cat.rs"]
 mod cat;
+#[path = "mc-gather.rs"]
+mod gather;
 #[path = "mc-join.rs"]
 mod join;
 #[path = "mc-map.rs"]
@@ -22,6 +24,7 @@ mod sort;
 /// What it is under other names.
 const TOOLS: &[Called] = &[
     ("mc-cat", cat::main),
+    ("mc-gather", gather::main),
     ("mc-join", join::main),
     ("mc-map", map::main),
     ("mc-reduce", reduce::main),

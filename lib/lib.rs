@@ -7,6 +7,7 @@
 //! - [`extsort`]: runs, spill, merge, memory budget. Knows nothing of JSON.
 //! - [`aggregate`]: the reducers: add, merge, finish; exact sums.
 //! - [`group`]: streams by their keys: in order, in groups, reduced, joined.
+//! - [`client`]: files of the client, for its commands here and on hosts: what is shared, and how it is asked for.
 //! - [`pipe`]: pipes between tools, and the registry of how their writers ended.
 //! - [`dataset`]: shards on hosts: their manifests, the records of their runs, who owns their data.
 //! - [`wire`]: the protocol between a tool and the worker on a host. Pure.
@@ -28,17 +29,18 @@
 //! | room | names |
 //! | --- | --- |
 //! | bins | cli, stage, engine, cluster, command, group, aggregate, format, record, error |
-//! | cli | engine, worker, cluster, command, group, aggregate, format, dataset, pipe, record, parallel, error |
+//! | cli | engine, worker, cluster, command, group, aggregate, format, dataset, client, pipe, record, parallel, error |
 //! | stage | engine, cluster, command, group, aggregate, format, dataset, extsort, spool, record, parallel, error |
-//! | engine | cluster, command, group, aggregate, format, dataset, spool, record, parallel, error |
-//! | worker | command, peer, group, aggregate, format, pipe, wire, extsort, spool, record, parallel, error |
+//! | engine | cluster, command, group, aggregate, format, dataset, client, spool, record, parallel, error |
+//! | worker | command, peer, group, aggregate, format, client, pipe, wire, extsort, spool, record, parallel, error |
 //! | cluster | wire, record, parallel, error |
 //! | command | spool, record, error |
 //! | peer | wire, parallel, error |
 //! | group | aggregate, extsort, record, parallel, error |
 //! | aggregate | record, error |
-//! | format | pipe, spool, record, parallel, error |
+//! | format | client, pipe, spool, record, parallel, error |
 //! | dataset | pipe, record, error |
+//! | client | wire, record, error |
 //! | pipe | record, error |
 //! | wire | record, error |
 //! | spool | record, error |
@@ -89,6 +91,7 @@
 
 pub mod aggregate;
 pub mod cli;
+pub mod client;
 pub mod cluster;
 pub mod command;
 pub(crate) mod dataset;

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout)] // Shown when a test fails: its seed.
 
 mod aggregate;
+mod client;
 mod cluster;
 mod dependencies;
 mod exits;

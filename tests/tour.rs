@@ -69,9 +69,26 @@ fn what_the_readme_exchanges_between_hosts_runs_and_says_what_is_shown() {
 }
 
 #[test]
-fn data_as_it_comes_is_read_as_is_shown() {
+fn what_the_readme_shares_with_hosts_is_read_and_written() {
     let readme = std::fs::read_to_string(repository("README.md")).unwrap();
     let mut after = readme.split("```sh\n").nth(4).unwrap().split("```");
+    let (command, shown) = (after.next().unwrap(), after.next().unwrap());
+    let shown = shown.lines().filter_map(|line| line.strip_prefix("    "));
+    let shown: String = shown.map(|line| format!("{line}\n")).collect();
+    assert_eq!(shown.lines().count(), 2);
+    let dir = dir();
+    copy(repository("examples"), dir.path());
+    std::fs::write(dir.path().join("hosts"), ":\n:\n").unwrap();
+    let script = format!("set -o pipefail\n{command}");
+    sh("bash", &script).current_dir(&dir).stdout(shown).succeeds();
+    assert_eq!(names(dir.path().join("in")).len(), 100);
+    assert_eq!(names(dir.path().join("out")), ["1.csv", "2.csv", "3.csv", "4.csv"]);
+}
+
+#[test]
+fn data_as_it_comes_is_read_as_is_shown() {
+    let readme = std::fs::read_to_string(repository("README.md")).unwrap();
+    let mut after = readme.split("```sh\n").nth(5).unwrap().split("```");
     let (command, shown) = (after.next().unwrap(), after.next().unwrap());
     let shown: String = shown
         .lines()
@@ -88,7 +105,7 @@ fn data_as_it_comes_is_read_as_is_shown() {
 #[test]
 fn any_command_prints_what_is_shown() {
     let readme = std::fs::read_to_string(repository("README.md")).unwrap();
-    let mut after = readme.split("```sh\n").nth(5).unwrap().split("```");
+    let mut after = readme.split("```sh\n").nth(6).unwrap().split("```");
     let (command, shown) = (after.next().unwrap(), after.next().unwrap());
     let shown: String = shown
         .lines()

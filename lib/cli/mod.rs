@@ -48,6 +48,7 @@ mod progress;
 pub mod resources;
 pub mod running;
 pub mod session;
+pub mod share;
 pub mod size;
 pub mod stats;
 pub mod stdin;

@@ -11,7 +11,7 @@ use clap::builder::OsStringValueParser;
 
 use crate::cli::hosts::feed;
 use crate::cli::options::{self, Pipes, Records};
-use crate::cli::{Session, message};
+use crate::cli::{Session, message, surroundings};
 use crate::error::{Error, Result};
 use crate::format::parts::is_numbered;
 use crate::format::place::ResourcePlace;
@@ -67,6 +67,28 @@ impl Resources {
             )));
         }
         Ok((resources, read_options(records, session)?))
+    }
+
+    /// The places of the resources, without formats, and how to read their bytes.
+    ///
+    /// # Errors
+    /// `Usage` for what is no place, and what is not there.
+    pub fn places(
+        &self,
+        records: &Records,
+        session: &mut Session,
+    ) -> Result<(Vec<ResourcePlace>, ReadOptions)> {
+        let mut options = read_options(records, session)?;
+        let standard = [OsString::from("-")];
+        let words = if self.resources.is_empty() { &standard[..] } else { &self.resources };
+        let mut places = Vec::new();
+        for word in words {
+            places.extend(ResourcePlace::parse(word)?.expand(true, options.note.as_ref())?);
+        }
+        if places.contains(&ResourcePlace::Standard) {
+            options.stdin = Once::new(Box::new(session.stdin()?));
+        }
+        Ok((places, options))
     }
 
     /// The files of these names, in which nothing is special, and how to read them.
@@ -189,6 +211,7 @@ impl OutputOptions {
                 ResourcePlace::Standard => session.terminal_width(),
                 _ => None,
             },
+            client: surroundings::client(),
         };
         Ok((resource, options))
     }
@@ -221,6 +244,7 @@ pub fn read_options(records: &Records, session: &Session) -> Result<ReadOptions>
         directory: options::default_directory(),
         shards: Some(feed::opener(session)),
         zip_password: zip_password(),
+        client: surroundings::client(),
     })
 }
 

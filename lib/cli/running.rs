@@ -8,7 +8,9 @@ use clap::Args;
 
 use crate::cli::options::{MemoryOptions, Records};
 use crate::cli::pieces::{Forms, HERE, Pieces};
+use crate::cli::share::Share;
 use crate::cli::{Session, duration, size, surroundings};
+use crate::client;
 use crate::command::children::HOST_VARIABLE;
 use crate::command::{Command, Form, Given};
 use crate::engine::CommandPlan;
@@ -68,6 +70,9 @@ pub struct Attempts {
     /// End a command that takes longer than TIME, such as 90s or 10m
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     timeout: Option<Duration>,
+
+    #[command(flatten)]
+    share: Share,
 }
 
 impl Attempts {
@@ -112,6 +117,7 @@ impl Attempts {
             plain_lines: if form.output == Notation::Json { plain_lines } else { "" },
             kept: surroundings::kept_input(session.tool(), given, &form),
             form,
+            shared: self.share.shared(session)?,
         })
     }
 }
@@ -124,6 +130,10 @@ pub fn find(plan: &mut CommandPlan, given: &Given) -> Result<()> {
     let path = surroundings::search_path();
     let command = Command::find(given.clone(), &plan.ok_exit, path.as_deref())?;
     plan.command = command.setting(HOST_VARIABLE, HERE.into());
+    if let Some(shared) = &plan.shared {
+        let command = plan.command.clone();
+        plan.command = command.setting(client::VARIABLE, shared.variable.clone());
+    }
     Ok(())
 }
 
@@ -157,6 +167,9 @@ pub struct GroupCommand {
     /// End a command that takes longer than TIME, such as 90s or 10m
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     timeout: Option<Duration>,
+
+    #[command(flatten)]
+    share: Share,
 }
 
 impl GroupCommand {
@@ -181,6 +194,7 @@ impl GroupCommand {
             ("--ok-exit", !self.ok_exit.is_empty()),
             ("--retries", self.retries.is_some()),
             ("--timeout", self.timeout.is_some()),
+            ("--share", self.share.is_given()),
         ];
         match of_commands.iter().find(|(_, said)| *said) {
             Some((name, _)) => {
@@ -243,6 +257,7 @@ impl GroupCommand {
             plain_lines: if form.output == Notation::Json { plain_lines } else { "" },
             kept: surroundings::kept_input(session.tool(), given, &form),
             form,
+            shared: self.share.shared(session)?,
         })
     }
 }

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
+use crate::client::{self, ClientAccess};
 use crate::command::{Form, Given};
 use crate::error::{Error, Result, reason};
 use crate::pipe::runtime_dir;
@@ -45,6 +46,11 @@ pub(super) fn state_directory() -> Option<PathBuf> {
 /// The value of a variable of the environment that is not empty.
 pub(super) fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Where files of the client are asked for, where this tool is a command of another.
+pub(super) fn client() -> ClientAccess {
+    ClientAccess::from_variable(variable(client::VARIABLE))
 }
 
 /// `$PATH`, for commands: behind it the directory of the tools, so that commands find them here as

@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cluster::Host;
+use crate::cluster::client_files::ClientFiles;
 use crate::cluster::host::shown;
 use crate::cluster::link::{self, Carrier, Settings};
 use crate::error::{Error, Kind, Result};
@@ -39,12 +40,14 @@ const WANTED_MAX: usize = 4096;
 const REASON_CHARS: usize = 500;
 
 /// How a tool begins a connection.
-#[derive(Clone, Debug)]
+#[derive(Clone, Default)]
 pub struct Greeting {
     /// The run that shards are made for, if they are.
     pub run: Option<String>,
     /// Memory to stay within on the host, in bytes, where the user says so.
     pub memory: Option<u64>,
+    /// Serves files of this machine to the commands there, if any are shared.
+    pub client: Option<Arc<dyn ClientFiles>>,
 }
 
 /// The worker on a host.
@@ -61,6 +64,8 @@ pub struct Connection {
     pub(super) packer: Packer,
     end: Arc<dyn Carrier>,
     say: Arc<dyn Fn(&str) + Send + Sync>,
+    pub(super) explain: Arc<dyn Fn(&str) + Send + Sync>,
+    pub(super) client: Option<Arc<dyn ClientFiles>>,
     /// How many bytes were sent, and how many came.
     sent: AtomicU64,
     came: AtomicU64,
@@ -117,6 +122,7 @@ impl Connection {
             memory: greeting.memory,
             pack: link.end.is_far(),
             name: shown(name),
+            client: greeting.client.is_some(),
         };
         let frame = |kind, to: &mut (File, Vec<u8>), payload: &[u8]| write(to, kind, 0, payload);
         let lost = |error: Error| {
@@ -140,6 +146,8 @@ impl Connection {
             packer: Packer::new(link.end.is_far()),
             end: link.end,
             say: Arc::clone(&settings.say),
+            explain: Arc::clone(&settings.explain),
+            client: greeting.client.clone(),
             sent: AtomicU64::new(0),
             came: AtomicU64::new(0),
         });
@@ -259,7 +267,7 @@ impl Connection {
     }
 
     /// The life of the thread that reads.
-    fn hear(&self, mut frames: FrameReader) {
+    fn hear(self: &Arc<Connection>, mut frames: FrameReader) {
         let mut buffer = vec![0; READ_BYTES];
         let error = loop {
             match self.heard(&mut frames).and_then(|()| frames.fill(&mut buffer)) {
@@ -273,12 +281,13 @@ impl Connection {
     }
 
     /// Deals with the frames that are there.
-    fn heard(&self, frames: &mut FrameReader) -> Result<()> {
+    fn heard(self: &Arc<Connection>, frames: &mut FrameReader) -> Result<()> {
         while let Some(frame) = frames.frame()? {
             match frame.kind {
                 FrameKind::Beat => continue,
                 FrameKind::Control => match message::decode(frame.payload)? {
                     Reply::Said(lines) => lines.lines().for_each(|line| (self.say)(line)),
+                    Reply::Client(ask) => self.asked(frame.request, ask)?,
                     reply => self.change(frame.request, |open| {
                         match reply {
                             Reply::Relay(_) if open.wanted.len() >= WANTED_MAX => {

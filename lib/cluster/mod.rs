@@ -26,6 +26,7 @@
 
 pub mod allocation;
 mod bootstrap;
+mod client_files;
 mod complaints;
 pub mod connection;
 mod dialogue;
@@ -43,6 +44,7 @@ mod ssh_failure;
 mod verbs;
 
 pub use bootstrap::WorkerBinary;
+pub use client_files::{ClientFile, ClientFiles};
 pub use connection::{Connection, Greeting};
 pub use exchange_verbs::{Answer, MergeNews};
 pub use host::Host;
@@ -52,6 +54,7 @@ pub use road::{LIBRARY, StartWorker};
 pub use verbs::TaskReply;
 
 /// What is said to workers and by them, for those who have it said.
+pub use crate::wire::client::FileIdentity;
 pub use crate::wire::exchange;
 pub use crate::wire::exchange::Peer;
 pub use crate::wire::job::{EachRecord, Job, JobCommand, JobProgram, OnBad};

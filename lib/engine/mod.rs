@@ -26,6 +26,7 @@ pub mod schedule;
 pub mod shard_hosts;
 pub mod shard_job;
 mod shard_stream;
+pub mod shared_files;
 mod slot;
 pub mod split;
 mod task_queue;

@@ -9,6 +9,7 @@ use crate::command::{Command, Form};
 use crate::engine::fleet::Fleet;
 use crate::engine::quarantine::Quarantine;
 use crate::engine::shard_hosts::ShardHosts;
+use crate::engine::shared_files::Shared;
 use crate::error::Result;
 use crate::group::order::Limits;
 use crate::record::bad::Bad;
@@ -58,6 +59,7 @@ use crate::record::digest::Contents;
 ///     failed: Arc::new(Quarantine::none()),
 ///     plain_lines: "",
 ///     kept: None,
+///     shared: None,
 /// };
 /// let limits = Limits {
 ///     memory: 64 << 20,
@@ -94,6 +96,8 @@ pub struct CommandPlan {
     pub plain_lines: &'static str,
     /// Where the input of the task that failed is kept, to run the command on by hand.
     pub kept: Option<PathBuf>,
+    /// The files of this machine that it may read and write, if it may.
+    pub shared: Option<Shared>,
 }
 
 /// What is said while work is done.

@@ -52,20 +52,22 @@ pub struct Producer {
 
 impl Producer {
     /// Begins a run with a worker on each of `hosts`, as far as they are there and as `need` says, and
-    /// writes the first line of its manifest to `output`. `keep` is where the manifest is to stay, for
-    /// data that is to be kept; `facts` is what will be known of the records.
+    /// writes the first line of its manifest to `output`. `greeting` is for the workers, but for the run;
+    /// `keep` is where the manifest is to stay, for data that is to be kept; `facts` is what will be known
+    /// of the records.
     ///
     /// # Errors
     /// As [`Fleet::open`]; `Storage`; what `output` says.
     pub fn begin(
         reach: &HostAccess,
         (hosts, need): (&[(Host, String)], Need),
-        memory: Option<u64>,
+        greeting: &Greeting,
         keep: Option<&Path>,
         facts: Facts,
         output: &mut dyn Output,
     ) -> Result<Producer> {
-        let open = |run| Fleet::open(hosts, &reach.settings, &greeting(run, memory), need);
+        let greeting = |run: RunId| Greeting { run: Some(run.to_string()), ..greeting.clone() };
+        let open = |run| Fleet::open(hosts, &reach.settings, &greeting(run), need);
         Producer::begin_with(reach, (hosts, open), keep, Vec::new(), facts, output)
     }
 
@@ -79,7 +81,7 @@ impl Producer {
         splits: Vec<Split>,
         output: &mut dyn Output,
     ) -> Result<Producer> {
-        let open = |run| Fleet::open(&[], &reach.settings, &greeting(run, None), Need::each(0));
+        let open = |_| Fleet::open(&[], &reach.settings, &Greeting::default(), Need::each(0));
         Producer::begin_with(reach, (&[], open), keep, splits, Facts::default(), output)
     }
 
@@ -291,11 +293,6 @@ impl Drop for Producer {
             let _ = self.reach.runs.remove(self.run);
         }
     }
-}
-
-/// How a tool begins that makes shards for `run`.
-fn greeting(run: RunId, memory: Option<u64>) -> Greeting {
-    Greeting { run: Some(run.to_string()), memory }
 }
 
 /// Makes a job known to a worker.

@@ -294,7 +294,7 @@ impl Links {
 
     /// Connects to a host: more than once where it was there before.
     fn open(&self, host: &Host, name: &str, again: bool) -> Result<Arc<Connection>> {
-        let greeting = Greeting { run: None, memory: None };
+        let greeting = Greeting::default();
         let mut patience = Patience::new();
         let mut last = Error::new(Kind::Hosts, format!("{name} is lost"));
         while !again || patience.wait() {

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::cluster::Host;
+use crate::cluster::{ClientFiles, Greeting, Host};
 use crate::cluster::{EachRecord, Job, JobCommand, JobProgram, OnBad};
 use crate::command::Given;
 use crate::dataset::ownership::Claim;
@@ -89,8 +89,10 @@ impl<'a> ShardJob<'a> {
         };
         let facts = Facts::default();
         let hosts = (hosts.as_slice(), need);
-        let mut producer =
-            Producer::begin(self.reach, hosts, self.memory, self.keep, facts, output)?;
+        let shared = command.as_ref().and_then(|(plan, _)| plan.shared.as_ref());
+        let client = shared.map(|shared| Arc::clone(&shared.files) as Arc<dyn ClientFiles>);
+        let greeting = Greeting { run: None, memory: self.memory, client };
+        let mut producer = Producer::begin(self.reach, hosts, &greeting, self.keep, facts, output)?;
         producer.hold(claim(&mut feed));
         let (plan, command, files) = match command {
             Some((plan, shipped)) => {

@@ -17,6 +17,7 @@ pub fn open(place: &ResourcePlace, options: &ReadOptions) -> Result<Box<dyn Inpu
     match place {
         ResourcePlace::Standard => options.stdin.take("standard input"),
         ResourcePlace::Url(url) => http::open(url),
+        ResourcePlace::Client(path) => options.client.read(path),
         ResourcePlace::Path(path) => {
             let file = File::open(path).map_err(|e| Error::path("read", path, &e))?;
             let about = file.metadata().map_err(|e| Error::path("read", path, &e))?;

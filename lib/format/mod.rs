@@ -17,6 +17,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use crate::client::ClientAccess;
 use crate::error::{Error, Result};
 use crate::parallel::lock;
 use crate::record::DEFAULT_MAX_RECORD;
@@ -138,6 +139,8 @@ pub struct ReadOptions {
     pub shards: Option<OpenShards>,
     /// The password of encrypted members of Zips.
     pub zip_password: zip::Password,
+    /// Where files of the client are asked for.
+    pub client: ClientAccess,
 }
 
 /// Opens the records of the shards whose manifest the file at a path is.
@@ -158,6 +161,7 @@ impl ReadOptions {
             directory: PathBuf::from("/tmp"),
             shards: None,
             zip_password: zip::Password::Withheld,
+            client: ClientAccess::default(),
         })
     }
 }
@@ -177,6 +181,8 @@ pub struct WriteOptions {
     pub warn: Warn,
     /// How many columns the terminal has that standard output is, if it is one.
     pub terminal: Option<usize>,
+    /// Where files of the client are asked for.
+    pub client: ClientAccess,
 }
 
 /// Hears warnings, a line each.

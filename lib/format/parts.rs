@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
 
 use nix::sys::resource::{Resource as Limited, getrlimit, setrlimit};
 
@@ -86,7 +87,7 @@ impl Parts {
 /// Whether the path of a resource has a place for a number.
 pub fn is_numbered(resource: &Resource) -> bool {
     match &resource.place {
-        ResourcePlace::Path(path) => {
+        ResourcePlace::Path(path) | ResourcePlace::Client(path) => {
             matches!(substitute(path.as_os_str().as_bytes(), 0), Ok((_, 1)))
         }
         _ => false,
@@ -95,12 +96,15 @@ pub fn is_numbered(resource: &Resource) -> bool {
 
 fn numbered(resource: &Resource, number: usize) -> Result<Resource> {
     let refused = |why: &str| Error::usage(format!("{resource}: {why}"));
-    let ResourcePlace::Path(path) = &resource.place else {
-        return Err(refused("several outputs (-n) need a path with %d in it"));
+    type Place = fn(PathBuf) -> ResourcePlace;
+    let (path, place): (_, Place) = match &resource.place {
+        ResourcePlace::Path(path) => (path, ResourcePlace::Path),
+        ResourcePlace::Client(path) => (path, ResourcePlace::Client),
+        _ => return Err(refused("several outputs (-n) need a path with %d in it")),
     };
     match substitute(path.as_os_str().as_bytes(), number) {
         Ok((name, 1)) => {
-            let place = ResourcePlace::Path(OsString::from_vec(name).into());
+            let place = place(OsString::from_vec(name).into());
             Ok(Resource::new(resource.spec.clone(), place))
         }
         Ok((_, 0)) => Err(refused("several outputs (-n) need %d in the name")),

@@ -10,6 +10,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use super::pattern;
+use crate::client::Shown;
 use crate::error::{Error, Result};
 
 /// Where the bytes of a resource are.
@@ -21,13 +22,15 @@ pub enum ResourcePlace {
     Path(PathBuf),
     /// An `http://` or `https://` URL, for reading.
     Url(String),
+    /// A path of the client, which a command of its asks for (`client://`).
+    Client(PathBuf),
 }
 
 impl ResourcePlace {
     /// Reads the part behind the format's colon.
     ///
     /// # Errors
-    /// When it is empty, or a `client://` path.
+    /// When it is empty, or a URL of what cannot be read or written here.
     pub fn parse(text: &OsStr) -> Result<ResourcePlace> {
         let bytes = text.as_bytes();
         let scheme = scheme(bytes);
@@ -57,9 +60,15 @@ impl ResourcePlace {
                     "{shown}: a file of this machine is file:///PATH, or PATH itself"
                 ))),
             },
-            "client" => Err(Error::usage(format!(
-                "{shown}: client:// is for commands on other hosts; here, name the path itself"
-            ))),
+            "client" => {
+                let path = Path::new(OsStr::from_bytes(&text.as_bytes()["client://".len()..]));
+                match path.is_absolute() {
+                    true => Ok(ResourcePlace::Client(path.into())),
+                    false => Err(Error::usage(format!(
+                        "{shown}: a file of the client is client:///PATH, a path from the root"
+                    ))),
+                }
+            }
             _ => Err(Error::usage(format!(
                 "{shown}: {scheme}:// cannot be read or written here: http://, https:// (reading) \
                  and file:// can; pipe it through a program that can ({}), as in \
@@ -74,7 +83,9 @@ impl ResourcePlace {
     pub fn name(&self) -> Cow<'_, str> {
         match self {
             ResourcePlace::Standard => Cow::Borrowed(""),
-            ResourcePlace::Path(path) => path.file_name().unwrap_or_default().to_string_lossy(),
+            ResourcePlace::Path(path) | ResourcePlace::Client(path) => {
+                path.file_name().unwrap_or_default().to_string_lossy()
+            }
             ResourcePlace::Url(url) => {
                 let path = url.split(['?', '#']).next().unwrap_or_default();
                 let path = path.split_once("://").map_or(path, |(_, rest)| rest);
@@ -135,6 +146,7 @@ impl fmt::Display for ResourcePlace {
             ResourcePlace::Standard => f.write_str("-"),
             ResourcePlace::Path(path) => path.display().fmt(f),
             ResourcePlace::Url(url) => f.write_str(url),
+            ResourcePlace::Client(path) => Shown(path).fmt(f),
         }
     }
 }
@@ -213,7 +225,7 @@ mod tests {
             ("file://host/a", "file:///PATH"),
             ("file://", "file:///PATH"),
             ("file:///a%00b", "file:///PATH"),
-            ("client:///a", "client:// is for commands"),
+            ("client://a/b", "client:///PATH"),
         ] {
             let error = parse(url).unwrap_err();
             assert!(error.exit_code() == 2 && error.to_string().contains(why), "{error}");

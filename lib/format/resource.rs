@@ -286,7 +286,10 @@ mod tests {
             parse("text:http://h/a").unwrap().place,
             ResourcePlace::Url("http://h/a".into())
         );
-        for refused in ["client:///a", "csv:client:///a", "a", ":a", "csv:", "a b:c"] {
+        let of_client = ResourcePlace::Client("/a/%d.csv".into());
+        assert_eq!(parse("csv:client:///a/%d.csv").unwrap().place, of_client);
+        assert_eq!(parse("client:///a/%d.csv").unwrap().spec.name(), "csv");
+        for refused in ["client:///a", "csv:client://a", "a", ":a", "csv:", "a b:c"] {
             assert!(parse(refused).is_err(), "{refused}");
         }
         let spec = Spec::plain("text");

@@ -16,6 +16,8 @@ use super::place::ResourcePlace;
 use super::replaced::{follow, may_replace};
 use super::resource::Resource;
 use super::whole::WholeFile;
+use crate::client;
+use crate::client::call::ClientUpload;
 use crate::error::{Error, Result};
 use crate::record::stream::{Facts, Output};
 
@@ -157,6 +159,7 @@ impl Target {
         self.prepare()?;
         match std::mem::replace(&mut self.state, State::Done) {
             State::Prepared(Raw::Whole(file)) => file.publish(),
+            State::Prepared(Raw::Client(upload)) => upload.finish(),
             State::Prepared(Raw::Standard(mut output)) => output.flush(),
             _ => Ok(()),
         }
@@ -197,6 +200,7 @@ enum Raw {
     Standard(Box<dyn Output>),
     Special(File),
     Whole(Box<WholeFile>),
+    Client(ClientUpload),
 }
 
 impl Raw {
@@ -214,6 +218,12 @@ impl Raw {
             ResourcePlace::Path(path) => {
                 Ok(Raw::Whole(Box::new(WholeFile::create(path, &options.ledger)?)))
             }
+            ResourcePlace::Client(path) => match options.client.write(path, &options.directory)? {
+                client::ClientTarget::Here(path) => {
+                    Ok(Raw::Whole(Box::new(WholeFile::create(&path, &options.ledger)?)))
+                }
+                client::ClientTarget::Client(upload) => Ok(Raw::Client(upload)),
+            },
         }
     }
 }
@@ -227,6 +237,7 @@ impl Write for Raw {
             }
             Raw::Special(file) => file.write(bytes),
             Raw::Whole(file) => file.file().write(bytes),
+            Raw::Client(upload) => upload.write(bytes),
         }
     }
 

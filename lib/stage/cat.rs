@@ -1,11 +1,12 @@
-//! `mc-cat`: the records of resources in any format, in order.
+//! `mc-cat`: the records of resources in any format, in order, or their bytes as they are.
 
 pub mod on_hosts;
 
 use crate::error::Result;
 use crate::format::ahead::Ahead;
+use crate::format::place::ResourcePlace;
 use crate::format::resource::Resource;
-use crate::format::{ReadOptions, read};
+use crate::format::{ReadOptions, bytes, read};
 use crate::record::stream::{Facts, Output, Summary};
 
 /// What `mc-cat` is to do.
@@ -45,5 +46,35 @@ pub fn run(options: &CatOptions, output: &mut impl Output) -> Result<Summary> {
     output.flush()?;
     summary.records_in = summary.records_out;
     summary.bad = options.read.bad.count();
+    Ok(summary)
+}
+
+/// How many bytes are read at once, where they go on as they are.
+const RAW_BYTES: usize = 128 * 1024;
+
+/// Writes the bytes at `places` to `output`, as they are.
+///
+/// # Errors
+/// What the places and the output say.
+pub fn raw(
+    places: Vec<ResourcePlace>,
+    options: &ReadOptions,
+    output: &mut impl Output,
+) -> Result<Summary> {
+    let (mut summary, mut buffer) = (Summary::default(), vec![0; RAW_BYTES]);
+    for place in places {
+        let mut input = bytes::open(&place, options)?;
+        loop {
+            match input.read(&mut buffer)? {
+                0 => break,
+                count => {
+                    output.write(&buffer[..count])?;
+                    summary.bytes_out += count as u64;
+                }
+            }
+        }
+    }
+    output.flush()?;
+    summary.bytes_in = summary.bytes_out;
     Ok(summary)
 }

@@ -104,7 +104,7 @@ fn visit<T: Send>(
     work: impl Fn(&Connection) -> Result<T> + Sync,
 ) -> Vec<Result<T>> {
     parallel::each(places, CONNECT_AT_ONCE, |place| {
-        let greeting = Greeting { run: None, memory: None };
+        let greeting = Greeting::default();
         let connection = Connection::open(&place.host, &place.name, &place.settings, &greeting)?;
         let result = work(&connection);
         connection.hang_up();

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Kind};
 use crate::record::bytes::Bytes;
 use crate::record::digest::Contents;
+use crate::wire::client::{ClientAsk, ClientReply};
 use crate::wire::exchange::{
     Exchange, HostOffer, MergeTask, Merged, Peers, Reduce, RelayRequest, RelayedPart, SortResult,
     SortTask,
@@ -62,6 +63,8 @@ pub(crate) enum Ask {
     Reduce(Reduce),
     /// A part that was wanted: its data follows. `done` or `failed`.
     Deliver(RelayedPart),
+    /// An answer to the worker, which asked for a file of the client: the request is the worker's.
+    Client(ClientReply),
 }
 
 /// How a tool begins.
@@ -82,6 +85,8 @@ pub(crate) struct Hello {
     pub pack: bool,
     /// What the tool calls the host.
     pub name: String,
+    /// Whether it serves files of its machine (`client://`).
+    pub client: bool,
 }
 
 /// A file that is sent.
@@ -192,6 +197,8 @@ pub(crate) enum Reply {
     Relay(RelayRequest),
     /// A range was merged.
     Merged(Merged),
+    /// A command wants a file of the client: the request is the worker's own.
+    Client(ClientAsk),
 }
 
 /// How a worker begins.

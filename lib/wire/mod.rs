@@ -16,17 +16,18 @@
 //! | 5 packed | bytes of the request's stream, [packed](pack) | both |
 //!
 //! The first frame each way is a `hello`, which names the protocol's version and the program's; who
-//! hears another version than its own says so and ends. Only the tool opens requests, each with a
-//! number of its own; a request ends with the worker's `done`, `failed` or `sent`. Data of a request
+//! hears another version than its own says so and ends. The tool opens requests, each with a number of
+//! its own; a request ends with the worker's `done`, `failed` or `sent`. Data of a request
 //! flows to the worker first, if at all, and then from it, and each way no more of it (unpacked) than
 //! [`flow::WINDOW_BYTES`] and the credits that came allow: whoever receives gives credit for what it
 //! has dealt with. Data is packed where the `hello` says so: where it goes over a network. Each side
 //! sends something every [`BEAT_EVERY`], and takes a peer that was silent for [`SILENCE_MAX`] for
-//! lost.
+//! lost. What a worker asks of the tool, files of its machine ([`client`]), goes the same way round.
 //!
 //! Every length is bounded before anything is allocated. What does not follow these rules ends the
 //! connection, with a reason. Nothing here opens or writes a stream.
 
+pub(crate) mod client;
 pub mod exchange;
 pub(crate) mod flow;
 pub(crate) mod frame;

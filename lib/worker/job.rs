@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::client::{self, ClientAccess};
 use crate::command::attempt::{CommandEnd, Ended};
 use crate::command::children::HOST_VARIABLE;
 use crate::command::each::{Each, Words};
@@ -208,6 +209,7 @@ impl Work<'_> {
             directory: self.state.base.path().into(),
             shards: None,
             zip_password: zip::Password::Withheld,
+            client: ClientAccess::default(),
         };
         let mut source = resource::open(&self.state.login, resource, &options)?;
         let mut records = Vec::new();
@@ -281,7 +283,8 @@ impl Work<'_> {
         Ok(match &self.state.store {
             Some(store) => command.setting(runtime_dir::VARIABLE, store.runtime().into()),
             None => command,
-        })
+        }
+        .setting(client::VARIABLE, self.state.client_variable()))
     }
 
     fn prefix(&self, number: u32) -> String {

@@ -4,6 +4,7 @@
 //! This room knows nothing of order or of retries, and prints nothing.
 
 mod base;
+mod client;
 mod deliveries;
 mod exchange;
 mod frame_writer;

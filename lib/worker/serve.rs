@@ -18,9 +18,11 @@ use crate::error::{Error, Result};
 use crate::format::ledger::Ledger;
 use crate::parallel::lock;
 use crate::spool::Spool;
+use crate::wire::client::OF_WORKER;
 use crate::wire::message::{self, Ask, Done, Failed, Hello, Reply, Task, Welcome};
 use crate::wire::{BEAT_EVERY, FrameKind, FrameReader, SILENCE_MAX, VERSION};
 use crate::worker::base::Base;
+use crate::worker::client::ClientCopies;
 use crate::worker::deliveries::Deliveries;
 use crate::worker::exchange::Exchanges;
 use crate::worker::frame_writer::FrameWriter;
@@ -94,11 +96,13 @@ pub(crate) fn serve(surroundings: Surroundings) -> Result<()> {
         search_path = Some(store.link(&surroundings.program, &surroundings.tools, search_path)?);
     }
     to_tool.message(0, &Reply::Hello(welcome))?;
+    let client = store.as_ref().filter(|_| hello.client).map(Store::client);
     let share = memory / MEMORY_PARTS / u64::from(slots.count()) / 2;
     let state = Arc::new(WorkerState {
         to_tool,
         base,
         slots,
+        client: client.map(ClientCopies::create).transpose()?,
         store,
         memory,
         spool_memory: usize::try_from(share).unwrap_or(usize::MAX),
@@ -111,6 +115,9 @@ pub(crate) fn serve(surroundings: Surroundings) -> Result<()> {
         ending: AtomicBool::new(false),
         reading: Mutex::default(),
     });
+    if let Some(client) = &state.client {
+        client.listen(&state)?;
+    }
     let beating = Arc::clone(&state);
     spawn(move || beat(&beating))?;
     let mut session = Session {
@@ -124,6 +131,9 @@ pub(crate) fn serve(surroundings: Surroundings) -> Result<()> {
     state.to_tool.close();
     state.ending.store(true, Ordering::SeqCst);
     session.open.stop_all();
+    if let Some(client) = &state.client {
+        client.end_all();
+    }
     session.exchanges.end_all();
     state.children.end_all();
     result
@@ -255,6 +265,13 @@ impl Session {
             Ask::Deliver(deliver) => {
                 self.uploads.open(request, Upload::Part(deliver), self.state.spool())
             }
+            Ask::Client(reply) => match &self.state.client {
+                Some(client) => {
+                    client.answered(&self.state, request, reply);
+                    Ok(())
+                }
+                None => Err(broken("an answer that nobody has asked for")),
+            },
             ask => self.asked_in_exchange(request, ask),
         }
     }
@@ -318,7 +335,13 @@ impl Session {
 
     /// Takes data of an input.
     fn arrived(&mut self, request: u32, bytes: &[u8]) -> Result<()> {
-        match self.uploads.take(request, bytes)? {
+        let credit = match &self.state.client {
+            Some(client) if request & OF_WORKER != 0 => {
+                client.arrived(&self.state, request, bytes)?
+            }
+            _ => self.uploads.take(request, bytes)?,
+        };
+        match credit {
             Some(credit) => {
                 self.state.to_tool.frame(FrameKind::Credit, request, &credit.to_le_bytes())
             }

@@ -1,15 +1,18 @@
 //! What the threads of a worker share, whatever they do for the tool.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use crate::client::ClientAccess;
 use crate::command::children::Children;
 use crate::error::Error;
 use crate::spool::Spool;
 use crate::wire::message::Failed;
 use crate::worker::base::Base;
+use crate::worker::client::ClientCopies;
 use crate::worker::deliveries::Deliveries;
 use crate::worker::frame_writer::FrameWriter;
 use crate::worker::slots::Slots;
@@ -22,6 +25,8 @@ pub(crate) struct WorkerState {
     pub(crate) slots: Slots,
     /// The shards that are made here, once a run has begun.
     pub(crate) store: Option<Store>,
+    /// The files of the client, where it shares some.
+    pub(crate) client: Option<ClientCopies>,
     /// How much memory may be used, and how much of it a spool takes.
     pub(crate) memory: u64,
     pub(crate) spool_memory: usize,
@@ -44,6 +49,12 @@ impl WorkerState {
     pub(crate) fn task_memory(&self) -> usize {
         let memory = self.memory / u64::from(self.slots.count());
         usize::try_from(memory).unwrap_or(usize::MAX)
+    }
+
+    /// Where commands ask for files of the client: nowhere, if it shares none.
+    pub(crate) fn client_variable(&self) -> OsString {
+        let client = self.client.as_ref();
+        client.map_or_else(|| ClientAccess::here(Vec::new()), ClientCopies::variable)
     }
 
     /// An empty spool, of the memory that one may take.

@@ -127,6 +127,11 @@ impl Store {
         self.directory().join("runtime")
     }
 
+    /// Where copies of files of the client lie.
+    pub(super) fn client(&self) -> PathBuf {
+        self.directory().join("client")
+    }
+
     /// Where the links lie under which commands find the tools.
     fn tools(&self) -> PathBuf {
         self.directory().join("tools")
@@ -168,7 +173,7 @@ impl Store {
     /// `Storage` when they cannot be moved.
     pub(super) fn keep(&self) -> Result<()> {
         let (from, to) = (self.directory(), self.base.kept().join(&self.name));
-        for place in [self.work(), self.tools(), self.runtime()] {
+        for place in [self.work(), self.tools(), self.runtime(), self.client()] {
             let _ = fs::remove_dir_all(place);
         }
         sync(&from).map_err(|e| failed("sync", &from, &e))?;

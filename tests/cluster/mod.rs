@@ -2,6 +2,7 @@
 
 mod at_work;
 mod bed;
+mod client_files;
 mod copies;
 mod damaged;
 mod datasets;

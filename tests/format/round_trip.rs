@@ -22,6 +22,7 @@ fn round(format: &str, path: &Path, records: &[u8]) -> Result<Vec<u8>> {
         directory: std::env::temp_dir(),
         warn: std::sync::Arc::new(|_| ()),
         terminal: None,
+        client: Default::default(),
     };
     let mut sink = write::create(&resource, &options)?;
     // In two pieces, as it comes in life.

@@ -15,7 +15,15 @@ use crate::support::{Random, dir, names, until};
 fn options(replace: bool) -> WriteOptions {
     let (stdout, ledger) = (Once::none(), Ledger::none());
     let (warn, directory): (Warn, _) = (Arc::new(|_| ()), std::env::temp_dir());
-    WriteOptions { replace, stdout, ledger, warn, directory, terminal: None }
+    WriteOptions {
+        replace,
+        stdout,
+        ledger,
+        warn,
+        directory,
+        terminal: None,
+        client: Default::default(),
+    }
 }
 
 /// Writes `records`, a piece at a time.

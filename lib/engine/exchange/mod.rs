@@ -25,8 +25,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::aggregate::Op;
-use crate::cluster::Connection;
 use crate::cluster::exchange as wire;
+use crate::cluster::{Connection, Greeting};
 use crate::engine::consumer::Consumer;
 use crate::engine::exchange::planner::{Goal, PlannedHost, Planner};
 use crate::engine::fleet::Need;
@@ -150,7 +150,8 @@ fn begin(
     let (reach, hosts) = (remote.reach, &consumer.origin.hosts);
     let (memory, keep) = (remote.memory, remote.keep);
     let hosts = (hosts.as_slice(), Need::those_there());
-    let mut producer = Producer::begin(reach, hosts, memory, keep, facts, output)?;
+    let greeting = Greeting { memory, ..Greeting::default() };
+    let mut producer = Producer::begin(reach, hosts, &greeting, keep, facts, output)?;
     producer.hold(consumer.claim.take());
     let hosts: Vec<Arc<Connection>> = producer.fleet().connections().cloned().collect();
     hosts.iter().try_for_each(|host| host.begin_exchange(what))?;

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cluster::{Connection, Host};
+use crate::cluster::{Connection, Greeting, Host};
 use crate::cluster::{FileCut, FilePart, HostResource};
 use crate::cluster::{Job, OnBad};
 use crate::engine::fleet::{self, Need};
@@ -65,7 +65,8 @@ pub fn run(
         (Some(_), least) => Need::among(least, 1, hosts.len())?,
     };
     let (hosts, facts) = ((hosts.as_slice(), need), Facts::default());
-    let producer = Producer::begin(options.reach, hosts, None, options.keep, facts, output)?;
+    let producer =
+        Producer::begin(options.reach, hosts, &Greeting::default(), options.keep, facts, output)?;
     let (max_record, bad) = (options.max_record as u64, OnBad::under(&options.bad));
     producer.job(&Job { number: JOB, max_record, bad, command: None }, &[])?;
     let files = files(options, producer.fleet().connections())?;

@@ -163,6 +163,7 @@ pub fn run(
         failed: Arc::new(Quarantine::none()),
         plain_lines: "",
         kept: None,
+        shared: None,
     };
     let files = vec![Shipped { from, to: PathBuf::from(THERE), executable: false }];
     let shipped = ShippedCommand { given, files };
