@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// What went wrong, by meaning. Each kind has one exit code (`mycloud(7)`, EXIT STATUS).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ErrorKind {
     /// A command that the user gave failed: it exited badly or was killed.
     Command,
     /// The call itself is wrong: options, names, configuration, something that cannot be opened.
@@ -28,19 +28,19 @@ pub enum Kind {
     StdoutClosed,
 }
 
-impl Kind {
+impl ErrorKind {
     /// The exit status of a tool that ends with this kind.
     pub fn exit_code(self) -> u8 {
         match self {
-            Kind::Command => 1,
-            Kind::Usage => 2,
-            Kind::BadInput => 3,
-            Kind::Incomplete => 4,
-            Kind::Hosts => 5,
-            Kind::Storage => 6,
-            Kind::Timeout => 124,
-            Kind::Signal(signal) => 128u8.saturating_add(signal as u8),
-            Kind::StdoutClosed => 141,
+            ErrorKind::Command => 1,
+            ErrorKind::Usage => 2,
+            ErrorKind::BadInput => 3,
+            ErrorKind::Incomplete => 4,
+            ErrorKind::Hosts => 5,
+            ErrorKind::Storage => 6,
+            ErrorKind::Timeout => 124,
+            ErrorKind::Signal(signal) => 128u8.saturating_add(signal as u8),
+            ErrorKind::StdoutClosed => 141,
         }
     }
 }
@@ -54,7 +54,7 @@ pub struct Error(Box<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    kind: Kind,
+    kind: ErrorKind,
     text: String,
 }
 
@@ -67,23 +67,23 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     /// An error of `kind` that says `text`.
-    pub fn new(kind: Kind, text: impl Into<String>) -> Error {
+    pub fn new(kind: ErrorKind, text: impl Into<String>) -> Error {
         Error(Box::new(Inner { kind, text: text.into() }))
     }
 
     /// The call is wrong (exit 2).
     pub fn usage(text: impl Into<String>) -> Error {
-        Error::new(Kind::Usage, text)
+        Error::new(ErrorKind::Usage, text)
     }
 
     /// The input is wrong (exit 3).
     pub fn input(text: impl Into<String>) -> Error {
-        Error::new(Kind::BadInput, text)
+        Error::new(ErrorKind::BadInput, text)
     }
 
     /// Something is missing or does not add up (exit 4).
     pub fn incomplete(text: impl Into<String>) -> Error {
-        Error::new(Kind::Incomplete, text)
+        Error::new(ErrorKind::Incomplete, text)
     }
 
     /// An operation of the system failed on `what` (a path, or words for a stream).
@@ -104,8 +104,8 @@ impl Error {
             | E::NotADirectory
             | E::InvalidInput
             | E::ReadOnlyFilesystem
-            | E::InvalidFilename => Kind::Usage,
-            _ => Kind::Storage,
+            | E::InvalidFilename => ErrorKind::Usage,
+            _ => ErrorKind::Storage,
         };
         let reason = match (doing, error.kind()) {
             ("start" | "run", E::WouldBlock) => NO_PROCESS.to_string(),
@@ -120,7 +120,7 @@ impl Error {
     }
 
     /// What kind of error it is.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 

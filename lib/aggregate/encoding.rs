@@ -1,7 +1,7 @@
 //! The bytes of partial results: between a tool and its own spill files, and between the two ends
 //! of one build. Known by position alone; no names, no version.
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Appends an integer, 7 bits a byte, the lowest first.
 pub(super) fn push_count(out: &mut Vec<u8>, mut count: u64) {
@@ -72,7 +72,7 @@ impl<'a> StateDecoder<'a> {
 
 /// What is said of bytes that no partial result has.
 pub(super) fn damaged() -> Error {
-    Error::new(Kind::Incomplete, "a partial result is damaged")
+    Error::new(ErrorKind::Incomplete, "a partial result is damaged")
 }
 
 #[cfg(test)]

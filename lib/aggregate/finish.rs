@@ -6,7 +6,7 @@ use super::op::Reducer;
 use super::plan::{Planned, ReductionPlan};
 use super::print::{push_double, push_integer};
 use super::state::OpState;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 const NULL: &[u8] = b"null";
 
@@ -24,7 +24,7 @@ impl ReductionPlan {
         for ((slot, state), other) in self.slots.iter().zip(states).zip(other) {
             let merged = state.merge(slot.held, other, self.max_record);
             merged.map_err(|error| match slot.field.and_then(|field| self.fields.get(field)) {
-                Some(field) if error.kind() == Kind::BadInput => error.at(&field.text),
+                Some(field) if error.kind() == ErrorKind::BadInput => error.at(&field.text),
                 _ => error,
             })?;
         }

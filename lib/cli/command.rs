@@ -150,7 +150,7 @@ fn usage(tool: &str, error: &clap::Error) -> Error {
 mod tests {
     use super::*;
     use crate::cli::options;
-    use crate::error::Kind;
+    use crate::error::ErrorKind;
 
     /// Sorts.
     #[derive(Parser, Debug)]
@@ -173,7 +173,7 @@ mod tests {
         match parse(words) {
             Ok(_) => panic!("{words} is no error"),
             Err(error) => {
-                assert_eq!(error.kind(), Kind::Usage);
+                assert_eq!(error.kind(), ErrorKind::Usage);
                 let text = error.to_string();
                 assert!(!text.contains('\n'), "{text}");
                 text

@@ -13,7 +13,7 @@ use nix::sys::stat::SFlag;
 
 use crate::cli::process;
 use crate::cli::progress::Progress;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::parallel::lock;
 use crate::pipe::pipe_id::PipeId;
 use crate::pipe::registry::{self, RegisteredWriter};
@@ -299,7 +299,7 @@ impl Stream {
 
 fn failed(error: Errno) -> Error {
     match error {
-        Errno::EPIPE => Error::new(Kind::StdoutClosed, "standard output is closed"),
+        Errno::EPIPE => Error::new(ErrorKind::StdoutClosed, "standard output is closed"),
         error => Error::io("write", "standard output", &error.into()),
     }
 }

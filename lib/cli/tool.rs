@@ -13,11 +13,11 @@ use crate::cli::stats::Stats;
 use crate::cli::stdout::Mark;
 use crate::cli::{Session, guard, message, process, surroundings};
 use crate::cluster::StartWorker;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::record::stream::{Output, Summary};
 
 /// The exit status of a tool that broke: what it wrote counts for nothing.
-const INTERNAL_ERROR: Kind = Kind::Incomplete;
+const INTERNAL_ERROR: ErrorKind = ErrorKind::Incomplete;
 
 /// The variable that stands in for `--stats`.
 const STATS_VARIABLE: &str = "MC_STATS";
@@ -91,7 +91,7 @@ pub fn run<A: Parser>(
         kind = kind.or(Some(error.kind()));
     }
     guard::await_cleaning();
-    if let Some(Kind::Signal(signal)) = kind {
+    if let Some(ErrorKind::Signal(signal)) = kind {
         process::die_by(signal);
     }
     ExitCode::from(code(kind))
@@ -137,10 +137,10 @@ fn work<A: Parser>(
 fn judge(
     tool: &str,
     outcome: std::thread::Result<Result<Option<Summary>>>,
-) -> (Option<Kind>, Option<Summary>) {
+) -> (Option<ErrorKind>, Option<Summary>) {
     let outcome: Result<Option<Summary>> = match outcome {
         // The hook has said why.
-        _ if message::lacked_threads() => return (Some(Kind::Storage), None),
+        _ if message::lacked_threads() => return (Some(ErrorKind::Storage), None),
         Err(_) => return (Some(INTERNAL_ERROR), None),
         Ok(_) if message::panicked() => return (Some(INTERNAL_ERROR), None),
         Ok(outcome) => outcome,
@@ -175,7 +175,7 @@ fn counted(records: u64) -> String {
 
 fn say_error(tool: &str, error: &Error) {
     // Whoever closed our output knows, and `head` expects no word.
-    if error.kind() != Kind::StdoutClosed {
+    if error.kind() != ErrorKind::StdoutClosed {
         message::say(tool, &error.to_string());
     }
 }
@@ -202,6 +202,6 @@ fn say_dropped(tool: &str, summary: &Summary) {
     }
 }
 
-fn code(kind: Option<Kind>) -> u8 {
-    kind.map_or(0, Kind::exit_code)
+fn code(kind: Option<ErrorKind>) -> u8 {
+    kind.map_or(0, ErrorKind::exit_code)
 }

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::cluster::dialogue::{Broken, Dialogue};
 use crate::cluster::{Host, Settings};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::parallel::lock;
 use crate::record::harmless::harmless;
 
@@ -174,14 +174,16 @@ fn converse(
                 settings.worker.send(bytes, &mut dialogue)?;
             }
             ("other", _) => return Err(BootstrapFailure::Final(other(host, system.trim()))),
-            ("none", why) => return Err(BootstrapFailure::Final(no_place(host, Kind::Hosts, why))),
+            ("none", why) => {
+                return Err(BootstrapFailure::Final(no_place(host, ErrorKind::Hosts, why)));
+            }
             ("full", why) => {
-                return Err(BootstrapFailure::Final(no_place(host, Kind::Storage, why)));
+                return Err(BootstrapFailure::Final(no_place(host, ErrorKind::Storage, why)));
             }
             (_, why) => {
                 let why = harmless(why.as_bytes());
                 let text = format!("{host}: the worker cannot be copied there: {why}");
-                return Err(BootstrapFailure::Final(Error::new(Kind::Hosts, text)));
+                return Err(BootstrapFailure::Final(Error::new(ErrorKind::Hosts, text)));
             }
         }
     }
@@ -219,7 +221,7 @@ fn other(host: &Host, system: &str) -> Error {
     Error::usage(format!("{host}: it is {system}, and the worker runs on {SYSTEM} only"))
 }
 
-fn no_place(host: &Host, kind: Kind, why: &str) -> Error {
+fn no_place(host: &Host, kind: ErrorKind, why: &str) -> Error {
     let why = harmless(why.as_bytes());
     Error::new(kind, format!("{host}: no place for the worker there: {why}"))
 }
@@ -228,7 +230,7 @@ fn no_place(host: &Host, kind: Kind, why: &str) -> Error {
 fn no_shell(host: &Host, heard: &[u8]) -> Error {
     let heard = harmless(heard);
     let text = format!("{host}: its login prints without end and gives no shell: {heard}");
-    Error::new(Kind::Hosts, text)
+    Error::new(ErrorKind::Hosts, text)
 }
 
 #[cfg(test)]

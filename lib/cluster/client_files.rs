@@ -10,7 +10,7 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::cluster::connection::{Connection, Request};
-use crate::error::{Error, Kind, Result, broken};
+use crate::error::{Error, ErrorKind, Result, broken};
 use crate::record::bytes::Bytes;
 use crate::wire::FrameKind;
 use crate::wire::client::{ClientAsk, ClientReply, FileIdentity, OF_WORKER, OPEN_MAX};
@@ -96,7 +96,7 @@ impl Connection {
 
     fn serve(&self, request: u32, ask: ClientAsk) {
         let answer = self.answer_to(request, ask).unwrap_or_else(|error| {
-            if error.kind() == Kind::Usage {
+            if error.kind() == ErrorKind::Usage {
                 (self.explain)(&format!("{}: {error}", self.shown()));
             }
             ClientReply::Failed(Failed::of(&error))

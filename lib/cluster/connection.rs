@@ -15,7 +15,7 @@ use crate::cluster::Host;
 use crate::cluster::client_files::ClientFiles;
 use crate::cluster::host::shown;
 use crate::cluster::link::{self, Carrier, Settings};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::parallel::lock;
 use crate::wire::exchange::RelayRequest;
 use crate::wire::flow::{Allowance, Debt};
@@ -128,8 +128,8 @@ impl Connection {
         let lost = |error: Error| {
             link.end.cut();
             let why = link.end.why().map(|why| format!(" ({why})")).unwrap_or_default();
-            let full = error.kind() == Kind::Storage;
-            let kind = if full { Kind::Storage } else { Kind::Hosts };
+            let full = error.kind() == ErrorKind::Storage;
+            let kind = if full { ErrorKind::Storage } else { ErrorKind::Hosts };
             Error::new(kind, format!("{}: {error}{why}", shown(name)))
         };
         let welcome = frame(FrameKind::Control, &mut to, &message::encode(&Ask::Hello(hello)))
@@ -221,7 +221,7 @@ impl Connection {
     }
 
     pub(super) fn lost_error(&self, why: &str) -> Error {
-        Error::new(Kind::Hosts, format!("{} is lost: {why}", self.shown()))
+        Error::new(ErrorKind::Hosts, format!("{} is lost: {why}", self.shown()))
     }
 
     /// Waits until `done` gives something, or the worker is lost.
@@ -251,7 +251,7 @@ impl Connection {
         self.sent.fetch_add((HEAD_BYTES + payload.len()) as u64, Ordering::Relaxed);
         sent.map_err(|error| match error.kind() {
             // Too long for a frame: nothing was sent.
-            Kind::Usage => error,
+            ErrorKind::Usage => error,
             _ => {
                 let why = self.state().lost.clone().unwrap_or_else(|| error.to_string());
                 self.lost_error(&why)

@@ -154,7 +154,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::error::Kind;
+    use crate::error::ErrorKind;
 
     fn words(list: &str) -> Vec<String> {
         let word = |host: &Host| match host.slots {
@@ -166,7 +166,7 @@ mod tests {
 
     fn wrong(list: &str) -> String {
         let error = parse(list).unwrap_err();
-        assert_eq!(error.kind(), Kind::Usage);
+        assert_eq!(error.kind(), ErrorKind::Usage);
         let text = error.to_string();
         assert!(!text.contains('\n'), "{text}");
         text

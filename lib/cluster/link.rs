@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::cluster::{Host, StartWorker, WorkerBinary, road};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::parallel::lock;
 
 /// How long a worker on this machine may take to end when its link is cut.
@@ -97,7 +97,7 @@ fn local(settings: &Settings) -> Result<Link> {
             let end = Arc::new(Local(Mutex::new(child)));
             Ok(Link { to: to.into(), from: from.into(), end })
         }
-        _ => Err(Error::new(Kind::Hosts, "the worker has no streams")),
+        _ => Err(Error::new(ErrorKind::Hosts, "the worker has no streams")),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::cluster::complaints::Complaints;
 use crate::cluster::patience::Patience;
 use crate::cluster::ssh_failure::{SshFailure, meaning};
 use crate::cluster::{Carrier, Host, Link, Settings};
-use crate::error::{Error, Kind, Result, reason};
+use crate::error::{Error, ErrorKind, Result, reason};
 use crate::parallel::lock;
 
 /// What the user's configuration must not change: nothing is asked, nothing else is started, and
@@ -87,7 +87,7 @@ fn attempt(
             lines.extend(Some(printed).filter(|printed| !printed.is_empty()));
             let said = lines.last().map(|line| format!("; it said: {line}")).unwrap_or_default();
             let text = format!("{host}: no answer within {} s{said}", ANSWER_MAX.as_secs());
-            SshFailure::Final(Error::new(Kind::Hosts, text))
+            SshFailure::Final(Error::new(ErrorKind::Hosts, text))
         }
     };
     Ok(Err(refusal))
@@ -113,7 +113,7 @@ fn spawn(host: &Host, settings: &Settings, more: &[&str]) -> Result<(Program, Ow
     let (Some(to), Some(from), Some(stderr)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
-        return Err(Error::new(Kind::Hosts, format!("{host}: ssh has no streams")));
+        return Err(Error::new(ErrorKind::Hosts, format!("{host}: ssh has no streams")));
     };
     let complaints = Complaints::new(host.to_string(), settings);
     let drained = {

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use crate::cluster::Host;
-use crate::error::{Error, Kind};
+use crate::error::{Error, ErrorKind};
 
 /// What a failure to reach a host calls for.
 pub(super) enum SshFailure {
@@ -43,7 +43,7 @@ const SHOWN_LINES: usize = 3;
 /// `printed` what came from the host's standard output instead of an answer.
 pub(super) fn meaning(host: &Host, ssh: &str, lines: &[String], printed: &str) -> SshFailure {
     let busy = |line: &String| BUSY.iter().any(|words| line.starts_with(words));
-    let at_host = |text: String| Error::new(Kind::Hosts, format!("{host}: {text}"));
+    let at_host = |text: String| Error::new(ErrorKind::Hosts, format!("{host}: {text}"));
     if !lines.is_empty() && lines.iter().all(busy) {
         return SshFailure::Again(at_host(format!("it turns logins away ({})", lines.join("; "))));
     }

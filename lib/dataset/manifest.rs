@@ -210,7 +210,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::error::Kind;
+    use crate::error::ErrorKind;
     use crate::record::stream::Input;
 
     /// Gives so many bytes at a time.
@@ -256,7 +256,7 @@ mod tests {
         Ok((shards, reader.totals()))
     }
 
-    fn wrong(lines: &[&str]) -> (Kind, String) {
+    fn wrong(lines: &[&str]) -> (ErrorKind, String) {
         let error = read(&lines.concat(), 4096).unwrap_err();
         (error.kind(), error.to_string())
     }
@@ -298,7 +298,7 @@ mod tests {
             &[begin, one, end],
             &[begin, one, one, two, end],
         ] {
-            assert_eq!(wrong(parts).0, Kind::Incomplete, "{parts:?}");
+            assert_eq!(wrong(parts).0, ErrorKind::Incomplete, "{parts:?}");
         }
         assert!(wrong(&[begin, one, two]).1.starts_with("in: line 4: the manifest ends here"));
     }
@@ -318,7 +318,7 @@ mod tests {
             &[begin, &long],
             &["{\"a\":1}\n"],
         ] {
-            assert_eq!(wrong(parts).0, Kind::Usage, "{parts:?}");
+            assert_eq!(wrong(parts).0, ErrorKind::Usage, "{parts:?}");
         }
         let (_, text) = wrong(&[begin, "{\"a\":1}\n"]);
         assert!(text.starts_with("in: line 2: \"{\\\"a\\\":1}\" is no line of"), "{text}");
@@ -345,7 +345,7 @@ mod tests {
             &many,
             &endless,
         ] {
-            assert_eq!(wrong(&[begin, line]).0, Kind::BadInput, "{line}");
+            assert_eq!(wrong(&[begin, line]).0, ErrorKind::BadInput, "{line}");
         }
     }
 

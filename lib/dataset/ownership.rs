@@ -19,7 +19,7 @@ use nix::fcntl::{FcntlArg, Flock, FlockArg, OFlag, fcntl};
 use nix::libc;
 
 use crate::dataset::RunId;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::pipe::record_lock::whole;
 use crate::pipe::runtime_dir;
 
@@ -73,7 +73,7 @@ impl Locks {
             }
         }
         Err(Error::new(
-            Kind::Storage,
+            ErrorKind::Storage,
             format!("no private directory for the locks of a run: {}", reasons.join("; ")),
         ))
     }
@@ -344,7 +344,7 @@ mod tests {
     #[track_caller]
     fn gone(locks: &Locks, run: RunId) {
         let error = locks.claim(run).unwrap_err();
-        assert_eq!(error.kind(), Kind::Incomplete);
+        assert_eq!(error.kind(), ErrorKind::Incomplete);
         assert!(error.to_string().contains("is gone: its owner"), "{error}");
     }
 

@@ -294,7 +294,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::error::Kind;
+    use crate::error::ErrorKind;
 
     fn record(tool: &str) -> RunRecord {
         let host = RunHost {
@@ -326,7 +326,7 @@ mod tests {
         let runs = Runs::new(&dir.path().join("state"));
         assert_eq!(runs.list().unwrap(), []);
         let run = RunId::random().unwrap();
-        assert_eq!(runs.load(run).unwrap_err().kind(), Kind::Incomplete);
+        assert_eq!(runs.load(run).unwrap_err().kind(), ErrorKind::Incomplete);
         runs.keep(run, &record("mc-x")).unwrap();
         let mut changed = record("mc-map");
         changed.kept = Some(Bytes(b"x.mc".to_vec()));
@@ -350,7 +350,7 @@ mod tests {
             assert_eq!(fs::metadata(dir.path().join(path)).unwrap().mode() & 0o777, 0o700);
         }
         fs::set_permissions(&runs.directory, Permissions::from_mode(0o770)).unwrap();
-        assert_eq!(runs.load(run).unwrap_err().kind(), Kind::Usage);
+        assert_eq!(runs.load(run).unwrap_err().kind(), ErrorKind::Usage);
         assert!(runs.list().is_err() && runs.keep(run, &record("mc-x")).is_err());
     }
 

@@ -15,7 +15,7 @@ use crate::engine::host_access::HostAccess;
 use crate::engine::shard_hosts::ShardHosts;
 use crate::engine::split::CLIENT;
 use crate::engine::unpublished;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::record::stream::{Facts, Input};
 
 /// How long the end of whoever makes the shards is waited for, when some of them are not there.
@@ -62,7 +62,7 @@ impl Consumer {
             Err(error) => {
                 // The tool that makes the shards has failed: that tells more.
                 let failure = end(&ahead(move || manifest.next_shard(), 1)?).and_then(Result::err);
-                return Err(failure.filter(|e| e.kind() == Kind::Incomplete).unwrap_or(error));
+                return Err(failure.filter(|e| e.kind() == ErrorKind::Incomplete).unwrap_or(error));
             }
         };
         unpublished::read(run, &mut record, reach);
@@ -118,7 +118,7 @@ pub(crate) fn blame(
 ) -> Error {
     match end {
         Some(Err(failure)) => failure,
-        Some(Ok(())) if error.kind() == Kind::Incomplete && !holds() => {
+        Some(Ok(())) if error.kind() == ErrorKind::Incomplete && !holds() => {
             Error::incomplete(format!("{error}: {owner}, which kept it there, has ended"))
         }
         _ => error,

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use crate::engine::consumer::{Consumer, UPSTREAM_MAX};
 use crate::engine::{Cut, Piece};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::record::bad::Bad;
 use crate::record::block::{Block, Blocks};
 use crate::record::stream::Input;
@@ -84,7 +84,7 @@ impl GivenBack {
     /// Why shards could not be had, when `error` is what came of it, as the end of their manifest
     /// tells; `holds` knows whether their data is held.
     pub(crate) fn blame(self, error: Error, holds: impl FnOnce() -> bool) -> Error {
-        if error.kind() != Kind::Incomplete {
+        if error.kind() != ErrorKind::Incomplete {
             return error;
         }
         match self.0.recv_timeout(UPSTREAM_MAX) {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::cluster::{Connection, Greeting, Host, Settings};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::parallel::{self, lock};
 
 /// How many hosts are connected to at once: more would only queue up at a jump host.
@@ -130,7 +130,7 @@ impl Fleet {
         need: Need,
     ) -> Result<Fleet> {
         let (members, mut missing) = Fleet::open_some(hosts, settings, greeting);
-        let is_wanted = |error: &Error| need.all && error.kind() != Kind::Storage;
+        let is_wanted = |error: &Error| need.all && error.kind() != ErrorKind::Storage;
         if let Some(at) = missing.iter().position(is_wanted) {
             let (error, there) = (missing.swap_remove(at), members.len());
             if there == 0 || there < need.least || need.least == hosts.len() {
@@ -247,15 +247,15 @@ impl Fleet {
     pub(crate) fn exhausted(&self, too_few: &str) -> Error {
         let full: Vec<String> = self.members.iter().filter_map(|m| m.full().clone()).collect();
         match full.is_empty() {
-            true => Error::new(Kind::Hosts, too_few),
-            false => Error::new(Kind::Storage, format!("{too_few}: {}", some_of(&full))),
+            true => Error::new(ErrorKind::Hosts, too_few),
+            false => Error::new(ErrorKind::Storage, format!("{too_few}: {}", some_of(&full))),
         }
     }
 
     /// Why a member that is called one of `names` has no room, if it is so.
     pub(crate) fn full(&self, names: &[String]) -> Option<Error> {
         let full = names.iter().find_map(|name| self.member(name)?.full().clone());
-        full.map(|why| Error::new(Kind::Storage, why))
+        full.map(|why| Error::new(ErrorKind::Storage, why))
     }
 
     /// That no shard is lost with its host.
@@ -272,7 +272,7 @@ impl Fleet {
                 let more = made.len().saturating_sub(NAMED_MAX);
                 let more = if more > 0 { format!(" and {more} more") } else { String::new() };
                 return Err(Error::new(
-                    Kind::Hosts,
+                    ErrorKind::Hosts,
                     format!(
                         "{} is lost ({why}), and with it shard {}{more}; run it again",
                         member.connection.shown(),
@@ -302,14 +302,14 @@ fn too_few(there: usize, hosts: usize, least: usize, mut missing: Vec<Error>) ->
     if hosts == 1 && missing.len() == 1 {
         return missing.swap_remove(0);
     }
-    let full = missing.iter().all(|error| error.kind() == Kind::Storage);
+    let full = missing.iter().all(|error| error.kind() == ErrorKind::Storage);
     let whys: Vec<String> = missing.iter().map(ToString::to_string).collect();
     let whys = some_of(&whys);
     let text = match there {
         0 => format!("of {hosts} hosts none can be worked on: {whys}"),
         _ => format!("of {hosts} hosts {there} can be worked on, not {least}: {whys}"),
     };
-    Error::new(if full { Kind::Storage } else { Kind::Hosts }, text)
+    Error::new(if full { ErrorKind::Storage } else { ErrorKind::Hosts }, text)
 }
 
 /// The first of some reasons.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::cluster::{Host, Settings};
 use crate::dataset::ownership::Locks;
 use crate::dataset::run_dir::{RunHost, Runs};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::record::bytes::Bytes;
 
 /// How a tool reaches hosts and runs.
@@ -46,8 +46,9 @@ impl HostAccess {
     /// # Errors
     /// `Hosts` when the record names no host.
     pub(crate) fn to_host(&self, host: &RunHost) -> Result<(Host, Settings)> {
-        let unknown =
-            |_| Error::new(Kind::Hosts, format!("'{}', which a run names, is no host", host.word));
+        let unknown = |_| {
+            Error::new(ErrorKind::Hosts, format!("'{}', which a run names, is no host", host.word))
+        };
         let mut settings = self.settings.clone();
         if let Some(words) = &host.ssh {
             settings.ssh = Some(words.iter().cloned().map(Into::into).collect());

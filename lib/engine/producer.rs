@@ -21,7 +21,7 @@ use crate::dataset::run_id::RunId;
 use crate::engine::fleet::{Fleet, Need};
 use crate::engine::host_access::HostAccess;
 use crate::engine::unpublished;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::parallel::{self, lock};
 use crate::record::bytes::Bytes;
 use crate::record::digest::Contents;
@@ -171,7 +171,7 @@ impl Producer {
             parallel::each(members, members.len(), |member| equip(&member.connection, job, files));
         for (member, result) in members.iter().zip(results) {
             match result {
-                Err(error) if error.kind() == Kind::Storage => {
+                Err(error) if error.kind() == ErrorKind::Storage => {
                     self.fleet.set_aside(member, &error, |text| self.say(text));
                 }
                 Err(error) if member.connection.lost().is_some() => {

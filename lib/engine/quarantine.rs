@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::command::CommandFault;
 use crate::error::broken;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::parallel::lock;
 use crate::record::bad::Policy;
 use crate::record::scan;
@@ -80,7 +80,7 @@ impl Quarantine {
         match &self.policy {
             Policy::Fail => Err(broken("a record left out that was not to be")),
             Policy::Limit(most) if before >= *most => {
-                let kind = if fault.timeout { Kind::Timeout } else { Kind::Command };
+                let kind = if fault.timeout { ErrorKind::Timeout } else { ErrorKind::Command };
                 let text = format!("the command fails on more than {most} records (--failed)");
                 Err(Error::new(kind, text))
             }

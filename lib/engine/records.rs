@@ -11,7 +11,7 @@ use crate::engine::HostedShard;
 use crate::engine::consumer::{Consumer, blame, end};
 use crate::engine::shard_hosts::ShardHosts;
 use crate::engine::shard_stream::ShardStream;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::record::stream::{Facts, Input};
 
 /// How many shards are asked for before their turn: of each, no more comes than a window holds.
@@ -133,7 +133,8 @@ impl ShardRecords {
     /// As [`blame`], for what may come of the end of the data's owner.
     fn blame(&mut self, error: Error) -> Error {
         let owner = self.owner.take();
-        let Some(owner) = owner.filter(|_| matches!(error.kind(), Kind::Incomplete | Kind::Hosts))
+        let Some(owner) =
+            owner.filter(|_| matches!(error.kind(), ErrorKind::Incomplete | ErrorKind::Hosts))
         else {
             return error;
         };

@@ -20,7 +20,7 @@ use crate::engine::shard_stream::ShardStream;
 use crate::engine::slot::{Slot, TaskInput};
 use crate::engine::task_queue::{Product, ShardResult, TaskFailure};
 use crate::engine::{HostFile, HostedShard};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::record::digest::Contents;
 use crate::spool::Spool;
 
@@ -85,14 +85,14 @@ impl Slot<'_> {
                     pass_over(hosts, &mut source, &name, failed)?;
                     self.tally.retries.fetch_add(1, Ordering::Relaxed);
                 }
-                AttemptResult::Failed(failed) if failed.code == Kind::Storage.exit_code() => {
+                AttemptResult::Failed(failed) if failed.code == ErrorKind::Storage.exit_code() => {
                     let why = failed.error().at(shown(&name));
                     hosts.fleet.set_aside(member, &why, |text| self.say_plainly(text));
                     self.tally.retries.fetch_add(1, Ordering::Relaxed);
                 }
                 AttemptResult::Failed(failed) => {
                     avoid.push(name.clone());
-                    if failed.by_command && failed.code != Kind::BadInput.exit_code() {
+                    if failed.by_command && failed.code != ErrorKind::BadInput.exit_code() {
                         failures += 1;
                     }
                     if failures == 0 || !self.queue.again(task, failures) {
@@ -191,7 +191,7 @@ impl Slot<'_> {
             }
             Ok(Some(TaskReply::Failed(failed))) => Ok(AttemptResult::Failed(failed)),
             Ok(None) => Ok(AttemptResult::Stopped),
-            Err(error) if error.kind() == Kind::Hosts => Ok(AttemptResult::Lost(error)),
+            Err(error) if error.kind() == ErrorKind::Hosts => Ok(AttemptResult::Lost(error)),
             Err(error) => Err(error),
         }
     }
@@ -239,12 +239,12 @@ fn last_words(failed: &Failed) -> LastWords {
 
 fn unreachable_file(file: &HostFile) -> Error {
     let path = String::from_utf8_lossy(&file.resource.path.0);
-    Error::new(Kind::Hosts, format!("{path} on {}: its host is lost", file.hosts.join(", ")))
+    Error::new(ErrorKind::Hosts, format!("{path} on {}: its host is lost", file.hosts.join(", ")))
 }
 
 /// Whether what failed on `host` is but its copy of a shard, which is not there or is damaged.
 fn is_about_copy(failed: &Failed, source: &TaskInput<'_>, host: &str) -> bool {
-    let missing = !failed.by_command && failed.code == Kind::Incomplete.exit_code();
+    let missing = !failed.by_command && failed.code == ErrorKind::Incomplete.exit_code();
     let TaskInput::Shard(shard) = source else { return false };
     missing && shard.hosts.iter().any(|name| name == host)
 }

@@ -14,7 +14,7 @@ use crate::cluster::{Connection, Greeting, Host, Patience, Settings};
 use crate::engine::HostedShard;
 use crate::engine::copies::Copies;
 use crate::engine::fleet::CONNECT_AT_ONCE;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::parallel::lock;
 
 /// How often in a row a link to a host may break before a shard has come over it whole.
@@ -129,7 +129,7 @@ impl ShardHosts {
             }
             if !coming {
                 let unknown =
-                    || (Kind::Hosts, "it lies on a host that its run does not name".into());
+                    || (ErrorKind::Hosts, "it lies on a host that its run does not name".into());
                 let (kind, text) = why.unwrap_or_else(unknown);
                 return Err(Error::new(kind, text));
             }
@@ -149,7 +149,7 @@ impl ShardHosts {
         connection: &Arc<Connection>,
         error: Error,
     ) -> Result<()> {
-        if error.kind() == Kind::Hosts {
+        if error.kind() == ErrorKind::Hosts {
             let text = error.to_string();
             if self.broke(connection, error) && shard.hosts.len() > 1 {
                 self.say(&format!("{text}; other copies of its shards take their place"));
@@ -296,10 +296,10 @@ impl Links {
     fn open(&self, host: &Host, name: &str, again: bool) -> Result<Arc<Connection>> {
         let greeting = Greeting::default();
         let mut patience = Patience::new();
-        let mut last = Error::new(Kind::Hosts, format!("{name} is lost"));
+        let mut last = Error::new(ErrorKind::Hosts, format!("{name} is lost"));
         while !again || patience.wait() {
             match Connection::open(host, name, &self.settings, &greeting) {
-                Err(error) if again && error.kind() == Kind::Hosts => last = error,
+                Err(error) if again && error.kind() == ErrorKind::Hosts => last = error,
                 result => return result,
             }
             if self.state().closed {

@@ -12,7 +12,7 @@ use crate::engine::heard::Heard;
 use crate::engine::plan::{CommandPlan, Plan, WorkPlace};
 use crate::engine::task_queue::{Product, ShardResult, TaskFailure, TaskOutcome, TaskQueue};
 use crate::engine::{HostFile, HostedShard, Piece, budget::TaskBudget};
-use crate::error::{Error, Kind};
+use crate::error::{Error, ErrorKind};
 use crate::record::bad::Bad;
 use crate::record::digest::Contents;
 use crate::spool::Spool;
@@ -278,7 +278,8 @@ impl Slot<'_> {
     ) -> TaskFailure {
         let task = runner.task;
         self.tell_last(task, &self.prefix(task, attempts), &ended.last_words);
-        let kind = if ended.how == CommandEnd::Timeout { Kind::Timeout } else { Kind::Command };
+        let kind =
+            if ended.how == CommandEnd::Timeout { ErrorKind::Timeout } else { ErrorKind::Command };
         let tries = if attempts > 1 { format!(" ({attempts} attempts)") } else { String::new() };
         let shown = runner.shown(record.as_deref());
         let text = format!("task {task}: {shown}: {}{tries}", ended.how);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::merge::Cursor;
 use super::run::{Item, Run};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// The bytes before a key: its length, and that of its text.
 pub(super) const LENGTHS: usize = 8;
@@ -170,7 +170,7 @@ fn read_at(file: &File, buffer: &mut [u8], at: u64) -> Result<()> {
 }
 
 fn cut_short() -> Error {
-    Error::new(Kind::Storage, "a temporary file was cut short")
+    Error::new(ErrorKind::Storage, "a temporary file was cut short")
 }
 
 /// How much is copied at once.

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 
 use super::place::ResourcePlace;
 use super::{ReadOptions, http};
-use crate::error::{Error, Kind, Result, reason};
+use crate::error::{Error, ErrorKind, Result, reason};
 use crate::pipe::pipe_input::PipeInput;
 use crate::record::stream::Input;
 
@@ -52,7 +52,7 @@ pub fn lower(name: &str, doing: &str, error: io::Error) -> Error {
         io::ErrorKind::UnexpectedEof => "it is cut short".to_string(),
         _ => reason(&error),
     };
-    Error::new(Kind::BadInput, format!("cannot {doing} {name}: {why}"))
+    Error::new(ErrorKind::BadInput, format!("cannot {doing} {name}: {why}"))
 }
 
 /// Bytes in memory.

@@ -9,7 +9,7 @@ use super::bytes::lower;
 use super::compression::Codec;
 use super::decompression::decode;
 use super::place::ResourcePlace;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::record::stream::Input;
 
 /// How long a connection, and then the head of the answer, may take to come.
@@ -89,13 +89,15 @@ fn codings(url: &str, header: &str) -> Result<Vec<Codec>> {
 fn failed(url: &str, error: ureq::Error) -> Error {
     use ureq::Error as E;
     let (kind, reason) = match error {
-        E::StatusCode(status @ 500..) => (Kind::Incomplete, format!("status {status}")),
-        E::StatusCode(status) => (Kind::Usage, format!("status {status}")),
-        E::BadUri(_) | E::Http(_) => (Kind::Usage, error.to_string()),
-        E::HostNotFound | E::ConnectionFailed | E::Timeout(_) => (Kind::Hosts, error.to_string()),
-        E::Io(e) => (Kind::Hosts, crate::error::reason(&e)),
-        E::TooManyRedirects => (Kind::Incomplete, "too many redirects".to_string()),
-        error => (Kind::Incomplete, error.to_string()),
+        E::StatusCode(status @ 500..) => (ErrorKind::Incomplete, format!("status {status}")),
+        E::StatusCode(status) => (ErrorKind::Usage, format!("status {status}")),
+        E::BadUri(_) | E::Http(_) => (ErrorKind::Usage, error.to_string()),
+        E::HostNotFound | E::ConnectionFailed | E::Timeout(_) => {
+            (ErrorKind::Hosts, error.to_string())
+        }
+        E::Io(e) => (ErrorKind::Hosts, crate::error::reason(&e)),
+        E::TooManyRedirects => (ErrorKind::Incomplete, "too many redirects".to_string()),
+        error => (ErrorKind::Incomplete, error.to_string()),
     };
     Error::new(kind, format!("cannot read {url}: {reason}"))
 }
@@ -110,7 +112,7 @@ impl Input for Body {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         self.body.read(buffer).map_err(|e| {
             let error = lower(&self.url, "read", e);
-            Error::new(Kind::Incomplete, format!("{error} (the connection was lost)"))
+            Error::new(ErrorKind::Incomplete, format!("{error} (the connection was lost)"))
         })
     }
 

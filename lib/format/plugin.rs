@@ -30,7 +30,7 @@ use super::resource::Resource;
 use super::spec::BUILT_IN;
 use super::whole_tree::WholeTree;
 use super::{ReadOptions, Sink, Source, Warn, WriteOptions, ndjson};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::record::nearest::did_you_mean;
 use crate::record::stream::Input;
 
@@ -127,7 +127,7 @@ impl Program {
         if status.success() {
             return Ok(());
         }
-        Err(Error::new(Kind::Command, format!("{}: {}", self.name, words(status))))
+        Err(Error::new(ErrorKind::Command, format!("{}: {}", self.name, words(status))))
     }
 }
 
@@ -258,7 +258,7 @@ impl Sink for PluginWriter {
                 self.program.child.stdin = None;
                 self.program.finish()?;
                 let why = "it ended before it had read all records";
-                Err(Error::new(Kind::Command, format!("{}: {why}", self.program.name)))
+                Err(Error::new(ErrorKind::Command, format!("{}: {why}", self.program.name)))
             }
             result => result.map_err(|e| Error::io("write to", &self.program.name, &e)),
         }
@@ -280,7 +280,7 @@ impl Sink for PluginWriter {
         if !fs::symlink_metadata(&made).is_ok_and(|about| about.is_file() || about.is_dir()) {
             let name = &self.program.name;
             let why = format!("{name} made no {}", self.path.display());
-            return Err(Error::new(Kind::Command, why));
+            return Err(Error::new(ErrorKind::Command, why));
         }
         // Of a directory that was there before, the temporary one takes the place and goes.
         let way = match made.is_dir() || self.path.is_dir() {

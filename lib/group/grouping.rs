@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::aggregate::{Op, OpState, RecordPosition, ReductionPlan, Scratch};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::record::key::{KeyFault, KeyPart, KeyPlace, Keyer, Keys, Missing};
 use crate::record::scan::{Fields, Step};
 use crate::record::text::push_string;
@@ -140,7 +140,7 @@ impl Grouping {
     fn of_group(&self, label: &[u8], error: Error) -> Error {
         match (&self.form, error.kind()) {
             (Form::All, _) => error,
-            (_, Kind::BadInput) => error.at(format!("group {}", shown(label))),
+            (_, ErrorKind::BadInput) => error.at(format!("group {}", shown(label))),
             _ => error,
         }
     }

@@ -11,7 +11,7 @@ use super::grouping::Grouping;
 use super::order::{self, Judge, Limits, Order};
 use super::reduce::{by_hashing, by_sorting, in_order};
 use crate::aggregate::Op;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::extsort::merge::Cursor;
 use crate::record::bad::{Bad, Policy};
 use crate::record::block::{Block, Blocks};
@@ -234,7 +234,7 @@ proptest! {
             None => prop_assert_eq!(result.unwrap().0, reduced(&rows)),
             Some(first) => {
                 let error = result.unwrap_err();
-                prop_assert_eq!(error.kind(), Kind::BadInput);
+                prop_assert_eq!(error.kind(), ErrorKind::BadInput);
                 let said = error.to_string();
                 let text = ": the input is not in the order of the key; group it first: mc-shuffle -k k";
                 let line = said.strip_suffix(text).and_then(|said| said.strip_prefix("a stream: line "));
@@ -340,7 +340,7 @@ fn results_have_the_form_of_their_key() {
 fn names_that_clash_are_refused() {
     let refused = |keys: &str, ops: &[&str], text: &str| {
         let error = grouping(Some(Keys::parse(keys).unwrap()), ops).unwrap_err();
-        assert_eq!(error.kind(), Kind::Usage);
+        assert_eq!(error.kind(), ErrorKind::Usage);
         assert!(error.to_string().contains(text), "{error}");
     };
     refused("k", &["k=count"], "the key and an op are both named 'k'");
@@ -353,7 +353,7 @@ fn what_cannot_be_told_is_said_with_its_group() {
     let large = [r#"{"k":1,"v":1e308}"#, r#"{"k":1,"v":1e308}"#, r#"{"k":2,"v":1}"#];
     let failed = |keys| results(keys, &["sum:v"], &large).unwrap_err();
     let error = failed(Some(Keys::parse("k").unwrap()));
-    assert_eq!(error.kind(), Kind::BadInput);
+    assert_eq!(error.kind(), ErrorKind::BadInput);
     assert!(error.to_string().contains("group \"k\":1: "), "{error}");
     assert!(!failed(None).to_string().contains("group"));
     let operand = [r#"{"k":1,"v":1}"#, r#"{"k":1,"v":"x"}"#];
@@ -382,7 +382,7 @@ fn records_that_are_lost_on_the_way_are_noticed() {
     let judge = Judge::new("a stream", strict());
     judge.count(3, 2, 30);
     judge.verify(2).unwrap();
-    assert_eq!(judge.verify(1).unwrap_err().kind(), Kind::Incomplete);
+    assert_eq!(judge.verify(1).unwrap_err().kind(), ErrorKind::Incomplete);
     let summary = judge.summary();
     assert_eq!((summary.records_in, summary.bytes_in), (3, 30));
 }

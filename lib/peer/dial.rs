@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Kind, Result, reason};
+use crate::error::{Error, ErrorKind, Result, reason};
 use crate::parallel::lock;
 use crate::peer::stream::{HandshakeProgress, Stream, WaitLimits, wait_for};
 use crate::peer::{
@@ -184,7 +184,7 @@ impl PeerSet {
             // Until one is there, nobody else dials too.
             if route.open < if route.reached { self.per_peer } else { 1 } {
                 if in_vain && !route.reached {
-                    let error = Error::new(Kind::Hosts, "others could not be reached either");
+                    let error = Error::new(ErrorKind::Hosts, "others could not be reached either");
                     route.give_up(&error);
                     continue;
                 }

@@ -11,7 +11,7 @@ use rustls::crypto::{CryptoProvider, ring as provided};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// A pair of keys. There is no certificate: the others are told the public key itself.
 #[derive(Clone)]
@@ -60,7 +60,7 @@ impl Identity {
 }
 
 fn failed(why: impl Display) -> Error {
-    Error::new(Kind::Hosts, format!("cannot make a key: {why}"))
+    Error::new(ErrorKind::Hosts, format!("cannot make a key: {why}"))
 }
 
 /// The ciphers, the one that this processor is fastest with first.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use crate::error::{Error, Kind, Result, reason};
+use crate::error::{Error, ErrorKind, Result, reason};
 use crate::parallel::lock;
 use crate::peer::acceptor::Acceptor;
 use crate::peer::attend;
@@ -57,7 +57,7 @@ impl Listener {
             }
         }
         let why = reasons.join("; ");
-        Err(Error::new(Kind::Hosts, format!("no address to listen on for its peers: {why}")))
+        Err(Error::new(ErrorKind::Hosts, format!("no address to listen on for its peers: {why}")))
     }
 
     /// Where it listens.
@@ -131,5 +131,5 @@ fn admit(capacity: &Arc<Capacity>, stream: Stream) {
 }
 
 fn failed(error: &io::Error) -> Error {
-    Error::new(Kind::Hosts, format!("cannot serve its peers: {}", reason(error)))
+    Error::new(ErrorKind::Hosts, format!("cannot serve its peers: {}", reason(error)))
 }

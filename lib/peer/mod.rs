@@ -49,7 +49,7 @@ pub(crate) use dial::PeerSet;
 pub(crate) use identity::Identity;
 pub(crate) use listener::Listener;
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, ErrorKind};
 
 /// How many connections one worker dials, all peers together, as long as that is one for each.
 const CONNECTIONS_MAX: usize = 64;
@@ -92,7 +92,7 @@ fn connections_per_peer(peers: usize) -> usize {
 
 /// The error of a road.
 fn road(text: impl Into<String>) -> PartFailure {
-    PartFailure::Road(Error::new(Kind::Hosts, text))
+    PartFailure::Road(Error::new(ErrorKind::Hosts, text))
 }
 
 #[cfg(test)]
@@ -214,12 +214,12 @@ mod tests {
         let (_listener, peers) = pair(Arc::new(|part, sink| {
             send(part, sink)?;
             match length(part) {
-                200_000 => Err(Error::new(Kind::Storage, "the disk is full")),
+                200_000 => Err(Error::new(ErrorKind::Storage, "the disk is full")),
                 _ => Ok(()),
             }
         }));
         match fetch(&peers, &part(200_000)) {
-            Err(PartFailure::Failed(e)) => assert_eq!(e.kind(), Kind::Storage),
+            Err(PartFailure::Failed(e)) => assert_eq!(e.kind(), ErrorKind::Storage),
             other => panic!("{other:?}"),
         }
         assert!(fetch(&peers, &part(5)).unwrap() == content(5));
@@ -244,7 +244,7 @@ mod tests {
                 Ok(())
             });
             match endless {
-                Err(PartFailure::Failed(e)) => assert_eq!(e.kind(), Kind::Incomplete),
+                Err(PartFailure::Failed(e)) => assert_eq!(e.kind(), ErrorKind::Incomplete),
                 other => panic!("{other:?}"),
             }
             assert!(came > MOST - (1 << 20) && came <= MOST, "{came} of {MOST}");

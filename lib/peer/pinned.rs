@@ -19,7 +19,7 @@ use rustls::{
     PeerMisbehaved, ServerConfig, SignatureScheme,
 };
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::peer::Identity;
 
 /// Knows these public keys and no other. What TLS calls a certificate is such a key.
@@ -139,7 +139,7 @@ impl ClientCertVerifier for Pinned {
 }
 
 fn error(error: &TlsError) -> Error {
-    Error::new(Kind::Hosts, format!("cannot set up TLS: {error}"))
+    Error::new(ErrorKind::Hosts, format!("cannot set up TLS: {error}"))
 }
 
 /// How to listen for whoever shows one of `keys`.

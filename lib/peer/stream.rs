@@ -11,7 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
 
-use crate::error::{Error, Kind as Failure, Result, reason};
+use crate::error::{Error, ErrorKind as Failure, Result, reason};
 use crate::peer::{PartFailure, TICK, road};
 use crate::wire::frame::{Frame, FrameDecoder};
 

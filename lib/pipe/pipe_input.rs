@@ -290,7 +290,7 @@ mod tests {
     use std::os::fd::OwnedFd;
 
     use super::*;
-    use crate::error::Kind;
+    use crate::error::ErrorKind;
     use crate::pipe::registry::RegisteredWriter;
 
     struct Pipe {
@@ -337,7 +337,7 @@ mod tests {
 
     fn incomplete(result: Result<usize>) -> String {
         let error = result.unwrap_err();
-        assert_eq!(error.kind(), Kind::Incomplete);
+        assert_eq!(error.kind(), ErrorKind::Incomplete);
         error.to_string()
     }
 

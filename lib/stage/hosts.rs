@@ -10,7 +10,7 @@ use crate::cluster::{Connection, Greeting, Host, Settings};
 use crate::dataset::RunId;
 use crate::engine::fleet::{self, CONNECT_AT_ONCE};
 use crate::engine::host_access::HostAccess;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::parallel;
 use crate::record::stream::{Output, Summary};
 use crate::stage::hosts::columns::{Columns, size};
@@ -70,7 +70,7 @@ pub fn run(
 }
 
 fn out_of_reach(text: String) -> Error {
-    Error::new(Kind::Hosts, text)
+    Error::new(ErrorKind::Hosts, text)
 }
 
 /// How many hosts are out of reach, of so many.

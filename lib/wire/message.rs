@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, ErrorKind};
 use crate::record::bytes::Bytes;
 use crate::record::digest::Contents;
 use crate::wire::client::{ClientAsk, ClientReply};
@@ -304,13 +304,13 @@ impl Failed {
     /// The failure as an error.
     pub fn error(&self) -> Error {
         let kind = match self.code {
-            1 => Kind::Command,
-            2 => Kind::Usage,
-            3 => Kind::BadInput,
-            5 => Kind::Hosts,
-            6 => Kind::Storage,
-            124 => Kind::Timeout,
-            _ => Kind::Incomplete,
+            1 => ErrorKind::Command,
+            2 => ErrorKind::Usage,
+            3 => ErrorKind::BadInput,
+            5 => ErrorKind::Hosts,
+            6 => ErrorKind::Storage,
+            124 => ErrorKind::Timeout,
+            _ => ErrorKind::Incomplete,
         };
         Error::new(kind, self.text.clone())
     }
@@ -327,14 +327,14 @@ mod tests {
         for ask in [Ask::Task(task), Ask::Cancel, Ask::Remove("x".into())] {
             assert_eq!(decode::<Ask>(&encode(&ask)).unwrap(), ask);
         }
-        let failed = Failed::of(&Error::new(Kind::Timeout, "slow"));
+        let failed = Failed::of(&Error::new(ErrorKind::Timeout, "slow"));
         assert_eq!(
             decode::<Reply>(&encode(&Reply::Failed(failed.clone()))).unwrap(),
             Reply::Failed(failed.clone())
         );
         assert_eq!(
             (failed.error().kind(), failed.error().to_string()),
-            (Kind::Timeout, "slow".into())
+            (ErrorKind::Timeout, "slow".into())
         );
         assert!(decode::<Ask>(b"{\"hello\":{}}").is_err());
         assert!(decode::<Ask>(b"").is_err());

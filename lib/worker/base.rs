@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::statvfs::statvfs;
 use nix::unistd::Uid;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::pipe::runtime_dir;
 
 /// Where the directory of user `user` may be, best first: what survives a restart before what
@@ -46,7 +46,7 @@ impl Base {
             }
         }
         let why = reasons.join("; ");
-        Err(Error::new(Kind::Hosts, format!("no private directory to work in: {why}")))
+        Err(Error::new(ErrorKind::Hosts, format!("no private directory to work in: {why}")))
     }
 
     /// The directory itself.

@@ -71,7 +71,7 @@ impl FrameWriter {
     pub(crate) fn reply(&self, request: u32, reply: &Reply) {
         let sent = self.message(request, reply);
         if let Err(error) = sent
-            && error.kind() == crate::error::Kind::Usage
+            && error.kind() == crate::error::ErrorKind::Usage
         {
             let _ = self.message(request, &Reply::Failed(Failed::of(&error)));
         }

@@ -20,7 +20,7 @@ use crate::command::program::{Command, Given};
 use crate::command::rejects::Rejects;
 use crate::command::runner::{Seen, TaskRunner};
 use crate::error::broken;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Once, ReadOptions, zip};
 use crate::parallel::lock;
 use crate::pipe::runtime_dir;
@@ -77,7 +77,7 @@ impl Jobs {
         }
         let path = store.work().join(path);
         let failed = |e: std::io::Error| {
-            Error::new(Kind::Storage, Error::path("write", &path, &e).to_string())
+            Error::new(ErrorKind::Storage, Error::path("write", &path, &e).to_string())
         };
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(failed)?;
@@ -297,7 +297,7 @@ impl Work<'_> {
 
     fn failed(&self, runner: &TaskRunner<'_>, record: Option<Vec<u8>>, ended: Ended) -> JobError {
         let how = ended.how;
-        let kind = if how == CommandEnd::Timeout { Kind::Timeout } else { Kind::Command };
+        let kind = if how == CommandEnd::Timeout { ErrorKind::Timeout } else { ErrorKind::Command };
         let shown = runner.shown(record.as_deref());
         let error = Error::new(kind, format!("task {}: {shown}: {how}", self.task.task));
         let (last_words, passed) = (ended.last_words.lines, ended.last_words.passed as u64);

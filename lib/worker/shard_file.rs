@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::sync::{Arc, Mutex};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::parallel::lock;
 use crate::record::digest::{Check, Contents};
 use crate::record::stream::Input;
@@ -60,7 +60,7 @@ pub(crate) fn read<T>(
             if is_whole { Ok(outcome) } else { Err(damaged(fetch)) }
         }
         // What is no record may be one that was damaged.
-        Err(error) if error.kind() == Kind::BadInput => {
+        Err(error) if error.kind() == ErrorKind::BadInput => {
             Err(open(state, fetch, contents, Some(&|| Ok(()))).err().unwrap_or(error))
         }
         Err(error) => Err(error),

@@ -15,7 +15,7 @@ use std::time::Duration;
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::command::program::SEARCH_PATH;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::ledger::Ledger;
 use crate::record::digest::{Contents, Digest};
 use crate::spool::Spool;
@@ -49,7 +49,7 @@ impl std::fmt::Debug for Store {
 
 fn failed(doing: &str, path: &Path, error: &io::Error) -> Error {
     // Whatever it is, it is this host's storage, and no mistake of the call.
-    Error::new(Kind::Storage, Error::path(doing, path, error).to_string())
+    Error::new(ErrorKind::Storage, Error::path(doing, path, error).to_string())
 }
 
 /// Whether `run` is the name of a run, and so safe as the name of a directory.

@@ -1,7 +1,7 @@
 //! The reducers against Python's fractions, however a group is partitioned, sent and merged.
 
 use mycloud::aggregate::{Op, OpState, RecordPosition, ReductionPlan, Scratch, StateDecoder};
-use mycloud::error::Kind;
+use mycloud::error::ErrorKind;
 use mycloud::record::key::Missing;
 use mycloud::record::scan::Fields;
 
@@ -100,7 +100,7 @@ fn reduce(ops: &[&str], records: &[String], random: &mut Random) -> mycloud::Res
         match plan.finish(&mut states, index, &mut out) {
             Ok(()) => String::from_utf8(out).unwrap(),
             Err(error) => {
-                assert_eq!(error.kind(), Kind::BadInput);
+                assert_eq!(error.kind(), ErrorKind::BadInput);
                 assert!(error.to_string().contains("beyond the range"), "{error}");
                 "overflow".into()
             }
@@ -122,7 +122,7 @@ fn compare(ops: &[&str], groups: &[Vec<String>], random: &mut Random) {
             Ok(found) => found,
             Err(error) => {
                 assert!(expected.contains(&"mixed".into()), "{error}: {records:#?}");
-                assert_eq!(error.kind(), Kind::BadInput);
+                assert_eq!(error.kind(), ErrorKind::BadInput);
                 assert!(error.to_string().contains("number"), "{error}");
                 continue;
             }

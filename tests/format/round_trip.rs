@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mycloud::error::{Kind, Result};
+use mycloud::error::{ErrorKind, Result};
 use mycloud::format::ledger::Ledger;
 use mycloud::format::resource::Resource;
 use mycloud::format::{Once, ReadOptions, WriteOptions, read, write};
@@ -69,7 +69,7 @@ fn holds(format: &str, name: &str, refusable: bool, records: impl Strategy<Value
             Ok(back) => {
                 prop_assert_eq!(String::from_utf8_lossy(&back), String::from_utf8_lossy(&lines));
             }
-            Err(e) => prop_assert!(refusable && e.kind() == Kind::BadInput, "{}", e),
+            Err(e) => prop_assert!(refusable && e.kind() == ErrorKind::BadInput, "{}", e),
         }
         Ok(())
     });

@@ -149,7 +149,7 @@ fn job() -> Result<Vec<Host>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
+    use crate::error::ErrorKind;
 
     fn words_of(hosts: &[Host]) -> Vec<String> {
         hosts.iter().map(ToString::to_string).collect()
@@ -174,7 +174,7 @@ mod tests {
             ("-oX", "is no host"),
         ] {
             let error = resolve(word).unwrap_err();
-            assert_eq!(error.kind(), Kind::Usage);
+            assert_eq!(error.kind(), ErrorKind::Usage);
             assert!(error.to_string().contains(said), "{error}");
         }
     }

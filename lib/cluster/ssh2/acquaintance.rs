@@ -16,7 +16,7 @@ use crate::cluster::ssh2::config::SshConfig;
 use crate::cluster::ssh2::known_hosts::{KnownHosts, Verdict, fingerprint, kind_of};
 use crate::cluster::ssh2::{RoadFailure, STEP_MAX};
 use crate::cluster::{Host, Settings};
-use crate::error::{Error, Kind, Result, reason};
+use crate::error::{Error, ErrorKind, Result, reason};
 
 /// The kinds of host keys that libssh2 is to ask for, certificates left out.
 const KEY_ALGORITHMS: [(&str, &str); 6] = [
@@ -38,7 +38,7 @@ pub(super) fn reach(host: &Host, config: &SshConfig) -> Result<TcpStream> {
     let addresses = (name, port).to_socket_addrs().map_err(|e| {
         let why = reason(&e);
         let why = why.trim_start_matches("failed to lookup address information: ");
-        Error::new(Kind::Hosts, format!("{host}: cannot find the address of {name}: {why}"))
+        Error::new(ErrorKind::Hosts, format!("{host}: cannot find the address of {name}: {why}"))
     })?;
     let wanted = |address: &SocketAddr| match family {
         "inet" => address.is_ipv4(),
@@ -60,7 +60,7 @@ pub(super) fn reach(host: &Host, config: &SshConfig) -> Result<TcpStream> {
             Err(e) => last = format!("{host}: cannot connect to {address}: {}", reason(&e)),
         }
     }
-    Err(Error::new(Kind::Hosts, last))
+    Err(Error::new(ErrorKind::Hosts, last))
 }
 
 /// Sets what suits frames. A socket that cannot be set so serves all the same.
@@ -138,7 +138,7 @@ pub(super) fn verify(
 ) -> Result<()> {
     let (key, _) = session
         .host_key()
-        .ok_or_else(|| Error::new(Kind::Hosts, format!("{host}: it shows no host key")))?;
+        .ok_or_else(|| Error::new(ErrorKind::Hosts, format!("{host}: it shows no host key")))?;
     let (name, _) = config.key_names();
     let text = match known.judge(key) {
         Verdict::Known => return Ok(()),
@@ -152,7 +152,7 @@ pub(super) fn verify(
         }
         Verdict::Revoked => REVOKED.to_string(),
     };
-    Err(Error::new(Kind::Hosts, format!("{host}: {text}")))
+    Err(Error::new(ErrorKind::Hosts, format!("{host}: {text}")))
 }
 
 #[cfg(test)]

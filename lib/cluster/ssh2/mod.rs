@@ -30,7 +30,7 @@ use crate::cluster::ssh2::acquaintance::{known_hosts, prefer, reach, verify};
 use crate::cluster::ssh2::config::SshConfig;
 use crate::cluster::ssh2::pump::Pump;
 use crate::cluster::{Carrier, Host, Link, Settings};
-use crate::error::{Error, Kind, reason};
+use crate::error::{Error, ErrorKind, reason};
 use crate::parallel::lock;
 
 /// How long a connection, and then each step of a login, may take.
@@ -107,7 +107,7 @@ fn attempt(
         return match code(&e) {
             code if BUSY.contains(&code) => {
                 let text = format!("{host}: it turns logins away ({})", e.message());
-                Ok(Attempt::Again(Error::new(Kind::Hosts, text)))
+                Ok(Attempt::Again(Error::new(ErrorKind::Hosts, text)))
             }
             TIMEOUT => Err(broken(host, &e).into()),
             _ => Err(RoadFailure::Unable("for its algorithms", broken(host, &e))),
@@ -115,7 +115,8 @@ fn attempt(
     }
     verify(&session, host, settings, config, &known)?;
     if let Err(why) = login::log_in(&session, config, settings.agent.as_deref()) {
-        let error = Error::new(Kind::Hosts, format!("{host}: {}", denied(&why.ways, &why.locked)));
+        let error =
+            Error::new(ErrorKind::Hosts, format!("{host}: {}", denied(&why.ways, &why.locked)));
         // The program asks for no passphrase either, but has other ways than keys.
         let has_other = ["gssapi", "hostbased"].iter().any(|way| why.ways.contains(way));
         return Err(match why.locked.is_empty() || has_other {
@@ -160,7 +161,7 @@ fn start(
         Err(BootstrapFailure::Silent(_)) => {
             let seconds = ANSWER_MAX.as_secs();
             let text = format!("{host}: no answer of its shell within {seconds} s");
-            Err(Error::new(Kind::Hosts, text).into())
+            Err(Error::new(ErrorKind::Hosts, text).into())
         }
         Err(BootstrapFailure::Ended(printed)) => {
             end.finish();
@@ -193,11 +194,11 @@ fn broken(host: &Host, error: &::ssh2::Error) -> Error {
         TIMEOUT => format!("no answer within {} s", STEP_MAX.as_secs()),
         _ => format!("the connection failed: {}", error.message()),
     };
-    Error::new(Kind::Hosts, format!("{host}: {text}"))
+    Error::new(ErrorKind::Hosts, format!("{host}: {text}"))
 }
 
 fn cannot(host: &Host, doing: &str, error: &io::Error) -> Error {
-    Error::new(Kind::Hosts, format!("{host}: cannot {doing}: {}", reason(error)))
+    Error::new(ErrorKind::Hosts, format!("{host}: cannot {doing}: {}", reason(error)))
 }
 
 /// A session that a thread serves.

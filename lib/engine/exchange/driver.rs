@@ -17,7 +17,7 @@ use crate::engine::exchange::planner::{
 };
 use crate::engine::exchange::tasks::Tasks;
 use crate::engine::producer::Producer;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::record::digest::Contents;
 use crate::record::stream::Output;
 
@@ -65,7 +65,7 @@ pub(super) fn drive(
     let was_reading = planner.is_reading();
     match (planner.finish(), owner) {
         (Ok(report), _) => written.map(|()| report),
-        (Err(failure), Some(owner)) if was_reading && failure.kind() == Kind::Incomplete => {
+        (Err(failure), Some(owner)) if was_reading && failure.kind() == ErrorKind::Incomplete => {
             let end = match fed {
                 Ok((Ok(true), _)) => Some(Ok(())),
                 Ok((Ok(false), coming)) => consumer::end(&coming),
@@ -171,7 +171,7 @@ impl<'a> Driver<'a> {
             {
                 lost[number] = true;
                 let text = format!("{} is lost: {why}", host.shown());
-                planner.handle(PlannerEvent::HostLost(number, Error::new(Kind::Hosts, text)));
+                planner.handle(PlannerEvent::HostLost(number, Error::new(ErrorKind::Hosts, text)));
             }
         }
     }

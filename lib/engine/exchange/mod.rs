@@ -32,7 +32,7 @@ use crate::engine::exchange::planner::{Goal, PlannedHost, Planner};
 use crate::engine::fleet::Need;
 use crate::engine::host_access::HostAccess;
 use crate::engine::producer::Producer;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::group::order::Order;
 use crate::record::key::Keys;
 use crate::record::stream::{Facts, Output, Summary};
@@ -161,8 +161,8 @@ fn begin(
 /// That a host is lost, and what that means.
 fn lost(error: Error) -> Error {
     match error.kind() {
-        Kind::Hosts => Error::new(
-            Kind::Hosts,
+        ErrorKind::Hosts => Error::new(
+            ErrorKind::Hosts,
             format!("{error}, and with it what it had sorted; run it again"),
         ),
         _ => error,

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use super::key::excerpt;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::{ReadOptions, Warn};
 use crate::record::bad::Bad;
 use crate::record::text::push_bytes;
@@ -63,7 +63,7 @@ impl Damage {
     /// # Errors
     /// `error`, where that is not allowed.
     pub(super) fn pass(&mut self, error: Error, from: &[u8], to: &[u8], age: Age) -> Result<()> {
-        let Some(bad) = self.bad.as_ref().filter(|_| error.kind() == Kind::BadInput) else {
+        let Some(bad) = self.bad.as_ref().filter(|_| error.kind() == ErrorKind::BadInput) else {
             return Err(error);
         };
         let (first, last) = (excerpt(from), excerpt(to));

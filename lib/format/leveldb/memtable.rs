@@ -12,7 +12,7 @@ use super::directory::{self, Listing};
 use super::key::{self, InternalKey};
 use super::log::LogReader;
 use super::manifest::Version;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// How much memory the entries of the logs may take. Places in it are 32-bit numbers.
 const MAX_BYTES: usize = 1 << 30;
@@ -107,7 +107,7 @@ impl Memtable {
             if self.size() > MAX_BYTES {
                 let advice = "open the database once with its own program, which sorts them away";
                 return Err(Error::new(
-                    Kind::Storage,
+                    ErrorKind::Storage,
                     format!("{}: the logs hold over 1 GiB; {advice}", path.display()),
                 ));
             }

@@ -22,7 +22,7 @@ use super::bytewise::Bytewise;
 use super::key::excerpt;
 use super::lock::Lock;
 use super::reader::{self, DatabaseOptions};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::pairs;
 use crate::format::whole_tree::WholeTree;
 use crate::format::{Sink, WriteOptions};
@@ -149,7 +149,7 @@ fn replaceable(path: &Path) -> Result<()> {
 }
 
 fn failed(path: &Path, why: impl std::fmt::Display) -> Error {
-    Error::new(Kind::Storage, format!("cannot write {}: {why}", path.display()))
+    Error::new(ErrorKind::Storage, format!("cannot write {}: {why}", path.display()))
 }
 
 /// How many entries there are, and the sum of their hashes: the same in any order.

@@ -17,7 +17,7 @@ use ::zip::unstable::read::ZipIterable;
 use super::at::{At, read_full};
 use super::choice::{Choice, Chooser};
 use super::{PASSWORD_VARIABLE, Password, ZipOptions};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::bytes::lower;
 use crate::format::{ReadOptions, Warn};
 
@@ -245,8 +245,8 @@ impl Walk {
         let options = ZipReadOptions::new().password(password.as_deref());
         // Errors of the disk are not the member's.
         let trouble = |error: Error| match error.kind() {
-            Kind::BadInput if secret => MemberError::Member(doubted(&error)),
-            Kind::BadInput => MemberError::Member(error),
+            ErrorKind::BadInput if secret => MemberError::Member(doubted(&error)),
+            ErrorKind::BadInput => MemberError::Member(error),
             _ => MemberError::Archive(error),
         };
         let mut member = entry.with_reader(data, options).map_err(|e| match e {

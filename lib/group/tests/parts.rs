@@ -156,6 +156,6 @@ fn a_spilled_group_that_is_damaged_is_an_error() {
     assert_eq!(result, b"{\"k\":1,\"c\":2,\"s\":-2,\"f\":5,\"d\":2,\"l\":[0,1]}\n");
     for cut in 0..bytes.len() {
         let error = table::decode(grouping.plan(), &group.key, &bytes[..cut]).unwrap_err();
-        assert_eq!(error.kind(), Kind::Incomplete, "{cut} of {}: {error}", bytes.len());
+        assert_eq!(error.kind(), ErrorKind::Incomplete, "{cut} of {}: {error}", bytes.len());
     }
 }

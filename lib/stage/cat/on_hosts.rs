@@ -13,7 +13,7 @@ use crate::engine::host_access::HostAccess;
 use crate::engine::producer::Producer;
 use crate::engine::{self, Cut, HostFile, Hosts, Piece, Setting, Voice};
 use crate::error::broken;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::group::order::Limits;
 use crate::record::bad::Bad;
 use crate::record::stream::{Facts, Output, Summary};
@@ -134,10 +134,10 @@ struct Files {
 impl Files {
     /// The first part of a file, and what is left of it.
     fn parts(&self, file: &HostFile) -> Result<Vec<HostFile>> {
-        let mut lost = Error::new(Kind::Hosts, "all hosts are lost");
+        let mut lost = Error::new(ErrorKind::Hosts, "all hosts are lost");
         for connection in &self.connections {
             match connection.expand(file.resource.clone()) {
-                Err(error) if error.kind() == Kind::Hosts => lost = error,
+                Err(error) if error.kind() == ErrorKind::Hosts => lost = error,
                 Err(error) => return Err(error),
                 Ok(found) if !follow(&file.resource, &found) => {
                     let text = "parts that are not those of the file";

@@ -11,7 +11,7 @@ use crate::dataset::RunId;
 use crate::dataset::manifest::run_of;
 use crate::dataset::run_dir::{RunHost, RunRecord};
 use crate::engine::host_access::HostAccess;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::record::bytes::Bytes;
 use crate::record::stream::Output;
 
@@ -223,7 +223,7 @@ fn remove_from(places: &[HostPlace], run: RunId, say: &dyn Fn(&str)) -> Result<(
                 let directory = connection.welcome().directory.clone();
                 Ok(Ok(Asked { word: connection.host().to_string(), directory, found }))
             }
-            Err(error) if error.kind() == Kind::Hosts => Err(error),
+            Err(error) if error.kind() == ErrorKind::Hosts => Err(error),
             Err(error) => Ok(Err(error)),
         }
     });

@@ -15,7 +15,7 @@ use crate::engine::producer::{Producer, Shipped};
 use crate::engine::quarantine::Quarantine;
 use crate::engine::shard_job::{ShardJob, ShippedCommand};
 use crate::engine::{CommandPlan, Form};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::group::join::JoinKind;
 use crate::record::block::{Blocks, flaw_error};
 use crate::record::scan;
@@ -195,10 +195,10 @@ fn words(options: &JoinOptions, key: &str, memory: u64) -> Vec<OsString> {
 fn meant(error: Error) -> Error {
     let text = error.to_string();
     let ended =
-        |kind: &Kind| text.contains(&CommandEnd::Status(kind.exit_code().into()).to_string());
-    let kinds = [Kind::BadInput, Kind::Storage, Kind::Usage];
+        |kind: &ErrorKind| text.contains(&CommandEnd::Status(kind.exit_code().into()).to_string());
+    let kinds = [ErrorKind::BadInput, ErrorKind::Storage, ErrorKind::Usage];
     match (error.kind(), kinds.iter().find(|kind| ended(kind))) {
-        (Kind::Command, Some(kind)) => Error::new(*kind, text),
+        (ErrorKind::Command, Some(kind)) => Error::new(*kind, text),
         _ => error,
     }
 }

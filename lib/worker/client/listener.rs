@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::client::talk::{self, CommandAsk, WorkerAnswer};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::record::bytes::Bytes;
 use crate::wire::FrameKind;
 use crate::wire::client::ClientAsk;
@@ -30,8 +30,8 @@ impl ClientCopies {
     pub(crate) fn listen(&self, worker: &Arc<WorkerState>) -> Result<()> {
         let path = self.directory.join(SOCKET);
         let failed = |e: std::io::Error| Error::path("listen at", &path, &e);
-        let listener =
-            talk::listen(&path).map_err(|e| Error::new(Kind::Storage, failed(e).to_string()))?;
+        let listener = talk::listen(&path)
+            .map_err(|e| Error::new(ErrorKind::Storage, failed(e).to_string()))?;
         let worker = Arc::clone(worker);
         let listening = thread::Builder::new().spawn(move || listen(&worker, &listener));
         listening.map(drop).map_err(|e| Error::io("start", "a thread", &e))

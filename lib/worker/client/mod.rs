@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use crate::client::ClientAccess;
-use crate::error::{Error, Kind, Result, broken};
+use crate::error::{Error, ErrorKind, Result, broken};
 use crate::parallel::lock;
 use crate::record::bytes::Bytes;
 use crate::wire::client::{ClientAsk, ClientReply, OF_WORKER, OPEN_MAX};
@@ -54,7 +54,7 @@ impl ClientCopies {
     /// `Storage` when it cannot be made.
     pub(crate) fn create(directory: PathBuf) -> Result<ClientCopies> {
         base::make_private(&directory).map_err(|e| {
-            Error::new(Kind::Storage, Error::path("make", &directory, &e).to_string())
+            Error::new(ErrorKind::Storage, Error::path("make", &directory, &e).to_string())
         })?;
         Ok(ClientCopies {
             directory,
@@ -132,7 +132,7 @@ impl ClientCopies {
         let Some(transfer) = lock(&self.open).get(&number).cloned() else { return Ok(None) };
         match transfer.arrived(bytes) {
             Ok(credit) => Ok(credit),
-            Err(error) if error.kind() == Kind::Storage => {
+            Err(error) if error.kind() == ErrorKind::Storage => {
                 transfer.fail(&error);
                 self.drop_request(worker, number);
                 Ok(None)

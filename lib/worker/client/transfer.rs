@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::error::{Error, Kind, Result, broken};
+use crate::error::{Error, ErrorKind, Result, broken};
 use crate::parallel::lock;
 use crate::wire::client::{ClientReply, FileIdentity};
 use crate::wire::flow::Debt;
@@ -123,7 +123,7 @@ impl Transfer {
     }
 
     fn storage(&self, doing: &str, error: &std::io::Error) -> Error {
-        Error::new(Kind::Storage, Error::path(doing, &self.path, error).to_string())
+        Error::new(ErrorKind::Storage, Error::path(doing, &self.path, error).to_string())
     }
 
     fn create(&self) -> Result<File> {

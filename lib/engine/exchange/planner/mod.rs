@@ -31,7 +31,7 @@ use crate::engine::exchange::planner::resequencer::Resequencer;
 use crate::engine::exchange::planner::shard_queues::ShardQueues;
 use crate::engine::exchange::planner::weighing::SortedTotal;
 use crate::engine::exchange::{NUMBER, Roads, lost};
-use crate::error::{Error, Kind, Result, broken};
+use crate::error::{Error, ErrorKind, Result, broken};
 use crate::record::digest::Digest;
 
 pub(crate) use action::{ExchangeReport, HostTask, PartTransfer, PlannerAction};
@@ -265,7 +265,7 @@ impl Planner {
             }
             (Work::Question, HostAnswer::Listening(Err(why))) => {
                 if let Goal::Ranges(_, Roads::Direct) = self.goal {
-                    return Err(Error::new(Kind::Hosts, why).at(&self.hosts[host].shown));
+                    return Err(Error::new(ErrorKind::Hosts, why).at(&self.hosts[host].shown));
                 }
             }
             (Work::Question, HostAnswer::Introduced) | (Work::Relay, HostAnswer::Relayed) => (),
@@ -277,11 +277,11 @@ impl Planner {
     /// A task that failed is planned again, if that is of use.
     fn again(&mut self, RunningTask { host, work }: RunningTask, why: Error) -> Result<()> {
         match (work, why.kind()) {
-            (Work::Shards(batch), Kind::Incomplete | Kind::Storage) => {
+            (Work::Shards(batch), ErrorKind::Incomplete | ErrorKind::Storage) => {
                 let said = self.shards.again(&self.hosts, host, batch, &why)?;
                 self.actions.extend(said.into_iter().map(PlannerAction::Say));
             }
-            (Work::Range(range, attempts, _), Kind::Storage) => {
+            (Work::Range(range, attempts, _), ErrorKind::Storage) => {
                 let said = self.ranges.again(&self.hosts, (host, range, attempts), &why)?;
                 self.actions.extend(said.map(PlannerAction::Say));
             }

@@ -8,7 +8,7 @@ use crate::cluster::exchange::{HostOffer, MergeTask, RangeSource, RelayedPart, t
 use crate::engine::exchange::Roads;
 use crate::engine::exchange::planner::cuts::KeyRange;
 use crate::engine::exchange::planner::{NUMBER, PlannedHost, weighing};
-use crate::error::{Error, Kind, Result, broken};
+use crate::error::{Error, ErrorKind, Result, broken};
 use crate::record::bytes::Bytes;
 
 /// How many parts are relayed at once: of each, a window or two is held here.
@@ -125,7 +125,7 @@ impl RangeQueue {
         let first = self.full.insert(host, why.to_string()).is_none();
         if self.full.len() == hosts.len() {
             let all: Vec<&str> = self.full.values().map(String::as_str).collect();
-            return Err(Error::new(Kind::Storage, all.join("; ")));
+            return Err(Error::new(ErrorKind::Storage, all.join("; ")));
         }
         Ok(first.then(|| format!("{why}; its ranges go elsewhere")))
     }
@@ -150,7 +150,7 @@ impl RangeQueue {
         let was_tried = why.is_some();
         let why = why.unwrap_or_else(|| "it does not listen".into());
         if self.roads == Roads::Direct {
-            return Err(Error::new(Kind::Hosts, why).at(format!("{pair}: no direct way")));
+            return Err(Error::new(ErrorKind::Hosts, why).at(format!("{pair}: no direct way")));
         }
         if was_tried {
             self.cut_off.entry(pair).or_insert(why);
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn a_host_without_room_is_said_once_and_all_of_them_are_the_end() {
         let (hosts, mut queue) = (hosts(), queue(Roads::Auto));
-        let full = |host| Error::new(Kind::Storage, format!("{host}: no space left"));
+        let full = |host| Error::new(ErrorKind::Storage, format!("{host}: no space left"));
         let (one, other) = (queue.next(&hosts, 0).unwrap(), queue.next(&hosts, 0).unwrap());
         let said = queue.again(&hosts, (0, one.0, 1), &full("n1")).unwrap();
         assert_eq!(said.unwrap(), "n1: no space left; its ranges go elsewhere");
@@ -237,7 +237,7 @@ mod tests {
         }
         let error = queue.again(&hosts, (1, 0, 1), &full("n2")).unwrap_err();
         assert_eq!(error.to_string(), "n1: no space left; n2: no space left");
-        assert_eq!(error.kind(), Kind::Storage);
+        assert_eq!(error.kind(), ErrorKind::Storage);
     }
 
     #[test]
@@ -266,7 +266,7 @@ mod tests {
         let hosts = hosts();
         let error = queue(Roads::Direct).want(&hosts, (1, 1, 0), deliver(0), None).unwrap_err();
         assert_eq!(error.to_string(), "n1 to n2: no direct way: it does not listen");
-        assert_eq!(error.kind(), Kind::Hosts);
+        assert_eq!(error.kind(), ErrorKind::Hosts);
         let error = queue(Roads::Auto).want(&hosts, (1, 1, 0), deliver(2), None).unwrap_err();
         assert!(error.to_string().starts_with("n2: ") && error.to_string().contains("nowhere"));
     }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use crate::engine::HostedShard;
 use crate::engine::copies::Copies;
 use crate::engine::exchange::planner::PlannedHost;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// How many shards are worked on at once, at most: they go into one message.
 const BATCH_SHARDS: usize = 1024;
@@ -110,7 +110,7 @@ impl ShardQueues {
         batch: Vec<HostedShard>,
         why: &Error,
     ) -> Result<Vec<String>> {
-        let (full, several) = (why.kind() == Kind::Storage, batch.len() > 1);
+        let (full, several) = (why.kind() == ErrorKind::Storage, batch.len() > 1);
         let mut said = Vec::new();
         if full && !std::mem::replace(&mut self.queues[host].full, true) {
             said.push(format!("{why}; copies of its shards on other hosts take their place"));
@@ -151,7 +151,7 @@ fn out_of_reach(shard: &HostedShard) -> Error {
     let (number, hosts) = (shard.number, shard.hosts.join(", "));
     let flaws: String = shard.flaws.iter().map(|flaw| format!("{flaw}; ")).collect();
     let text = format!("{flaws}shard {number} is out of reach, with {hosts}; run it again");
-    Error::new(Kind::Hosts, text)
+    Error::new(ErrorKind::Hosts, text)
 }
 
 #[cfg(test)]
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn a_host_without_room_is_said_once_and_gets_no_more() {
         let (hosts, mut queues) = (hosts(), ShardQueues::new(3, 100));
-        let full = Error::new(Kind::Storage, "n1: no space left");
+        let full = Error::new(ErrorKind::Storage, "n1: no space left");
         let said = queues.again(
             &hosts,
             0,
@@ -235,14 +235,14 @@ mod tests {
         let error = queues.again(&hosts, 0, vec![shard(5, &["n1"], 1)], &full).unwrap_err();
         assert_eq!(
             (error.kind(), error.to_string().as_str()),
-            (Kind::Storage, "n1: no space left")
+            (ErrorKind::Storage, "n1: no space left")
         );
     }
 
     #[test]
     fn a_shard_of_lost_hosts_is_out_of_reach() {
         let (mut hosts, mut queues) = (hosts(), ShardQueues::new(3, 100));
-        hosts[1].lost = Some(Error::new(Kind::Hosts, "n2 is lost"));
+        hosts[1].lost = Some(Error::new(ErrorKind::Hosts, "n2 is lost"));
         queues.push(&hosts, shard(1, &["n2", "n3"], 1)).unwrap();
         let error = queues.push(&hosts, shard(2, &["n2"], 1)).unwrap_err();
         assert_eq!(error.to_string(), "shard 2 is out of reach, with n2; run it again");

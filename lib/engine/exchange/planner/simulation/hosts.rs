@@ -12,7 +12,7 @@ use crate::engine::exchange::planner::simulation::scenario::{
 use crate::engine::exchange::planner::{
     HostAnswer, HostTask, PartTransfer, PeerListener, PlannerEvent,
 };
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::record::bytes::Bytes;
 
 pub(super) enum Doing {
@@ -120,7 +120,7 @@ impl World<'_> {
     fn work_on(&mut self, host: usize, shards: &[HostedShard]) -> Result<Vec<Record>> {
         let at = |shard: &HostedShard| shard.number as usize - 1;
         if has(self.scenario.no_sort, host) {
-            return Err(Error::new(Kind::Storage, format!("{}: no room", name(host))));
+            return Err(Error::new(ErrorKind::Storage, format!("{}: no room", name(host))));
         }
         if let Some(bad) = shards.iter().find(|s| self.scenario.bad.contains(&(at(s), host))) {
             let text = format!("{}: shard {} is damaged", name(host), bad.number);
@@ -168,7 +168,7 @@ impl World<'_> {
 
     fn merge(&mut self, host: usize, merge: &MergeTask) -> Result<HostAnswer> {
         if has(self.scenario.no_merge, host) {
-            return Err(Error::new(Kind::Storage, format!("{}: no room", name(host))));
+            return Err(Error::new(ErrorKind::Storage, format!("{}: no room", name(host))));
         }
         let is_in = |(key, _): &&Record| {
             let key = std::slice::from_ref(key);

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use crate::cluster::exchange::Tally;
 use crate::engine::exchange::Roads;
-use crate::error::{Error, Kind};
+use crate::error::{Error, ErrorKind};
 use crate::record::digest::Contents;
 
 /// The bytes of each record.
@@ -121,5 +121,5 @@ pub(super) fn name(host: usize) -> String {
 }
 
 pub(super) fn is_lost(host: usize) -> Error {
-    Error::new(Kind::Hosts, format!("{} is lost: its connection ended", name(host)))
+    Error::new(ErrorKind::Hosts, format!("{} is lost: its connection ended", name(host)))
 }
