@@ -12,6 +12,9 @@ use crate::record::path::parse_path;
 use crate::record::scan::Fields;
 use crate::record::text;
 
+/// The longest argument that the system takes, in bytes.
+const WORD_MAX: usize = 128 * 1024 - 1;
+
 /// What is done with each record by itself.
 #[derive(Clone, Debug, Default)]
 pub struct Each {
@@ -97,6 +100,13 @@ impl Words {
             }
             if word.contains(&0) {
                 return Err("a text with a NUL in it can be no argument".into());
+            }
+            if word.len() > WORD_MAX {
+                return Err(format!(
+                    "a text of {} bytes is too long for an argument, which has {WORD_MAX} at most: \
+                     the command finds the record on its standard input, too",
+                    word.len()
+                ));
             }
             words.push(OsString::from_vec(word));
         }
@@ -280,6 +290,9 @@ mod tests {
         assert_eq!(words(&["f", "{}"], "\"a'b\\\"c\"").unwrap(), ["f", "a'b\"c"]);
         assert_eq!(words(&["f", "{.q}"], record).unwrap_err(), "it has no .q");
         assert!(words(&["f", "{}"], "\"a\\u0000\"").unwrap_err().contains("NUL"));
+        let long = format!("\"{}\"", "x".repeat(WORD_MAX + 1));
+        assert!(words(&["f", "{}"], &long).unwrap_err().contains("131072 bytes is too long"));
+        assert_eq!(words(&["f", "{}"], &long.replacen('x', "", 1)).unwrap()[1].len(), WORD_MAX);
         assert!(words(&["{}"], "1").unwrap_err().contains("cannot be told by the record"));
         assert!(words(&["f", "{.[x]}"], "1").is_err());
         assert!(has_placeholder(b"echo {}") && has_placeholder(b"echo {.a}"));

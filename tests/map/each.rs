@@ -61,6 +61,13 @@ fn what_has_no_such_part_is_a_bad_record() {
     call().args(["echo", "{.[}"]).stdin("1\n").fails_with(2, "bad key");
     call().args(["{}"]).stdin("1\n").fails_with(2, "cannot be told by the record");
     call().args(["-c", "echo {}"]).stdin("1\n").fails_with(2, "bash -c 'echo \"$1\"' bash {}");
+    let long = format!("\"{}\"\n7\n", "x".repeat(200_000));
+    call()
+        .args(["echo", "{}"])
+        .stdin(&long)
+        .fails_with(3, "line 1: a text of 200000 bytes is too long for an argument");
+    let skip = call().args(["--bad", "skip", "echo", "{}"]).stdin(&long);
+    skip.stdout(rows!["7"]).stderr_has("1 bad record dropped").succeeds();
     call().args(["--block", "1K", "echo", "{}"]).stdin("\"a\\u0000\"\n").fails_with(3, "NUL");
 }
 
