@@ -233,7 +233,7 @@ fn our_own_tools_in_a_command() {
     // They are there where none is installed, and leave nothing.
     let cluster = Cluster::new();
     cluster.on_host("n1", "! command -v mc-sort");
-    let script = "seq 3 | mc-map -h n1 -c 'mc-sort -k .:r' | mc-gather";
+    let script = "seq 3 | mc-map -h n1 --block 1K -c 'mc-sort -k .:r' | mc-gather";
     sh("bash", script).on(&cluster).stdout("3\n2\n1\n").succeeds();
     cluster.is_clean();
 }
@@ -241,7 +241,9 @@ fn our_own_tools_in_a_command() {
 #[test]
 fn our_own_tools_in_a_command_without_hosts() {
     let tools = tools();
-    let script =
-        format!("PATH=/usr/bin:/bin; seq 3 | {}/mc-map -c 'mc-sort -k .:r'", tools.display());
+    let script = format!(
+        "PATH=/usr/bin:/bin; seq 3 | {}/mc-map --per shard -c 'mc-sort -k .:r'",
+        tools.display()
+    );
     sh("bash", &script).stdout("3\n2\n1\n").succeeds();
 }
