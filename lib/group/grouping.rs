@@ -251,6 +251,7 @@ impl GroupReader {
     ///
     /// # Errors
     /// Why it has no key.
+    #[inline]
     pub fn read(&mut self, record: &[u8]) -> std::result::Result<(), KeyFault> {
         self.key.clear();
         self.places.clear();

@@ -247,6 +247,7 @@ impl Keyer {
     ///
     /// # Errors
     /// Why there is no key; `out` may then hold a part of one.
+    #[inline]
     pub fn key(
         &mut self,
         record: &[u8],
@@ -284,6 +285,7 @@ pub struct Found<'a> {
 }
 
 /// Appends the bytes of some parts of a key, whose values lie at `places`.
+#[inline]
 fn push_parts(
     out: &mut Vec<u8>,
     parts: &[KeyPart],
