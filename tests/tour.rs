@@ -4,6 +4,15 @@ use std::time::Duration;
 
 use crate::support::{Call, copy, dir, names, need, repository, sh};
 
+/// The commands of block `number` of the README, from 0 before the first, and what it shows of them.
+fn told(number: usize) -> (String, String) {
+    let readme = std::fs::read_to_string(repository("README.md")).unwrap();
+    let mut after = readme.split("```sh\n").nth(number).unwrap().split("```");
+    let (command, shown) = (after.next().unwrap(), after.next().unwrap());
+    let shown = shown.lines().filter_map(|line| line.strip_prefix("    "));
+    (command.to_string(), shown.map(|line| format!("{line}\n")).collect())
+}
+
 #[test]
 fn the_tour_of_the_readme_runs_as_it_stands() {
     for (program, package) in [("jq", "jq"), ("python3", "python3")] {
@@ -70,11 +79,7 @@ fn what_the_readme_exchanges_between_hosts_runs_and_says_what_is_shown() {
 
 #[test]
 fn what_the_readme_shares_with_hosts_is_read_and_written() {
-    let readme = std::fs::read_to_string(repository("README.md")).unwrap();
-    let mut after = readme.split("```sh\n").nth(4).unwrap().split("```");
-    let (command, shown) = (after.next().unwrap(), after.next().unwrap());
-    let shown = shown.lines().filter_map(|line| line.strip_prefix("    "));
-    let shown: String = shown.map(|line| format!("{line}\n")).collect();
+    let (command, shown) = told(4);
     assert_eq!(shown.lines().count(), 2);
     let dir = dir();
     copy(repository("examples"), dir.path());
@@ -87,16 +92,9 @@ fn what_the_readme_shares_with_hosts_is_read_and_written() {
 
 #[test]
 fn data_as_it_comes_is_read_as_is_shown() {
-    let readme = std::fs::read_to_string(repository("README.md")).unwrap();
-    let mut after = readme.split("```sh\n").nth(5).unwrap().split("```");
-    let (command, shown) = (after.next().unwrap(), after.next().unwrap());
-    let shown: String = shown
-        .lines()
-        .filter_map(|line| line.strip_prefix("    "))
-        .map(|l| format!("{l}\n"))
-        .collect();
+    let (command, shown) = told(5);
     let dir = dir();
-    let call = sh("bash", command).current_dir(&dir).env("HOME", dir.path()).stdout(shown);
+    let call = sh("bash", &command).current_dir(&dir).env("HOME", dir.path()).stdout(shown);
     let call = call.stderr_has("mc-map: 1 record dropped, on which the command failed");
     // The last line looks in vain for what was not published.
     call.stderr_has("cannot access 'v.ndjson'").fails(2);
@@ -104,19 +102,12 @@ fn data_as_it_comes_is_read_as_is_shown() {
 
 #[test]
 fn any_command_prints_what_is_shown() {
-    let readme = std::fs::read_to_string(repository("README.md")).unwrap();
-    let mut after = readme.split("```sh\n").nth(6).unwrap().split("```");
-    let (command, shown) = (after.next().unwrap(), after.next().unwrap());
-    let shown: String = shown
-        .lines()
-        .filter_map(|line| line.strip_prefix("    "))
-        .map(|l| format!("{l}\n"))
-        .collect();
+    let (command, shown) = told(6);
     let dir = dir();
     copy(repository("examples"), dir.path());
     std::fs::write(dir.path().join("hosts"), ":\n:\n").unwrap();
     // A thousand processes of Python take their time on a busy machine.
-    let call = sh("bash", command).current_dir(&dir).within(Duration::from_secs(600));
+    let call = sh("bash", &command).current_dir(&dir).within(Duration::from_secs(600));
     call.stdout(shown).succeeds();
 }
 

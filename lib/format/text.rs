@@ -13,8 +13,9 @@ use super::target::Target;
 use super::{FILL_BYTES, Position, ReadOptions, Sink, Source, lines};
 use crate::error::{Error, Result};
 use crate::record::block::{Block, Blocks, Line, flaw_error};
+use crate::record::notation::Notation;
 use crate::record::stream::Input;
-use crate::record::text::{push_bytes, push_string, string_bytes, value_bytes};
+use crate::record::text::{push_string, string_bytes, value_bytes};
 use crate::record::{Flaw, scan};
 
 /// What a record is.
@@ -140,20 +141,9 @@ impl Source for TextReader {
 /// The record of a line that is not UTF-8.
 fn push_raw(line: &[u8], shape: Shape, out: &mut Vec<u8>) {
     match shape {
-        Shape::Line | Shape::Word => push_bytes(out, line),
-        Shape::Pair => {
-            let tab = memchr::memchr(b'\t', line);
-            out.push(b'[');
-            push_bytes(out, &line[..tab.unwrap_or(line.len())]);
-            out.push(b',');
-            match tab {
-                Some(tab) => push_bytes(out, &line[tab + 1..]),
-                None => out.extend_from_slice(b"null"),
-            }
-            out.push(b']');
-        }
+        Shape::Line | Shape::Word => Notation::Text.push_record(out, line),
+        Shape::Pair => Notation::Kv.push_record(out, line),
     }
-    out.push(b'\n');
 }
 
 fn push_records(text: &str, shape: Shape, out: &mut Vec<u8>) {
