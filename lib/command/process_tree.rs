@@ -211,10 +211,20 @@ mod tests {
 
     #[test]
     fn finds_children_and_their_environment() {
-        let mut child = Command::new("sleep").arg("73").env("MC_TEST", "a=b").spawn().unwrap();
+        // A process shows no environment while it is being executed: one that has said a word is
+        // past that.
+        let mut child = Command::new("sh")
+            .args(["-c", "echo ready; read -r word"])
+            .env("MC_TEST", "a=b")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut ready = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut ready).unwrap();
         let now = Processes::now();
         let own = std::process::id() as i32;
-        assert!(now.children(own).any(|p| p.pid == child.id() as i32 && p.name == "sleep"));
+        assert!(now.children(own).any(|p| p.pid == child.id() as i32 && p.name == "sh"));
         assert_eq!(environment(child.id() as i32, "MC_TEST").as_deref(), Some(b"a=b".as_slice()));
         child.kill().unwrap();
         child.wait().unwrap();
