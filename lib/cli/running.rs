@@ -13,8 +13,8 @@ use crate::cli::{Session, duration, size, surroundings};
 use crate::client;
 use crate::command::children::HOST_VARIABLE;
 use crate::command::{Command, Form, Given};
-use crate::engine::CommandPlan;
 use crate::engine::quarantine::Quarantine;
+use crate::engine::{CommandPlan, Halt};
 use crate::error::{Error, Result};
 use crate::record::bad::Policy;
 use crate::record::notation::Notation;
@@ -50,6 +50,36 @@ impl CommandLine {
     }
 }
 
+/// What becomes of tasks when one fails, and of those that lag behind.
+#[derive(Args, Clone, Debug)]
+struct TaskOptions {
+    /// When a task fails for good: end all others now, or soon, when those that run are done [default:
+    /// those before it are done, those behind it are ended]
+    #[arg(long, value_name = "WHEN")]
+    halt: Option<HaltWhen>,
+
+    /// Begin a second attempt at tasks that lag behind at the end; what is done first counts
+    #[arg(long)]
+    speculate: bool,
+}
+
+/// The values of --halt.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum HaltWhen {
+    Now,
+    Soon,
+}
+
+impl TaskOptions {
+    fn halt(&self) -> Halt {
+        match self.halt {
+            None => Halt::Behind,
+            Some(HaltWhen::Soon) => Halt::Soon,
+            Some(HaltWhen::Now) => Halt::Now,
+        }
+    }
+}
+
 /// How often and how long a command is run, and what its ends mean.
 #[derive(Args, Clone, Debug)]
 pub struct Attempts {
@@ -70,6 +100,9 @@ pub struct Attempts {
     /// End a command that takes longer than TIME, such as 90s or 10m
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     timeout: Option<Duration>,
+
+    #[command(flatten)]
+    tasks: TaskOptions,
 
     #[command(flatten)]
     share: Share,
@@ -113,6 +146,8 @@ impl Attempts {
             ok_exit: self.ok_exit.iter().copied().map(i32::from).collect(),
             retries,
             timeout: self.timeout,
+            halt: self.tasks.halt(),
+            speculates: self.tasks.speculate,
             failed,
             plain_lines: if form.output == Notation::Json { plain_lines } else { "" },
             kept: surroundings::kept_input(session.tool(), given, &form),
@@ -169,6 +204,9 @@ pub struct GroupCommand {
     timeout: Option<Duration>,
 
     #[command(flatten)]
+    tasks: TaskOptions,
+
+    #[command(flatten)]
     share: Share,
 }
 
@@ -194,6 +232,8 @@ impl GroupCommand {
             ("--ok-exit", !self.ok_exit.is_empty()),
             ("--retries", self.retries.is_some()),
             ("--timeout", self.timeout.is_some()),
+            ("--halt", self.tasks.halt.is_some()),
+            ("--speculate", self.tasks.speculate),
             ("--share", self.share.is_given()),
         ];
         match of_commands.iter().find(|(_, said)| *said) {
@@ -253,6 +293,8 @@ impl GroupCommand {
             ok_exit: ok_exit.iter().copied().map(i32::from).collect(),
             retries: self.retries.unwrap_or(1),
             timeout: self.timeout,
+            halt: self.tasks.halt(),
+            speculates: self.tasks.speculate,
             failed: Arc::new(Quarantine::none()),
             plain_lines: if form.output == Notation::Json { plain_lines } else { "" },
             kept: surroundings::kept_input(session.tool(), given, &form),

@@ -14,7 +14,7 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::signal::Signal;
 use nix::sys::time::TimeSpec;
 
-use crate::command::children::{ATTEMPT_VARIABLE, Children, TASK_VARIABLE};
+use crate::command::children::{ATTEMPT_VARIABLE, Children, Started, TASK_VARIABLE};
 use crate::command::feed::{self, Feed, Flow};
 use crate::command::program::Command;
 use crate::command::relay::{LastWords, Relay};
@@ -151,14 +151,15 @@ impl Attempt<'_> {
             .stdin(Stdio::from(their_input))
             .stdout(Stdio::from(their_output))
             .stderr(Stdio::from(their_errors));
-        let child = self.children.start(&mut process).map_err(|e| self.command.not_started(&e))?;
+        let Started { child, mark } =
+            self.children.start(&mut process).map_err(|e| self.command.not_started(&e))?;
         let pipes = Pipes {
             input: Some(Feed { pipe: input, rest: self.input.read() }),
             output: Some(output),
             errors: Some(errors),
         };
         let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
-        Ok(Running { attempt: self, child: Some(child), pipes, deadline })
+        Ok(Running { attempt: self, child: Some(child), mark, pipes, deadline })
     }
 
     /// Whether the signal that has ended the command was meant for all of us.
@@ -242,6 +243,8 @@ struct Running<'a> {
     attempt: &'a Attempt<'a>,
     /// The command, until it was waited for.
     child: Option<Child>,
+    /// What it is marked with.
+    mark: String,
     pipes: Pipes<'a>,
     deadline: Option<Instant>,
 }
@@ -308,8 +311,7 @@ impl Running<'_> {
     /// Ends the command and whatever this attempt has started; gives the names.
     fn end(&mut self) -> Vec<String> {
         let pid = self.child.as_ref().map(|child| child.id() as i32);
-        let (task, number) = (self.attempt.task.to_string(), self.attempt.number.to_string());
-        let names = self.attempt.children.end_attempt(pid, &task, &number);
+        let names = self.attempt.children.end_command(pid, &self.mark);
         if let Some(mut child) = self.child.take() {
             // The tree is dead, but where there is no /proc the command may not be.
             let _ = child.kill();

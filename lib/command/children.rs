@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, RwLock};
 
 use nix::sys::prctl::get_child_subreaper;
@@ -22,6 +23,10 @@ pub const ATTEMPT_VARIABLE: &str = "MC_ATTEMPT";
 /// The variable of a command's environment that names the host that it runs on; `:` is the tool's.
 pub const HOST_VARIABLE: &str = "MC_HOST";
 
+/// The variable of a command's environment that tells it from all other commands of this process,
+/// with all that it starts.
+const MARK_VARIABLE: &str = "MC_COMMAND";
+
 /// Read while any command is being started; whoever writes it keeps it.
 static STARTING_IN_PROCESS: RwLock<()> = RwLock::new(());
 
@@ -30,6 +35,18 @@ static STARTING_IN_PROCESS: RwLock<()> = RwLock::new(());
 pub fn start_no_more() {
     let gate = STARTING_IN_PROCESS.write().unwrap_or_else(|poison| poison.into_inner());
     std::mem::forget(gate);
+}
+
+/// How many commands this process has started.
+static STARTED: AtomicU64 = AtomicU64::new(0);
+
+/// A command that was started.
+#[derive(Debug)]
+pub(crate) struct Started {
+    /// Its process.
+    pub(crate) child: Child,
+    /// What it is marked with, for [`Children::end_command`].
+    pub(crate) mark: String,
 }
 
 /// Which commands run now.
@@ -55,12 +72,14 @@ impl Default for Children {
 
 impl Children {
     /// Starts a command.
-    pub(crate) fn start(&self, command: &mut Command) -> io::Result<Child> {
+    pub(crate) fn start(&self, command: &mut Command) -> io::Result<Started> {
+        let mark = format!("{}.{}", std::process::id(), STARTED.fetch_add(1, Ordering::Relaxed));
+        command.env(MARK_VARIABLE, &mark);
         let _gate = STARTING_IN_PROCESS.read().unwrap_or_else(|poison| poison.into_inner());
         let _starting = self.starting.read().unwrap_or_else(|poison| poison.into_inner());
         let child = command.spawn()?;
         self.running().insert(child.id() as i32);
-        Ok(child)
+        Ok(Started { child, mark })
     }
 
     /// Says that the command `pid` was waited for.
@@ -101,18 +120,16 @@ impl Children {
         children.filter(|pid| !running.contains(pid)).collect()
     }
 
-    /// Ends the command `pid`, where it is one, with all that it started, and what was left behind
-    /// by the same attempt at the same task. Gives their names.
-    pub(crate) fn end_attempt(&self, pid: Option<i32>, task: &str, attempt: &str) -> Vec<String> {
-        let of_attempt = |pid: &i32| {
-            let same = |name, value: &str| {
-                process_tree::environment(*pid, name).is_some_and(|v| v == value.as_bytes())
-            };
-            same(TASK_VARIABLE, task) && same(ATTEMPT_VARIABLE, attempt)
+    /// Ends the command `pid`, where it still is one, with all that it started, and what the command
+    /// that was marked with `mark` left behind. Gives their names.
+    pub(crate) fn end_command(&self, pid: Option<i32>, mark: &str) -> Vec<String> {
+        let is_marked = |pid: &i32| {
+            let value = process_tree::environment(*pid, MARK_VARIABLE);
+            value.is_some_and(|value| value == mark.as_bytes())
         };
         let ended = process_tree::end(|now| {
             self.bury();
-            self.left_behind(now).into_iter().filter(of_attempt).chain(pid).collect()
+            self.left_behind(now).into_iter().filter(is_marked).chain(pid).collect()
         });
         self.bury();
         ended

@@ -86,7 +86,7 @@ impl TaskRunner<'_> {
         found: impl FnMut(CommandFault, &[u8]) -> Result<()>,
     ) -> Result<Finished> {
         if let Some(each) = &self.form.each {
-            return self.run_each(each, input, found);
+            return self.run_each(each, input, number, found);
         }
         let attempt = |part: &Spool, number: u32| match self.form.is_late() {
             true => {
@@ -110,11 +110,13 @@ impl TaskRunner<'_> {
         Ok(Finished { output, attempts, record: None, searched: true })
     }
 
-    /// Runs the command on each record of `input` by itself, as often as it may be.
+    /// Runs the command on each record of `input` by itself, as often as it may be, with attempts from
+    /// number `first` on.
     fn run_each(
         &self,
         each: &Each,
         input: &Spool,
+        first: u32,
         mut found: impl FnMut(CommandFault, &[u8]) -> Result<()>,
     ) -> Result<Finished> {
         let (mut output, mut failed) = ((self.spool)(), None);
@@ -129,11 +131,11 @@ impl TaskRunner<'_> {
             let mut fed = Vec::with_capacity(record.len() + 1);
             self.form.input.push(&mut fed, record).map_err(Error::input)?;
             let fed = Spool::holding(fed, usize::MAX, Path::new(""));
-            for number in 1.. {
+            for number in first.. {
                 let begin = Instant::now();
                 let ended = self.attempt(command, &fed, number)?;
                 let is_over = self.is_well(ended.how) || ended.how == CommandEnd::Stopped;
-                if !is_over && number <= each.retries {
+                if !is_over && number - first < each.retries {
                     continue;
                 }
                 if each.outcome && ended.how != CommandEnd::Stopped {
@@ -155,7 +157,7 @@ impl TaskRunner<'_> {
             Some((ended, attempts, record)) => {
                 Finished { output: Err(ended), attempts, record: Some(record), searched: true }
             }
-            None => Finished { output: Ok(output), attempts: 1, record: None, searched: true },
+            None => Finished { output: Ok(output), attempts: first, record: None, searched: true },
         })
     }
 

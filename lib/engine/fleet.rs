@@ -44,7 +44,22 @@ pub(crate) struct Member {
     mourned: Mutex<bool>,
     /// Why it gets no more tasks though it is there: it has no room.
     full: Mutex<Option<String>>,
+    /// How its tasks end.
+    record: Mutex<TrackRecord>,
 }
+
+/// How the tasks of a member end.
+#[derive(Debug, Default)]
+struct TrackRecord {
+    well: u64,
+    /// Those that failed there and went well elsewhere.
+    well_elsewhere: u64,
+    /// Whether it is left aside for it, where there are others.
+    is_distrusted: bool,
+}
+
+/// How many tasks of a host must have gone well elsewhere before that is its fault.
+const FAULTS_MAX: u64 = 2;
 
 impl Member {
     fn made(&self) -> MutexGuard<'_, BTreeSet<u64>> {
@@ -58,6 +73,11 @@ impl Member {
     /// Whether tasks can be given to it.
     fn is_usable(&self) -> bool {
         self.connection.lost().is_none() && self.full().is_none()
+    }
+
+    /// Whether its tasks go as well as elsewhere, as far as is known.
+    fn is_trusted(&self) -> bool {
+        !lock(&self.record).is_distrusted
     }
 
     /// Says once that it is lost.
@@ -163,6 +183,7 @@ impl Fleet {
                     made: Mutex::default(),
                     mourned: Mutex::default(),
                     full: Mutex::default(),
+                    record: Mutex::default(),
                 }),
                 Err(error) => missing.push(error),
             }
@@ -196,20 +217,42 @@ impl Fleet {
     }
 
     /// A lease at the member with the most room, of those at `near` if any of them is there, but at
-    /// none of `avoid` if that can be helped. None when all are lost or have no room.
+    /// none of `avoid`, nor where tasks fail that go well elsewhere, if that can be helped. None when
+    /// all are lost or have no room.
     pub(crate) fn lease(&self, near: &[String], avoid: &[String]) -> Option<Lease<'_>> {
         let usable = || self.members.iter().filter(|m| m.is_usable());
         let name = |m: &Member| m.connection.name().to_string();
-        let wanted = usable().filter(|m| near.contains(&name(m)) && !avoid.contains(&name(m)));
-        let fresh = usable().filter(|m| !avoid.contains(&name(m)));
+        let is_fresh = |m: &Member| !avoid.contains(&name(m));
+        let is_near = |m: &Member| near.contains(&name(m));
         let room = |m: &&Member| {
             let slots = m.connection.welcome().slots.max(1) as usize;
             (m.load.load(Ordering::SeqCst) + 1) * 1000 / slots
         };
-        let found = wanted.min_by_key(room).or_else(|| fresh.min_by_key(room));
-        let member = found.or_else(|| usable().min_by_key(room))?;
+        let best = |fits: &dyn Fn(&Member) -> bool| usable().filter(|m| fits(m)).min_by_key(room);
+        let member = best(&|m| is_fresh(m) && is_near(m) && m.is_trusted())
+            .or_else(|| best(&|m| is_fresh(m) && m.is_trusted()))
+            .or_else(|| best(&|m| is_fresh(m) && is_near(m)))
+            .or_else(|| best(&is_fresh))
+            .or_else(|| best(&|_| true))?;
         member.load.fetch_add(1, Ordering::SeqCst);
         Some(Lease(member))
+    }
+
+    /// A task went well on the member that is called `name`.
+    pub(crate) fn went_well(&self, name: &str) {
+        if let Some(member) = self.member(name) {
+            lock(&member.record).well += 1;
+        }
+    }
+
+    /// A task went well that had failed on the member that is called `name`: whether that is the
+    /// reason for it to get no more, as long as there are others.
+    pub(crate) fn went_well_elsewhere(&self, name: &str) -> bool {
+        let Some(member) = self.member(name) else { return false };
+        let mut record = lock(&member.record);
+        record.well_elsewhere += 1;
+        let is_bad = record.well_elsewhere >= FAULTS_MAX && record.well_elsewhere > record.well;
+        is_bad && !std::mem::replace(&mut record.is_distrusted, true)
     }
 
     /// Whether there is a member of another name to work on.
@@ -231,6 +274,13 @@ impl Fleet {
     pub(crate) fn has_made(&self, name: &str, shard: u64) {
         if let Some(member) = self.member(name) {
             member.made().insert(shard);
+        }
+    }
+
+    /// The shard that the member that is called `name` has made does not count: another one was first.
+    pub(crate) fn does_not_count(&self, name: &str, shard: u64) {
+        if let Some(member) = self.member(name) {
+            member.made().remove(&shard);
         }
     }
 

@@ -29,8 +29,10 @@ mod shard_stream;
 pub mod shared_files;
 mod slot;
 pub mod split;
+mod stragglers;
 mod task_queue;
 mod unpublished;
+mod work;
 
 use crate::cluster::HostResource;
 use crate::dataset::run_dir::Split;
@@ -42,6 +44,7 @@ use crate::spool::Spool;
 pub use crate::command::Form;
 pub use plan::{CommandPlan, Hosts, MakeShardLine, Setting, Voice};
 pub use run::{here, on_hosts};
+pub use schedule::Halt;
 
 /// What one process of the command gets.
 #[derive(Debug)]

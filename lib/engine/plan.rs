@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::command::{Command, Form};
 use crate::engine::fleet::Fleet;
 use crate::engine::quarantine::Quarantine;
+use crate::engine::schedule::Halt;
 use crate::engine::shard_hosts::ShardHosts;
 use crate::engine::shared_files::Shared;
 use crate::error::Result;
@@ -25,7 +26,7 @@ use crate::record::digest::Contents;
 /// use mycloud::command::{Command, Given};
 /// use mycloud::engine::cuts::BlockCut;
 /// use mycloud::engine::quarantine::Quarantine;
-/// use mycloud::engine::{self, CommandPlan, Form, Setting, Voice};
+/// use mycloud::engine::{self, CommandPlan, Form, Halt, Setting, Voice};
 /// use mycloud::format::bytes::Memory;
 /// use mycloud::group::order::Limits;
 /// use mycloud::record::bad::{Bad, Policy};
@@ -56,6 +57,8 @@ use crate::record::digest::Contents;
 ///     ok_exit: vec![0],
 ///     retries: 1,
 ///     timeout: None,
+///     halt: Halt::default(),
+///     speculates: false,
 ///     failed: Arc::new(Quarantine::none()),
 ///     plain_lines: "",
 ///     kept: None,
@@ -90,6 +93,10 @@ pub struct CommandPlan {
     pub retries: u32,
     /// How long an attempt may take.
     pub timeout: Option<Duration>,
+    /// What becomes of the tasks that run, once one has failed for good.
+    pub halt: Halt,
+    /// Whether tasks that lag behind at the end are tried a second time.
+    pub speculates: bool,
     /// What becomes of the records that it fails on.
     pub failed: Arc<Quarantine>,
     /// What is to be said of output that is no JSON and looks like plain lines.

@@ -4,6 +4,7 @@
 //! elsewhere. A host that is lost, or has no room, is not the command's fault: the task goes to
 //! another one, and that does not count.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -17,8 +18,9 @@ use crate::engine::fleet::Lease;
 use crate::engine::kept::INPUT_MAX;
 use crate::engine::plan::Hosts;
 use crate::engine::shard_stream::ShardStream;
-use crate::engine::slot::{Slot, TaskInput};
-use crate::engine::task_queue::{Product, ShardResult, TaskFailure};
+use crate::engine::slot::{AttemptsResult, Slot, TaskAttempts};
+use crate::engine::task_queue::{Product, ShardResult, TaskFailure, TaskQueue};
+use crate::engine::work::TaskInput;
 use crate::engine::{HostFile, HostedShard};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::digest::Contents;
@@ -33,40 +35,60 @@ enum AttemptResult {
     Lost(Error),
 }
 
+/// An attempt's stay on a host, where no other attempt at its task is.
+struct Stay<'a> {
+    queue: &'a TaskQueue,
+    task: u64,
+    host: &'a str,
+}
+
+impl<'a> Stay<'a> {
+    /// None where another attempt is there: two of a task cannot be on one host.
+    fn begin(queue: &'a TaskQueue, task: u64, host: &'a str) -> Option<Stay<'a>> {
+        let stay = Stay { queue, task, host };
+        queue.goes_to(task, host).then_some(stay)
+    }
+}
+
+impl Drop for Stay<'_> {
+    fn drop(&mut self) {
+        self.queue.has_left(self.task, self.host);
+    }
+}
+
 impl Slot<'_> {
     /// Runs a task on one of the hosts, until an attempt goes well.
     pub(crate) fn remotely(
         &self,
         hosts: &Hosts<'_>,
-        task: u64,
+        which: TaskAttempts,
         mut source: TaskInput<'_>,
-    ) -> std::result::Result<Product, TaskFailure> {
+    ) -> AttemptsResult {
+        let TaskAttempts { task, first } = which;
         let (mut failures, mut avoid) = (0, Vec::new());
         let mut copies: Vec<(String, Contents)> = Vec::new();
-        for number in 1.. {
+        // Where it failed, and may be not the command's fault but the host's.
+        let mut failed_on: Vec<String> = Vec::new();
+        let mut last: Option<(String, Failed)> = None;
+        for number in first.. {
             hosts.fleet.check()?;
             copies.retain(|(name, _)| hosts.fleet.is_there(name));
-            let Some(lease) = hosts.fleet.lease(source.near(), &avoid) else {
-                return Err(hosts.fleet.exhausted("no host is left to work on").into());
-            };
-            if let TaskInput::Resource(file) = &source
-                && !file.hosts.iter().any(|host| host == lease.0.connection.name())
-            {
-                let full = hosts.fleet.full(&file.hosts);
-                return Err(full.unwrap_or_else(|| unreachable_file(file)).into());
-            }
+            let lease = self.lease(hosts, &source, task, &avoid)?;
             let member = lease.0;
             let name = member.connection.name().to_string();
             if copies.iter().any(|(other, _)| *other == name) {
-                let text = format!("no {} hosts are left to keep copies on", hosts.replicas);
-                return Err(hosts.fleet.exhausted(&text).into());
+                return Err(too_few(hosts).into());
             }
+            let Some(_stay) = Stay::begin(self.queue, task, &name) else {
+                // The other attempt has the last host that is left.
+                let Some((name, failed)) = last else { break };
+                return Err(self.failed_on(hosts, &name, (task, failures), failed, source));
+            };
             let bisect = self.looks_for_records(hosts, &name, failures);
             match self.attempt_on(hosts, &lease, (task, number, bisect), &mut source)? {
                 AttemptResult::Done(done, rejects) => {
-                    if let Some(other) = copies.first().filter(|(_, c)| *c != done.contents) {
-                        return Err(differ(task, &other.0, &name).into());
-                    }
+                    check_same(task, &copies, (&name, &done.contents))?;
+                    self.blame(hosts, &name, &failed_on);
                     copies.push((name.clone(), done.contents));
                     if copies.len() == hosts.replicas {
                         // Not before: who is lost until then takes no shard away, but is one of
@@ -74,35 +96,71 @@ impl Slot<'_> {
                         copies.iter().for_each(|(name, _)| hosts.fleet.has_made(name, task));
                         return Ok(made(copies, done, rejects));
                     }
-                    avoid.push(name);
+                    avoid.push(name.clone());
                 }
                 AttemptResult::Stopped => break,
                 AttemptResult::Lost(error) => {
                     member.mourn(|| self.say_plainly(&format!("{error}; its tasks go elsewhere")));
-                    self.tally.retries.fetch_add(1, Ordering::Relaxed);
+                    self.retried();
                 }
                 AttemptResult::Failed(failed) if is_about_copy(&failed, &source, &name) => {
                     pass_over(hosts, &mut source, &name, failed)?;
-                    self.tally.retries.fetch_add(1, Ordering::Relaxed);
+                    self.retried();
                 }
                 AttemptResult::Failed(failed) if failed.code == ErrorKind::Storage.exit_code() => {
                     let why = failed.error().at(shown(&name));
                     hosts.fleet.set_aside(member, &why, |text| self.say_plainly(text));
-                    self.tally.retries.fetch_add(1, Ordering::Relaxed);
+                    self.retried();
                 }
                 AttemptResult::Failed(failed) => {
                     avoid.push(name.clone());
+                    failed_on.push(name.clone());
                     if failed.by_command && failed.code != ErrorKind::BadInput.exit_code() {
                         failures += 1;
                     }
-                    if failures == 0 || !self.queue.again(task, failures) {
+                    if failures == 0 || first > 1 || !self.queue.again(task, failures) {
                         return Err(self.failed_on(hosts, &name, (task, failures), failed, source));
                     }
                     self.failed_once(&name, task, &failed);
+                    last = Some((name.clone(), failed));
                 }
             }
         }
         Err(Error::incomplete("stopped").into())
+    }
+
+    /// A place for a task at a host, but at none of `avoid` if that can be helped.
+    fn lease<'a>(
+        &self,
+        hosts: &Hosts<'a>,
+        source: &TaskInput<'_>,
+        task: u64,
+        avoid: &[String],
+    ) -> Result<Lease<'a>> {
+        let avoid = [avoid, &self.queue.hosts_of(task)].concat();
+        let Some(lease) = hosts.fleet.lease(source.near(), &avoid) else {
+            return Err(hosts.fleet.exhausted("no host is left to work on"));
+        };
+        if let TaskInput::Resource(file) = source
+            && !file.hosts.iter().any(|host| host == lease.0.connection.name())
+        {
+            let full = hosts.fleet.full(&file.hosts);
+            return Err(full.unwrap_or_else(|| unreachable_file(file)));
+        }
+        Ok(lease)
+    }
+
+    /// A task went well on `name`, and had not on `failed_on`: such a host is the worse for it.
+    fn blame(&self, hosts: &Hosts<'_>, name: &str, failed_on: &[String]) {
+        hosts.fleet.went_well(name);
+        for failed in failed_on.iter().filter(|failed| *failed != name) {
+            if hosts.fleet.went_well_elsewhere(failed) {
+                let failed = shown(failed);
+                self.say_plainly(&format!(
+                    "{failed}: tasks fail there that go well elsewhere; it gets no more of them"
+                ));
+            }
+        }
     }
 
     /// Whether the records are to be looked for that the command fails on, where it failed so often
@@ -124,6 +182,11 @@ impl Slot<'_> {
     fn failed_once(&self, host: &str, task: u64, failed: &Failed) {
         self.tell(&self.prefix_on(host, task), &last_words(failed));
         self.say_plainly(&format!("{}: {}: trying again", shown(host), failed.text));
+        self.retried();
+    }
+
+    /// Counts an attempt more.
+    fn retried(&self) {
         self.tally.retries.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -141,7 +204,7 @@ impl Slot<'_> {
             TaskInput::Shard(mut shard)
                 if failed.by_command && shard.contents.bytes <= INPUT_MAX =>
             {
-                self.fetched(hosts, &mut shard).ok()
+                self.fetched(hosts, &mut shard).ok().map(Arc::new)
             }
             _ => None,
         };
@@ -178,7 +241,7 @@ impl Slot<'_> {
                 (_, Some(spool)) => send(connection, request, spool)?,
                 _ => (),
             }
-            let unwanted = || !self.queue.wanted(task);
+            let unwanted = || self.queue.stops(task);
             connection.task_reply(request, &unwanted, &mut |bytes| rejects.arrived(bytes))
         });
         match sent {
@@ -237,6 +300,10 @@ fn last_words(failed: &Failed) -> LastWords {
     LastWords { lines: failed.last_words.clone(), passed }
 }
 
+fn too_few(hosts: &Hosts<'_>) -> Error {
+    hosts.fleet.exhausted(&format!("no {} hosts are left to keep copies on", hosts.replicas))
+}
+
 fn unreachable_file(file: &HostFile) -> Error {
     let path = String::from_utf8_lossy(&file.resource.path.0);
     Error::new(ErrorKind::Hosts, format!("{path} on {}: its host is lost", file.hosts.join(", ")))
@@ -263,12 +330,17 @@ fn pass_over(
     }
 }
 
-/// The error for copies of a shard that are not the same.
-fn differ(task: u64, one: &str, other: &str) -> Error {
-    let (one, other) = (shown(one), shown(other));
-    Error::incomplete(format!(
+/// That the copy of a shard on a host is the same as those that were made before.
+fn check_same(
+    task: u64,
+    copies: &[(String, Contents)],
+    (name, made): (&str, &Contents),
+) -> Result<()> {
+    let Some((other, _)) = copies.first().filter(|(_, other)| other != made) else { return Ok(()) };
+    let (one, other) = (shown(other), shown(name));
+    Err(Error::incomplete(format!(
         "task {task} printed one thing on {one} and another on {other}: it is not repeatable"
-    ))
+    )))
 }
 
 fn made(copies: Vec<(String, Contents)>, done: Done, rejects: Option<Rejects>) -> Product {

@@ -18,7 +18,7 @@ use crate::engine::budget::{TaskBudget, within_descriptors};
 use crate::engine::kept;
 use crate::engine::pace::{Pace, Sizes};
 use crate::engine::plan::{CommandPlan, Hosts, Plan, Setting, WorkPlace};
-use crate::engine::schedule::Schedule;
+use crate::engine::schedule::{Halt, Schedule};
 use crate::engine::slot::{Slot, SlotTally};
 use crate::engine::task_queue::{Product, ShardResult, TaskFailure, TaskOutcome, TaskQueue};
 use crate::error::broken;
@@ -96,10 +96,13 @@ fn work(
         _ => Sizes::Doubling,
     };
     let pace = Pace::new(slots, budget.first, budget.largest, sizes);
-    let schedule = Schedule::new(plan.retries(), budget.waiting, files);
+    let (halt, speculates) = plan
+        .command()
+        .map_or((Halt::default(), false), |command| (command.halt, command.speculates));
+    let schedule = Schedule::new(plan.retries(), budget.waiting, files).halting(halt);
     // All memory that goes round is kept: given back to the allocator, it would be held in as many
     // places as there are threads.
-    let queue = Arc::new(TaskQueue::new(schedule, pace, setting.limits.memory));
+    let queue = Arc::new(TaskQueue::new(schedule, pace, setting.limits.memory, speculates));
     let tally = SlotTally::default();
     let reader = Arc::clone(&queue);
     start(thread::Builder::new().spawn(move || read(cut, &reader)))?;
@@ -112,11 +115,7 @@ fn work(
                 return Err(error);
             }
         }
-        let result = write(&slot, output);
-        if result.is_err() {
-            queue.abandon();
-        }
-        result
+        write(&slot, output)
     });
     let mut summary = result?;
     if let Some(path) = plan.command().and_then(|command| command.kept.as_deref()) {
@@ -165,31 +164,57 @@ impl Drop for Reading<'_> {
 
 /// The writer's life.
 fn write(slot: &Slot<'_>, output: &mut dyn Output) -> Result<Summary> {
-    let (plan, queue) = (slot.plan, slot.queue);
     let mut summary = Summary::default();
-    while let Some(mut outcome) = queue.next() {
-        match settle(slot, &mut outcome) {
-            Ok(Settled::Records(spool, records)) => {
-                summary.records_out += records;
-                summary.bytes_out += spool.len();
-                spool.pour(|bytes| output.write(bytes))?;
-                queue.out(spool.into_memory());
-            }
-            Ok(Settled::Shard { line, contents }) => {
-                summary.records_out += contents.records;
-                summary.bytes_out += contents.bytes;
-                output.write(&line)?;
-                queue.out(Vec::new());
-            }
+    let mut failed = None;
+    while let Some(mut outcome) = slot.queue.next() {
+        let written = match settle(slot, &mut outcome) {
+            Ok(settled) => put(slot.queue, settled, output, &mut summary),
             Err(failure) => {
-                // What came before it counts: it is to be there whatever becomes of this one.
-                output.flush()?;
-                return Err(explain(plan, outcome.task, failure));
+                failed = Some((outcome.task, failure));
+                break;
             }
+        };
+        if written.is_err() {
+            slot.queue.abandon();
+        }
+        written?;
+    }
+    if let Some((task, _)) = &failed {
+        slot.queue.halt(*task);
+    }
+    // What came before a failure counts: it is to be there whatever becomes of that one.
+    if let Err(error) = output.flush() {
+        slot.queue.abandon();
+        return Err(error);
+    }
+    match failed {
+        Some((task, failure)) => Err(explain(slot.plan, task, failure)),
+        None => Ok(summary),
+    }
+}
+
+/// Writes what is to be written of an outcome.
+fn put(
+    queue: &TaskQueue,
+    settled: Settled,
+    output: &mut dyn Output,
+    summary: &mut Summary,
+) -> Result<()> {
+    match settled {
+        Settled::Records(spool, records) => {
+            summary.records_out += records;
+            summary.bytes_out += spool.len();
+            spool.pour(|bytes| output.write(bytes))?;
+            queue.out(spool.into_memory());
+        }
+        Settled::Shard { line, contents } => {
+            summary.records_out += contents.records;
+            summary.bytes_out += contents.bytes;
+            output.write(&line)?;
+            queue.out(Vec::new());
         }
     }
-    output.flush()?;
-    Ok(summary)
+    Ok(())
 }
 
 /// Judges what is bad in an outcome; gives the records that are to be written.
@@ -256,7 +281,7 @@ enum Settled {
 }
 
 /// What was run, and what it was run on.
-fn by_hand(command: &CommandPlan, failure: &mut TaskFailure) -> Option<(String, Spool)> {
+fn by_hand(command: &CommandPlan, failure: &mut TaskFailure) -> Option<(String, Arc<Spool>)> {
     let form = &command.form;
     let empty = || Spool::new(Vec::new(), usize::MAX, Path::new(""));
     let (records, line) = match &failure.record {
@@ -267,13 +292,13 @@ fn by_hand(command: &CommandPlan, failure: &mut TaskFailure) -> Option<(String, 
             let line = words
                 .and_then(|words| words.of(record).ok())
                 .map(|words| quote::words(words.iter().map(OsString::as_os_str)));
-            (records, line)
+            (Arc::new(records), line)
         }
         None => (failure.input.take()?, None),
     };
     let line = line.unwrap_or_else(|| command.command.shown().to_string());
     let late = form.late || failure.record.is_some();
-    Some((line, if late { form.for_attempt(&records, empty()).ok()? } else { records }))
+    Some((line, if late { Arc::new(form.for_attempt(&records, empty()).ok()?) } else { records }))
 }
 
 /// Keeps what a command failed on, and says how it is run on that by hand; the error is the last

@@ -3,7 +3,10 @@
 //!
 //! Tasks are numbered from 1 in the order of the input, and their outcomes leave in that order.
 //! The first task that fails for good ends the stage: those before it still count, those behind it
-//! are not wanted any more.
+//! are not wanted any more, and [`Halt`] may have it otherwise.
+//!
+//! A task may have two attempts under way: what one of them makes counts, and the other's is not
+//! wanted from then on.
 
 use std::collections::BTreeMap;
 
@@ -31,18 +34,34 @@ pub enum Next {
     End,
 }
 
+/// What becomes of the tasks that run, once one has failed for good. None begins any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Halt {
+    /// Those before it count, and run to their end; those behind it are ended.
+    #[default]
+    Behind,
+    /// All run to their end, though those behind it do not count.
+    Soon,
+    /// All are ended, and nothing more comes out.
+    Now,
+}
+
 /// The state of all tasks of a stage.
 #[derive(Debug)]
 pub struct Schedule {
     retries: u32,
+    halt: Halt,
     memory_bytes: usize,
     files: usize,
     /// How many tasks there are so far.
     started: u64,
     /// Whether there will be no more.
     complete: bool,
-    /// The first task that failed for good.
+    /// The first task that failed for good: in the order of the input, and with [`Halt::Now`] in
+    /// time.
     failed: Option<u64>,
+    /// Whether all that is under way is to end at once.
+    abandoned: bool,
     /// The task whose outcome is next, or is being written.
     next: u64,
     /// Whether it is being written.
@@ -57,15 +76,22 @@ impl Schedule {
     pub fn new(retries: u32, memory_bytes: usize, files: usize) -> Schedule {
         Schedule {
             retries,
+            halt: Halt::default(),
             memory_bytes,
             files,
             started: 0,
             complete: false,
             failed: None,
+            abandoned: false,
             next: 1,
             writing: false,
             waiting: BTreeMap::new(),
         }
+    }
+
+    /// The same, but that tasks are halted as `halt` says.
+    pub fn halting(self, halt: Halt) -> Schedule {
+        Schedule { halt, ..self }
     }
 
     /// There is a piece for another task: its number.
@@ -87,19 +113,39 @@ impl Schedule {
     /// A task has failed for good; its outcome is that failure.
     pub fn fail(&mut self, task: u64) {
         self.failed = Some(self.failed.map_or(task, |first| first.min(task)));
-        self.waiting.retain(|&waiting, _| waiting < task);
+        match self.halt {
+            Halt::Behind | Halt::Soon => self.waiting.retain(|&waiting, _| waiting < task),
+            Halt::Now => {
+                self.waiting.clear();
+                if !self.writing {
+                    self.next = task;
+                }
+            }
+        }
         self.waiting.insert(task, (0, false));
     }
 
     /// Nothing of this stage is wanted any more.
     pub fn abandon(&mut self) {
         self.failed = Some(0);
+        self.abandoned = true;
         self.waiting.clear();
     }
 
-    /// Whether a task may still count.
+    /// Whether what an attempt at a task makes may still count.
     pub fn wanted(&self, task: u64) -> bool {
-        self.failed.is_none_or(|first| task < first)
+        let halts_at = self.failed.map(|first| if self.halt == Halt::Now { 0 } else { first });
+        halts_at.is_none_or(|first| task < first) && !self.is_finished(task)
+    }
+
+    /// Whether an attempt at a task is to be ended.
+    pub fn stops(&self, task: u64) -> bool {
+        self.abandoned || self.is_finished(task) || (self.halt != Halt::Soon && !self.wanted(task))
+    }
+
+    /// Whether a task has its outcome.
+    fn is_finished(&self, task: u64) -> bool {
+        task < self.next || self.waiting.contains_key(&task)
     }
 
     /// Whether a task has failed for good.
@@ -154,7 +200,10 @@ impl Schedule {
     pub fn out(&mut self) {
         self.waiting.remove(&self.next);
         self.writing = false;
-        self.next += 1;
+        self.next = match (self.halt, self.failed) {
+            (Halt::Now, Some(task)) => task,
+            _ => self.next + 1,
+        };
     }
 }
 
@@ -212,6 +261,52 @@ mod tests {
         assert_eq!(schedule.upcoming(), Next::Task(1));
         schedule.out();
         assert_eq!(schedule.upcoming(), Next::Task(2));
+    }
+
+    #[test]
+    fn now_ends_all_and_soon_ends_none() {
+        let started = |halt| {
+            let mut schedule = Schedule::new(1, 100, 9).halting(halt);
+            for _ in 0..4 {
+                schedule.start();
+            }
+            schedule.finish(1, 1, false);
+            assert_eq!(schedule.upcoming(), Next::Task(1));
+            schedule.fail(3);
+            schedule
+        };
+        let stopping = |schedule: &Schedule| [2, 4].map(|task| schedule.stops(task));
+        let mut behind = started(Halt::Behind);
+        assert_eq!((stopping(&behind), behind.wanted(2)), ([false, true], true));
+        behind.out();
+        assert_eq!(behind.upcoming(), Next::Wait);
+        let mut soon = started(Halt::Soon);
+        assert_eq!((stopping(&soon), soon.wanted(2), soon.wanted(4)), ([false; 2], true, false));
+        assert!(!soon.again(4, 1));
+        soon.abandon();
+        assert_eq!(stopping(&soon), [true; 2]);
+        let mut now = started(Halt::Now);
+        assert_eq!((stopping(&now), now.wanted(2)), ([true; 2], false));
+        now.out();
+        assert_eq!(now.upcoming(), Next::Task(3));
+        let mut idle = Schedule::new(1, 100, 9).halting(Halt::Now);
+        assert_eq!((idle.start(), idle.start()), (1, 2));
+        idle.fail(2);
+        assert_eq!(idle.upcoming(), Next::Task(2));
+    }
+
+    #[test]
+    fn of_two_attempts_one_counts() {
+        let mut schedule = Schedule::new(1, 100, 9);
+        assert_eq!((schedule.start(), schedule.start()), (1, 2));
+        schedule.finish(2, 1, false);
+        assert!(schedule.stops(2) && !schedule.wanted(2) && !schedule.again(2, 1));
+        assert_eq!(schedule.place(2, 1), OutcomePlace::Nowhere);
+        assert!(schedule.wanted(1) && !schedule.stops(1));
+        schedule.finish(1, 1, false);
+        assert_eq!(schedule.upcoming(), Next::Task(1));
+        schedule.out();
+        assert!(schedule.stops(1) && !schedule.wanted(1));
     }
 
     proptest! {

@@ -2,6 +2,7 @@
 //! and hands over what came of it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use crate::cluster::host::shown;
@@ -10,33 +11,16 @@ use crate::command::relay::LastWords;
 use crate::command::{Children, CommandEnd, Ended, Rejects, Seen, TaskRunner};
 use crate::engine::heard::Heard;
 use crate::engine::plan::{CommandPlan, Plan, WorkPlace};
-use crate::engine::task_queue::{Product, ShardResult, TaskFailure, TaskOutcome, TaskQueue};
-use crate::engine::{HostFile, HostedShard, Piece, budget::TaskBudget};
-use crate::error::{Error, ErrorKind};
+use crate::engine::task_queue::{
+    Assignment, Product, ShardResult, TaskFailure, TaskOutcome, TaskQueue,
+};
+use crate::engine::work::{RecordsHere, TaskInput, Work};
+use crate::engine::{Piece, budget::TaskBudget};
+use crate::error::{Error, ErrorKind, Result};
+use crate::parallel::lock;
 use crate::record::bad::Bad;
 use crate::record::digest::Contents;
 use crate::spool::Spool;
-
-/// Where the input of a task is.
-pub(crate) enum TaskInput<'a> {
-    /// In our hands.
-    Here(&'a Spool),
-    /// On hosts.
-    Shard(Box<HostedShard>),
-    /// A file of hosts.
-    Resource(&'a HostFile),
-}
-
-impl TaskInput<'_> {
-    /// The hosts that it lies on.
-    pub(super) fn near(&self) -> &[String] {
-        match self {
-            TaskInput::Here(_) => &[],
-            TaskInput::Shard(shard) => &shard.hosts,
-            TaskInput::Resource(file) => &file.hosts,
-        }
-    }
-}
 
 /// What the slots count together.
 #[derive(Debug, Default)]
@@ -59,77 +43,141 @@ pub(crate) struct Slot<'a> {
     pub(crate) tally: &'a SlotTally,
 }
 
-/// A piece in the form in which the command reads it.
-struct Prepared {
-    task: u64,
-    records: u64,
-    input: Spool,
+/// What came of all attempts, or of a second one.
+pub(super) type AttemptsResult = std::result::Result<Product, TaskFailure>;
+
+/// Which attempts of a task these are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TaskAttempts {
+    pub(super) task: u64,
+    /// The number of the first.
+    pub(super) first: u32,
 }
 
 impl Slot<'_> {
     /// Works until there are no more pieces.
     pub(crate) fn work(&self) {
-        while let Some((task, piece)) = self.queue.take() {
+        while let Some(assigned) = self.queue.take() {
+            let (Assignment::Piece(task, _) | Assignment::Straggler(task, _)) = assigned;
             let duty = Duty { task, queue: self.queue };
-            let outcome = self.task(task, piece);
+            let (result, work) = match assigned {
+                Assignment::Piece(_, piece) => self.first(task, *piece),
+                Assignment::Straggler(_, work) => {
+                    self.say(task, 1, "it takes long: a second attempt begins");
+                    self.tally.retries.fetch_add(1, Ordering::Relaxed);
+                    // Numbers that the first one has no use for.
+                    let retries = self.plan.command().map_or(0, |command| command.retries);
+                    let first = retries.saturating_add(2);
+                    (self.attempts(TaskAttempts { task, first }, &work), Some(work))
+                }
+            };
             std::mem::forget(duty);
-            self.queue.finish(outcome);
+            self.hand_over(task, result, work);
         }
     }
 
-    fn task(&self, task: u64, piece: Piece) -> TaskOutcome {
-        let (prepared, rejects) = match piece {
+    /// Hands over what came of an attempt.
+    fn hand_over(&self, task: u64, result: AttemptsResult, work: Option<Arc<Work>>) {
+        let rejects = || match work.as_deref() {
+            Some(Work::Here(records)) => std::mem::take(&mut *lock(&records.rejects)),
+            _ => Vec::new(),
+        };
+        let hosts = match &result {
+            Ok(Product::Shard(made)) => made.hosts.clone(),
+            _ => Vec::new(),
+        };
+        let counts = self.queue.finish(TaskOutcome { task, rejects: Vec::new(), result }, rejects);
+        if let WorkPlace::Hosts(at, _) = self.plan.place
+            && !counts
+        {
+            hosts.iter().for_each(|name| at.fleet.does_not_count(name, task));
+        }
+        // Nobody else works on it any more, or another slot gives its memory back.
+        if let Some(Work::Here(records)) = work.and_then(Arc::into_inner)
+            && let Some(input) = Arc::into_inner(records.input)
+        {
+            self.tally.spilled.fetch_add(input.spilled(), Ordering::Relaxed);
+            self.queue.memory.give(input.into_memory());
+        }
+    }
+
+    /// Works on a piece that nobody worked on before.
+    fn first(&self, task: u64, piece: Piece) -> (AttemptsResult, Option<Arc<Work>>) {
+        let work = match self.prepared(piece) {
+            Ok(work) => Arc::new(work),
+            Err(error) => return (Err(error.into()), None),
+        };
+        self.queue.begun(task, &work);
+        let nothing = match &*work {
+            Work::Here(records) => records.is_nothing,
+            Work::Shard(shard) => shard.contents.records == 0,
+            Work::File(_) => false,
+        };
+        let result = match nothing {
+            true => Ok(self.nothing()),
+            false => self.attempts(TaskAttempts { task, first: 1 }, &work),
+        };
+        (result, Some(work))
+    }
+
+    /// A piece as attempts work on it.
+    ///
+    /// # Errors
+    /// The first bad record, where these are not left out.
+    fn prepared(&self, piece: Piece) -> Result<Work> {
+        let is_lines = matches!(piece, Piece::Lines(_));
+        let (count, input, mut rejects) = match piece {
             Piece::Ready { input, records } => {
                 self.count(input.len(), records);
-                (Prepared { task, records, input }, Vec::new())
+                (records, input, Vec::new())
             }
             Piece::Lines(block) => {
                 let bytes = block.bytes.len() as u64;
-                let Fed { bytes: fed, records, mut rejects } =
+                let Fed { bytes: fed, records, rejects } =
                     self.plan.form().feed(block, self.plan.setting.input_name, |memory| {
                         self.queue.memory.give(memory)
                     });
                 self.count(bytes, records);
-                if self.plan.bad().is_strict() && !rejects.is_empty() {
-                    let (error, _) = rejects.swap_remove(0);
-                    return TaskOutcome { task, rejects: Vec::new(), result: Err(error.into()) };
-                }
-                let input = Spool::holding(fed, self.budget.task, self.plan.folder());
-                if records == 0 {
-                    // Nothing but blank lines, or bad ones: there is nothing to run a command on.
-                    return TaskOutcome { task, rejects, result: Ok(self.nothing()) };
-                }
-                (Prepared { task, records, input }, rejects)
+                (records, Spool::holding(fed, self.budget.task, self.plan.folder()), rejects)
             }
-            Piece::Shard(shard) => return self.task_on_shard(task, shard),
-            Piece::File(file) => {
-                let result = match self.plan.place {
-                    WorkPlace::Hosts(hosts, _) => {
-                        self.remotely(hosts, task, TaskInput::Resource(&file))
-                    }
-                    WorkPlace::Here(_) => Err(Error::incomplete("a file of no host").into()),
-                };
-                return TaskOutcome { task, rejects: Vec::new(), result };
+            Piece::Shard(shard) => {
+                let Contents { bytes, records, .. } = shard.contents;
+                self.count(bytes, records);
+                return Ok(Work::Shard(shard));
             }
+            Piece::File(file) => return Ok(Work::File(file)),
         };
-        let result = match self.plan.place {
-            WorkPlace::Here(command) => self.attempts(command, &prepared),
-            WorkPlace::Hosts(hosts, _) => {
-                self.remotely(hosts, task, TaskInput::Here(&prepared.input))
+        if self.plan.bad().is_strict() && !rejects.is_empty() {
+            return Err(rejects.swap_remove(0).0);
+        }
+        let (is_nothing, input) = (is_lines && count == 0, Arc::new(input));
+        Ok(Work::Here(RecordsHere { count, is_nothing, input, rejects: Mutex::new(rejects) }))
+    }
+
+    /// Tries until an attempt ends well, or the task has failed for good.
+    fn attempts(&self, which: TaskAttempts, work: &Work) -> AttemptsResult {
+        let result = match (self.plan.place, work) {
+            (WorkPlace::Here(command), Work::Here(records)) => self.here(command, which, records),
+            (WorkPlace::Here(_), _) => {
+                Err(Error::incomplete("what lies on hosts, and no host to work on").into())
             }
+            (WorkPlace::Hosts(hosts, _), work) => self.remotely(
+                hosts,
+                which,
+                match work {
+                    Work::Here(records) => TaskInput::Here(&records.input),
+                    Work::Shard(shard) => TaskInput::Shard(Box::new(shard.clone())),
+                    Work::File(file) => TaskInput::Resource(file),
+                },
+            ),
         };
-        self.tally.spilled.fetch_add(prepared.input.spilled(), Ordering::Relaxed);
-        let result = match result {
+        match (result, work) {
             // What it failed on is for its user to have.
-            Err(failure) if failure.by_command => {
-                Err(TaskFailure { input: Some(prepared.input), ..failure })
+            (Err(failure), Work::Here(records)) if failure.by_command => {
+                Err(TaskFailure { input: Some(Arc::clone(&records.input)), ..failure })
             }
-            result => {
-                self.queue.memory.give(prepared.input.into_memory());
-                result
-            }
-        };
-        TaskOutcome { task, rejects, result }
+            (result, _) => result,
+        }
     }
 
     /// What is made of no records.
@@ -143,37 +191,24 @@ impl Slot<'_> {
         }
     }
 
-    /// Runs a task on a shard that lies on a host.
-    fn task_on_shard(&self, task: u64, shard: HostedShard) -> TaskOutcome {
-        let Contents { bytes, records, .. } = shard.contents;
-        self.count(bytes, records);
-        let result = match self.plan.place {
-            _ if records == 0 => Ok(self.nothing()),
-            WorkPlace::Hosts(hosts, _) => {
-                self.remotely(hosts, task, TaskInput::Shard(Box::new(shard)))
-            }
-            WorkPlace::Here(_) => Err(Error::incomplete("a shard, and no host to work on").into()),
-        };
-        TaskOutcome { task, rejects: Vec::new(), result }
-    }
-
     fn count(&self, bytes: u64, records: u64) {
         self.tally.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.tally.records.fetch_add(records, Ordering::Relaxed);
     }
 
-    /// Tries until an attempt ends well, or the task has failed for good.
-    fn attempts(
+    /// The same, on this machine.
+    fn here(
         &self,
         command: &CommandPlan,
-        prepared: &Prepared,
-    ) -> std::result::Result<Product, TaskFailure> {
-        let task = prepared.task;
+        which: TaskAttempts,
+        records: &RecordsHere,
+    ) -> AttemptsResult {
+        let TaskAttempts { task, first } = which;
         self.runner(command, task, |runner| {
             let mut rejects = None;
-            for number in 1.. {
+            for number in first.. {
                 let begin = Instant::now();
-                let finished = runner.run(&prepared.input, number, |fault, record| {
+                let finished = runner.run(&records.input, number, |fault, record| {
                     rejects
                         .get_or_insert_with(|| Rejects::new(self.spool()))
                         .push_failed(&fault, record)
@@ -181,10 +216,10 @@ impl Slot<'_> {
                 let searches = u64::from(finished.attempts - number);
                 self.tally.retries.fetch_add(searches, Ordering::Relaxed);
                 if finished.output.is_ok() {
-                    self.queue.took(prepared.input.len(), begin.elapsed());
+                    self.queue.took(records.input.len(), begin.elapsed());
                 }
                 match finished.output {
-                    Ok(output) => return self.printed(runner, prepared, output, rejects),
+                    Ok(output) => return self.printed(runner, records, output, rejects),
                     Err(ended) if ended.how == CommandEnd::Stopped => break,
                     Err(ended) if !finished.searched && self.queue.again(task, number) => {
                         self.tell(&self.prefix(task, number), &ended.last_words);
@@ -218,7 +253,7 @@ impl Slot<'_> {
             search: plan.failed.is_on().then_some(plan.retries),
             max_record: self.plan.max_record(),
             plain_lines: plan.plain_lines,
-            stop: &|| !self.queue.wanted(task),
+            stop: &|| self.queue.stops(task),
             children: self.children,
             prefix: &|number| self.prefix(task, number),
             pass_on: self.plan.setting.voice.pass_on,
@@ -234,14 +269,14 @@ impl Slot<'_> {
     fn printed(
         &self,
         runner: &TaskRunner<'_>,
-        prepared: &Prepared,
+        records: &RecordsHere,
         output: Spool,
         rejects: Option<Rejects>,
-    ) -> std::result::Result<Product, TaskFailure> {
+    ) -> AttemptsResult {
         self.tally.spilled.fetch_add(output.spilled(), Ordering::Relaxed);
-        let mut printed = match runner.look(&prepared.input, output)? {
+        let mut printed = match runner.look(&records.input, output)? {
             Seen::Unchanged(output) => {
-                return Ok(Product::Here(TaskOutput::Records(output, prepared.records), rejects));
+                return Ok(Product::Here(TaskOutput::Records(output, records.count), rejects));
             }
             Seen::Changed(printed) => printed,
         };
@@ -341,6 +376,6 @@ impl Drop for Duty<'_> {
         let error = Error::incomplete(format!("task {}: internal error", self.task));
         let result = Err(error.into());
         let (task, rejects) = (self.task, Vec::new());
-        self.queue.finish(TaskOutcome { task, rejects, result });
+        self.queue.finish(TaskOutcome { task, rejects, result }, Vec::new);
     }
 }

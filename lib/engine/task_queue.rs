@@ -2,14 +2,16 @@
 //! slots to the writer, as the schedule says, and memory goes round.
 
 use std::collections::BTreeMap;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::command::Rejects;
 use crate::command::form::{Reject, TaskOutput};
 use crate::engine::Piece;
 use crate::engine::pace::Pace;
 use crate::engine::schedule::{Next, OutcomePlace, Schedule};
+use crate::engine::stragglers::{Straggler, Stragglers};
+use crate::engine::work::Work;
 use crate::error::{Error, Result};
 use crate::parallel::{BufferPool, lock};
 use crate::record::digest::Contents;
@@ -53,7 +55,7 @@ pub(crate) struct TaskFailure {
     /// Whether it was the command, so that there is something to run by hand.
     pub(crate) by_command: bool,
     /// What it was run on, where that is at hand.
-    pub(crate) input: Option<Spool>,
+    pub(crate) input: Option<Arc<Spool>>,
     /// The record that it was run on, where each is a run of its own.
     pub(crate) record: Option<Vec<u8>>,
 }
@@ -64,10 +66,22 @@ impl From<Error> for TaskFailure {
     }
 }
 
+/// What a slot is to do next.
+pub(crate) enum Assignment {
+    /// A task that begins, and its piece.
+    Piece(u64, Box<Piece>),
+    /// A second attempt at one that lags behind.
+    Straggler(u64, Arc<Work>),
+}
+
 /// The meeting place.
 pub(crate) struct TaskQueue {
     state: Mutex<QueueState>,
     changed: Condvar,
+    /// From when times are counted.
+    epoch: Instant,
+    /// Whether tasks that lag behind at the end are tried a second time.
+    speculates: bool,
     /// Memory of pieces and outcomes, which goes round.
     pub(crate) memory: BufferPool,
 }
@@ -77,16 +91,27 @@ struct QueueState {
     pace: Pace,
     /// The next piece, until a slot takes it.
     ready: Option<Piece>,
+    running: Stragglers<Arc<Work>>,
     outcomes: BTreeMap<u64, TaskOutcome>,
+    /// Failures of attempts, while another one of their task is under way.
+    set_back: BTreeMap<u64, TaskOutcome>,
 }
 
 impl TaskQueue {
     /// One for the tasks of `schedule`, whose sizes `pace` says, that keeps at most so many bytes of
-    /// memory to be used again.
-    pub(crate) fn new(schedule: Schedule, pace: Pace, spare: usize) -> TaskQueue {
-        let state = QueueState { schedule, pace, ready: None, outcomes: BTreeMap::new() };
+    /// memory to be used again. Tasks that lag behind are tried a second time if it `speculates`.
+    pub(crate) fn new(schedule: Schedule, pace: Pace, spare: usize, speculates: bool) -> TaskQueue {
+        let state = QueueState {
+            schedule,
+            pace,
+            ready: None,
+            running: Stragglers::default(),
+            outcomes: BTreeMap::new(),
+            set_back: BTreeMap::new(),
+        };
         let (state, memory) = (Mutex::new(state), BufferPool::new(spare));
-        TaskQueue { state, changed: Condvar::new(), memory }
+        let (changed, epoch) = (Condvar::new(), Instant::now());
+        TaskQueue { state, changed, epoch, speculates, memory }
     }
 
     fn lock(&self) -> MutexGuard<'_, QueueState> {
@@ -148,19 +173,68 @@ impl TaskQueue {
         });
     }
 
-    /// The next piece and the number of its task; `None` when there are no more.
-    pub(crate) fn take(&self) -> Option<(u64, Piece)> {
-        self.wait(|state| match state.ready.take() {
-            _ if state.schedule.is_failing() => Some(None),
-            Some(piece) => Some(Some((state.schedule.start(), piece))),
-            None if state.schedule.wants_more() => None,
-            None => Some(None),
-        })
+    /// What is to be done next; `None` when there is nothing more.
+    pub(crate) fn take(&self) -> Option<Assignment> {
+        let mut state = self.lock();
+        loop {
+            if state.schedule.is_failing() {
+                return None;
+            }
+            if let Some(piece) = state.ready.take() {
+                let task = state.schedule.start();
+                drop(state);
+                self.changed.notify_all();
+                return Some(Assignment::Piece(task, Box::new(piece)));
+            }
+            let more = state.schedule.wants_more();
+            let lagging = match more {
+                true => Straggler::Unknown,
+                false if self.speculates => state.running.next(self.epoch.elapsed()),
+                false => Straggler::None,
+            };
+            state = match lagging {
+                Straggler::Now(task, work) => return Some(Assignment::Straggler(task, work)),
+                Straggler::None => return None,
+                Straggler::Unknown => {
+                    self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+                }
+                Straggler::After(time) => {
+                    let waited = self.changed.wait_timeout(state, time);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
     }
 
-    /// Whether a task may still count.
+    /// The first attempt at a task begins, on `work`.
+    pub(crate) fn begun(&self, task: u64, work: &Arc<Work>) {
+        let (now, work) = (self.epoch.elapsed(), Arc::clone(work));
+        self.lock().running.begun(task, now, work);
+    }
+
+    /// The hosts that attempts at a task are on.
+    pub(crate) fn hosts_of(&self, task: u64) -> Vec<String> {
+        self.lock().running.hosts(task)
+    }
+
+    /// An attempt at a task goes to `host`: whether no other one is there.
+    pub(crate) fn goes_to(&self, task: u64, host: &str) -> bool {
+        !self.lock().running.is_on(task, host).iter().any(|name| name == host)
+    }
+
+    /// An attempt at a task has left `host`.
+    pub(crate) fn has_left(&self, task: u64, host: &str) {
+        self.lock().running.has_left(task, host);
+    }
+
+    /// Whether what an attempt at a task makes may still count.
     pub(crate) fn wanted(&self, task: u64) -> bool {
         self.lock().schedule.wanted(task)
+    }
+
+    /// Whether an attempt at a task is to be ended.
+    pub(crate) fn stops(&self, task: u64) -> bool {
+        self.lock().schedule.stops(task)
     }
 
     /// Whether a task is tried again after this attempt.
@@ -168,8 +242,13 @@ impl TaskQueue {
         self.lock().schedule.again(task, attempt)
     }
 
-    /// Hands an outcome over; returns when it can wait without its slot.
-    pub(crate) fn finish(&self, mut outcome: TaskOutcome) {
+    /// Hands over what came of an attempt, to which `rejects` adds the bad records of the input if it
+    /// is the task's outcome; returns when it can wait without its slot, and whether it counts.
+    pub(crate) fn finish(
+        &self,
+        mut outcome: TaskOutcome,
+        rejects: impl FnOnce() -> Vec<Reject>,
+    ) -> bool {
         loop {
             let (task, memory) = (outcome.task, outcome.memory());
             let place = self.wait(|state| {
@@ -184,17 +263,11 @@ impl TaskQueue {
                     Ok(memory) => self.memory.give(memory),
                     Err(error) => outcome.result = Err(error.into()),
                 },
-                OutcomePlace::Nowhere => return,
                 _ => break,
             }
         }
-        self.change(|state| match outcome.result {
-            Ok(_) => {
-                state.schedule.finish(outcome.task, outcome.memory(), outcome.has_file());
-                state.outcomes.insert(outcome.task, outcome);
-            }
-            Err(_) => state.fail(outcome),
-        });
+        let now = self.epoch.elapsed();
+        self.change(|state| state.finish(outcome, rejects, now))
     }
 
     /// Waits for the outcome that is next; `None` when all are out.
@@ -212,6 +285,14 @@ impl TaskQueue {
         self.change(|state| state.schedule.out());
     }
 
+    /// What the outcome given last holds is the end of the stage: it has failed after all.
+    pub(crate) fn halt(&self, task: u64) {
+        self.change(|state| {
+            state.schedule.fail(task);
+            state.outcomes.clear();
+        });
+    }
+
     /// Nothing is wanted any more.
     pub(crate) fn abandon(&self) {
         self.change(|state| {
@@ -222,6 +303,36 @@ impl TaskQueue {
 }
 
 impl QueueState {
+    /// An attempt has come to its end: whether what it made counts.
+    fn finish(
+        &mut self,
+        mut outcome: TaskOutcome,
+        rejects: impl FnOnce() -> Vec<Reject>,
+        now: Duration,
+    ) -> bool {
+        let (task, well) = (outcome.task, outcome.result.is_ok());
+        let others = self.running.ended(task, now, well);
+        let wanted = self.schedule.wanted(task);
+        match well {
+            true if wanted => {
+                outcome.rejects = rejects();
+                self.schedule.finish(task, outcome.memory(), outcome.has_file());
+                self.outcomes.insert(task, outcome);
+            }
+            true => (),
+            false if others > 0 => {
+                self.set_back.entry(task).or_insert(outcome);
+            }
+            false => {
+                // What failed first says why; one that came later may have been given up for it.
+                let mut outcome = self.set_back.remove(&task).unwrap_or(outcome);
+                outcome.rejects = rejects();
+                self.fail(outcome);
+            }
+        }
+        well && wanted
+    }
+
     fn fail(&mut self, outcome: TaskOutcome) {
         if self.schedule.wanted(outcome.task) {
             self.schedule.fail(outcome.task);

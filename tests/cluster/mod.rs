@@ -1,6 +1,7 @@
 //! Pipelines over hosts with real sshd.
 
 mod at_work;
+mod attempts;
 mod bed;
 mod client_files;
 mod copies;

@@ -6,6 +6,7 @@ mod each;
 mod failed;
 mod failures;
 mod forms;
+mod halt;
 mod order;
 mod pipes;
 mod streams;

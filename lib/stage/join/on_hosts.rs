@@ -14,7 +14,7 @@ use crate::engine::consumer::{Consumer, ConsumerInput};
 use crate::engine::producer::{Producer, Shipped};
 use crate::engine::quarantine::Quarantine;
 use crate::engine::shard_job::{ShardJob, ShippedCommand};
-use crate::engine::{CommandPlan, Form};
+use crate::engine::{CommandPlan, Form, Halt};
 use crate::error::{Error, ErrorKind, Result};
 use crate::group::join::JoinKind;
 use crate::record::block::{Blocks, flaw_error};
@@ -160,6 +160,8 @@ pub fn run(
         ok_exit: vec![0],
         retries: 1,
         timeout: None,
+        halt: Halt::default(),
+        speculates: false,
         failed: Arc::new(Quarantine::none()),
         plain_lines: "",
         kept: None,

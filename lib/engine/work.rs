@@ -1,0 +1,52 @@
+//! What a task works on: its piece, in the form in which its attempts take it.
+
+use std::sync::{Arc, Mutex};
+
+use crate::command::form::Reject;
+use crate::engine::{HostFile, HostedShard};
+use crate::spool::Spool;
+
+/// A piece in the form in which its attempts work on it.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// Records here, as the command reads them.
+    Here(RecordsHere),
+    /// A shard on hosts.
+    Shard(HostedShard),
+    /// A file of hosts.
+    File(HostFile),
+}
+
+/// Records here.
+#[derive(Debug)]
+pub(crate) struct RecordsHere {
+    /// How many.
+    pub(super) count: u64,
+    /// Whether it is nothing but blank lines, or bad ones: there is nothing to run a command on.
+    pub(super) is_nothing: bool,
+    /// They, as the command reads them.
+    pub(super) input: Arc<Spool>,
+    /// Those that are none.
+    pub(super) rejects: Mutex<Vec<Reject>>,
+}
+
+/// Where the input of a task is.
+pub(crate) enum TaskInput<'a> {
+    /// In our hands.
+    Here(&'a Spool),
+    /// On hosts.
+    Shard(Box<HostedShard>),
+    /// A file of hosts.
+    Resource(&'a HostFile),
+}
+
+impl TaskInput<'_> {
+    /// The hosts that it lies on.
+    pub(super) fn near(&self) -> &[String] {
+        match self {
+            TaskInput::Here(_) => &[],
+            TaskInput::Shard(shard) => &shard.hosts,
+            TaskInput::Resource(file) => &file.hosts,
+        }
+    }
+}
