@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use mycloud::aggregate::Op;
 use mycloud::cli::hosts::exchange_options::ExchangeOptions;
-use mycloud::cli::hosts::{feed, shipping};
 use mycloud::cli::options::{KeyOptions, MemoryOptions, Nulls, Records};
 use mycloud::cli::running::{self, GroupCommand};
 use mycloud::cli::{self, Session};
@@ -86,7 +85,7 @@ impl Args {
             (OnHosts::Command, With::Command(command)) => {
                 self.command.refuse_block()?;
                 exchange.refuse_ranges()?;
-                let shipped = shipping::pack(command.given.clone(), &[], session)?;
+                let shipped = self.command.pack(&command.given, session)?;
                 exchange.publish(session, memory, consumer, |remote, shards, output| {
                     let pass_on = |lines: &str| session.pass_on(lines);
                     let job = ShardJob::in_place(remote, &options.limits, &options.bad, &pass_on);
@@ -95,7 +94,8 @@ impl Args {
             }
             _ => {
                 exchange.refuse()?;
-                here(options, feed::brought(session, ConsumerInput::Shards(consumer))?, session)
+                let input = ConsumerInput::Shards(consumer);
+                here(options, self.command.records(session, input)?, session)
             }
         }
     }
@@ -123,8 +123,8 @@ pub(crate) fn main() -> ExitCode {
             bad: args.records.bad()?,
         };
         match args.exchange.stdin(&args.records, session)? {
-            ConsumerInput::Records(input) => here(&mut options, input, session),
             ConsumerInput::Shards(consumer) => args.shards(&mut options, consumer, session),
+            input => here(&mut options, args.command.records(session, input)?, session),
         }
     })
 }

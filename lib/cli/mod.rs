@@ -33,6 +33,7 @@
 
 pub mod command;
 pub mod duration;
+pub mod environment;
 pub mod far_end;
 mod guard;
 pub mod hosts;

@@ -6,18 +6,24 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::cli::environment::Environment;
+use crate::cli::hosts::feed;
+use crate::cli::hosts::shipping::{self, Ship};
 use crate::cli::options::{MemoryOptions, Records};
 use crate::cli::pieces::{Forms, HERE, Pieces};
 use crate::cli::share::Share;
 use crate::cli::{Session, duration, size, surroundings};
 use crate::client;
-use crate::command::children::HOST_VARIABLE;
-use crate::command::{Command, Form, Given};
+use crate::command::children::{HOST_VARIABLE, SHARD_VARIABLE};
+use crate::command::{Command, Form, Given, program};
+use crate::engine::consumer::ConsumerInput;
 use crate::engine::quarantine::Quarantine;
+use crate::engine::shard_job::ShippedCommand;
 use crate::engine::{CommandPlan, Halt};
 use crate::error::{Error, Result};
 use crate::record::bad::Policy;
 use crate::record::notation::Notation;
+use crate::record::stream::Input;
 
 /// A command that stands on its own.
 #[derive(Args, Clone, Debug)]
@@ -105,6 +111,9 @@ pub struct Attempts {
     tasks: TaskOptions,
 
     #[command(flatten)]
+    environment: Environment,
+
+    #[command(flatten)]
     share: Share,
 }
 
@@ -142,7 +151,7 @@ impl Attempts {
         let retries = self.retries.unwrap_or(if pieces.are_records() { 0 } else { 1 });
         let form = pieces.form(given, retries, self.failed != Policy::Fail)?;
         Ok(CommandPlan {
-            command: Command::elsewhere(given.clone())?,
+            command: self.environment.of(Command::elsewhere(given.clone())?)?,
             ok_exit: self.ok_exit.iter().copied().map(i32::from).collect(),
             retries,
             timeout: self.timeout,
@@ -162,9 +171,13 @@ impl Attempts {
 /// # Errors
 /// `Usage` when there is no such program.
 pub fn find(plan: &mut CommandPlan, given: &Given) -> Result<()> {
-    let path = surroundings::search_path();
-    let command = Command::find(given.clone(), &plan.ok_exit, path.as_deref())?;
-    plan.command = command.setting(HOST_VARIABLE, HERE.into());
+    let path = surroundings::search_path(plan.command.value_of(program::PATH));
+    let mut command = Command::find(given.clone(), &plan.ok_exit, path.as_deref())?;
+    for (name, value) in plan.command.environment().filter(|(name, _)| *name != program::PATH) {
+        command = command.setting(name, value.into());
+    }
+    // There are no shards here: a number would be that of a command that runs this tool.
+    plan.command = command.setting(HOST_VARIABLE, HERE.into()).without(SHARD_VARIABLE);
     if let Some(shared) = &plan.shared {
         let command = plan.command.clone();
         plan.command = command.setting(client::VARIABLE, shared.variable.clone());
@@ -207,7 +220,13 @@ pub struct GroupCommand {
     tasks: TaskOptions,
 
     #[command(flatten)]
+    environment: Environment,
+
+    #[command(flatten)]
     share: Share,
+
+    #[command(flatten)]
+    ship: Ship,
 }
 
 impl GroupCommand {
@@ -234,7 +253,9 @@ impl GroupCommand {
             ("--timeout", self.timeout.is_some()),
             ("--halt", self.tasks.halt.is_some()),
             ("--speculate", self.tasks.speculate),
+            ("--env", self.environment.is_given()),
             ("--share", self.share.is_given()),
+            ("--ship", !self.ship.ship.is_empty()),
         ];
         match of_commands.iter().find(|(_, said)| *said) {
             Some((name, _)) => {
@@ -255,6 +276,27 @@ impl GroupCommand {
             )),
             None => Ok(()),
         }
+    }
+
+    /// What is to be sent for the command that was `given`.
+    ///
+    /// # Errors
+    /// As [`shipping::pack`].
+    pub fn pack(&self, given: &Given, session: &Session) -> Result<ShippedCommand> {
+        shipping::pack(given.clone(), &self.ship.ship, session)
+    }
+
+    /// What is fed, as records that are reduced here.
+    ///
+    /// # Errors
+    /// As [`feed::brought`]; `Usage` when `--ship` was given.
+    pub fn records(&self, session: &Session, fed: ConsumerInput) -> Result<Box<dyn Input>> {
+        let mut input = feed::brought(session, fed)?;
+        if self.ship.ship.is_empty() {
+            return Ok(input);
+        }
+        let text = "--ship is for shards, which lie on hosts: here the command sees the files";
+        Err(feed::no_shards(&mut *input, Error::usage(text)))
     }
 
     /// Bytes of groups that one process of the command gets, where that is given.
@@ -289,7 +331,7 @@ impl GroupCommand {
         }
         let ok_exit = if self.ok_exit.is_empty() { &[0][..] } else { &self.ok_exit };
         Ok(CommandPlan {
-            command: Command::elsewhere(given.clone())?,
+            command: self.environment.of(Command::elsewhere(given.clone())?)?,
             ok_exit: ok_exit.iter().copied().map(i32::from).collect(),
             retries: self.retries.unwrap_or(1),
             timeout: self.timeout,

@@ -1,7 +1,7 @@
 //! What a tool may want to know of where it was started: where programs are looked for, and where
 //! its user's files are.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
@@ -53,10 +53,10 @@ pub(super) fn client() -> ClientAccess {
     ClientAccess::from_variable(variable(client::VARIABLE))
 }
 
-/// `$PATH`, for commands: behind it the directory of the tools, so that commands find them here as
-/// they do on hosts.
-pub fn search_path() -> Option<OsString> {
-    let mut path = std::env::var_os("PATH")?;
+/// `$PATH`, or `told` in its place, for commands: behind it the directory of the tools, so that
+/// commands find them here as they do on hosts.
+pub fn search_path(told: Option<&OsStr>) -> Option<OsString> {
+    let mut path = told.map(OsStr::to_os_string).or_else(|| std::env::var_os("PATH"))?;
     let tool = std::env::current_exe().unwrap_or_default();
     let directory = tool.parent().unwrap_or(Path::new("/"));
     let has_tools = directory.join("mc-cat").is_file();

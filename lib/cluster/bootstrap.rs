@@ -303,6 +303,7 @@ mod tests {
                 library: None,
                 ssh: None,
                 ssh_config: None,
+                environment: Vec::new(),
                 home: None,
                 agent: None,
                 say: Arc::new(|line| panic!("{line}")),

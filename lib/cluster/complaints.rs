@@ -128,6 +128,7 @@ mod tests {
             library: None,
             ssh: None,
             ssh_config: None,
+            environment: Vec::new(),
             home: None,
             agent: None,
             say: to("say"),

@@ -35,6 +35,9 @@ pub struct Settings {
     pub ssh: Option<Vec<OsString>>,
     /// The file of ssh's configuration (`ssh -F`), where it is not the user's usual one.
     pub ssh_config: Option<PathBuf>,
+    /// What a worker on this machine has in its environment, as a login has on a host: names and
+    /// values.
+    pub environment: Vec<(OsString, OsString)>,
     /// The user's home directory.
     pub home: Option<PathBuf>,
     /// The socket of the user's ssh agent.
@@ -89,6 +92,7 @@ pub fn connect(host: &Host, settings: &Settings) -> Result<Link> {
 /// A worker on this machine.
 fn local(settings: &Settings) -> Result<Link> {
     let mut command = Command::new(settings.worker.path());
+    command.env_clear().envs(settings.environment.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
     let failed = |e: std::io::Error| Error::path("run", settings.worker.path(), &e);
     let mut child = command.spawn().map_err(failed)?;

@@ -20,6 +20,10 @@ pub const TASK_VARIABLE: &str = "MC_TASK";
 /// The variable of a command's environment that numbers the attempts at its task, from 1.
 pub const ATTEMPT_VARIABLE: &str = "MC_ATTEMPT";
 
+/// The variable of a command's environment that numbers the shard that its task makes, from 1, where
+/// it makes one.
+pub const SHARD_VARIABLE: &str = "MC_SHARD";
+
 /// The variable of a command's environment that names the host that it runs on; `:` is the tool's.
 pub const HOST_VARIABLE: &str = "MC_HOST";
 

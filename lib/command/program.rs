@@ -14,6 +14,9 @@ use crate::error::{Error, Result};
 /// Where programs are where nothing says where to look for them.
 pub(crate) const SEARCH_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
+/// The variable of the environment that says where programs are.
+pub(crate) const PATH: &str = "PATH";
+
 /// Where a line is run that holds no pipe, where there is no bash.
 const SHELL: &str = "/bin/sh";
 
@@ -41,8 +44,8 @@ pub struct Command {
     words: Vec<OsString>,
     /// What a person would type.
     shown: String,
-    /// Variables of its environment that are not ours.
-    variables: Vec<(&'static str, OsString)>,
+    /// What is set in its environment, the last of a name counts, or taken out of it.
+    variables: Vec<(OsString, Option<OsString>)>,
 }
 
 impl Command {
@@ -126,9 +129,27 @@ impl Command {
     }
 
     /// The same with the variable `name` in its environment.
-    pub(crate) fn setting(mut self, name: &'static str, value: OsString) -> Command {
-        self.variables.push((name, value));
+    pub fn setting(mut self, name: impl Into<OsString>, value: OsString) -> Command {
+        self.variables.push((name.into(), Some(value)));
         self
+    }
+
+    /// The same without the variable `name` in its environment.
+    pub fn without(mut self, name: impl Into<OsString>) -> Command {
+        self.variables.push((name.into(), None));
+        self
+    }
+
+    /// What is set in its environment, in the order in which it was said.
+    pub fn environment(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.variables
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_os_str(), value.as_deref()?)))
+    }
+
+    /// The value that was said last of the variable `name`, if any was.
+    pub fn value_of(&self, name: &str) -> Option<&OsStr> {
+        self.environment().filter(|(known, _)| *known == name).map(|(_, value)| value).last()
     }
 
     /// The command as a shell would take it, on one line.
@@ -143,7 +164,12 @@ impl Command {
     pub(crate) fn process(&self) -> process::Command {
         let mut process = process::Command::new(&self.program);
         process.arg0(&self.words[0]).args(&self.words[1..]);
-        process.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        for (name, value) in &self.variables {
+            match value {
+                Some(value) => process.env(name, value),
+                None => process.env_remove(name),
+            };
+        }
         process
     }
 
@@ -183,8 +209,8 @@ fn shown(line: &OsStr, by_bash: bool, pipes: &[std::ops::Range<usize>]) -> Strin
     quote::words(shell.iter().map(OsStr::new).chain([line]))
 }
 
-fn with_path(path: Option<&OsStr>) -> Vec<(&'static str, OsString)> {
-    path.map(|path| ("PATH", path.into())).into_iter().collect()
+fn with_path(path: Option<&OsStr>) -> Vec<(OsString, Option<OsString>)> {
+    path.map(|path| (PATH.into(), Some(path.into()))).into_iter().collect()
 }
 
 /// Looks for `name` as a shell does.

@@ -188,6 +188,7 @@ fn there(plan: &CommandPlan, given: &Given) -> JobCommand {
             retries: each.retries,
         }),
         host: String::new(),
+        environment: plan.command.environment().map(|(n, v)| (n.into(), v.into())).collect(),
         ok_exit: plan.ok_exit.clone(),
         timeout_ms: plan.timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX)),
         retries: plan.retries,

@@ -36,6 +36,8 @@ pub struct JobCommand {
     pub each: Option<EachRecord>,
     /// The host, as the tool calls it.
     pub host: String,
+    /// What the user says of the environment: names and values.
+    pub environment: Vec<(Bytes, Bytes)>,
     /// The exit statuses that mean success.
     pub ok_exit: Vec<i32>,
     /// How long an attempt may take, in milliseconds.

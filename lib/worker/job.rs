@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 use crate::client::{self, ClientAccess};
 use crate::command::attempt::{CommandEnd, Ended};
-use crate::command::children::HOST_VARIABLE;
+use crate::command::children::{HOST_VARIABLE, SHARD_VARIABLE};
 use crate::command::each::{Each, Words};
 use crate::command::form::{Form, TaskOutput};
-use crate::command::program::{Command, Given};
+use crate::command::program::{Command, Given, PATH};
 use crate::command::rejects::Rejects;
 use crate::command::runner::{Seen, TaskRunner};
 use crate::error::broken;
@@ -277,9 +277,20 @@ impl Work<'_> {
             }
             JobProgram::Line(line) => Given::Line(line.clone().into()),
         };
-        let path = self.state.search_path.as_deref();
-        let command = Command::find(given, &job.ok_exit, path)?;
-        let command = command.setting(HOST_VARIABLE, job.host.clone().into());
+        let environment = || {
+            let pairs = job.environment.iter().cloned();
+            pairs.map(|(name, value)| (OsString::from(name), OsString::from(value)))
+        };
+        let told = environment().filter(|(name, _)| name == PATH).map(|(_, path)| path).next_back();
+        let told = told.zip(self.state.store.as_ref()).map(|(path, store)| store.search_path(path));
+        let path = told.as_deref().or(self.state.search_path.as_deref());
+        let mut command = Command::find(given, &job.ok_exit, path)?;
+        for (name, value) in environment().filter(|(name, _)| name != PATH) {
+            command = command.setting(name, value);
+        }
+        let command = command
+            .setting(HOST_VARIABLE, job.host.clone().into())
+            .setting(SHARD_VARIABLE, self.task.task.to_string().into());
         Ok(match &self.state.store {
             Some(store) => command.setting(runtime_dir::VARIABLE, store.runtime().into()),
             None => command,

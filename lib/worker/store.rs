@@ -116,10 +116,15 @@ impl Store {
         for path in names.iter().map(|name| tools.join(name)) {
             symlink(program, &path).map_err(|e| failed("make", &path, &e))?;
         }
-        let mut path = tools.into_os_string();
+        Ok(self.search_path(search_path.unwrap_or_else(|| SEARCH_PATH.into())))
+    }
+
+    /// A `$PATH` that has the links before what is in `search_path`.
+    pub(super) fn search_path(&self, search_path: OsString) -> OsString {
+        let mut path = self.tools().into_os_string();
         path.push(":");
-        path.push(search_path.unwrap_or_else(|| SEARCH_PATH.into()));
-        Ok(path)
+        path.push(search_path);
+        path
     }
 
     /// Where the small files lie that the tools share which commands start.

@@ -258,6 +258,16 @@ fn what_a_command_needs_is_sent_with_it() {
         .stderr_any()
         .fails(4);
     run("echo 1 | mc-map -h n1 no-such-command | mc-gather").fails_with(4, "no-such-command");
+    let reduce = "seq 3 | mc-scatter -h n1,n2 --block 1 | mc-shuffle -n 2 -k . | mc-reduce";
+    run(&format!("{reduce} -t --ship etc -- bin/f etc/words/one | mc-gather"))
+        .stdout("\"one\"\n\"2\"\n\"3\"\n")
+        .succeeds();
+    run(&format!("{reduce} -t -- bin/f etc/words/one | mc-gather"))
+        .stderr_has("say --ship etc/words/one")
+        .stderr_any()
+        .fails(4);
+    run("echo 1 | mc-reduce --ship etc -- cat").fails_with(2, "--ship is for shards");
+    run("echo 1 | mc-reduce --ship etc count").fails_with(2, "--ship is for a command");
 }
 
 #[test]

@@ -176,7 +176,8 @@ fn processes_of(work: &AtWork, tool: &str) -> Vec<i32> {
 #[test]
 fn the_workers_of_a_killed_tool_say_nothing() {
     let dir = dir();
-    let call = sh("sh", "yes 1 | exec mc-map -h :,: -o x.mc cat").current_dir(&dir);
+    let call = sh("sh", "yes 1 | exec mc-map -h :,: --env MYCLOUD_TEST_DIRECTORY -o x.mc cat")
+        .current_dir(&dir);
     let call = call.marked(dir.path()).env("MC_WORKER", worker()).env("TMPDIR", dir.path());
     let mut running = call.env("XDG_STATE_HOME", dir.path().join("state")).stderr_any().spawn();
     let named = |process: i32, name: &str| {

@@ -3,6 +3,7 @@
 mod bad_output;
 mod calls;
 mod each;
+mod environment;
 mod failed;
 mod failures;
 mod forms;

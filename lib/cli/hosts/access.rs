@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::surroundings::{self, variable};
-use crate::cli::{Session, message};
+use crate::cli::{Session, environment, message};
 use crate::cluster::{Settings, WorkerBinary};
 use crate::dataset::ownership::Locks;
 use crate::dataset::run_dir::Runs;
@@ -36,6 +36,7 @@ pub fn access(
         library: session.library(),
         ssh,
         ssh_config: ssh_config.or_else(|| variable(CONFIG_VARIABLE).map(PathBuf::from)),
+        environment: environment::of_login(),
         home: variable("HOME").map(PathBuf::from),
         agent: variable("SSH_AUTH_SOCK").map(PathBuf::from),
         say: Arc::new(move |line| message::say(tool, line)),

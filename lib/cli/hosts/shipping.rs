@@ -33,7 +33,7 @@ pub struct Ship {
 /// # Errors
 /// `Usage` for files that cannot be sent.
 pub fn pack(given: Given, ship: &[OsString], session: &Session) -> Result<ShippedCommand> {
-    let (shipped, warnings) = packed(given, ship, surroundings::search_path().as_deref())?;
+    let (shipped, warnings) = packed(given, ship, surroundings::search_path(None).as_deref())?;
     warnings.iter().for_each(|warning| session.warn(warning));
     Ok(shipped)
 }

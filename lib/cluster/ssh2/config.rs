@@ -232,6 +232,7 @@ mod tests {
             library: None,
             ssh: None,
             ssh_config: None,
+            environment: Vec::new(),
             home: Some("/h".into()),
             agent: None,
             say: Arc::new(|_| {}),
