@@ -10,7 +10,9 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::cluster::connection::{Connection, Request};
+use crate::cluster::shipment::is_unchanged;
 use crate::error::{Error, ErrorKind, Result, broken};
+use crate::parallel::lock;
 use crate::record::bytes::Bytes;
 use crate::wire::FrameKind;
 use crate::wire::client::{ClientAsk, ClientReply, FileIdentity, OF_WORKER, OPEN_MAX};
@@ -112,6 +114,13 @@ impl Connection {
 
     fn answer_to(&self, request: u32, ask: ClientAsk) -> Result<ClientReply> {
         let path = |bytes: Bytes| PathBuf::from(std::ffi::OsString::from(bytes));
+        if let ClientAsk::Shipped(hash) = &ask {
+            let shipment = Arc::clone(&lock(&self.shipment));
+            let (path, file, identity) = shipment.open(hash)?;
+            self.tell_client(request, ClientReply::Opened(identity))?;
+            let (hash, _) = self.send_file(request, path, &file)?;
+            return is_unchanged(path, &identity, &file).map(|()| ClientReply::Sent(hash));
+        }
         let Some(files) = &self.client else {
             return Err(Error::usage("nothing of this machine is shared: say --share DIR"));
         };
@@ -133,7 +142,7 @@ impl Connection {
                 self.receive_file(request, file.as_mut(), bytes)?;
                 file.finish().map(|()| ClientReply::Done)
             }
-            ClientAsk::Drop => Err(broken("nothing to drop")),
+            ClientAsk::Shipped(_) | ClientAsk::Drop => Err(broken("nothing to drop")),
         }
     }
 

@@ -11,10 +11,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::cluster::Host;
 use crate::cluster::client_files::ClientFiles;
 use crate::cluster::host::shown;
 use crate::cluster::link::{self, Carrier, Settings};
+use crate::cluster::{Host, Shipment};
 use crate::error::{Error, ErrorKind, Result};
 use crate::parallel::lock;
 use crate::wire::exchange::RelayRequest;
@@ -66,6 +66,8 @@ pub struct Connection {
     say: Arc<dyn Fn(&str) + Send + Sync>,
     pub(super) explain: Arc<dyn Fn(&str) + Send + Sync>,
     pub(super) client: Option<Arc<dyn ClientFiles>>,
+    /// The files that the worker may ask for, for its commands.
+    pub(super) shipment: Mutex<Arc<Shipment>>,
     /// How many bytes were sent, and how many came.
     sent: AtomicU64,
     came: AtomicU64,
@@ -148,6 +150,7 @@ impl Connection {
             say: Arc::clone(&settings.say),
             explain: Arc::clone(&settings.explain),
             client: greeting.client.clone(),
+            shipment: Mutex::default(),
             sent: AtomicU64::new(0),
             came: AtomicU64::new(0),
         });

@@ -38,6 +38,7 @@ mod patience;
 mod program;
 mod request;
 mod road;
+pub mod shipment;
 #[cfg(feature = "ssh2")]
 mod ssh2;
 mod ssh_failure;
@@ -51,6 +52,7 @@ pub use host::Host;
 pub use link::{Carrier, Link, Settings, connect};
 pub(crate) use patience::Patience;
 pub use road::{LIBRARY, StartWorker};
+pub use shipment::{Shipment, Shipped};
 pub use verbs::TaskReply;
 
 /// What is said to workers and by them, for those who have it said.

@@ -1,17 +1,15 @@
 //! What is asked of a worker, a call each: which messages say it is nobody else's business.
 
-use std::io::Read;
-use std::path::Path;
+use std::sync::Arc;
 
+use crate::cluster::Shipment;
 use crate::cluster::connection::Connection;
 use crate::error::{Error, Result, broken};
+use crate::parallel::lock;
 use crate::record::digest::Contents;
 use crate::wire::job::Job;
-use crate::wire::message::{self, Ask, Done, Failed, HostResource, KeptDataset, Reply, Task};
+use crate::wire::message::{Ask, Done, Failed, HostResource, KeptDataset, Reply, Task};
 use crate::wire::shard::Fetch;
-
-/// How much of a file is sent at once.
-const SEND_BYTES: usize = 256 * 1024;
 
 /// How a task ended on a host.
 #[derive(Debug)]
@@ -72,24 +70,14 @@ impl Connection {
         self.tell(&Ask::Job(job.clone()))
     }
 
-    /// Puts the file `from` of this machine to where commands start there, as `to`.
+    /// Puts the files of `shipment` to where commands start there; the content of those that are there
+    /// already does not go there again.
     ///
     /// # Errors
-    /// `Hosts` when the worker is lost; when the file cannot be read; what the worker says.
-    pub fn ship(&self, from: &Path, to: &Path, executable: bool) -> Result<()> {
-        let failed = |e: std::io::Error| Error::path("read", from, &e);
-        let mut content = std::fs::File::open(from).map_err(failed)?;
-        let path = to.as_os_str().into();
-        let request = self.ask(&Ask::File(message::File { path, executable }))?;
-        let mut buffer = vec![0; SEND_BYTES];
-        loop {
-            match content.read(&mut buffer).map_err(failed)? {
-                0 => break,
-                count => self.send(request, &buffer[..count])?,
-            }
-        }
-        self.sent_all(request)?;
-        self.done(request)
+    /// `Hosts` when the worker is lost; when a file cannot be read, or was changed; what the worker says.
+    pub fn ship(&self, shipment: &Arc<Shipment>) -> Result<()> {
+        *lock(&self.shipment) = Arc::clone(shipment);
+        shipment.lists().try_for_each(|list| self.done(self.ask(&Ask::Ship(list.to_vec()))?))
     }
 
     /// Asks for a shard that lies there, of these `contents`: it comes as the data of the request that

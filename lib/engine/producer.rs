@@ -7,18 +7,18 @@
 //! what counts; then the record says so. A tool that finds such a record whose owner is dead looks
 //! for the manifest, and removes the data where there is none (see `unpublished`).
 
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cluster::Job;
 use crate::cluster::host::shown;
-use crate::cluster::{Connection, Greeting, Host};
+use crate::cluster::{Connection, Greeting, Host, Shipment, Shipped};
 use crate::dataset::manifest::ManifestWriter;
 use crate::dataset::ownership::{Claim, GRACE, Owner, WaitOutcome};
 use crate::dataset::run_dir::{RunRecord, Split};
 use crate::dataset::run_id::RunId;
-use crate::engine::fleet::{Fleet, Need};
+use crate::engine::fleet::{Fleet, Member, Need};
 use crate::engine::host_access::HostAccess;
 use crate::engine::unpublished;
 use crate::error::{Error, ErrorKind, Result};
@@ -26,17 +26,6 @@ use crate::parallel::{self, lock};
 use crate::record::bytes::Bytes;
 use crate::record::digest::Contents;
 use crate::record::stream::{Facts, Output};
-
-/// A file to be sent to where commands start.
-#[derive(Clone, Debug)]
-pub struct Shipped {
-    /// The file here.
-    pub from: PathBuf,
-    /// Its path there.
-    pub to: PathBuf,
-    /// Whether it may be executed.
-    pub executable: bool,
-}
 
 /// Makes shards on hosts.
 pub struct Producer {
@@ -123,7 +112,7 @@ impl Producer {
         })?;
         unpublished::settle(left, reach, &fleet);
         if keep.is_some() {
-            let of = |c: &std::sync::Arc<Connection>| {
+            let of = |c: &Arc<Connection>| {
                 reach.record_of(c.host(), c.name(), c.welcome().directory.clone())
             };
             record.hosts = fleet.connections().map(of).collect();
@@ -167,8 +156,9 @@ impl Producer {
     /// has room.
     pub fn job(&self, job: &Job, files: &[Shipped]) -> Result<()> {
         let members = self.fleet.members();
-        let results =
-            parallel::each(members, members.len(), |member| equip(&member.connection, job, files));
+        let shipment = Arc::new(Shipment::measure(files)?);
+        let equip = |member: &Member| equip(&member.connection, job, &shipment);
+        let results = parallel::each(members, members.len(), equip);
         for (member, result) in members.iter().zip(results) {
             match result {
                 Err(error) if error.kind() == ErrorKind::Storage => {
@@ -296,11 +286,11 @@ impl Drop for Producer {
 }
 
 /// Makes a job known to a worker.
-fn equip(connection: &Connection, job: &Job, files: &[Shipped]) -> Result<()> {
+fn equip(connection: &Connection, job: &Job, shipment: &Arc<Shipment>) -> Result<()> {
     let mut job = job.clone();
     if let Some(command) = &mut job.command {
         command.host = shown(connection.name());
     }
     connection.begin_job(&job)?;
-    files.iter().try_for_each(|file| connection.ship(&file.from, &file.to, file.executable))
+    connection.ship(shipment)
 }

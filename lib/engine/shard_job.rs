@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::cluster::{ClientFiles, Greeting, Host};
+use crate::cluster::{ClientFiles, Greeting, Host, Shipped};
 use crate::cluster::{EachRecord, Job, JobCommand, JobProgram, OnBad};
 use crate::command::Given;
 use crate::dataset::ownership::Claim;
@@ -14,7 +14,7 @@ use crate::engine::exchange::Remote;
 use crate::engine::fleet::{self, Need};
 use crate::engine::host_access::HostAccess;
 use crate::engine::plan::{CommandPlan, Hosts, Setting, Voice};
-use crate::engine::producer::{Producer, Shipped};
+use crate::engine::producer::Producer;
 use crate::engine::run::on_hosts;
 use crate::error::{Error, Result};
 use crate::group::order::Limits;

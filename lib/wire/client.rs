@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::bytes::Bytes;
 use crate::wire::message::Failed;
+use crate::wire::shipped::ContentHash;
 
 /// The bit that the numbers of a worker's requests have.
 pub(crate) const OF_WORKER: u32 = 1 << 31;
@@ -29,6 +30,8 @@ pub(crate) enum ClientAsk {
         /// What it was when the worker got it.
         known: Option<FileIdentity>,
     },
+    /// Content that is sent with the command: as for `read`.
+    Shipped(ContentHash),
     /// Whether a file of this path may be written: `done` or `failed`.
     MayWrite(Bytes),
     /// Write a file, whose content follows as data: `done` or `failed`.

@@ -13,6 +13,7 @@ use crate::wire::exchange::{
 use crate::wire::job::Job;
 pub(crate) use crate::wire::json::{decode, encode};
 use crate::wire::shard::Fetch;
+use crate::wire::shipped::ShippedEntry;
 
 /// What a tool asks. The request's number is that of the frame.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,11 +21,11 @@ use crate::wire::shard::Fetch;
 pub(crate) enum Ask {
     /// Begins: the first frame.
     Hello(Hello),
-    /// A command that tasks will run. Its files follow as [`Ask::File`]. No reply.
+    /// A command that tasks will run. No reply.
     Job(Job),
-    /// A file for the directory that commands start in: its data follows. Replied to with `done`
-    /// or `failed`.
-    File(File),
+    /// Files for the directory that commands start in. The worker asks for the content of those that it
+    /// lacks. `done` or `failed`.
+    Ship(Vec<ShippedEntry>),
     /// A task: its input follows as data, unless it is named here. Replied to with `done`, which
     /// data comes before where records that are left out are to be sent, or `failed`.
     Task(Task),
@@ -87,16 +88,6 @@ pub(crate) struct Hello {
     pub name: String,
     /// Whether it serves files of its machine (`client://`).
     pub client: bool,
-}
-
-/// A file that is sent.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct File {
-    /// Its path below the directory that commands start in.
-    pub path: Bytes,
-    /// Whether it may be executed.
-    pub executable: bool,
 }
 
 /// A task.

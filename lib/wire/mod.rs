@@ -37,6 +37,7 @@ mod json;
 pub(crate) mod message;
 pub(crate) mod pack;
 pub(crate) mod shard;
+pub(crate) mod shipped;
 
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ pub(crate) use frame::FrameKind;
 pub(crate) use frame_reader::FrameReader;
 
 /// The version of the protocol: another one is not spoken with.
-pub(crate) const VERSION: u32 = 6;
+pub(crate) const VERSION: u32 = 7;
 
 /// How often each side shows that it lives.
 pub(crate) const BEAT_EVERY: Duration = Duration::from_secs(2);

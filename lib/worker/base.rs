@@ -1,7 +1,8 @@
 //! The directory of a user's workers on a host: private, local, and not emptied while it is used.
 //!
 //! Below it lie `bin` (workers, named by their content), `runs` (shards of tools that run), `kept`
-//! (shards that are kept for good) and `slots` (locks).
+//! (shards that are kept for good), `slots` (locks) and `shipped` (files that go with commands, named by
+//! their content).
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -69,6 +70,11 @@ impl Base {
         self.0.join("slots")
     }
 
+    /// Where files lie that go with commands.
+    pub(super) fn shipped(&self) -> PathBuf {
+        self.0.join("shipped")
+    }
+
     /// The bytes free there.
     pub(super) fn free(&self) -> u64 {
         statvfs(&self.0).map_or(0, |found| found.blocks_available() * found.fragment_size())
@@ -77,7 +83,7 @@ impl Base {
 
 /// Makes what lies below.
 fn prepare(base: &Path) -> io::Result<()> {
-    for name in ["runs", "kept", "slots"] {
+    for name in ["runs", "kept", "slots", "shipped"] {
         make_private(&base.join(name))?;
     }
     Ok(())

@@ -3,10 +3,6 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::fs::{self, File, Permissions};
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Component, Path};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -30,7 +26,7 @@ use crate::record::bytes::Bytes;
 use crate::record::digest::Contents;
 use crate::spool::Spool;
 use crate::wire::job::{EachRecord, Job, JobCommand, JobProgram, OnBad};
-use crate::wire::message::{self, Done, Failed, HostResource, Task, TaskSource};
+use crate::wire::message::{Done, Failed, HostResource, Task, TaskSource};
 use crate::wire::shard::Fetch;
 use crate::worker::resource;
 use crate::worker::shard_file;
@@ -57,35 +53,6 @@ impl Jobs {
             return Err(broken("too many jobs"));
         }
         jobs.insert(job.number, Arc::new(job));
-        Ok(())
-    }
-
-    /// Puts a file where commands start.
-    pub(crate) fn keep_file(
-        &self,
-        state: &WorkerState,
-        file: &message::File,
-        content: &Spool,
-    ) -> std::result::Result<(), JobError> {
-        let Some(store) = &state.store else { return Err(broken("a file without a run").into()) };
-        let path = OsString::from(file.path.clone());
-        let path = Path::new(&path);
-        if path.as_os_str().is_empty()
-            || !path.components().all(|c| matches!(c, Component::Normal(_)))
-        {
-            return Err(broken("a file whose path leads elsewhere").into());
-        }
-        let path = store.work().join(path);
-        let failed = |e: std::io::Error| {
-            Error::new(ErrorKind::Storage, Error::path("write", &path, &e).to_string())
-        };
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(failed)?;
-        }
-        let mut to = File::create(&path).map_err(failed)?;
-        content.pour(|bytes| to.write_all(bytes).map_err(failed))?;
-        let mode = if file.executable { 0o700 } else { 0o600 };
-        fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(failed)?;
         Ok(())
     }
 

@@ -30,6 +30,7 @@ use crate::worker::job::Jobs;
 use crate::worker::requests::Requests;
 use crate::worker::resource;
 use crate::worker::shard_file;
+use crate::worker::shipped;
 use crate::worker::slots::Slots;
 use crate::worker::state::{JobError, WorkerState};
 use crate::worker::store::{self, Store};
@@ -96,13 +97,13 @@ pub(crate) fn serve(surroundings: Surroundings) -> Result<()> {
         search_path = Some(store.link(&surroundings.program, &surroundings.tools, search_path)?);
     }
     to_tool.message(0, &Reply::Hello(welcome))?;
-    let client = store.as_ref().filter(|_| hello.client).map(Store::client);
+    let client = store.as_ref().map(Store::client);
     let share = memory / MEMORY_PARTS / u64::from(slots.count()) / 2;
     let state = Arc::new(WorkerState {
         to_tool,
         base,
         slots,
-        client: client.map(ClientCopies::create).transpose()?,
+        client: client.map(|place| ClientCopies::create(place, hello.client)).transpose()?,
         store,
         memory,
         spool_memory: usize::try_from(share).unwrap_or(usize::MAX),
@@ -115,7 +116,7 @@ pub(crate) fn serve(surroundings: Surroundings) -> Result<()> {
         ending: AtomicBool::new(false),
         reading: Mutex::default(),
     });
-    if let Some(client) = &state.client {
+    if let Some(client) = state.client.as_ref().filter(|client| client.are_shared()) {
         client.listen(&state)?;
     }
     let beating = Arc::clone(&state);
@@ -232,7 +233,9 @@ impl Session {
         match ask {
             Ask::Hello(_) => Err(broken("a second greeting")),
             Ask::Job(job) => self.jobs.add(job),
-            Ask::File(file) => self.uploads.open(request, Upload::File(file), self.state.spool()),
+            Ask::Ship(entries) => self.start(request, move |_, state, _| {
+                Ok(shipped::place(state, &entries).map(|()| Reply::Done(Done::default()))?)
+            }),
             Ask::Task(task) if task.input == message::TaskSource::Stream => {
                 self.uploads.open(request, Upload::Task(task), self.state.spool())
             }
@@ -354,12 +357,6 @@ impl Session {
         match self.uploads.close(request) {
             // It was cancelled meanwhile.
             None => Ok(()),
-            Some((Upload::File(file), spool)) => {
-                let spool = spool?;
-                self.start(request, move |jobs, state, _| {
-                    jobs.keep_file(state, &file, &spool).map(|()| Reply::Done(Done::default()))
-                })
-            }
             Some((Upload::Part(deliver), part)) => self.start(request, move |_, state, _| {
                 state.deliveries.hand_over(&deliver, part);
                 Ok(Reply::Done(Done::default()))

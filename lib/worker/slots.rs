@@ -7,9 +7,10 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::Flock;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::worker::file_lock;
 
 /// The first and the longest wait before the locks are tried again.
 const FIRST_WAIT: Duration = Duration::from_micros(200);
@@ -59,14 +60,8 @@ impl Slots {
     }
 
     fn try_one(&self, number: u64) -> Result<Option<HeldSlot>> {
-        let path = self.directory.join(number.to_string());
-        let file = File::options().create(true).truncate(false).write(true).open(&path);
-        let file = file.map_err(|e| Error::path("lock", &path, &e))?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(Some(HeldSlot { _lock: lock })),
-            Err((_, nix::errno::Errno::EWOULDBLOCK | nix::errno::Errno::EINTR)) => Ok(None),
-            Err((_, e)) => Err(Error::path("lock", &path, &e.into())),
-        }
+        let lock = file_lock::try_lock(&self.directory.join(number.to_string()))?;
+        Ok(lock.map(|lock| HeldSlot { _lock: lock }))
     }
 }
 

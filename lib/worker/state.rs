@@ -25,7 +25,7 @@ pub(crate) struct WorkerState {
     pub(crate) slots: Slots,
     /// The shards that are made here, once a run has begun.
     pub(crate) store: Option<Store>,
-    /// The files of the client, where it shares some.
+    /// The files of the client, once a run has begun.
     pub(crate) client: Option<ClientCopies>,
     /// How much memory may be used, and how much of it a spool takes.
     pub(crate) memory: u64,

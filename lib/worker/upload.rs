@@ -7,13 +7,11 @@ use crate::error::broken;
 use crate::spool::Spool;
 use crate::wire::exchange::RelayedPart;
 use crate::wire::flow::Debt;
-use crate::wire::message::{self, Task};
+use crate::wire::message::Task;
 
 /// What an input is for.
 #[derive(Debug)]
 pub(crate) enum Upload {
-    /// A file for the commands of the run.
-    File(message::File),
     /// A task, whose command reads it.
     Task(Task),
     /// A part of a range, that the tool brings.

@@ -17,5 +17,6 @@ mod one_name;
 mod read_once;
 mod readers;
 mod same_bytes;
+mod shipping;
 mod ssh;
 mod unwilling;

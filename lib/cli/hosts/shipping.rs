@@ -1,5 +1,6 @@
 //! The local files that a command on hosts needs: which they are, and what they are called there.
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -10,8 +11,8 @@ use clap::Args;
 use clap::builder::OsStringValueParser;
 
 use crate::cli::{Session, surroundings};
+use crate::cluster::Shipped;
 use crate::command::Given;
-use crate::engine::producer::Shipped;
 use crate::engine::shard_job::ShippedCommand;
 use crate::error::{Error, Result};
 
@@ -45,7 +46,7 @@ fn packed(
 ) -> Result<(ShippedCommand, Vec<String>)> {
     let mut files = Vec::new();
     for path in ship {
-        add(Path::new(path), &name_there(Path::new(path))?, &mut files)?;
+        add(Path::new(path), &name_there(Path::new(path))?, 0, &mut files)?;
     }
     let (mut words, line) = match given {
         Given::Words(words) => (words, None),
@@ -61,18 +62,10 @@ fn packed(
         }
         words[0] = Path::new(".").join(&to).into_os_string();
         if !files.iter().any(|file| file.to == to) {
-            files.push(Shipped { from, to, executable: true });
+            files.push(Shipped { from, to, link: None });
         }
     }
-    for (at, file) in files.iter().enumerate() {
-        if let Some(twin) = files[..at].iter().find(|other| other.to == file.to) {
-            let (one, other) = (twin.from.display(), file.from.display());
-            let name = file.to.display();
-            return Err(Error::usage(format!(
-                "{one} and {other} would both be {name} on the hosts"
-            )));
-        }
-    }
+    let files = without_twins(files)?;
     let is_sent = |path: &Path| files.iter().any(|file| file.from == path);
     let left: Vec<&OsString> = words
         .iter()
@@ -89,6 +82,27 @@ fn packed(
     let warnings = warnings.collect();
     let given = line.map_or(Given::Words(words), Given::Line);
     Ok((ShippedCommand { given, files }, warnings))
+}
+
+/// The files, each once; two that would be one there are an error.
+fn without_twins(files: Vec<Shipped>) -> Result<Vec<Shipped>> {
+    let mut taken: HashMap<PathBuf, PathBuf> = HashMap::new();
+    let mut single = Vec::new();
+    for file in files {
+        match taken.get(&file.to) {
+            None => {
+                taken.insert(file.to.clone(), file.from.clone());
+                single.push(file);
+            }
+            Some(twin) if *twin == file.from || (twin.is_dir() && file.from.is_dir()) => (),
+            Some(twin) => {
+                let (one, other, name) = (twin.display(), file.from.display(), file.to.display());
+                let text = format!("{one} and {other} would both be {name} on the hosts");
+                return Err(Error::usage(text));
+            }
+        }
+    }
+    Ok(single)
 }
 
 /// Whether a command is a file of the user's own, and not a program of the system.
@@ -117,33 +131,56 @@ fn name_there(path: &Path) -> Result<PathBuf> {
     Ok(name)
 }
 
-/// Adds a file, or all files of a directory.
-fn add(from: &Path, to: &Path, files: &mut Vec<Shipped>) -> Result<()> {
-    let found = fs::metadata(from).map_err(|e| Error::path("send", from, &e))?;
-    if found.is_dir() {
-        let entries = fs::read_dir(from).map_err(|e| Error::path("send", from, &e))?;
-        let mut names = Vec::new();
-        for entry in entries {
-            names.push(entry.map_err(|e| Error::path("send", from, &e))?.file_name());
-        }
-        names.sort();
-        return names.iter().try_for_each(|name| add(&from.join(name), &to.join(name), files));
-    }
-    if !found.is_file() {
-        let from = from.display();
-        return Err(Error::usage(format!("{from} is neither a file nor a directory to send")));
-    }
+/// Adds a file, or a directory with all that lies in it; `depth` is how far it is below what was named.
+fn add(from: &Path, to: &Path, depth: usize, files: &mut Vec<Shipped>) -> Result<()> {
     if files.len() >= FILES_MAX {
         return Err(Error::usage(format!("--ship: more than {FILES_MAX} files")));
     }
-    let executable = found.mode() & 0o111 != 0;
-    files.push(Shipped { from: from.into(), to: to.into(), executable });
-    Ok(())
+    let failed = |e: std::io::Error| Error::path("send", from, &e);
+    if let Some(target) = inner_link(from, depth).map_err(failed)? {
+        files.push(Shipped { from: from.into(), to: to.into(), link: Some(target) });
+        return Ok(());
+    }
+    let found = fs::metadata(from).map_err(failed)?;
+    if !found.is_dir() && !found.is_file() {
+        let from = from.display();
+        return Err(Error::usage(format!("{from} is neither a file nor a directory to send")));
+    }
+    files.push(Shipped { from: from.into(), to: to.into(), link: None });
+    if found.is_file() {
+        return Ok(());
+    }
+    let mut names = Vec::new();
+    for entry in fs::read_dir(from).map_err(failed)? {
+        names.push(entry.map_err(failed)?.file_name());
+    }
+    names.sort();
+    names.iter().try_for_each(|name| add(&from.join(name), &to.join(name), depth + 1, files))
+}
+
+/// What a link says that leads to what is sent with it, `depth` below what was named: it is a link
+/// there as well. Any other stands for what it leads to.
+fn inner_link(from: &Path, depth: usize) -> std::io::Result<Option<PathBuf>> {
+    if depth == 0 || !fs::symlink_metadata(from)?.is_symlink() {
+        return Ok(None);
+    }
+    let target = fs::read_link(from)?;
+    // Where it lies is below by one part less than it is itself.
+    let mut below = Some(depth - 1);
+    for part in target.components() {
+        below = match part {
+            Component::Normal(_) => below.map(|below| below + 1),
+            Component::ParentDir => below.and_then(|below| below.checked_sub(1)),
+            Component::CurDir => below,
+            Component::RootDir | Component::Prefix(_) => None,
+        };
+    }
+    Ok(below.map(|_| target))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
 
@@ -163,10 +200,7 @@ mod tests {
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
         let (shipped, _) = pack(&[name, "a"], &[]).unwrap();
         assert_eq!(shipped.given, Given::Words(vec!["./clean".into(), "a".into()]));
-        assert_eq!(
-            (shipped.files[0].to.to_str(), shipped.files[0].executable),
-            (Some("clean"), true)
-        );
+        assert_eq!(shipped.files[0].to.to_str(), Some("clean"));
         for words in [["/bin/sh", "x"], ["jq", "."], ["./no/such", ""]] {
             let (shipped, _) = pack(&words, &[]).unwrap();
             assert_eq!(shipped.given, Given::Words(words.map(Into::into).to_vec()));
@@ -183,5 +217,40 @@ mod tests {
         assert!(pack(&["x", "Cargo.toml"], &["Cargo.toml"]).unwrap().1.is_empty());
         assert!(pack(&["x"], &["no-such-file"]).is_err());
         assert!(pack(&["x"], &["/"]).is_err());
+    }
+
+    #[test]
+    fn links_to_what_goes_with_them_are_links_and_others_what_they_lead_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let top = folder.path().join("top");
+        fs::create_dir_all(top.join("a/b")).unwrap();
+        fs::write(folder.path().join("outside"), "x").unwrap();
+        let links = [
+            ("up", "a/b"),
+            ("a/b/back", "../.."),
+            ("a/b/gone", "./no-such"),
+            ("a/out", "../../outside"),
+            ("a/whole", folder.path().join("outside").to_str().unwrap()),
+        ]
+        .map(|(name, target)| {
+            symlink(target, top.join(name)).unwrap();
+            (name, target.to_string())
+        });
+        let name = top.to_str().unwrap();
+        let (shipped, _) = pack(&["x"], &[name, name]).unwrap();
+        for (at, (link, target)) in links.iter().enumerate() {
+            let file = shipped.files.iter().find(|f| f.to == Path::new("top").join(link)).unwrap();
+            let kept = file.link.as_ref().map(|link| link.to_str().unwrap());
+            assert_eq!(kept, (at < 3).then_some(target.as_str()), "{link}");
+        }
+        assert_eq!(shipped.files.len(), 3 + links.len());
+        symlink("/no/such", top.join("lost")).unwrap();
+        assert!(pack(&["x"], &[name]).err().unwrap().to_string().contains("top/lost"));
+        let pair = [folder.path().join("outside"), top.join("outside")];
+        fs::write(&pair[1], "y").unwrap();
+        fs::remove_file(top.join("lost")).unwrap();
+        let words: Vec<&str> = pair.iter().map(|path| path.to_str().unwrap()).collect();
+        let twins = pack(&["x"], &words).err().unwrap().to_string();
+        assert!(twins.contains("would both be outside on the hosts"), "{twins}");
     }
 }

@@ -9,9 +9,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::JoinOptions;
+use crate::cluster::Shipped;
 use crate::command::{Command, CommandEnd, Given};
 use crate::engine::consumer::{Consumer, ConsumerInput};
-use crate::engine::producer::{Producer, Shipped};
+use crate::engine::producer::Producer;
 use crate::engine::quarantine::Quarantine;
 use crate::engine::shard_job::{ShardJob, ShippedCommand};
 use crate::engine::{CommandPlan, Form, Halt};
@@ -167,7 +168,7 @@ pub fn run(
         kept: None,
         shared: None,
     };
-    let files = vec![Shipped { from, to: PathBuf::from(THERE), executable: false }];
+    let files = vec![Shipped { from, to: PathBuf::from(THERE), link: None }];
     let shipped = ShippedCommand { given, files };
     job.run(Some((&plan, &shipped)), ConsumerInput::Shards(shards), output).map_err(meant)
 }

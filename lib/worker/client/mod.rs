@@ -39,6 +39,8 @@ type Slot = Arc<Mutex<Option<Arc<Transfer>>>>;
 pub(crate) struct ClientCopies {
     /// Where copies lie, and the socket.
     directory: PathBuf,
+    /// Whether commands may ask for any.
+    shared: bool,
     last: AtomicU32,
     /// What was asked of the tool and is not answered in full.
     open: Mutex<HashMap<u32, Arc<Transfer>>>,
@@ -48,16 +50,18 @@ pub(crate) struct ClientCopies {
 }
 
 impl ClientCopies {
-    /// None yet; they are to lie in `directory`, which is made.
+    /// None yet; they are to lie in `directory`, which is made. Commands may ask for them if they are
+    /// `shared`.
     ///
     /// # Errors
     /// `Storage` when it cannot be made.
-    pub(crate) fn create(directory: PathBuf) -> Result<ClientCopies> {
+    pub(crate) fn create(directory: PathBuf, shared: bool) -> Result<ClientCopies> {
         base::make_private(&directory).map_err(|e| {
             Error::new(ErrorKind::Storage, Error::path("make", &directory, &e).to_string())
         })?;
         Ok(ClientCopies {
             directory,
+            shared,
             last: AtomicU32::new(0),
             open: Mutex::default(),
             ended: Condvar::new(),
@@ -65,9 +69,30 @@ impl ClientCopies {
         })
     }
 
-    /// What the environment of a command says of where to ask.
+    /// Whether commands may ask for any.
+    pub(crate) fn are_shared(&self) -> bool {
+        self.shared
+    }
+
+    /// What the environment of a command says of where to ask: nowhere, if nothing is shared.
     pub(crate) fn variable(&self) -> OsString {
-        ClientAccess::worker(&self.directory.join(SOCKET))
+        match self.shared {
+            true => ClientAccess::worker(&self.directory.join(SOCKET)),
+            false => ClientAccess::here(Vec::new()),
+        }
+    }
+
+    /// Has a file come that the tool sends for no command; where it lies, for the caller to take.
+    ///
+    /// # Errors
+    /// As [`ClientCopies::read`].
+    pub(super) fn bring(&self, worker: &Arc<WorkerState>, ask: ClientAsk) -> Result<PathBuf> {
+        let asked = self.ask(worker, ask)?;
+        asked.first_answer()?;
+        let copy = CopyReader::join(worker, &asked, false);
+        let copy = copy.ok_or_else(|| broken("a file that was never sent"))?;
+        copy.progress(u64::MAX)?;
+        Ok(copy.path().to_path_buf())
     }
 
     /// Asks the tool, once it owes less than [`OPEN_MAX`] answers.
