@@ -8,7 +8,7 @@ use mycloud::cli::hosts::host_options::HostOptions;
 use mycloud::cli::hosts::shipping::{self, Ship};
 use mycloud::cli::hosts::{feed, shards};
 use mycloud::cli::options::{MemoryOptions, Pipes, Records};
-use mycloud::cli::running::{self, Attempts, CommandLine};
+use mycloud::cli::running::{self, Attempts, CommandLine, Sent};
 use mycloud::cli::{self, Session, pieces::Pieces};
 use mycloud::command::Given;
 use mycloud::engine::consumer::ConsumerInput;
@@ -59,9 +59,9 @@ struct Args {
 }
 
 impl Args {
-    fn options(&self, given: &Given, session: &Session) -> Result<MapOptions> {
+    fn options(&self, given: &Given, sent: Sent<'_>, session: &Session) -> Result<MapOptions> {
         let (pieces, records) = (&self.pieces, &self.records);
-        let plan = self.attempts.plan(given, pieces, map::PLAIN_LINES, (records, session));
+        let plan = self.attempts.plan((given, sent), pieces, map::PLAIN_LINES, (records, session));
         let (bad, limits) = (records.bad()?, self.memory.limits(records)?);
         let (in_one_piece, block) = (pieces.are_one(), pieces.block(&self.memory)?);
         Ok(MapOptions { command: plan?, in_one_piece, block, bad, limits })
@@ -73,7 +73,7 @@ impl Args {
             let error = Error::usage("-o and --ship are for hosts (-h), or for shards");
             return Err(feed::no_shards(&mut *input, error));
         }
-        let mut options = self.options(given, session)?;
+        let mut options = self.options(given, None, session)?;
         running::find(&mut options.command, given)?;
         session.speak(|voice, output| map::run(&options, input, output, voice))
     }
@@ -87,7 +87,7 @@ impl Args {
     ) -> Result<Summary> {
         self.memory.refuse_jobs()?;
         let shipped = shipping::pack(given.clone(), &self.ship.ship, session)?;
-        let options = self.options(given, session)?;
+        let options = self.options(given, Some(&shipped.sources()), session)?;
         let (reach, keep, session) =
             (self.hosts.reach(session)?, self.output.as_deref(), &*session);
         let job = ShardJob {

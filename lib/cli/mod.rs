@@ -39,6 +39,7 @@ mod guard;
 pub mod hosts;
 pub mod joining;
 mod ledger;
+pub mod memo;
 pub mod memory;
 pub mod message;
 pub mod ops;

@@ -1,6 +1,7 @@
 //! The options of how a command is run over records.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use clap::Args;
 use crate::cli::environment::Environment;
 use crate::cli::hosts::feed;
 use crate::cli::hosts::shipping::{self, Ship};
+use crate::cli::memo::MemoOptions;
 use crate::cli::options::{MemoryOptions, Records};
 use crate::cli::pieces::{Forms, HERE, Pieces};
 use crate::cli::share::Share;
@@ -86,6 +88,9 @@ impl TaskOptions {
     }
 }
 
+/// The files, as they are called here, that are sent with a command; none where it is run here.
+pub type Sent<'a> = Option<&'a [PathBuf]>;
+
 /// How often and how long a command is run, and what its ends mean.
 #[derive(Args, Clone, Debug)]
 pub struct Attempts {
@@ -111,6 +116,9 @@ pub struct Attempts {
     tasks: TaskOptions,
 
     #[command(flatten)]
+    memo: MemoOptions,
+
+    #[command(flatten)]
     environment: Environment,
 
     #[command(flatten)]
@@ -118,16 +126,16 @@ pub struct Attempts {
 }
 
 impl Attempts {
-    /// How the command that was `given` is run on `pieces`, elsewhere. `plain_lines` is what is said of
-    /// such output that is no JSON; what else keeps records is told by
-    /// `records`.
+    /// How the command that was `given` is run on `pieces`, elsewhere, and what is `sent` with it
+    /// where that is to hosts. `plain_lines` is what is said of such output that is no JSON; what
+    /// else keeps records is told by `records`.
     ///
     /// # Errors
     /// `Usage` when records are to be left out and one process gets them all; when the file to keep
-    /// failed records in cannot be made, or is that for bad ones.
+    /// failed records in cannot be made, or is that for bad ones; what [`MemoOptions::open`] says.
     pub fn plan(
         &self,
-        given: &Given,
+        (given, sent): (&Given, Sent<'_>),
         pieces: &Pieces,
         plain_lines: &'static str,
         (records, session): (&Records, &Session),
@@ -150,7 +158,7 @@ impl Attempts {
         }
         let retries = self.retries.unwrap_or(if pieces.are_records() { 0 } else { 1 });
         let form = pieces.form(given, retries, self.failed != Policy::Fail)?;
-        Ok(CommandPlan {
+        let plan = CommandPlan {
             command: self.environment.of(Command::elsewhere(given.clone())?)?,
             ok_exit: self.ok_exit.iter().copied().map(i32::from).collect(),
             retries,
@@ -161,8 +169,11 @@ impl Attempts {
             plain_lines: if form.output == Notation::Json { plain_lines } else { "" },
             kept: surroundings::kept_input(session.tool(), given, &form),
             form,
+            memo: None,
             shared: self.share.shared(session)?,
-        })
+        };
+        let memo = self.memo.open(given, &plan, sent)?;
+        Ok(CommandPlan { memo, ..plan })
     }
 }
 
@@ -341,6 +352,7 @@ impl GroupCommand {
             plain_lines: if form.output == Notation::Json { plain_lines } else { "" },
             kept: surroundings::kept_input(session.tool(), given, &form),
             form,
+            memo: None,
             shared: self.share.shared(session)?,
         })
     }

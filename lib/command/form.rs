@@ -330,7 +330,7 @@ fn look_at(bytes: &[u8], max_record: usize, bad: &Bad) -> Result<(bool, u64)> {
 }
 
 /// The same for what does not fit in memory.
-fn look_through(printed: &Spool, max_record: usize, bad: &Bad) -> Result<(bool, u64)> {
+pub(super) fn look_through(printed: &Spool, max_record: usize, bad: &Bad) -> Result<(bool, u64)> {
     let mut blocks = Blocks::new(printed.stream(""), max_record);
     let (mut same, mut records, mut length, mut buffer) = (true, 0, 0, Vec::new());
     while let Some(block) = blocks.next(LOOK_BYTES, buffer, bad)? {

@@ -35,6 +35,11 @@ impl Rejects {
         Rejects(spool)
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Adds a bad record.
     ///
     /// # Errors

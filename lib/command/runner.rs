@@ -10,10 +10,11 @@ use crate::command::bisect::{self, CommandFault, Search};
 use crate::command::children::Children;
 use crate::command::each::{Each, RunOfRecord};
 use crate::command::form::{self, Form, TaskOutput};
+use crate::command::memo::{Memo, MemoKey};
 use crate::command::program::Command;
 use crate::command::relay::LastWords;
 use crate::error::{Error, Result};
-use crate::record::bad::Bad;
+use crate::record::bad::{Bad, Policy};
 use crate::record::notation::Notation;
 use crate::spool::Spool;
 
@@ -29,6 +30,8 @@ pub(crate) struct TaskRunner<'a> {
     pub(crate) ok_exit: &'a [i32],
     /// How long an attempt may take.
     pub(crate) timeout: Option<Duration>,
+    /// What was printed before for records that are runs of their own.
+    pub(crate) memo: Option<&'a Memo>,
     /// How many more attempts a single record gets, where the records are looked for that the command
     /// fails on.
     pub(crate) search: Option<u32>,
@@ -121,7 +124,7 @@ impl TaskRunner<'_> {
     ) -> Result<Finished> {
         let (mut output, mut failed) = ((self.spool)(), None);
         form::each_record(input, |record| {
-            if failed.is_some() {
+            if failed.is_some() || self.remembered(record, &mut output)? {
                 return Ok(());
             }
             let command = match &each.words {
@@ -138,11 +141,13 @@ impl TaskRunner<'_> {
                 if !is_over && number - first < each.retries {
                     continue;
                 }
-                if each.outcome && ended.how != CommandEnd::Stopped {
-                    return push_run(each, record, ended, begin.elapsed(), &mut output);
-                }
-                if self.is_well(ended.how) {
-                    return self.push_printed(each, record, ended, &mut output);
+                let is_well = self.is_well(ended.how);
+                if is_well || (each.outcome && ended.how != CommandEnd::Stopped) {
+                    let printed = self.printed(each, record, ended, begin.elapsed())?;
+                    if is_well {
+                        self.remember(record, &printed)?;
+                    }
+                    return printed.pour(|bytes| output.push(bytes));
                 }
                 if self.search.is_some() && bisect::is_fault(ended.how) {
                     let fault = CommandFault::new(ended.how, ended.last_words.lines);
@@ -170,21 +175,52 @@ impl TaskRunner<'_> {
         }
     }
 
-    /// Adds what the command printed for one record to `output`.
-    fn push_printed(
+    /// What the command printed for one record, in whole lines.
+    fn printed(
         &self,
         each: &Each,
         record: &[u8],
         mut ended: Ended,
-        output: &mut Spool,
-    ) -> Result<()> {
-        if self.form.output != Notation::Raw {
-            ended.output.end_line()?;
-            return ended.output.pour(|bytes| output.push(bytes));
-        }
+        took: Duration,
+    ) -> Result<Spool> {
         let mut line = Vec::new();
-        each.push_data(&mut line, record, &bytes_of(&ended.output)?)?;
-        output.push(&line)
+        if each.outcome {
+            push_run(each, record, &ended, took, &mut line)?;
+        } else if self.form.output == Notation::Raw {
+            each.push_data(&mut line, record, &bytes_of(&ended.output)?)?;
+        } else {
+            ended.output.end_line()?;
+            return Ok(ended.output);
+        }
+        Ok(Spool::holding(line, usize::MAX, Path::new("")))
+    }
+
+    /// Adds what was printed before for a record to `output`, if it is known.
+    fn remembered(&self, record: &[u8], output: &mut Spool) -> Result<bool> {
+        let Some(memo) = self.memo else { return Ok(false) };
+        let Some((printed, _)) = memo.find(&MemoKey::of_record(record), (self.spool)())? else {
+            return Ok(false);
+        };
+        printed.pour(|bytes| output.push(bytes))?;
+        (self.give)(printed.into_memory());
+        Ok(true)
+    }
+
+    /// Keeps what was printed for a record, unless that is none.
+    fn remember(&self, record: &[u8], printed: &Spool) -> Result<()> {
+        let Some(memo) = self.memo else { return Ok(()) };
+        let flaws = Bad::new(Policy::Skip)?;
+        if self.form.prints_records() {
+            form::look_through(printed, self.max_record, &flaws)?;
+        }
+        if flaws.count() > 0 {
+            return Ok(());
+        }
+        if let Err(error) = memo.keep(&MemoKey::of_record(record), printed, 0) {
+            let prefix = (self.prefix)(1);
+            (self.pass_on)(&format!("{prefix}{error}; no more is kept\n"));
+        }
+        Ok(())
     }
 
     fn is_well(&self, how: CommandEnd) -> bool {
@@ -242,20 +278,19 @@ impl TaskRunner<'_> {
     }
 }
 
-/// Adds a run to `output`, as a record.
+/// Adds a run to `line`, as a record.
 fn push_run(
     each: &Each,
     record: &[u8],
-    ended: Ended,
+    ended: &Ended,
     took: Duration,
-    output: &mut Spool,
+    line: &mut Vec<u8>,
 ) -> Result<()> {
     let LastWords { lines, .. } = &ended.last_words;
     let (printed, how) = (bytes_of(&ended.output)?, ended.how);
     let run = RunOfRecord { record, printed: &printed, errors: lines, how, host: &each.host, took };
-    let mut line = Vec::new();
-    run.push(&mut line);
-    output.push(&line)
+    run.push(line);
+    Ok(())
 }
 
 fn bytes_of(spool: &Spool) -> Result<Vec<u8>> {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use crate::command::Memo;
 use crate::engine::consumer::{Consumer, UPSTREAM_MAX};
+use crate::engine::memo_cut::MemoCut;
 use crate::engine::{Cut, Piece};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::bad::Bad;
@@ -45,6 +47,18 @@ impl<I: Input + 'static> Cut for BlockCut<I> {
             true => self.last.take_lines(size, buffer),
             false => std::mem::take(&mut self.last),
         })))
+    }
+}
+
+/// Cuts a stream into blocks; where what was printed before is kept in a `memo`, as it was cut then.
+pub fn blocks<I: Input + 'static>(
+    blocks: Blocks<I>,
+    bad: &Arc<Bad>,
+    memo: Option<&Arc<Memo>>,
+) -> Box<dyn Cut> {
+    match memo {
+        None => Box::new(BlockCut::new(blocks, bad)),
+        Some(memo) => Box::new(MemoCut::new(blocks, bad, memo)),
     }
 }
 

@@ -15,11 +15,13 @@ pub mod fleet;
 mod heard;
 pub mod host_access;
 mod kept;
+mod memo_cut;
 mod pace;
 pub mod plan;
 pub mod producer;
 pub mod quarantine;
 pub mod records;
+mod remember;
 mod remote;
 mod run;
 pub mod schedule;
@@ -114,4 +116,14 @@ pub trait Cut: Send + 'static {
         size: &dyn Fn(Option<usize>) -> usize,
         buffer: Vec<u8>,
     ) -> Result<Option<Piece>>;
+}
+
+impl Cut for Box<dyn Cut> {
+    fn next(
+        &mut self,
+        size: &dyn Fn(Option<usize>) -> usize,
+        buffer: Vec<u8>,
+    ) -> Result<Option<Piece>> {
+        self.as_mut().next(size, buffer)
+    }
 }

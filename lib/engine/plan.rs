@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::command::{Command, Form};
+use crate::command::{Command, Form, Memo};
 use crate::engine::fleet::Fleet;
 use crate::engine::quarantine::Quarantine;
 use crate::engine::schedule::Halt;
@@ -62,6 +62,7 @@ use crate::record::digest::Contents;
 ///     failed: Arc::new(Quarantine::none()),
 ///     plain_lines: "",
 ///     kept: None,
+///     memo: None,
 ///     shared: None,
 /// };
 /// let limits = Limits {
@@ -103,6 +104,8 @@ pub struct CommandPlan {
     pub plain_lines: &'static str,
     /// Where the input of the task that failed is kept, to run the command on by hand.
     pub kept: Option<PathBuf>,
+    /// What it printed before, where that is kept.
+    pub memo: Option<Arc<Memo>>,
     /// The files of this machine that it may read and write, if it may.
     pub shared: Option<Shared>,
 }
@@ -141,6 +144,8 @@ pub struct Hosts<'a> {
     pub replicas: usize,
     /// Where shards lie that are the input, if they are.
     pub origin: Option<&'a ShardHosts>,
+    /// The run that their shards are of.
+    pub run: String,
     /// Makes the manifest's lines, which are asked for in the order of the tasks.
     pub line: MakeShardLine<'a>,
 }
@@ -183,6 +188,14 @@ impl<'a> Plan<'a> {
     pub(crate) fn retries(&self) -> u32 {
         let of_tasks = self.command().filter(|command| command.form.each.is_none());
         of_tasks.map_or(0, |command| command.retries)
+    }
+
+    /// What the command printed before for pieces, where that is kept: for records that are runs of
+    /// their own, here, it is kept for each.
+    pub(crate) fn memo(&self) -> Option<&'a Memo> {
+        let command = self.command()?;
+        let by_records = command.form.each.is_some() && matches!(self.place, WorkPlace::Here(_));
+        command.memo.as_deref().filter(|_| !by_records)
     }
 
     /// Whether the records are looked for that the command fails on.

@@ -128,6 +128,11 @@ impl Producer {
         &self.fleet
     }
 
+    /// The run.
+    pub(crate) fn run(&self) -> RunId {
+        self.run
+    }
+
     /// Says something to the user.
     pub(crate) fn say(&self, text: &str) {
         (self.reach.settings.say)(text);

@@ -94,7 +94,7 @@ impl Slot<'_> {
                         // Not before: who is lost until then takes no shard away, but is one of
                         // those that still lack a copy.
                         copies.iter().for_each(|(name, _)| hosts.fleet.has_made(name, task));
-                        return Ok(made(copies, done, rejects));
+                        return Ok(made(task, copies, done, rejects));
                     }
                     avoid.push(name.clone());
                 }
@@ -170,7 +170,7 @@ impl Slot<'_> {
         self.plan.searches() && (is_last || !hosts.fleet.has_other(name))
     }
 
-    fn say_plainly(&self, text: &str) {
+    pub(super) fn say_plainly(&self, text: &str) {
         relay::pass_on(
             &format!("{}: ", self.plan.tool()),
             &[text.into()],
@@ -225,6 +225,7 @@ impl Slot<'_> {
         let connection = &lease.0.connection;
         let (there, fetched) = match source {
             TaskInput::Here(_) => (InputAt::Stream, None),
+            TaskInput::Printed(_) => (InputAt::Printed, None),
             TaskInput::Resource(file) => (InputAt::Resource(file.resource.clone()), None),
             TaskInput::Shard(shard) if shard.hosts.iter().any(|host| host == connection.name()) => {
                 let fetch = Fetch { run: shard.run.clone(), shard: shard.number };
@@ -237,7 +238,9 @@ impl Slot<'_> {
             Rejects::new(Spool::new(Vec::new(), self.budget.task, self.plan.folder()));
         let sent = connection.begin_task(asked).and_then(|request| {
             match (&*source, &fetched) {
-                (TaskInput::Here(spool), _) => send(connection, request, spool)?,
+                (TaskInput::Here(spool) | TaskInput::Printed(spool), _) => {
+                    send(connection, request, spool)?
+                }
                 (_, Some(spool)) => send(connection, request, spool)?,
                 _ => (),
             }
@@ -343,9 +346,15 @@ fn check_same(
     )))
 }
 
-fn made(copies: Vec<(String, Contents)>, done: Done, rejects: Option<Rejects>) -> Product {
+fn made(
+    number: u64,
+    copies: Vec<(String, Contents)>,
+    done: Done,
+    rejects: Option<Rejects>,
+) -> Product {
     let hosts = copies.into_iter().map(|(name, _)| name).collect();
-    Product::Shard(ShardResult { hosts, contents: done.contents, rejected: done.rejected, rejects })
+    let Done { contents, rejected, .. } = done;
+    Product::Shard(ShardResult { number, hosts, contents, rejected, rejects })
 }
 
 fn send(connection: &Connection, request: u32, spool: &Spool) -> Result<()> {

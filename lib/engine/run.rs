@@ -12,7 +12,7 @@ use crate::cluster::host::shown;
 use crate::command::form::TaskOutput;
 use crate::command::rejects::{RejectReason, Rejects};
 use crate::command::relay::{self, LastWords};
-use crate::command::{Children, quote};
+use crate::command::{Children, Memo, quote};
 use crate::engine::Cut;
 use crate::engine::budget::{TaskBudget, within_descriptors};
 use crate::engine::kept;
@@ -126,6 +126,8 @@ fn work(
     summary.retries = tally.retries.load(Ordering::Relaxed);
     summary.spilled_bytes += tally.spilled.load(Ordering::Relaxed);
     summary.bad = plan.bad().count();
+    let memo = plan.command().and_then(|command| command.memo.as_deref());
+    summary.memo_hits = memo.map_or(0, Memo::found);
     summary.failed = plan.command().map_or(0, |command| command.failed.count());
     Ok(summary)
 }
@@ -233,7 +235,7 @@ fn settle(slot: &Slot<'_>, outcome: &mut TaskOutcome) -> std::result::Result<Set
             };
             Ok(Settled::Records(spool, records))
         }
-        Product::Shard(ShardResult { hosts: lies_on, contents, rejected, rejects }) => {
+        Product::Shard(ShardResult { hosts: lies_on, contents, rejected, rejects, .. }) => {
             let host = lies_on.last().map_or(HERE, String::as_str);
             left_out(slot, task, host, rejects)?;
             if OnBad::under(plan.bad()) != OnBad::Send {

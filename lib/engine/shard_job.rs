@@ -1,7 +1,7 @@
 //! A job on hosts that makes shards: of records, which go there by blocks, or of shards, which lie
 //! there. What is printed there stays there.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cluster::{ClientFiles, Greeting, Host, Shipped};
@@ -9,7 +9,7 @@ use crate::cluster::{EachRecord, Job, JobCommand, JobProgram, OnBad};
 use crate::command::Given;
 use crate::dataset::ownership::Claim;
 use crate::engine::consumer::ConsumerInput;
-use crate::engine::cuts::{BlockCut, ShardCut};
+use crate::engine::cuts::{self, ShardCut};
 use crate::engine::exchange::Remote;
 use crate::engine::fleet::{self, Need};
 use crate::engine::host_access::HostAccess;
@@ -56,6 +56,13 @@ pub struct ShippedCommand {
     pub given: Given,
     /// The files.
     pub files: Vec<Shipped>,
+}
+
+impl ShippedCommand {
+    /// The files, as they are called here.
+    pub fn sources(&self) -> Vec<PathBuf> {
+        self.files.iter().map(|file| file.from.clone()).collect()
+    }
 }
 
 impl<'a> ShardJob<'a> {
@@ -112,13 +119,15 @@ impl<'a> ShardJob<'a> {
             job: JOB,
             origin: origin.as_deref(),
             replicas: self.replicas,
+            run: producer.run().to_string(),
             line: &|hosts, contents| producer.line(hosts, contents),
         };
         let summary = match feed {
             ConsumerInput::Records(input) => {
                 let name = input.name().to_string();
                 let blocks = Blocks::new(input, self.limits.max_record);
-                let cut = BlockCut::new(blocks, self.bad);
+                let memo = plan.and_then(|plan| plan.memo.as_ref());
+                let cut = cuts::blocks(blocks, self.bad, memo);
                 on_hosts(&on, plan, self.setting(&name), cut, output)?
             }
             ConsumerInput::Shards(consumer) => {

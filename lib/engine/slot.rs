@@ -11,6 +11,7 @@ use crate::command::relay::LastWords;
 use crate::command::{Children, CommandEnd, Ended, Rejects, Seen, TaskRunner};
 use crate::engine::heard::Heard;
 use crate::engine::plan::{CommandPlan, Plan, WorkPlace};
+use crate::engine::remember::key_of;
 use crate::engine::task_queue::{
     Assignment, Product, ShardResult, TaskFailure, TaskOutcome, TaskQueue,
 };
@@ -113,9 +114,13 @@ impl Slot<'_> {
             Work::Shard(shard) => shard.contents.records == 0,
             Work::File(_) => false,
         };
+        let which = TaskAttempts { task, first: 1 };
         let result = match nothing {
             true => Ok(self.nothing()),
-            false => self.attempts(TaskAttempts { task, first: 1 }, &work),
+            false => match self.remembered(which, &work) {
+                Some(result) => result,
+                None => self.attempts(which, &work),
+            },
         };
         (result, Some(work))
     }
@@ -126,6 +131,7 @@ impl Slot<'_> {
     /// The first bad record, where these are not left out.
     fn prepared(&self, piece: Piece) -> Result<Work> {
         let is_lines = matches!(piece, Piece::Lines(_));
+        let key = self.plan.memo().map(|_| key_of(&piece)).transpose()?.flatten();
         let (count, input, mut rejects) = match piece {
             Piece::Ready { input, records } => {
                 self.count(input.len(), records);
@@ -151,7 +157,7 @@ impl Slot<'_> {
             return Err(rejects.swap_remove(0).0);
         }
         let (is_nothing, input) = (is_lines && count == 0, Arc::new(input));
-        Ok(Work::Here(RecordsHere { count, is_nothing, input, rejects: Mutex::new(rejects) }))
+        Ok(Work::Here(RecordsHere { count, is_nothing, key, input, rejects: Mutex::new(rejects) }))
     }
 
     /// Tries until an attempt ends well, or the task has failed for good.
@@ -171,6 +177,9 @@ impl Slot<'_> {
                 },
             ),
         };
+        if let Ok(product) = &result {
+            self.remember(work, product);
+        }
         match (result, work) {
             // What it failed on is for its user to have.
             (Err(failure), Work::Here(records)) if failure.by_command => {
@@ -250,6 +259,7 @@ impl Slot<'_> {
             form: &plan.form,
             ok_exit: &plan.ok_exit,
             timeout: plan.timeout,
+            memo: plan.memo.as_deref().filter(|_| plan.form.each.is_some()),
             search: plan.failed.is_on().then_some(plan.retries),
             max_record: self.plan.max_record(),
             plain_lines: plan.plain_lines,
@@ -262,7 +272,7 @@ impl Slot<'_> {
         })
     }
 
-    fn spool(&self) -> Spool {
+    pub(super) fn spool(&self) -> Spool {
         Spool::new(Vec::new(), self.budget.task, self.plan.folder())
     }
 

@@ -38,6 +38,8 @@ pub(crate) enum Product {
 /// A shard that a task has made.
 #[derive(Debug, Default)]
 pub(crate) struct ShardResult {
+    /// Its number.
+    pub(crate) number: u64,
     /// The hosts that it lies on; none where it holds nothing.
     pub(crate) hosts: Vec<String>,
     /// What it holds.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use crate::command::form::Reject;
+use crate::command::memo::MemoKey;
 use crate::engine::{HostFile, HostedShard};
 use crate::spool::Spool;
 
@@ -24,6 +25,8 @@ pub(crate) struct RecordsHere {
     pub(super) count: u64,
     /// Whether it is nothing but blank lines, or bad ones: there is nothing to run a command on.
     pub(super) is_nothing: bool,
+    /// What it is known by, where what was printed is kept.
+    pub(super) key: Option<MemoKey>,
     /// They, as the command reads them.
     pub(super) input: Arc<Spool>,
     /// Those that are none.
@@ -38,13 +41,15 @@ pub(crate) enum TaskInput<'a> {
     Shard(Box<HostedShard>),
     /// A file of hosts.
     Resource(&'a HostFile),
+    /// In our hands, and it is what the command printed before: that is to be the shard.
+    Printed(&'a Spool),
 }
 
 impl TaskInput<'_> {
     /// The hosts that it lies on.
     pub(super) fn near(&self) -> &[String] {
         match self {
-            TaskInput::Here(_) => &[],
+            TaskInput::Here(_) | TaskInput::Printed(_) => &[],
             TaskInput::Shard(shard) => &shard.hosts,
             TaskInput::Resource(file) => &file.hosts,
         }

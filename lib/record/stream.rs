@@ -154,6 +154,8 @@ pub struct Summary {
     pub spilled_bytes: u64,
     /// Attempts of commands beyond the first of each task.
     pub retries: u64,
+    /// Tasks, or records that are runs of their own, whose output was known from before.
+    pub memo_hits: u64,
     /// Bytes that went between this machine and the hosts, both ways, packed as they were.
     pub client_bytes: u64,
 }

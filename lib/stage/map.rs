@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::consumer::ConsumerInput;
-use crate::engine::cuts::BlockCut;
+use crate::engine::cuts;
 use crate::engine::producer::Producer;
 use crate::engine::shard_job::{ShardJob, ShippedCommand};
 use crate::engine::{self, CommandPlan, Cut, Form, Piece, Setting, Voice};
@@ -54,7 +54,9 @@ pub fn run(
     let setting = Setting { limits: &limits, block, bad, input_name, voice };
     let blocks = Blocks::new(input, limits.max_record);
     if !options.in_one_piece {
-        return engine::here(command, setting, BlockCut::new(blocks, bad), output);
+        // Of records that are runs of their own each is known by itself.
+        let memo = command.memo.as_ref().filter(|_| command.form.each.is_none());
+        return engine::here(command, setting, cuts::blocks(blocks, bad, memo), output);
     }
     let spool = Some(Spool::new(Vec::new(), limits.memory / 4, &limits.directory));
     let cut = WholeCut { blocks, bad: Arc::clone(bad), form: command.form.clone(), spool };

@@ -112,10 +112,19 @@ pub struct Task {
 pub enum TaskSource {
     /// It follows, as data.
     Stream,
+    /// It follows, and is what the command printed before: no command runs, it is the shard.
+    Printed,
     /// A shard on this host, which must hold this.
     Shard(Fetch, Contents),
     /// The records of a resource of this host.
     Resource(HostResource),
+}
+
+impl TaskSource {
+    /// Whether it follows, as data.
+    pub fn follows(&self) -> bool {
+        matches!(self, TaskSource::Stream | TaskSource::Printed)
+    }
 }
 
 /// A resource of a host.

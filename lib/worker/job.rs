@@ -77,7 +77,9 @@ impl Jobs {
             (Some(input), _) => input,
             (None, TaskSource::Shard(shard, contents)) => work.shard(shard, contents)?,
             (None, TaskSource::Resource(resource)) => work.resource(resource)?,
-            (None, TaskSource::Stream) => return Err(broken("a task without its input").into()),
+            (None, TaskSource::Stream | TaskSource::Printed) => {
+                return Err(broken("a task without its input").into());
+            }
         };
         let Some(_slot) = state.slots.take(task.task, &stopped)? else {
             return Err(Error::incomplete("stopped").into());
@@ -195,8 +197,13 @@ impl Work<'_> {
     /// What the command prints for `input`: sound records.
     fn printed(&self, input: Spool) -> std::result::Result<Spool, JobError> {
         let Some(job) = &self.job.command else { return Ok(input) };
-        if self.task.input != TaskSource::Stream && input.is_empty() {
-            return Ok(input);
+        match self.task.input {
+            TaskSource::Printed => return Ok(input),
+            TaskSource::Stream => (),
+            TaskSource::Shard(..) | TaskSource::Resource(_) if input.is_empty() => {
+                return Ok(input);
+            }
+            TaskSource::Shard(..) | TaskSource::Resource(_) => (),
         }
         let (command, form) = (self.command(job)?, self.form()?);
         let say = |lines: &str| self.state.to_tool.said(lines);
@@ -206,6 +213,7 @@ impl Work<'_> {
             form: &form,
             ok_exit: &job.ok_exit,
             timeout: job.timeout_ms.map(Duration::from_millis),
+            memo: None,
             search: self.task.bisect.then_some(job.retries),
             max_record: self.max_record(),
             plain_lines: &job.plain_lines,

@@ -236,7 +236,7 @@ impl Session {
             Ask::Ship(entries) => self.start(request, move |_, state, _| {
                 Ok(shipped::place(state, &entries).map(|()| Reply::Done(Done::default()))?)
             }),
-            Ask::Task(task) if task.input == message::TaskSource::Stream => {
+            Ask::Task(task) if task.input.follows() => {
                 self.uploads.open(request, Upload::Task(task), self.state.spool())
             }
             Ask::Task(task) => self.start_task(request, task, None),

@@ -8,6 +8,7 @@ mod failed;
 mod failures;
 mod forms;
 mod halt;
+mod memo;
 mod order;
 mod pipes;
 mod streams;

@@ -75,6 +75,7 @@ pub fn run(
         job: JOB,
         origin: None,
         replicas: 1,
+        run: producer.run().to_string(),
         line: &|hosts, contents| producer.line(hosts, contents),
     };
     let limits = Limits {

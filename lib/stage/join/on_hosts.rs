@@ -163,6 +163,7 @@ pub fn run(
         timeout: None,
         halt: Halt::default(),
         speculates: false,
+        memo: None,
         failed: Arc::new(Quarantine::none()),
         plain_lines: "",
         kept: None,
