@@ -52,14 +52,15 @@ pub(crate) struct Member {
 #[derive(Debug, Default)]
 struct TrackRecord {
     well: u64,
+    failed: u64,
     /// Those that failed there and went well elsewhere.
     well_elsewhere: u64,
     /// Whether it is left aside for it, where there are others.
     is_distrusted: bool,
 }
 
-/// How many tasks of a host must have gone well elsewhere before that is its fault.
-const FAULTS_MAX: u64 = 2;
+/// How many tasks of a host must have failed there and gone well elsewhere before it is to blame.
+const FAULTS_MAX: u64 = 3;
 
 impl Member {
     fn made(&self) -> MutexGuard<'_, BTreeSet<u64>> {
@@ -245,13 +246,27 @@ impl Fleet {
         }
     }
 
+    /// A task failed on the member that is called `name`.
+    pub(crate) fn went_wrong(&self, name: &str) {
+        if let Some(member) = self.member(name) {
+            lock(&member.record).failed += 1;
+        }
+    }
+
     /// A task went well that had failed on the member that is called `name`: whether that is the
-    /// reason for it to get no more, as long as there are others.
+    /// reason for it to get no more, as long as there are others. It is when that is so of more of its
+    /// tasks than went well there, and another one has not half as many failures: where they fail
+    /// everywhere at first, it is the command that is to blame.
     pub(crate) fn went_well_elsewhere(&self, name: &str) -> bool {
         let Some(member) = self.member(name) else { return false };
+        let others = self.members.iter().filter(|m| m.is_usable() && m.connection.name() != name);
+        let least = others.map(|other| lock(&other.record).failed).min();
         let mut record = lock(&member.record);
         record.well_elsewhere += 1;
-        let is_bad = record.well_elsewhere >= FAULTS_MAX && record.well_elsewhere > record.well;
+        let faults = record.well_elsewhere;
+        let is_bad = faults >= FAULTS_MAX
+            && faults > record.well
+            && least.is_some_and(|failed| 2 * failed < faults);
         is_bad && !std::mem::replace(&mut record.is_distrusted, true)
     }
 

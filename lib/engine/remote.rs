@@ -121,7 +121,7 @@ impl Slot<'_> {
                     if failures == 0 || first > 1 || !self.queue.again(task, failures) {
                         return Err(self.failed_on(hosts, &name, (task, failures), failed, source));
                     }
-                    self.failed_once(&name, task, &failed);
+                    self.failed_once(hosts, &name, task, &failed);
                     last = Some((name.clone(), failed));
                 }
             }
@@ -179,7 +179,8 @@ impl Slot<'_> {
     }
 
     /// Says that a command failed, and is tried again.
-    fn failed_once(&self, host: &str, task: u64, failed: &Failed) {
+    fn failed_once(&self, hosts: &Hosts<'_>, host: &str, task: u64, failed: &Failed) {
+        hosts.fleet.went_wrong(host);
         self.tell(&self.prefix_on(host, task), &last_words(failed));
         self.say_plainly(&format!("{}: {}: trying again", shown(host), failed.text));
         self.retried();
@@ -198,6 +199,7 @@ impl Slot<'_> {
         failed: Failed,
         source: TaskInput<'_>,
     ) -> TaskFailure {
+        hosts.fleet.went_wrong(host);
         self.tell_last(task, &self.prefix_on(host, task), &last_words(&failed));
         // A shard that the command failed on is brought here, if it can be had.
         let input = match source {
