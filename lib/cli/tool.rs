@@ -14,6 +14,7 @@ use crate::cli::stdout::Mark;
 use crate::cli::{Session, guard, message, process, surroundings};
 use crate::cluster::StartWorker;
 use crate::error::{Error, ErrorKind, Result};
+use crate::record::counters::Counters;
 use crate::record::stream::{Output, Summary};
 
 /// The exit status of a tool that broke: what it wrote counts for nothing.
@@ -148,6 +149,7 @@ fn judge(
     match outcome {
         Ok(summary) => {
             if let Some(summary) = &summary {
+                say_counters(tool, &summary.counters);
                 say_dropped(tool, summary);
             }
             (None, summary)
@@ -199,6 +201,13 @@ fn say_dropped(tool: &str, summary: &Summary) {
             tool,
             &format!("{what} lacking a value or a number, which is left out of the results"),
         );
+    }
+}
+
+/// Says what commands have counted.
+fn say_counters(tool: &str, counters: &Counters) {
+    for (group, name, sum) in counters.each() {
+        message::say(tool, &format!("counter {group},{name}: {sum}"));
     }
 }
 

@@ -18,6 +18,7 @@ use crate::command::children::{ATTEMPT_VARIABLE, Children, Started, TASK_VARIABL
 use crate::command::feed::{self, Feed, Flow};
 use crate::command::program::Command;
 use crate::command::relay::{LastWords, Relay};
+use crate::command::reporter::Counted;
 use crate::error::{Error, Result};
 use crate::spool::{READ_BYTES, Spool};
 
@@ -50,6 +51,8 @@ pub struct Attempt<'a> {
     pub stop: &'a dyn Fn() -> bool,
     /// The commands that run now.
     pub children: &'a Children,
+    /// Whether lines of its standard error may report something.
+    pub may_report: bool,
     /// What is put before each line of its standard error.
     pub prefix: String,
     /// Takes those lines, whole ones, several at once.
@@ -108,6 +111,8 @@ pub struct Ended {
     pub output: Spool,
     /// The last lines of its standard error.
     pub last_words: LastWords,
+    /// What it has counted.
+    pub counted: Counted,
     /// The processes that kept its output open after its end, and were killed.
     pub killed: Vec<String>,
 }
@@ -120,7 +125,7 @@ impl Attempt<'_> {
     /// command ended is no error here.
     pub fn run(self, mut output: Spool) -> Result<Ended> {
         let mut running = self.start()?;
-        let mut relay = Relay::new(self.prefix.clone(), self.pass_on);
+        let mut relay = Relay::new(self.prefix.clone(), self.may_report, self.pass_on);
         let mut how = running.serve(&mut output, &mut relay)?;
         if matches!(how, CommandEnd::Signal(_)) && self.stops_soon() {
             how = CommandEnd::Stopped;
@@ -136,7 +141,8 @@ impl Attempt<'_> {
         running.pipes.collect(&mut output)?;
         running.pipes.listen(&mut relay)?;
         drop(running);
-        Ok(Ended { how, output, last_words: relay.finish(), killed })
+        let (last_words, counted) = relay.finish();
+        Ok(Ended { how, output, last_words, counted, killed })
     }
 
     fn start(&self) -> Result<Running<'_>> {
@@ -361,6 +367,7 @@ mod tests {
             timeout,
             stop: &|| false,
             children: &Children::default(),
+            may_report: true,
             prefix: "p: ".into(),
             pass_on,
         }

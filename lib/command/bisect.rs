@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::attempt::{self, CommandEnd, Ended};
 use crate::error::Result;
+use crate::record::counters::Counters;
 use crate::spool::Spool;
 
 /// The exit statuses by which shells say that there is no such command, or that it cannot be run:
@@ -166,7 +167,8 @@ pub(crate) struct Search<'a> {
 impl Search<'_> {
     /// Goes on with `input`, on which the command has failed as `first` tells: has `attempt` run it
     /// on parts, and hands the records that it fails on to `found`, in order. Gives what it printed
-    /// for the others; or the attempt that was no record's fault.
+    /// for the others, and has counted in the attempts that printed it; or the attempt that was no
+    /// record's fault.
     ///
     /// # Errors
     /// What `attempt` and `found` say, and `Storage`.
@@ -176,13 +178,14 @@ impl Search<'_> {
         first: Ended,
         mut attempt: impl FnMut(&Spool) -> Result<Ended>,
         mut found: impl FnMut(CommandFault, &[u8]) -> Result<()>,
-    ) -> Result<std::result::Result<Spool, Ended>> {
+    ) -> Result<std::result::Result<(Spool, Counters), Ended>> {
         let mut bisection = Bisection::new(input, self.retries);
-        let (mut output, mut ended) = ((self.spare)(), first);
+        let (mut output, mut counters, mut ended) = ((self.spare)(), Counters::default(), first);
         loop {
             if (self.is_well)(ended.how) {
                 ended.output.end_line()?;
                 ended.output.pour(|bytes| output.push(bytes))?;
+                counters.merge(&ended.counted.counters)?;
                 bisection.well();
             } else if !is_fault(ended.how) {
                 return Ok(Err(ended));
@@ -192,7 +195,7 @@ impl Search<'_> {
             }
             match bisection.next() {
                 Some(part) => ended = attempt(part)?,
-                None => return Ok(Ok(output)),
+                None => return Ok(Ok((output, counters))),
             }
         }
     }
@@ -202,6 +205,7 @@ impl Search<'_> {
 mod tests {
     use super::*;
     use crate::command::relay::LastWords;
+    use crate::command::reporter::Counted;
     use proptest::prelude::*;
     use std::cell::Cell;
     use std::path::Path;
@@ -226,7 +230,9 @@ mod tests {
     fn ended(how: CommandEnd, output: &[u8]) -> Ended {
         let last_words = LastWords { lines: vec!["why".into()], passed: 0 };
         let killed = Vec::new();
-        Ended { how, output: spool(output, usize::MAX), last_words, killed }
+        let mut counted = Counted::default();
+        counted.counters.add("bytes", "printed", output.len() as i64).unwrap();
+        Ended { how, output: spool(output, usize::MAX), last_words, counted, killed }
     }
 
     /// Runs a command that copies lines and fails on those that `is_bad`; gives what it printed,
@@ -256,7 +262,11 @@ mod tests {
             found.push([record, b"\n"].concat());
             Ok(())
         });
-        (bytes(&output.unwrap().unwrap()), found, runs.get())
+        let (output, counters) = output.unwrap().unwrap();
+        // What was counted where nothing came of it does not count.
+        let counted: i64 = counters.each().map(|(_, _, sum)| sum).sum();
+        assert_eq!(counted, output.len() as i64);
+        (bytes(&output), found, runs.get())
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod program;
 pub mod quote;
 pub mod rejects;
 pub mod relay;
+pub mod reporter;
 pub(crate) mod runner;
 mod shell_line;
 

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::command::reporter::{Counted, HeardLine, Reporter};
 use crate::record::harmless::push_harmless;
 
 /// The longest line that is passed on; the rest of a longer one is dropped.
@@ -61,12 +62,15 @@ pub struct Relay<'a> {
     passed: usize,
     /// When what is cut into lines now came.
     now: Instant,
+    /// Takes the lines that are reports; none where all are data.
+    reporter: Option<Reporter>,
     to: &'a (dyn Fn(&str) + Sync),
 }
 
 impl<'a> Relay<'a> {
-    /// To put `prefix` before each line and hand whole lines, several at once, to `to`.
-    pub fn new(prefix: String, to: &'a (dyn Fn(&str) + Sync)) -> Relay<'a> {
+    /// To put `prefix` before each line and hand whole lines, several at once, to `to`. Lines that
+    /// report something are understood, where they `may_report`.
+    pub fn new(prefix: String, may_report: bool, to: &'a (dyn Fn(&str) + Sync)) -> Relay<'a> {
         Relay {
             prefix,
             line: Vec::new(),
@@ -75,6 +79,7 @@ impl<'a> Relay<'a> {
             bytes: 0,
             passed: 0,
             now: Instant::now(),
+            reporter: may_report.then(Reporter::default),
             to,
         }
     }
@@ -110,13 +115,14 @@ impl<'a> Relay<'a> {
         self.pass_on(self.last.iter().take_while(is_old).count());
     }
 
-    /// The last lines, one without an end among them.
-    pub fn finish(mut self) -> LastWords {
+    /// The last lines, one without an end among them, and what was counted.
+    pub fn finish(mut self) -> (LastWords, Counted) {
         if !self.line.is_empty() {
             self.end();
         }
         let lines = self.last.into_iter().map(|(_, line)| line).collect();
-        LastWords { lines, passed: self.passed }
+        let counted = self.reporter.map(Reporter::finish).unwrap_or_default();
+        (LastWords { lines, passed: self.passed }, counted)
     }
 
     fn begin(&mut self, part: &[u8]) {
@@ -135,11 +141,20 @@ impl<'a> Relay<'a> {
 
     fn keep(&mut self, line: &[u8], over: bool) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let mut text = String::new();
-        push_harmless(&mut text, line);
-        if over {
-            text.push_str("...");
-        }
+        // A long line is not whole, and what it would report is not either.
+        let reporter = self.reporter.as_mut().filter(|_| !over);
+        let text = match reporter.map_or(HeardLine::Words, |reporter| reporter.hear(line)) {
+            HeardLine::Nothing => return,
+            HeardLine::Status(status) => status,
+            HeardLine::Words => {
+                let mut text = String::new();
+                push_harmless(&mut text, line);
+                if over {
+                    text.push_str("...");
+                }
+                text
+            }
+        };
         self.bytes += text.len();
         self.last.push_back((self.now, text));
     }
@@ -166,11 +181,11 @@ mod tests {
     fn relayed(parts: &[&[u8]]) -> (String, Vec<String>) {
         let heard = Mutex::new(String::new());
         let hear = |lines: &str| heard.lock().unwrap().push_str(lines);
-        let mut relay = Relay::new("p: ".into(), &hear);
+        let mut relay = Relay::new("p: ".into(), true, &hear);
         for part in parts {
             relay.push(part);
         }
-        let last = relay.finish();
+        let (last, _) = relay.finish();
         last.pass_on("p: ", &hear);
         (heard.into_inner().unwrap(), last.lines)
     }
@@ -209,17 +224,38 @@ mod tests {
     }
 
     #[test]
+    fn reports_are_taken_out_where_they_may_be_made() {
+        let said = b"a\nreporter:counter:g,n,2\r\nreporter:status:b\nreporter:count";
+        for (may_report, want) in [
+            (true, "a\nstatus: b\nreporter:counter:g,n\n".to_string()),
+            (false, String::from_utf8_lossy(said).replace('\r', "") + "er:g,n\n"),
+        ] {
+            let heard = Mutex::new(String::new());
+            let hear = |lines: &str| heard.lock().unwrap().push_str(lines);
+            let mut relay = Relay::new(String::new(), may_report, &hear);
+            relay.push(said);
+            relay.push(b"er:g,n");
+            let (last, counted) = relay.finish();
+            last.pass_on("", &hear);
+            assert_eq!(heard.into_inner().unwrap(), want);
+            assert_eq!(counted.counters.each().count(), usize::from(may_report));
+        }
+        let long = format!("reporter:counter:{},n,2\n", "g".repeat(LINE_BYTES));
+        assert!(relayed(&[long.as_bytes()]).0.starts_with("p: reporter:counter:ggg"));
+    }
+
+    #[test]
     fn what_is_old_is_not_held_back() {
         let heard = Mutex::new(String::new());
         let hear = |lines: &str| heard.lock().unwrap().push_str(lines);
-        let mut relay = Relay::new("p: ".into(), &hear);
+        let mut relay = Relay::new("p: ".into(), true, &hear);
         relay.push(b"old\n");
         relay.last[0].0 -= HELD_FOR;
         relay.push(b"new\n");
         relay.pass_on_old();
         relay.pass_on_old();
         assert_eq!(heard.lock().unwrap().as_str(), "p: old\n");
-        let last = relay.finish();
+        let (last, _) = relay.finish();
         assert_eq!((last.lines.as_slice(), last.passed), (&["old".into(), "new".into()][..], 1));
         last.pass_on("p: ", &hear);
         assert_eq!(heard.lock().unwrap().as_str(), "p: old\np: new\n");

@@ -15,6 +15,7 @@ use crate::command::program::Command;
 use crate::command::relay::LastWords;
 use crate::error::{Error, Result};
 use crate::record::bad::{Bad, Policy};
+use crate::record::counters::Counters;
 use crate::record::notation::Notation;
 use crate::spool::Spool;
 
@@ -58,6 +59,8 @@ pub(crate) struct TaskRunner<'a> {
 pub(crate) struct Finished {
     /// What the command printed, or how it failed.
     pub(crate) output: std::result::Result<Spool, Ended>,
+    /// What it has counted in the attempts that printed that.
+    pub(crate) counters: Counters,
     /// The number of the last attempt.
     pub(crate) attempts: u32,
     /// The record that the command failed on, where each is a run of its own.
@@ -101,16 +104,22 @@ impl TaskRunner<'_> {
         let (how, mut attempts) = (ended.how, number);
         let Some(retries) = self.search.filter(|_| !self.is_well(how) && bisect::is_fault(how))
         else {
-            let output = if self.is_well(how) { Ok(ended.output) } else { Err(ended) };
-            return Ok(Finished { output, attempts, record: None, searched: false });
+            let (output, counters) = match self.is_well(how) {
+                true => (Ok(ended.output), ended.counted.counters),
+                false => (Err(ended), Counters::default()),
+            };
+            return Ok(Finished { output, counters, attempts, record: None, searched: false });
         };
         let search = Search { retries, spare: self.spool, is_well: &|how| self.is_well(how) };
         let next = |part: &Spool| {
             attempts = attempts.saturating_add(1);
             attempt(part, attempts)
         };
-        let output = search.run(input, ended, next, found)?;
-        Ok(Finished { output, attempts, record: None, searched: true })
+        let (output, counters) = match search.run(input, ended, next, found)? {
+            Ok((output, counters)) => (Ok(output), counters),
+            Err(ended) => (Err(ended), Counters::default()),
+        };
+        Ok(Finished { output, counters, attempts, record: None, searched: true })
     }
 
     /// Runs the command on each record of `input` by itself, as often as it may be, with attempts from
@@ -123,6 +132,7 @@ impl TaskRunner<'_> {
         mut found: impl FnMut(CommandFault, &[u8]) -> Result<()>,
     ) -> Result<Finished> {
         let (mut output, mut failed) = ((self.spool)(), None);
+        let mut counters = Counters::default();
         form::each_record(input, |record| {
             if failed.is_some() || self.remembered(record, &mut output)? {
                 return Ok(());
@@ -136,17 +146,20 @@ impl TaskRunner<'_> {
             let fed = Spool::holding(fed, usize::MAX, Path::new(""));
             for number in first.. {
                 let begin = Instant::now();
-                let ended = self.attempt(command, &fed, number)?;
+                let mut ended = self.attempt(command, &fed, number)?;
                 let is_over = self.is_well(ended.how) || ended.how == CommandEnd::Stopped;
                 if !is_over && number - first < each.retries {
                     continue;
                 }
                 let is_well = self.is_well(ended.how);
                 if is_well || (each.outcome && ended.how != CommandEnd::Stopped) {
+                    let counted = std::mem::take(&mut ended.counted.counters);
                     let printed = self.printed(each, record, ended, begin.elapsed())?;
-                    if is_well {
+                    // What it has counted is not kept.
+                    if is_well && counted.is_empty() {
                         self.remember(record, &printed)?;
                     }
+                    counters.merge(&counted)?;
                     return printed.pour(|bytes| output.push(bytes));
                 }
                 if self.search.is_some() && bisect::is_fault(ended.how) {
@@ -158,12 +171,11 @@ impl TaskRunner<'_> {
             }
             Ok(())
         })?;
-        Ok(match failed {
-            Some((ended, attempts, record)) => {
-                Finished { output: Err(ended), attempts, record: Some(record), searched: true }
-            }
-            None => Finished { output: Ok(output), attempts: first, record: None, searched: true },
-        })
+        let (output, attempts, record) = match failed {
+            Some((ended, attempts, record)) => (Err(ended), attempts, Some(record)),
+            None => (Ok(output), first, None),
+        };
+        Ok(Finished { output, counters, attempts, record, searched: true })
     }
 
     /// The command as a shell would take it, for `record` where each is a run of its own.
@@ -230,6 +242,7 @@ impl TaskRunner<'_> {
     /// Runs the command once. What it said at its end is passed on where it ended well.
     fn attempt(&self, command: &Command, input: &Spool, number: u32) -> Result<Ended> {
         let prefix = (self.prefix)(number);
+        let is_data = self.form.each.as_ref().is_some_and(|each| each.outcome);
         let attempt = Attempt {
             command,
             input,
@@ -238,13 +251,16 @@ impl TaskRunner<'_> {
             timeout: self.timeout,
             stop: self.stop,
             children: self.children,
+            may_report: !is_data,
             prefix: prefix.clone(),
             pass_on: self.pass_on,
         };
-        let ended = attempt.run((self.spool)())?;
-        let is_data = self.form.each.as_ref().is_some_and(|each| each.outcome);
+        let mut ended = attempt.run((self.spool)())?;
         if self.is_well(ended.how) && !is_data {
             ended.last_words.pass_on(&prefix, self.pass_on);
+            if let Some(error) = ended.counted.refused.take() {
+                return Err(error.at(format!("task {}: {}", self.task, command.shown())));
+            }
         }
         if !ended.killed.is_empty() {
             let killed = ended.killed.join(", ");

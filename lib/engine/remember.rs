@@ -10,6 +10,7 @@ use crate::engine::slot::{AttemptsResult, Slot, TaskAttempts};
 use crate::engine::task_queue::{Product, ShardResult};
 use crate::engine::work::{TaskInput, Work};
 use crate::error::{Error, Result};
+use crate::record::counters::Counters;
 use crate::record::digest::Check;
 use crate::spool::Spool;
 
@@ -34,7 +35,10 @@ impl Slot<'_> {
             Err(error) => return Some(Err(error.into())),
         };
         Some(match self.plan.place {
-            WorkPlace::Here(_) => Ok(Product::Here(TaskOutput::Records(printed, records), None)),
+            WorkPlace::Here(_) => {
+                let printed = TaskOutput::Records(printed, records);
+                Ok(Product::Here(printed, None, Counters::default()))
+            }
             WorkPlace::Hosts(hosts, _) => self.remotely(hosts, which, TaskInput::Printed(&printed)),
         })
     }
@@ -43,7 +47,9 @@ impl Slot<'_> {
     pub(super) fn remember(&self, work: &Work, product: &Product) {
         let (Some(memo), Some(key)) = (self.plan.memo(), key(work)) else { return };
         let kept = match (product, self.plan.place) {
-            (Product::Here(TaskOutput::Records(printed, records), None), _) => {
+            (Product::Here(TaskOutput::Records(printed, records), None, counters), _)
+                if counters.is_empty() =>
+            {
                 memo.keep(&key, printed, *records)
             }
             (Product::Shard(made), WorkPlace::Hosts(hosts, _)) if is_all(made) => {
@@ -87,7 +93,9 @@ fn key(work: &Work) -> Option<MemoKey> {
     }
 }
 
-/// Whether nothing was left out of a shard.
+/// Whether nothing was left out of a shard, and nothing counted beside it.
 fn is_all(made: &ShardResult) -> bool {
-    made.rejected == 0 && made.rejects.as_ref().is_none_or(Rejects::is_empty)
+    made.counters.is_empty()
+        && made.rejected == 0
+        && made.rejects.as_ref().is_none_or(Rejects::is_empty)
 }

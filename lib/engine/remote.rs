@@ -355,8 +355,8 @@ fn made(
     rejects: Option<Rejects>,
 ) -> Product {
     let hosts = copies.into_iter().map(|(name, _)| name).collect();
-    let Done { contents, rejected, .. } = done;
-    Product::Shard(ShardResult { number, hosts, contents, rejected, rejects })
+    let Done { contents, rejected, counters, .. } = done;
+    Product::Shard(ShardResult { number, hosts, contents, rejected, rejects, counters })
 }
 
 fn send(connection: &Connection, request: u32, spool: &Spool) -> Result<()> {

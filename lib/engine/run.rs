@@ -23,6 +23,7 @@ use crate::engine::slot::{Slot, SlotTally};
 use crate::engine::task_queue::{Product, ShardResult, TaskFailure, TaskOutcome, TaskQueue};
 use crate::error::broken;
 use crate::error::{Error, Result};
+use crate::record::counters::Counters;
 use crate::record::digest::Contents;
 use crate::record::stream::{Output, Summary};
 use crate::spool::Spool;
@@ -169,7 +170,7 @@ fn write(slot: &Slot<'_>, output: &mut dyn Output) -> Result<Summary> {
     let mut summary = Summary::default();
     let mut failed = None;
     while let Some(mut outcome) = slot.queue.next() {
-        let written = match settle(slot, &mut outcome) {
+        let written = match settle(slot, &mut outcome, &mut summary.counters) {
             Ok(settled) => put(slot.queue, settled, output, &mut summary),
             Err(failure) => {
                 failed = Some((outcome.task, failure));
@@ -219,15 +220,21 @@ fn put(
     Ok(())
 }
 
-/// Judges what is bad in an outcome; gives the records that are to be written.
-fn settle(slot: &Slot<'_>, outcome: &mut TaskOutcome) -> std::result::Result<Settled, TaskFailure> {
+/// Judges what is bad in an outcome, adds what its command has counted to `counters`; gives the
+/// records that are to be written.
+fn settle(
+    slot: &Slot<'_>,
+    outcome: &mut TaskOutcome,
+    counters: &mut Counters,
+) -> std::result::Result<Settled, TaskFailure> {
     let (plan, task) = (slot.plan, outcome.task);
     for (error, text) in outcome.rejects.drain(..) {
         plan.bad().reject(error, &text)?;
     }
     let taken = Product::Shard(ShardResult::default());
     match std::mem::replace(&mut outcome.result, Ok(taken))? {
-        Product::Here(printed, rejects) => {
+        Product::Here(printed, rejects, counted) => {
+            counters.merge(&counted)?;
             left_out(slot, task, HERE, rejects)?;
             let (spool, records) = match printed {
                 TaskOutput::Records(spool, records) => (spool, records),
@@ -235,7 +242,15 @@ fn settle(slot: &Slot<'_>, outcome: &mut TaskOutcome) -> std::result::Result<Set
             };
             Ok(Settled::Records(spool, records))
         }
-        Product::Shard(ShardResult { hosts: lies_on, contents, rejected, rejects, .. }) => {
+        Product::Shard(ShardResult {
+            hosts: lies_on,
+            contents,
+            rejected,
+            rejects,
+            counters: counted,
+            ..
+        }) => {
+            counters.merge(&counted)?;
             let host = lies_on.last().map_or(HERE, String::as_str);
             left_out(slot, task, host, rejects)?;
             if OnBad::under(plan.bad()) != OnBad::Send {

@@ -20,6 +20,7 @@ use crate::engine::{Piece, budget::TaskBudget};
 use crate::error::{Error, ErrorKind, Result};
 use crate::parallel::lock;
 use crate::record::bad::Bad;
+use crate::record::counters::Counters;
 use crate::record::digest::Contents;
 use crate::spool::Spool;
 
@@ -194,7 +195,7 @@ impl Slot<'_> {
         match self.plan.place {
             WorkPlace::Here(_) => {
                 let nothing = Spool::new(Vec::new(), 0, self.plan.folder());
-                Product::Here(TaskOutput::Records(nothing, 0), None)
+                Product::Here(TaskOutput::Records(nothing, 0), None, Counters::default())
             }
             WorkPlace::Hosts(..) => Product::Shard(ShardResult::default()),
         }
@@ -228,7 +229,10 @@ impl Slot<'_> {
                     self.queue.took(records.input.len(), begin.elapsed());
                 }
                 match finished.output {
-                    Ok(output) => return self.printed(runner, records, output, rejects),
+                    Ok(output) => {
+                        let noted = (rejects, finished.counters);
+                        return self.printed(runner, records, output, noted);
+                    }
                     Err(ended) if ended.how == CommandEnd::Stopped => break,
                     Err(ended) if !finished.searched && self.queue.again(task, number) => {
                         self.tell(&self.prefix(task, number), &ended.last_words);
@@ -281,12 +285,13 @@ impl Slot<'_> {
         runner: &TaskRunner<'_>,
         records: &RecordsHere,
         output: Spool,
-        rejects: Option<Rejects>,
+        (rejects, counters): (Option<Rejects>, Counters),
     ) -> AttemptsResult {
         self.tally.spilled.fetch_add(output.spilled(), Ordering::Relaxed);
         let mut printed = match runner.look(&records.input, output)? {
             Seen::Unchanged(output) => {
-                return Ok(Product::Here(TaskOutput::Records(output, records.count), rejects));
+                let output = TaskOutput::Records(output, records.count);
+                return Ok(Product::Here(output, rejects, counters));
             }
             Seen::Changed(printed) => printed,
         };
@@ -300,7 +305,7 @@ impl Slot<'_> {
         if let Some(memory) = spool.shrink() {
             self.queue.memory.give(memory);
         }
-        Ok(Product::Here(printed, rejects))
+        Ok(Product::Here(printed, rejects, counters))
     }
 
     /// The sound records of what the command of this machine printed, the others judged.

@@ -14,6 +14,7 @@ use crate::engine::stragglers::{Straggler, Stragglers};
 use crate::engine::work::Work;
 use crate::error::{Error, Result};
 use crate::parallel::{BufferPool, lock};
+use crate::record::counters::Counters;
 use crate::record::digest::Contents;
 use crate::spool::Spool;
 
@@ -29,8 +30,8 @@ pub(crate) struct TaskOutcome {
 /// What a task has made.
 #[derive(Debug)]
 pub(crate) enum Product {
-    /// What its command printed, here, and the records that were left out.
-    Here(TaskOutput, Option<Rejects>),
+    /// What its command printed, here, the records that were left out, and what it has counted.
+    Here(TaskOutput, Option<Rejects>, Counters),
     /// A shard on a host.
     Shard(ShardResult),
 }
@@ -48,6 +49,8 @@ pub(crate) struct ShardResult {
     pub(crate) rejected: u64,
     /// These, where they are to be judged here, and those that the command failed on.
     pub(crate) rejects: Option<Rejects>,
+    /// What the command has counted.
+    pub(crate) counters: Counters,
 }
 
 /// Why a task failed for good.
@@ -347,7 +350,7 @@ impl QueueState {
 impl TaskOutcome {
     fn spool(&self) -> Option<&Spool> {
         match &self.result {
-            Ok(Product::Here(TaskOutput::Records(spool, _) | TaskOutput::Flawed(spool), _)) => {
+            Ok(Product::Here(TaskOutput::Records(spool, _) | TaskOutput::Flawed(spool), ..)) => {
                 Some(spool)
             }
             Ok(Product::Shard(made)) => made.rejects.as_ref().map(Rejects::bytes),
@@ -365,7 +368,7 @@ impl TaskOutcome {
 
     fn spill(&mut self) -> Result<Vec<u8>> {
         let spool = match &mut self.result {
-            Ok(Product::Here(TaskOutput::Records(spool, _) | TaskOutput::Flawed(spool), _)) => {
+            Ok(Product::Here(TaskOutput::Records(spool, _) | TaskOutput::Flawed(spool), ..)) => {
                 spool
             }
             Ok(Product::Shard(ShardResult { rejects: Some(rejects), .. })) => rejects.bytes_mut(),

@@ -8,6 +8,7 @@ pub mod bad;
 pub mod block;
 pub mod bytes;
 pub mod canonical;
+pub mod counters;
 pub mod digest;
 mod fold;
 pub mod harmless;

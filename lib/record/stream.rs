@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::record::counters::Counters;
 
 /// What is known of a stream of records beside its bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,4 +159,7 @@ pub struct Summary {
     pub memo_hits: u64,
     /// Bytes that went between this machine and the hosts, both ways, packed as they were.
     pub client_bytes: u64,
+    /// What commands have counted.
+    #[serde(skip_serializing_if = "Counters::is_empty")]
+    pub counters: Counters,
 }

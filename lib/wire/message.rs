@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind};
 use crate::record::bytes::Bytes;
+use crate::record::counters::Counters;
 use crate::record::digest::Contents;
 use crate::wire::client::{ClientAsk, ClientReply};
 use crate::wire::exchange::{
@@ -235,6 +236,8 @@ pub struct Done {
     pub spilled: u64,
     /// How long the command of a task ran, in microseconds.
     pub took_us: u64,
+    /// What it has counted.
+    pub counters: Counters,
 }
 
 /// How a request went wrong.

@@ -23,6 +23,7 @@ use crate::pipe::runtime_dir;
 use crate::record::bad::{Bad, Policy};
 use crate::record::block::Blocks;
 use crate::record::bytes::Bytes;
+use crate::record::counters::Counters;
 use crate::record::digest::Contents;
 use crate::spool::Spool;
 use crate::wire::job::{EachRecord, Job, JobCommand, JobProgram, OnBad};
@@ -85,11 +86,11 @@ impl Jobs {
             return Err(Error::incomplete("stopped").into());
         };
         let begin = Instant::now();
-        let records = work.printed(input)?;
+        let (records, counters) = work.printed(input)?;
         let took_us = u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX);
         let spilled = records.spilled();
         let contents = store.put(task.task, task.attempt, &records)?;
-        Ok(Done { contents, rejected: work.bad.count(), spilled, took_us })
+        Ok(Done { contents, rejected: work.bad.count(), spilled, took_us, counters })
     }
 }
 
@@ -194,14 +195,14 @@ impl Work<'_> {
         Ok(spool)
     }
 
-    /// What the command prints for `input`: sound records.
-    fn printed(&self, input: Spool) -> std::result::Result<Spool, JobError> {
-        let Some(job) = &self.job.command else { return Ok(input) };
+    /// What the command prints for `input`, sound records, and has counted.
+    fn printed(&self, input: Spool) -> std::result::Result<(Spool, Counters), JobError> {
+        let Some(job) = &self.job.command else { return Ok((input, Counters::default())) };
         match self.task.input {
-            TaskSource::Printed => return Ok(input),
+            TaskSource::Printed => return Ok((input, Counters::default())),
             TaskSource::Stream => (),
             TaskSource::Shard(..) | TaskSource::Resource(_) if input.is_empty() => {
-                return Ok(input);
+                return Ok((input, Counters::default()));
             }
             TaskSource::Shard(..) | TaskSource::Resource(_) => (),
         }
@@ -233,15 +234,15 @@ impl Work<'_> {
             }
             Err(ended) => return Err(self.failed(&runner, finished.record, ended)),
         };
-        match runner.look(&input, output)? {
-            Seen::Unchanged(records) | Seen::Changed(TaskOutput::Records(records, _)) => {
-                Ok(records)
-            }
+        let records = match runner.look(&input, output)? {
+            Seen::Unchanged(records) | Seen::Changed(TaskOutput::Records(records, _)) => records,
             Seen::Changed(TaskOutput::Flawed(printed)) => {
                 let records = runner.sound(&printed, &self.bad).map(|(records, _)| records);
-                records.map_err(|error| JobError(Failed { by_command: true, ..Failed::of(&error) }))
+                records
+                    .map_err(|error| JobError(Failed { by_command: true, ..Failed::of(&error) }))?
             }
-        }
+        };
+        Ok((records, finished.counters))
     }
 
     /// The command of the job.

@@ -11,6 +11,7 @@ mod halt;
 mod memo;
 mod order;
 mod pipes;
+mod reporter;
 mod streams;
 
 /// The numbers from 1 to `last`, a line each.
