@@ -13,7 +13,7 @@ use crate::cli::{size, surroundings};
 use crate::command::memo::{CommandHash, Memo};
 use crate::command::{Form, Given, program};
 use crate::engine::CommandPlan;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What is kept of what a command prints.
 #[derive(Args, Clone, Debug)]
@@ -38,7 +38,8 @@ impl MemoOptions {
     /// is run there.
     ///
     /// # Errors
-    /// When the directory cannot be made or written, or a file that the command names cannot be read.
+    /// `Usage` where the command is told more than its input; when the directory cannot be made or
+    /// written, or a file that the command names cannot be read.
     pub fn open(
         &self,
         given: &Given,
@@ -46,6 +47,12 @@ impl MemoOptions {
         sent: Option<&[PathBuf]>,
     ) -> Result<Option<Arc<Memo>>> {
         let Some(directory) = &self.memo else { return Ok(None) };
+        if plan.command.hadoop().is_some() {
+            return Err(Error::usage(
+                "--memo goes by content, and --hadoop-env tells a command of more than that, such as \
+                 the name of its file: leave one of them out",
+            ));
+        }
         let mut hash = CommandHash::default();
         hash.part("version", env!("CARGO_PKG_VERSION").as_bytes());
         let words: Vec<&OsStr> = match given {

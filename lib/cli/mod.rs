@@ -36,6 +36,7 @@ pub mod duration;
 pub mod environment;
 pub mod far_end;
 mod guard;
+pub mod hadoop_env;
 pub mod hosts;
 pub mod joining;
 mod ledger;

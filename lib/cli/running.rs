@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::environment::Environment;
+use crate::cli::hadoop_env::HadoopEnv;
 use crate::cli::hosts::feed;
 use crate::cli::hosts::shipping::{self, Ship};
 use crate::cli::memo::MemoOptions;
@@ -122,6 +123,9 @@ pub struct Attempts {
     environment: Environment,
 
     #[command(flatten)]
+    hadoop_env: HadoopEnv,
+
+    #[command(flatten)]
     share: Share,
 }
 
@@ -159,7 +163,10 @@ impl Attempts {
         let retries = self.retries.unwrap_or(if pieces.are_records() { 0 } else { 1 });
         let form = pieces.form(given, retries, self.failed != Policy::Fail)?;
         let plan = CommandPlan {
-            command: self.environment.of(Command::elsewhere(given.clone())?)?,
+            command: self
+                .environment
+                .of(Command::elsewhere(given.clone())?)?
+                .told_by_hadoop(self.hadoop_env.job(true)),
             ok_exit: self.ok_exit.iter().copied().map(i32::from).collect(),
             retries,
             timeout: self.timeout,
@@ -187,8 +194,10 @@ pub fn find(plan: &mut CommandPlan, given: &Given) -> Result<()> {
     for (name, value) in plan.command.environment().filter(|(name, _)| *name != program::PATH) {
         command = command.setting(name, value.into());
     }
+    let hadoop = plan.command.hadoop().cloned();
     // There are no shards here: a number would be that of a command that runs this tool.
-    plan.command = command.setting(HOST_VARIABLE, HERE.into()).without(SHARD_VARIABLE);
+    plan.command =
+        command.setting(HOST_VARIABLE, HERE.into()).without(SHARD_VARIABLE).told_by_hadoop(hadoop);
     if let Some(shared) = &plan.shared {
         let command = plan.command.clone();
         plan.command = command.setting(client::VARIABLE, shared.variable.clone());
@@ -234,6 +243,9 @@ pub struct GroupCommand {
     environment: Environment,
 
     #[command(flatten)]
+    hadoop_env: HadoopEnv,
+
+    #[command(flatten)]
     share: Share,
 
     #[command(flatten)]
@@ -265,6 +277,7 @@ impl GroupCommand {
             ("--halt", self.tasks.halt.is_some()),
             ("--speculate", self.tasks.speculate),
             ("--env", self.environment.is_given()),
+            ("--hadoop-env", self.hadoop_env.is_given()),
             ("--share", self.share.is_given()),
             ("--ship", !self.ship.ship.is_empty()),
         ];
@@ -342,7 +355,10 @@ impl GroupCommand {
         }
         let ok_exit = if self.ok_exit.is_empty() { &[0][..] } else { &self.ok_exit };
         Ok(CommandPlan {
-            command: self.environment.of(Command::elsewhere(given.clone())?)?,
+            command: self
+                .environment
+                .of(Command::elsewhere(given.clone())?)?
+                .told_by_hadoop(self.hadoop_env.job(false)),
             ok_exit: ok_exit.iter().copied().map(i32::from).collect(),
             retries: self.retries.unwrap_or(1),
             timeout: self.timeout,

@@ -59,8 +59,9 @@ pub use verbs::TaskReply;
 pub use crate::wire::client::FileIdentity;
 pub use crate::wire::exchange;
 pub use crate::wire::exchange::Peer;
-pub use crate::wire::job::{EachRecord, Job, JobCommand, JobProgram, OnBad};
+pub use crate::wire::job::{EachRecord, HadoopNames, Job, JobCommand, JobProgram, OnBad};
 pub use crate::wire::message::{
-    Done, Failed, FileCut, FilePart, HostResource, KeptDataset, Part, Task, TaskSource, Welcome,
+    ClientPart, Done, Failed, FileCut, FilePart, HostResource, KeptDataset, Part, Task, TaskSource,
+    Welcome,
 };
 pub use crate::wire::shard::Fetch;

@@ -157,6 +157,12 @@ impl Attempt<'_> {
             .stdin(Stdio::from(their_input))
             .stdout(Stdio::from(their_output))
             .stderr(Stdio::from(their_errors));
+        if let Some(hadoop) = self.command.hadoop() {
+            // What the user sets counts.
+            let is_free = |name: &str| self.command.value_of(name).is_none();
+            let variables = hadoop.variables(self.task, self.number);
+            process.envs(variables.into_iter().filter(|(name, _)| is_free(name)));
+        }
         let Started { child, mark } =
             self.children.start(&mut process).map_err(|e| self.command.not_started(&e))?;
         let pipes = Pipes {

@@ -11,6 +11,7 @@ pub mod children;
 pub mod each;
 mod feed;
 pub mod form;
+pub mod hadoop;
 pub mod memo;
 pub mod process_tree;
 pub mod program;

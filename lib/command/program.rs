@@ -8,6 +8,7 @@ use std::process;
 
 use nix::unistd::{AccessFlags, access};
 
+use crate::command::hadoop::HadoopJob;
 use crate::command::{quote, shell_line};
 use crate::error::{Error, Result};
 
@@ -46,6 +47,8 @@ pub struct Command {
     shown: String,
     /// What is set in its environment, the last of a name counts, or taken out of it.
     variables: Vec<(OsString, Option<OsString>)>,
+    /// What it is told of its task as by Hadoop, if it is.
+    hadoop: Option<HadoopJob>,
 }
 
 impl Command {
@@ -77,7 +80,7 @@ impl Command {
             search(name, path)?
         };
         let shown = quote::words(words.iter().map(OsString::as_os_str));
-        Ok(Command { program, words, shown, variables: with_path(path) })
+        Ok(Command { program, words, shown, variables: with_path(path), hadoop: None })
     }
 
     /// `line`, run by the bash in the directories of `path`, which looks for programs there. It fails
@@ -106,7 +109,7 @@ impl Command {
         let name = if bash.is_some() { BASH } else { "sh" };
         let words = vec![name.into(), "-c".into(), run];
         let program = bash.unwrap_or_else(|| SHELL.into());
-        Ok(Command { program, words, shown, variables: with_path(path) })
+        Ok(Command { program, words, shown, variables: with_path(path), hadoop: None })
     }
 
     /// A command that runs elsewhere: whether it is there is found out there.
@@ -119,7 +122,7 @@ impl Command {
             Given::Line(line) => shown(line, true, &pipes(line)?),
         };
         let (program, words, variables) = (PathBuf::new(), Vec::new(), Vec::new());
-        Ok(Command { program, words, shown, variables })
+        Ok(Command { program, words, shown, variables, hadoop: None })
     }
 
     /// The same with other words; its name is the first of them.
@@ -150,6 +153,16 @@ impl Command {
     /// The value that was said last of the variable `name`, if any was.
     pub fn value_of(&self, name: &str) -> Option<&OsStr> {
         self.environment().filter(|(known, _)| *known == name).map(|(_, value)| value).last()
+    }
+
+    /// The same, told of its task as Hadoop does, if `hadoop` is something.
+    pub fn told_by_hadoop(self, hadoop: Option<HadoopJob>) -> Command {
+        Command { hadoop, ..self }
+    }
+
+    /// What it is told of its task as by Hadoop, if it is.
+    pub fn hadoop(&self) -> Option<&HadoopJob> {
+        self.hadoop.as_ref()
     }
 
     /// The command as a shell would take it, on one line.

@@ -235,7 +235,9 @@ impl Slot<'_> {
             }
             TaskInput::Shard(shard) => (InputAt::Stream, Some(self.fetched(hosts, shard)?)),
         };
-        let asked = Task { job: hosts.job, task, attempt: number, input: there, bisect };
+        let part = self.plan.command().and_then(|command| command.command.hadoop());
+        let part = part.and_then(|_| source.part());
+        let asked = Task { job: hosts.job, task, attempt: number, input: there, part, bisect };
         let mut rejects =
             Rejects::new(Spool::new(Vec::new(), self.budget.task, self.plan.folder()));
         let sent = connection.begin_task(asked).and_then(|request| {

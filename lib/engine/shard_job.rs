@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cluster::{ClientFiles, Greeting, Host, Shipped};
-use crate::cluster::{EachRecord, Job, JobCommand, JobProgram, OnBad};
+use crate::cluster::{EachRecord, HadoopNames, Job, JobCommand, JobProgram, OnBad};
 use crate::command::Given;
 use crate::dataset::ownership::Claim;
 use crate::engine::consumer::ConsumerInput;
@@ -198,6 +198,10 @@ fn there(plan: &CommandPlan, given: &Given) -> JobCommand {
         }),
         host: String::new(),
         environment: plan.command.environment().map(|(n, v)| (n.into(), v.into())).collect(),
+        hadoop: plan
+            .command
+            .hadoop()
+            .map(|job| HadoopNames { number: job.number.clone(), is_map: job.is_map }),
         ok_exit: plan.ok_exit.clone(),
         timeout_ms: plan.timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX)),
         retries: plan.retries,

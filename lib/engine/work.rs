@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use crate::cluster::ClientPart;
 use crate::command::form::Reject;
 use crate::command::memo::MemoKey;
 use crate::engine::{HostFile, HostedShard};
@@ -53,5 +54,13 @@ impl TaskInput<'_> {
             TaskInput::Shard(shard) => &shard.hosts,
             TaskInput::Resource(file) => &file.hosts,
         }
+    }
+
+    /// The part of a file of this machine that it is, if it is one.
+    pub(super) fn part(&self) -> Option<ClientPart> {
+        let TaskInput::Shard(shard) = self else { return None };
+        let split = shard.split.as_ref()?;
+        let (start, end) = split.range.unwrap_or((0, split.size));
+        Some(ClientPart { path: split.path.clone(), start, length: end.saturating_sub(start) })
     }
 }

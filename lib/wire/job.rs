@@ -38,6 +38,8 @@ pub struct JobCommand {
     pub host: String,
     /// What the user says of the environment: names and values.
     pub environment: Vec<(Bytes, Bytes)>,
+    /// What it is told of its task as by Hadoop, if it is.
+    pub hadoop: Option<HadoopNames>,
     /// The exit statuses that mean success.
     pub ok_exit: Vec<i32>,
     /// How long an attempt may take, in milliseconds.
@@ -46,6 +48,16 @@ pub struct JobCommand {
     pub retries: u32,
     /// What to say of output that is no JSON and looks like plain lines.
     pub plain_lines: String,
+}
+
+/// What a command is told of its tasks as by Hadoop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HadoopNames {
+    /// The number of the job.
+    pub number: String,
+    /// Whether it is a mapper, or else a reducer.
+    pub is_map: bool,
 }
 
 /// What is done with each record by itself.

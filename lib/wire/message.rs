@@ -103,8 +103,22 @@ pub struct Task {
     pub attempt: u32,
     /// Where its input is.
     pub input: TaskSource,
+    /// The part of a file of the tool's machine that the input is, where the command is told of it.
+    pub part: Option<ClientPart>,
     /// Whether the records are to be looked for that the command fails on, and left out, and sent.
     pub bisect: bool,
+}
+
+/// A part of a file of the tool's machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientPart {
+    /// The file's path.
+    pub path: Bytes,
+    /// Where the part begins, in bytes.
+    pub start: u64,
+    /// How long it is.
+    pub length: u64,
 }
 
 /// Where the input of a task is.
@@ -326,7 +340,9 @@ mod tests {
 
     #[test]
     fn messages_come_back() {
-        let task = Task { job: 1, task: 7, attempt: 2, input: TaskSource::Stream, bisect: false };
+        let part = Some(ClientPart { path: Bytes(b"/a".to_vec()), start: 1, length: 2 });
+        let input = TaskSource::Stream;
+        let task = Task { job: 1, task: 7, attempt: 2, input, part, bisect: false };
         for ask in [Ask::Task(task), Ask::Cancel, Ask::Remove("x".into())] {
             assert_eq!(decode::<Ask>(&encode(&ask)).unwrap(), ask);
         }

@@ -12,6 +12,7 @@ use crate::command::attempt::{CommandEnd, Ended};
 use crate::command::children::{HOST_VARIABLE, SHARD_VARIABLE};
 use crate::command::each::{Each, Words};
 use crate::command::form::{Form, TaskOutput};
+use crate::command::hadoop::{HadoopJob, InputPart};
 use crate::command::program::{Command, Given, PATH};
 use crate::command::rejects::Rejects;
 use crate::command::runner::{Seen, TaskRunner};
@@ -26,8 +27,8 @@ use crate::record::bytes::Bytes;
 use crate::record::counters::Counters;
 use crate::record::digest::Contents;
 use crate::spool::Spool;
-use crate::wire::job::{EachRecord, Job, JobCommand, JobProgram, OnBad};
-use crate::wire::message::{Done, Failed, HostResource, Task, TaskSource};
+use crate::wire::job::{EachRecord, HadoopNames, Job, JobCommand, JobProgram, OnBad};
+use crate::wire::message::{ClientPart, Done, Failed, HostResource, Task, TaskSource};
 use crate::wire::shard::Fetch;
 use crate::worker::resource;
 use crate::worker::shard_file;
@@ -266,12 +267,24 @@ impl Work<'_> {
         }
         let command = command
             .setting(HOST_VARIABLE, job.host.clone().into())
-            .setting(SHARD_VARIABLE, self.task.task.to_string().into());
+            .setting(SHARD_VARIABLE, self.task.task.to_string().into())
+            .told_by_hadoop(self.hadoop(job));
         Ok(match &self.state.store {
             Some(store) => command.setting(runtime_dir::VARIABLE, store.runtime().into()),
             None => command,
         }
         .setting(client::VARIABLE, self.state.client_variable()))
+    }
+
+    /// What the command is told of its task as by Hadoop.
+    fn hadoop(&self, job: &JobCommand) -> Option<HadoopJob> {
+        let HadoopNames { number, is_map } = job.hadoop.clone()?;
+        let part = self.task.part.clone().map(|ClientPart { path, start, length }| InputPart {
+            path: path.into(),
+            start,
+            length,
+        });
+        Some(HadoopJob { number, is_map, part })
     }
 
     fn prefix(&self, number: u32) -> String {

@@ -7,6 +7,7 @@ mod environment;
 mod failed;
 mod failures;
 mod forms;
+mod hadoop_env;
 mod halt;
 mod memo;
 mod order;

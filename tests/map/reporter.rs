@@ -100,6 +100,25 @@ fn an_outcome_holds_the_lines_as_they_are() {
     assert_eq!(jq(&["-r", ".err"], &out.stdout), b"reporter:counter:g,n,1\n");
 }
 
+/// What is kept of a command's output counts nothing: so what has counted is not kept.
+#[test]
+fn a_second_run_with_a_memo_counts_the_same() {
+    let dir = dir();
+    for hosts in [&[][..], &["--each"]] {
+        for run in 0..2 {
+            let line = "while read -r n; do echo $n; \
+                        [ $n = 2 ] || echo reporter:counter:g,n,1 >&2; echo x >> ran; done";
+            let call = mc("map").current_dir(&dir).args(["--memo", "m", "--block", "2b"]);
+            let call = call.args(hosts).args(["-c", line]).stdin(numbers(3)).stdout(numbers(3));
+            let said = String::from_utf8(call.stderr_any().succeeds().stderr).unwrap();
+            assert_eq!(said, "mc-map: counter g,n: 2\n", "{run}");
+            let ran = std::fs::read_to_string(dir.path().join("ran")).unwrap();
+            assert_eq!(ran.lines().count(), 3 - run, "{hosts:?}");
+            std::fs::remove_file(dir.path().join("ran")).unwrap();
+        }
+    }
+}
+
 #[test]
 fn what_cannot_be_counted_fails_the_task() {
     let line = "cat; seq 10001 | sed 's/.*/reporter:counter:g,&,1/' >&2";
