@@ -10,11 +10,15 @@ const BLOCK_TIME: f64 = 1.0;
 /// At the end blocks become smaller, down to what takes this long.
 const LAST_TIME: f64 = 0.2;
 
-/// The first block of each slot, in bytes, when nothing is known of the time.
-const PROBE: usize = 4 * 1024;
+/// How many times as long as the start of a process its block is to take, at the least.
+const STARTS: f64 = 2.0;
 
-/// How many times as large as any before a block may be: what a small block took may have been the
-/// start of the process alone.
+/// The first blocks, in bytes, when nothing is known of the time: of two sizes in turn, so that it is
+/// seen what of their time goes with the size, and what is the start of the process.
+const PROBES: [usize; 2] = [1024, 4096];
+
+/// How many times as large as any before a block may be, and how much quicker it may be than it seems:
+/// what a small block took may have been the start of the process alone.
 const GROWTH: usize = 16;
 
 /// The sizes of the blocks of one stage, in bytes.
@@ -28,8 +32,10 @@ pub(crate) struct Pace {
     blocks: u64,
     /// The largest of them.
     before: usize,
-    /// Bytes that a slot does in a second, by the last blocks.
+    /// Bytes that a slot does in a second once a process has started, by the last blocks.
     rate: Option<f64>,
+    /// The smallest block of which the time is known, in bytes; the least time of any, in seconds.
+    least: Option<(f64, f64)>,
 }
 
 /// What tells the sizes.
@@ -46,7 +52,7 @@ pub(crate) enum Sizes {
 impl Pace {
     /// Sizes from `first` to `largest`, for so many slots.
     pub(crate) fn new(slots: usize, first: usize, largest: usize, sizes: Sizes) -> Pace {
-        Pace { slots, first, largest, sizes, blocks: 0, before: 0, rate: None }
+        Pace { slots, first, largest, sizes, blocks: 0, before: 0, rate: None, least: None }
     }
 
     /// The size of the next block. `rest` is how many bytes are left, where that is known.
@@ -55,16 +61,21 @@ impl Pace {
         let size = match (self.sizes, self.rate) {
             (Sizes::Fixed, _) => self.first,
             (Sizes::Doubling, _) => self.first.saturating_mul(1 << round.min(30)).min(self.largest),
-            (Sizes::Timed, None) => PROBE.min(self.largest),
+            (Sizes::Timed, None) => PROBES[(self.blocks % 2) as usize].min(self.largest),
             (Sizes::Timed, Some(rate)) => {
-                let most =
-                    self.before.saturating_mul(GROWTH).clamp(PROBE.min(self.largest), self.largest);
-                at_rate(rate, BLOCK_TIME).min(most)
+                let probe = PROBES[1].min(self.largest);
+                let most = self.before.saturating_mul(GROWTH).clamp(probe, self.largest);
+                // Twice the smallest one, for anything to be seen of the start; that may have been but
+                // what was left of an input.
+                let least = self.least.map_or(1, |(bytes, _)| 2 * bytes as usize);
+                let least = if least < PROBES[0] { 1 } else { least };
+                at_rate(rate, BLOCK_TIME.max(STARTS * self.start())).max(least).min(most)
             }
         };
         match rest.filter(|_| self.sizes == Sizes::Timed && self.slots > 1) {
             Some(rest) => {
-                let least = self.rate.map_or(1, |rate| at_rate(rate, LAST_TIME));
+                let time = LAST_TIME.max(self.start());
+                let least = self.rate.map_or(1, |rate| at_rate(rate, time));
                 size.min((rest / (2 * self.slots)).max(least)).max(1)
             }
             None => size,
@@ -79,8 +90,24 @@ impl Pace {
 
     /// A block of `bytes` took so long.
     pub(crate) fn took(&mut self, bytes: u64, time: Duration) {
-        let rate = bytes as f64 / time.as_secs_f64().max(1e-6);
+        let (bytes, time) = (bytes as f64, time.as_secs_f64().max(1e-6));
+        let work = match self.least {
+            None => time,
+            Some((least, shortest)) if bytes >= 2.0 * least => {
+                (time - shortest) * bytes / (bytes - least)
+            }
+            Some(_) => time - self.start(),
+        };
+        let rate = bytes / work.clamp(time / GROWTH as f64, time);
         self.rate = Some(self.rate.map_or(rate, |before| (before + rate) / 2.0));
+        let (least, shortest) = self.least.unwrap_or((bytes, time));
+        self.least = Some((least.min(bytes), shortest.min(time)));
+    }
+
+    /// How long a process takes before it works, in seconds, as far as it can be told.
+    fn start(&self) -> f64 {
+        let Some(((least, shortest), rate)) = self.least.zip(self.rate) else { return 0.0 };
+        (shortest - least / rate).max(0.0)
     }
 }
 
@@ -142,6 +169,13 @@ mod tests {
         assert!(processes < 160, "{processes}");
         // A few records whose process takes long to start.
         assert!(played(2, 10, 20, 1e-5, 0.03).1 <= 6);
+        for start in [0.1, 0.5, 3.0] {
+            let (took, processes) = played(2, 3000, 25, 2e-5, start);
+            assert!(processes <= 12 && took < 7.0 * start + 0.5, "{start}: {took}, {processes}");
+            // The start is a part of the time, and not most of it.
+            let (took, _) = played(4, 200_000, 100, 1e-3, start);
+            assert!(took < 50.0 * 1.6 + 6.0 * start, "{start}: {took}");
+        }
     }
 
     #[test]
@@ -159,12 +193,14 @@ mod tests {
             std::iter::once(first).chain((1..18).map(|_| next(&mut doubling))).step_by(3).collect();
         assert_eq!(sizes, [256, 512, 1024, 2048, 4096, 4096]);
         let mut one = Pace::new(1, 256, 1 << 20, Sizes::Timed);
-        assert_eq!(one.size(Some(10)), PROBE);
+        assert_eq!(one.size(Some(10)), PROBES[0]);
+        one.begun(10);
+        assert_eq!(one.size(Some(10)), PROBES[1]);
         one.took(1 << 14, Duration::from_micros(1));
-        assert_eq!(one.size(None), PROBE);
-        one.begun(PROBE);
-        assert_eq!(one.size(None), PROBE * GROWTH);
-        one.begun(PROBE * GROWTH);
+        assert_eq!(one.size(None), PROBES[1]);
+        one.begun(PROBES[1]);
+        assert_eq!(one.size(None), PROBES[1] * GROWTH);
+        one.begun(PROBES[1] * GROWTH);
         assert_eq!(one.size(None), 1 << 20);
         one.took(1, Duration::from_secs(1000));
         one.took(1, Duration::from_secs(1000));

@@ -51,7 +51,7 @@ fn only_what_is_new_runs_wherever_it_stands() {
         doubling(dir.path(), options, input).stdout(doubled(input)).succeeds();
         ran(dir.path())
     };
-    run(&["-j", "1"], &old);
+    run(&["-j", "1", "--block", "3K"], &old);
     // Another number of slots, and something new in front, behind and in between.
     let middle = old.find("\n1500\n").unwrap() + 1;
     let input = format!("7000001\n{}7000002\n{}7000003\n", &old[..middle], &old[middle..]);
