@@ -22,6 +22,7 @@ mod progress;
 mod reduce;
 mod signals;
 mod sort;
+mod streaming;
 #[allow(dead_code, unused_imports)] // Each module uses what it needs.
 mod support;
 mod tidy;
