@@ -99,6 +99,34 @@ fn outcomes_are_records_whatever_they_are() {
 }
 
 #[test]
+fn command_lines_run_on_hosts_and_those_that_failed_again() {
+    let (dir, cluster) = (dir(), crate::support::cluster());
+    let ready = cluster.srv().join(format!("ready{}", std::process::id()));
+    let there = format!("/srv/ready{}", std::process::id());
+    // A fifth of them needs what is not there yet.
+    let line = |n: u32| match n % 5 {
+        0 => format!("cat {there} && echo {n}\n"),
+        _ => format!("echo {n}\n"),
+    };
+    write(&dir, "commands", (0..500).map(line).collect::<String>());
+    let run = "mc-map -h n1,n2,n3,n4 --each --outcome bash -c {} | mc-gather";
+    let call = |script: &str| {
+        sh("bash", &format!("set -o pipefail; {script}")).on(cluster).current_dir(&dir)
+    };
+    call(&format!("mc-cat text:commands | {run} -o ndjson:runs")).succeeds();
+    call("jq -s 'map(.exit == 0) | group_by(.) | map(length)' -c runs")
+        .stdout("[100,400]\n")
+        .succeeds();
+    call("jq -r .host runs | sort -u").stdout("n1\nn2\nn3\nn4\n").succeeds();
+    std::fs::write(&ready, "ready\n").unwrap();
+    call(&format!("jq -c 'select(.exit != 0).in' runs | {run} -o ndjson:again")).succeeds();
+    let want: String = (0..100).map(|n| format!("0 ready\\n{}\\n\n", n * 5)).collect();
+    let shown = "jq -r '\"\\(.exit) \\(.out | tojson[1:-1])\"' again";
+    call(shown).stdout(want).succeeds();
+    std::fs::remove_file(ready).unwrap();
+}
+
+#[test]
 fn data_goes_in_and_out_as_bytes_with_a_name() {
     let dir = dir();
     std::fs::create_dir_all(dir.path().join("in/sub")).unwrap();
