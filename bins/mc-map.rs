@@ -69,12 +69,12 @@ impl Args {
 
     /// Maps on this machine.
     fn here(&self, given: &Given, mut input: Box<dyn Input>, session: &Session) -> Result<Summary> {
-        if self.output.is_some() || !self.ship.ship.is_empty() {
+        if self.output.is_some() || self.ship.is_for_hosts() {
             let error = Error::usage("-o and --ship are for hosts (-h), or for shards");
             return Err(feed::no_shards(&mut *input, error));
         }
-        let mut options = self.options(given, None, session)?;
-        running::find(&mut options.command, given)?;
+        let mut options = self.options(given, Sent::Here(&self.ship), session)?;
+        running::find(&mut options.command, given, &self.ship, session)?;
         session.speak(|voice, output| map::run(&options, input, output, voice))
     }
 
@@ -86,8 +86,8 @@ impl Args {
         session: &mut Session,
     ) -> Result<Summary> {
         self.memory.refuse_jobs()?;
-        let shipped = shipping::pack(given.clone(), &self.ship.ship, session)?;
-        let options = self.options(given, Some(&shipped.sources()), session)?;
+        let shipped = shipping::pack(given.clone(), &self.ship, session)?;
+        let options = self.options(given, Sent::There(&shipped), session)?;
         let (reach, keep, session) =
             (self.hosts.reach(session)?, self.output.as_deref(), &*session);
         let job = ShardJob {

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use mycloud::aggregate::Op;
 use mycloud::cli::hosts::exchange_options::ExchangeOptions;
 use mycloud::cli::options::{KeyOptions, MemoryOptions, Nulls, Records};
-use mycloud::cli::running::{self, GroupCommand};
+use mycloud::cli::running::GroupCommand;
 use mycloud::cli::{self, Session};
 use mycloud::engine::consumer::{Consumer, ConsumerInput};
 use mycloud::engine::shard_job::ShardJob;
-use mycloud::record::stream::{Input, Summary};
+use mycloud::record::stream::Summary;
 use mycloud::stage::reduce::on_hosts::{self, OnHosts};
 use mycloud::stage::reduce::{self, GroupBy, OverGroups, ReduceOptions, With};
 use mycloud::{Error, Result};
@@ -94,19 +94,16 @@ impl Args {
             }
             _ => {
                 exchange.refuse()?;
-                let input = ConsumerInput::Shards(consumer);
-                here(options, self.command.records(session, input)?, session)
+                self.here(options, ConsumerInput::Shards(consumer), session)
             }
         }
     }
-}
 
-/// Reduces records on this machine.
-fn here(options: &mut ReduceOptions, input: Box<dyn Input>, session: &Session) -> Result<Summary> {
-    if let With::Command(command) = &mut options.with {
-        running::find(&mut command.plan, &command.given)?;
+    /// Reduces on this machine what is `fed`.
+    fn here(&self, how: &mut ReduceOptions, fed: ConsumerInput, by: &Session) -> Result<Summary> {
+        let input = self.command.begin_here(fed, how.with.command(), by)?;
+        by.speak(|voice, output| reduce::run(how, input, output, voice))
     }
-    session.speak(|voice, output| reduce::run(options, input, output, voice))
 }
 
 pub(crate) fn main() -> ExitCode {
@@ -124,7 +121,7 @@ pub(crate) fn main() -> ExitCode {
         };
         match args.exchange.stdin(&args.records, session)? {
             ConsumerInput::Shards(consumer) => args.shards(&mut options, consumer, session),
-            input => here(&mut options, args.command.records(session, input)?, session),
+            records => args.here(&mut options, records, session),
         }
     })
 }

@@ -9,10 +9,13 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use crate::cli::running::Sent;
 use crate::cli::{size, surroundings};
+use crate::cluster::Shipped;
 use crate::command::memo::{CommandHash, Memo};
 use crate::command::{Form, Given, program};
 use crate::engine::CommandPlan;
+use crate::engine::shard_job::ShippedCommand;
 use crate::error::{Error, Result};
 
 /// What is kept of what a command prints.
@@ -34,8 +37,7 @@ const ENDS: &[u8] = b" \t\n|&;<()'\"`$=,:@{}";
 
 impl MemoOptions {
     /// What is kept of the command that was `given` and is run as `plan` says, which knows no more of
-    /// its environment than what was asked for; `sent` are the files that go with it to hosts, where it
-    /// is run there.
+    /// its environment than what was asked for; `sent` is what goes with it.
     ///
     /// # Errors
     /// `Usage` where the command is told more than its input; when the directory cannot be made or
@@ -44,7 +46,7 @@ impl MemoOptions {
         &self,
         given: &Given,
         plan: &CommandPlan,
-        sent: Option<&[PathBuf]>,
+        sent: Sent<'_>,
     ) -> Result<Option<Arc<Memo>>> {
         let Some(directory) = &self.memo else { return Ok(None) };
         if plan.command.hadoop().is_some() {
@@ -69,12 +71,38 @@ impl MemoOptions {
         plan.ok_exit.iter().for_each(|status| hash.part("ok", &status.to_le_bytes()));
         // Programs of the system are those of the hosts there.
         let told = plan.command.value_of(program::PATH);
-        let path = if sent.is_none() { surroundings::search_path(told) } else { None };
-        let mut files = files_of(&words, path.as_deref());
-        files.extend(sent.into_iter().flatten().cloned());
-        files.iter().try_for_each(|path| hash.file(path))?;
+        let path = match sent {
+            Sent::Here(_) => surroundings::search_path(told),
+            Sent::There(_) => None,
+        };
+        files_of(&words, path.as_deref()).iter().try_for_each(|path| hash.file(path))?;
+        match sent {
+            Sent::Here(ship) => {
+                if let Some((line, files)) = ship.for_setup()? {
+                    add_sent(&mut hash, Some(&line), &files)?;
+                }
+            }
+            Sent::There(ShippedCommand { files, setup, .. }) => {
+                let line = setup.as_ref().map(|setup| setup.line.as_os_str());
+                add_sent(&mut hash, line, files)?;
+            }
+        }
         Memo::open(directory, self.memo_size, hash).map(|memo| Some(Arc::new(memo)))
     }
+}
+
+/// Adds the line that makes things ready for the command, and the files that are sent.
+fn add_sent(hash: &mut CommandHash, line: Option<&OsStr>, files: &[Shipped]) -> Result<()> {
+    line.iter().for_each(|line| hash.part("setup", line.as_bytes()));
+    for Shipped { from, to, link } in files {
+        hash.part("sent", to.as_os_str().as_bytes());
+        match link {
+            Some(target) => hash.part("link", target.as_os_str().as_bytes()),
+            None if from.is_dir() => hash.part("folder", b""),
+            None => hash.file(from)?,
+        }
+    }
+    Ok(())
 }
 
 /// Adds how the command is fed, and what is made of what it prints.

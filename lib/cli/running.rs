@@ -1,7 +1,6 @@
 //! The options of how a command is run over records.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use crate::cli::pieces::{Forms, HERE, Pieces};
 use crate::cli::share::Share;
 use crate::cli::{Session, duration, size, surroundings};
 use crate::client;
-use crate::command::children::{HOST_VARIABLE, SHARD_VARIABLE};
+use crate::command::children::{HOST_VARIABLE, SETUP_VARIABLE, SHARD_VARIABLE};
 use crate::command::{Command, Form, Given, program};
 use crate::engine::consumer::ConsumerInput;
 use crate::engine::quarantine::Quarantine;
@@ -89,8 +88,14 @@ impl TaskOptions {
     }
 }
 
-/// The files, as they are called here, that are sent with a command; none where it is run here.
-pub type Sent<'a> = Option<&'a [PathBuf]>;
+/// What goes with a command.
+#[derive(Clone, Copy)]
+pub enum Sent<'a> {
+    /// It is run here: what is made ready for it.
+    Here(&'a Ship),
+    /// It is run on hosts: what is sent there.
+    There(&'a ShippedCommand),
+}
 
 /// How often and how long a command is run, and what its ends mean.
 #[derive(Args, Clone, Debug)]
@@ -184,25 +189,34 @@ impl Attempts {
     }
 }
 
-/// Has `plan` run the command that was `given` as it is found here.
+/// Has `plan` run the command that was `given` as it is found here, and what `ship` says made ready for
+/// it.
 ///
 /// # Errors
-/// `Usage` when there is no such program.
-pub fn find(plan: &mut CommandPlan, given: &Given) -> Result<()> {
-    let path = surroundings::search_path(plan.command.value_of(program::PATH));
-    let mut command = Command::find(given.clone(), &plan.ok_exit, path.as_deref())?;
-    for (name, value) in plan.command.environment().filter(|(name, _)| *name != program::PATH) {
-        command = command.setting(name, value.into());
-    }
-    let hadoop = plan.command.hadoop().cloned();
-    // There are no shards here: a number would be that of a command that runs this tool.
-    plan.command =
-        command.setting(HOST_VARIABLE, HERE.into()).without(SHARD_VARIABLE).told_by_hadoop(hadoop);
-    if let Some(shared) = &plan.shared {
-        let command = plan.command.clone();
-        plan.command = command.setting(client::VARIABLE, shared.variable.clone());
+/// `Usage` when there is no such program; as [`Ship::set_up_here`].
+pub fn find(plan: &mut CommandPlan, given: &Given, ship: &Ship, session: &Session) -> Result<()> {
+    let told = plan.command.clone();
+    let command = found(&told, given.clone(), &plan.ok_exit)?;
+    plan.command = command.told_by_hadoop(told.hadoop().cloned());
+    let directory = ship.set_up_here(&told, |line| found(&told, line, &[0]), session)?;
+    let variable = plan.shared.as_ref().map(|shared| shared.variable.clone());
+    for (name, value) in [(SETUP_VARIABLE, directory), (client::VARIABLE, variable)] {
+        if let Some(value) = value {
+            plan.command = plan.command.clone().setting(name, value);
+        }
     }
     Ok(())
+}
+
+/// A command as it is found here, with the environment that the user has `told`.
+fn found(told: &Command, given: Given, ok_exit: &[i32]) -> Result<Command> {
+    let path = surroundings::search_path(told.value_of(program::PATH));
+    let mut command = Command::find(given, ok_exit, path.as_deref())?;
+    for (name, value) in told.environment().filter(|(name, _)| *name != program::PATH) {
+        command = command.setting(name, value.into());
+    }
+    // There are no shards here: a number would be that of a command that runs this tool.
+    Ok(command.setting(HOST_VARIABLE, HERE.into()).without(SHARD_VARIABLE))
 }
 
 /// A command that gets whole groups.
@@ -279,9 +293,9 @@ impl GroupCommand {
             ("--env", self.environment.is_given()),
             ("--hadoop-env", self.hadoop_env.is_given()),
             ("--share", self.share.is_given()),
-            ("--ship", !self.ship.ship.is_empty()),
         ];
-        match of_commands.iter().find(|(_, said)| *said) {
+        let mut of_commands = of_commands.into_iter().chain(self.ship.given());
+        match of_commands.find(|(_, said)| *said) {
             Some((name, _)) => {
                 Err(Error::usage(format!("{name} is for a command (-c LINE or -- CMD)")))
             }
@@ -307,20 +321,28 @@ impl GroupCommand {
     /// # Errors
     /// As [`shipping::pack`].
     pub fn pack(&self, given: &Given, session: &Session) -> Result<ShippedCommand> {
-        shipping::pack(given.clone(), &self.ship.ship, session)
+        shipping::pack(given.clone(), &self.ship, session)
     }
 
-    /// What is fed, as records that are reduced here.
+    /// What is fed, as records that are reduced here, by the command if there is one.
     ///
     /// # Errors
-    /// As [`feed::brought`]; `Usage` when `--ship` was given.
-    pub fn records(&self, session: &Session, fed: ConsumerInput) -> Result<Box<dyn Input>> {
+    /// As [`feed::brought`] and [`find`]; `Usage` when `--ship` was given for nothing.
+    pub fn begin_here(
+        &self,
+        fed: ConsumerInput,
+        command: Option<(&mut CommandPlan, &Given)>,
+        session: &Session,
+    ) -> Result<Box<dyn Input>> {
         let mut input = feed::brought(session, fed)?;
-        if self.ship.ship.is_empty() {
-            return Ok(input);
+        if self.ship.is_for_hosts() {
+            let text = "--ship is for shards, which lie on hosts: here the command sees the files";
+            return Err(feed::no_shards(&mut *input, Error::usage(text)));
         }
-        let text = "--ship is for shards, which lie on hosts: here the command sees the files";
-        Err(feed::no_shards(&mut *input, Error::usage(text)))
+        if let Some((plan, given)) = command {
+            find(plan, given, &self.ship, session)?;
+        }
+        Ok(input)
     }
 
     /// Bytes of groups that one process of the command gets, where that is given.

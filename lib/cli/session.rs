@@ -1,7 +1,7 @@
 //! One run of a tool: its standard streams, its messages, and what it was told about both.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::cli::ledger::Names;
 use crate::cli::progress::Progress;
@@ -12,6 +12,7 @@ use crate::engine::Voice;
 use crate::error::{Error, Result};
 use crate::format::ledger::Ledger;
 use crate::pipe::registry::{self, Registry};
+use crate::worker::setup::MadeReady;
 
 /// One run of a tool.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct Session {
     stdin_taken: bool,
     names: Option<Arc<Names>>,
     verbose: bool,
+    /// What stays until the end.
+    held: OnceLock<MadeReady>,
 }
 
 impl Session {
@@ -33,7 +36,16 @@ impl Session {
         let Tool { name: tool, library } = tool;
         let stdout = Stdout::new(tool, mark);
         let progress = stdout.progress();
-        Session { tool, library, stdout, progress, stdin_taken: false, names: None, verbose: false }
+        Session {
+            tool,
+            library,
+            stdout,
+            progress,
+            stdin_taken: false,
+            names: None,
+            verbose: false,
+            held: OnceLock::new(),
+        }
     }
 
     /// Says more from now on, or not.
@@ -140,6 +152,11 @@ impl Session {
             Some(names) => Ledger::new(names.clone()),
             None => Ledger::none(),
         }
+    }
+
+    /// Holds what was made ready for a command until the tool ends.
+    pub(super) fn hold(&self, ready: MadeReady) {
+        let _ = self.held.set(ready);
     }
 
     /// Takes the line away that shows progress, for good.

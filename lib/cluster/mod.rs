@@ -59,9 +59,11 @@ pub use verbs::TaskReply;
 pub use crate::wire::client::FileIdentity;
 pub use crate::wire::exchange;
 pub use crate::wire::exchange::Peer;
+pub(crate) use crate::wire::job::SetUp;
 pub use crate::wire::job::{EachRecord, HadoopNames, Job, JobCommand, JobProgram, OnBad};
 pub use crate::wire::message::{
     ClientPart, Done, Failed, FileCut, FilePart, HostResource, KeptDataset, Part, Task, TaskSource,
     Welcome,
 };
 pub use crate::wire::shard::Fetch;
+pub use crate::wire::shipped::ContentHash;

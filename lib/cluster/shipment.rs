@@ -2,6 +2,7 @@
 //! worker asks for the content of one.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
@@ -10,7 +11,9 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result, broken};
+use crate::record::bytes::Bytes;
 use crate::wire::client::FileIdentity;
+use crate::wire::message;
 use crate::wire::shipped::{ContentHash, EntryKind, LIST_BYTES, ShippedEntry};
 
 /// What of a mode is sent: who may read, write and execute.
@@ -78,6 +81,18 @@ impl Shipment {
         let hash = ContentHash::of(hash);
         self.sources.insert(hash.clone(), (from.to_path_buf(), identity));
         Ok(EntryKind::File { mode, bytes, hash })
+    }
+
+    /// The hash of what a line is to make ready for commands: of `line`, of the first `count` of the
+    /// files, and of what the user says of its environment.
+    pub fn hash_of_setup(
+        &self,
+        (line, count): (&OsStr, usize),
+        environment: &[(Bytes, Bytes)],
+    ) -> ContentHash {
+        let files = &self.entries[..count.min(self.entries.len())];
+        let all = (Bytes::from(line), files, environment);
+        ContentHash::of(Sha256::new_with_prefix(message::encode(&all)))
     }
 
     /// The entries, in lists that fit into messages.

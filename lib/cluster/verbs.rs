@@ -7,7 +7,7 @@ use crate::cluster::connection::Connection;
 use crate::error::{Error, Result, broken};
 use crate::parallel::lock;
 use crate::record::digest::Contents;
-use crate::wire::job::Job;
+use crate::wire::job::{Job, SetUp};
 use crate::wire::message::{Ask, Done, Failed, HostResource, KeptDataset, Reply, Task};
 use crate::wire::shard::Fetch;
 
@@ -78,6 +78,14 @@ impl Connection {
     pub fn ship(&self, shipment: &Arc<Shipment>) -> Result<()> {
         *lock(&self.shipment) = Arc::clone(shipment);
         shipment.lists().try_for_each(|list| self.done(self.ask(&Ask::Ship(list.to_vec()))?))
+    }
+
+    /// Has things made ready for commands there; waits for whoever does that already.
+    ///
+    /// # Errors
+    /// `Hosts` when the worker is lost; `Command` when the line fails; what the worker says.
+    pub(crate) fn set_up(&self, setup: SetUp) -> Result<()> {
+        self.done(self.ask(&Ask::SetUp(setup))?)
     }
 
     /// Asks for a shard that lies there, of these `contents`: it comes as the data of the request that

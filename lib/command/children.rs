@@ -24,6 +24,9 @@ pub const ATTEMPT_VARIABLE: &str = "MC_ATTEMPT";
 /// it makes one.
 pub const SHARD_VARIABLE: &str = "MC_SHARD";
 
+/// The variable of a command's environment that says where a line has made things ready for it.
+pub const SETUP_VARIABLE: &str = "MC_SETUP";
+
 /// The variable of a command's environment that names the host that it runs on; `:` is the tool's.
 pub const HOST_VARIABLE: &str = "MC_HOST";
 

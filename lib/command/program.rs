@@ -49,6 +49,8 @@ pub struct Command {
     variables: Vec<(OsString, Option<OsString>)>,
     /// What it is told of its task as by Hadoop, if it is.
     hadoop: Option<HadoopJob>,
+    /// Where it starts, if not where this process is.
+    directory: Option<PathBuf>,
 }
 
 impl Command {
@@ -80,7 +82,14 @@ impl Command {
             search(name, path)?
         };
         let shown = quote::words(words.iter().map(OsString::as_os_str));
-        Ok(Command { program, words, shown, variables: with_path(path), hadoop: None })
+        Ok(Command {
+            program,
+            words,
+            shown,
+            variables: with_path(path),
+            hadoop: None,
+            directory: None,
+        })
     }
 
     /// `line`, run by the bash in the directories of `path`, which looks for programs there. It fails
@@ -109,7 +118,14 @@ impl Command {
         let name = if bash.is_some() { BASH } else { "sh" };
         let words = vec![name.into(), "-c".into(), run];
         let program = bash.unwrap_or_else(|| SHELL.into());
-        Ok(Command { program, words, shown, variables: with_path(path), hadoop: None })
+        Ok(Command {
+            program,
+            words,
+            shown,
+            variables: with_path(path),
+            hadoop: None,
+            directory: None,
+        })
     }
 
     /// A command that runs elsewhere: whether it is there is found out there.
@@ -122,7 +138,7 @@ impl Command {
             Given::Line(line) => shown(line, true, &pipes(line)?),
         };
         let (program, words, variables) = (PathBuf::new(), Vec::new(), Vec::new());
-        Ok(Command { program, words, shown, variables, hadoop: None })
+        Ok(Command { program, words, shown, variables, hadoop: None, directory: None })
     }
 
     /// The same with other words; its name is the first of them.
@@ -140,6 +156,12 @@ impl Command {
     /// The same without the variable `name` in its environment.
     pub fn without(mut self, name: impl Into<OsString>) -> Command {
         self.variables.push((name.into(), None));
+        self
+    }
+
+    /// The same, to start in `directory`.
+    pub(crate) fn within(mut self, directory: &Path) -> Command {
+        self.directory = Some(directory.into());
         self
     }
 
@@ -177,6 +199,9 @@ impl Command {
     pub(crate) fn process(&self) -> process::Command {
         let mut process = process::Command::new(&self.program);
         process.arg0(&self.words[0]).args(&self.words[1..]);
+        if let Some(directory) = &self.directory {
+            process.current_dir(directory);
+        }
         for (name, value) in &self.variables {
             match value {
                 Some(value) => process.env(name, value),

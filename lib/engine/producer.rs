@@ -13,13 +13,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cluster::Job;
 use crate::cluster::host::shown;
-use crate::cluster::{Connection, Greeting, Host, Shipment, Shipped};
+use crate::cluster::{Connection, Greeting, Host, JobCommand, SetUp, Shipment};
 use crate::dataset::manifest::ManifestWriter;
 use crate::dataset::ownership::{Claim, GRACE, Owner, WaitOutcome};
 use crate::dataset::run_dir::{RunRecord, Split};
 use crate::dataset::run_id::RunId;
 use crate::engine::fleet::{Fleet, Member, Need};
 use crate::engine::host_access::HostAccess;
+use crate::engine::shard_job::{SetUpLine, ShippedCommand};
 use crate::engine::unpublished;
 use crate::error::{Error, ErrorKind, Result};
 use crate::parallel::{self, lock};
@@ -153,16 +154,20 @@ impl Producer {
         self.inputs.iter().all(Claim::holds)
     }
 
-    /// Makes `job` known to all workers, with the files that it needs; one that is lost, or has no room
-    /// for them, gets no tasks.
+    /// Makes `job` known to all workers, with what its command needs; one that is lost, or has no room
+    /// for that, gets no tasks.
     ///
     /// # Errors
     /// `Hosts` when all workers are lost, `Usage` when a file cannot be read, `Storage` when no worker
-    /// has room.
-    pub fn job(&self, job: &Job, files: &[Shipped]) -> Result<()> {
+    /// has room, `Command` when a line fails that is to make things ready.
+    pub fn job(&self, job: &Job, shipped: Option<&ShippedCommand>) -> Result<()> {
         let members = self.fleet.members();
+        let files = shipped.map_or(&[][..], |shipped| &shipped.files);
         let shipment = Arc::new(Shipment::measure(files)?);
-        let equip = |member: &Member| equip(&member.connection, job, &shipment);
+        let line = shipped.and_then(|shipped| shipped.setup.as_ref());
+        let setup = line.zip(job.command.as_ref()).map(|(line, job)| set_up(line, &shipment, job));
+        let setup = setup.as_ref();
+        let equip = |member: &Member| equip(&member.connection, job, &shipment, setup);
         let results = parallel::each(members, members.len(), equip);
         for (member, result) in members.iter().zip(results) {
             match result {
@@ -291,11 +296,31 @@ impl Drop for Producer {
 }
 
 /// Makes a job known to a worker.
-fn equip(connection: &Connection, job: &Job, shipment: &Arc<Shipment>) -> Result<()> {
+fn equip(
+    connection: &Connection,
+    job: &Job,
+    shipment: &Arc<Shipment>,
+    setup: Option<&SetUp>,
+) -> Result<()> {
     let mut job = job.clone();
     if let Some(command) = &mut job.command {
         command.host = shown(connection.name());
     }
     connection.begin_job(&job)?;
-    connection.ship(shipment)
+    connection.ship(shipment)?;
+    setup.map_or(Ok(()), |setup| {
+        connection.set_up(SetUp { host: shown(connection.name()), ..setup.clone() })
+    })
+}
+
+/// What is to be made ready for the command of `job`, but for the host.
+fn set_up(of: &SetUpLine, shipment: &Shipment, job: &JobCommand) -> SetUp {
+    let SetUpLine { line, files, names } = of;
+    SetUp {
+        hash: shipment.hash_of_setup((line, *files), &job.environment),
+        line: line.as_os_str().into(),
+        names: names.iter().map(|name| name.as_os_str().into()).collect(),
+        environment: job.environment.clone(),
+        host: String::new(),
+    }
 }

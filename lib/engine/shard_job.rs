@@ -1,6 +1,7 @@
 //! A job on hosts that makes shards: of records, which go there by blocks, or of shards, which lie
 //! there. What is printed there stays there.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -56,13 +57,19 @@ pub struct ShippedCommand {
     pub given: Given,
     /// The files.
     pub files: Vec<Shipped>,
+    /// What is to be made ready for it first.
+    pub setup: Option<SetUpLine>,
 }
 
-impl ShippedCommand {
-    /// The files, as they are called here.
-    pub fn sources(&self) -> Vec<PathBuf> {
-        self.files.iter().map(|file| file.from.clone()).collect()
-    }
+/// A line that makes things ready for a command, once on a machine.
+#[derive(Clone, Debug)]
+pub struct SetUpLine {
+    /// The line, for the shell.
+    pub line: OsString,
+    /// How many of the files, the first ones, it needs.
+    pub files: usize,
+    /// What they are called there: each is a file, or a folder with all that is in it.
+    pub names: Vec<PathBuf>,
 }
 
 impl<'a> ShardJob<'a> {
@@ -101,15 +108,12 @@ impl<'a> ShardJob<'a> {
         let greeting = Greeting { run: None, memory: self.memory, client };
         let mut producer = Producer::begin(self.reach, hosts, &greeting, self.keep, facts, output)?;
         producer.hold(claim(&mut feed));
-        let (plan, command, files) = match command {
-            Some((plan, shipped)) => {
-                (Some(plan), Some(there(plan, &shipped.given)), shipped.files.as_slice())
-            }
-            None => (None, None, &[][..]),
-        };
+        let shipped = command.map(|(_, shipped)| shipped);
+        let plan = command.map(|(plan, _)| plan);
+        let command = command.map(|(plan, shipped)| there(plan, &shipped.given));
         let max_record = self.limits.max_record as u64;
         let bad = OnBad::under(self.bad);
-        producer.job(&Job { number: JOB, max_record, bad, command }, files)?;
+        producer.job(&Job { number: JOB, max_record, bad, command }, shipped)?;
         let origin = match &feed {
             ConsumerInput::Shards(consumer) => Some(Arc::clone(&consumer.origin)),
             ConsumerInput::Records(_) => None,

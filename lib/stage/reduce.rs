@@ -64,6 +64,16 @@ pub enum With {
     Command(Box<OverGroups>),
 }
 
+impl With {
+    /// The command, if there is one, and as it was given.
+    pub fn command(&mut self) -> Option<(&mut CommandPlan, &Given)> {
+        match self {
+            With::Command(command) => Some((&mut command.plan, &command.given)),
+            With::Ops(_) => None,
+        }
+    }
+}
+
 /// A command that is run over groups.
 pub struct OverGroups {
     /// How it is run.

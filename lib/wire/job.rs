@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::record::bad::Bad;
 use crate::record::bytes::Bytes;
 use crate::record::notation::Notation;
+use crate::wire::shipped::ContentHash;
 
 /// What tasks do: they run a command, or store records as they are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,6 +59,22 @@ pub struct HadoopNames {
     pub number: String,
     /// Whether it is a mapper, or else a reducer.
     pub is_map: bool,
+}
+
+/// What is to be made ready for commands before they run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SetUp {
+    /// The hash of all that it is made of.
+    pub hash: ContentHash,
+    /// A line for the shell.
+    pub line: Bytes,
+    /// The files and folders of the directory that commands start in that it needs.
+    pub names: Vec<Bytes>,
+    /// What the user says of the environment: names and values.
+    pub environment: Vec<(Bytes, Bytes)>,
+    /// The host, as the tool calls it.
+    pub host: String,
 }
 
 /// What is done with each record by itself.

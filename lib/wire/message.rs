@@ -11,7 +11,7 @@ use crate::wire::exchange::{
     Exchange, HostOffer, MergeTask, Merged, Peers, Reduce, RelayRequest, RelayedPart, SortResult,
     SortTask,
 };
-use crate::wire::job::Job;
+use crate::wire::job::{Job, SetUp};
 pub(crate) use crate::wire::json::{decode, encode};
 use crate::wire::shard::Fetch;
 use crate::wire::shipped::ShippedEntry;
@@ -27,6 +27,8 @@ pub(crate) enum Ask {
     /// Files for the directory that commands start in. The worker asks for the content of those that it
     /// lacks. `done` or `failed`.
     Ship(Vec<ShippedEntry>),
+    /// Have things made ready for commands, once they are shipped: `done` or `failed`.
+    SetUp(SetUp),
     /// A task: its input follows as data, unless it is named here. Replied to with `done`, which
     /// data comes before where records that are left out are to be sent, or `failed`.
     Task(Task),

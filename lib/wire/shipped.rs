@@ -41,7 +41,7 @@ pub(crate) enum EntryKind {
 /// What tells content from other content: SHA-256, as 64 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String")]
-pub(crate) struct ContentHash(String);
+pub struct ContentHash(String);
 
 impl ContentHash {
     /// The hash of all that `hash` was given.

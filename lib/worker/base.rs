@@ -1,8 +1,8 @@
 //! The directory of a user's workers on a host: private, local, and not emptied while it is used.
 //!
 //! Below it lie `bin` (workers, named by their content), `runs` (shards of tools that run), `kept`
-//! (shards that are kept for good), `slots` (locks) and `shipped` (files that go with commands, named by
-//! their content).
+//! (shards that are kept for good), `slots` (locks), `shipped` (files that go with commands, named by
+//! their content) and `setup` (what lines have made ready for commands).
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -75,6 +75,11 @@ impl Base {
         self.0.join("shipped")
     }
 
+    /// Where directories lie that lines have made ready for commands.
+    pub(super) fn setups(&self) -> PathBuf {
+        self.0.join("setup")
+    }
+
     /// The bytes free there.
     pub(super) fn free(&self) -> u64 {
         statvfs(&self.0).map_or(0, |found| found.blocks_available() * found.fragment_size())
@@ -83,7 +88,7 @@ impl Base {
 
 /// Makes what lies below.
 fn prepare(base: &Path) -> io::Result<()> {
-    for name in ["runs", "kept", "slots", "shipped"] {
+    for name in ["runs", "kept", "slots", "shipped", "setup"] {
         make_private(&base.join(name))?;
     }
     Ok(())

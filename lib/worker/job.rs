@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use crate::client::{self, ClientAccess};
 use crate::command::attempt::{CommandEnd, Ended};
-use crate::command::children::{HOST_VARIABLE, SHARD_VARIABLE};
+use crate::command::children::{HOST_VARIABLE, SETUP_VARIABLE, SHARD_VARIABLE};
 use crate::command::each::{Each, Words};
 use crate::command::form::{Form, TaskOutput};
 use crate::command::hadoop::{HadoopJob, InputPart};
-use crate::command::program::{Command, Given, PATH};
+use crate::command::program::{Command, Given};
 use crate::command::rejects::Rejects;
 use crate::command::runner::{Seen, TaskRunner};
 use crate::error::broken;
@@ -254,16 +254,11 @@ impl Work<'_> {
             }
             JobProgram::Line(line) => Given::Line(line.clone().into()),
         };
-        let environment = || {
-            let pairs = job.environment.iter().cloned();
-            pairs.map(|(name, value)| (OsString::from(name), OsString::from(value)))
-        };
-        let told = environment().filter(|(name, _)| name == PATH).map(|(_, path)| path).next_back();
-        let told = told.zip(self.state.store.as_ref()).map(|(path, store)| store.search_path(path));
-        let path = told.as_deref().or(self.state.search_path.as_deref());
-        let mut command = Command::find(given, &job.ok_exit, path)?;
-        for (name, value) in environment().filter(|(name, _)| name != PATH) {
-            command = command.setting(name, value);
+        let environment = job.environment.iter().cloned();
+        let environment = environment.map(|(name, value)| (name.into(), value.into()));
+        let mut command = self.state.command(given, &job.ok_exit, environment)?;
+        if let Some(setup) = self.state.setup.get() {
+            command = command.setting(SETUP_VARIABLE, setup.directory.clone().into());
         }
         let command = command
             .setting(HOST_VARIABLE, job.host.clone().into())

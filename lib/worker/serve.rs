@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Instant;
 
@@ -19,16 +19,18 @@ use crate::format::ledger::Ledger;
 use crate::parallel::lock;
 use crate::spool::Spool;
 use crate::wire::client::OF_WORKER;
-use crate::wire::message::{self, Ask, Done, Failed, Hello, Reply, Task, Welcome};
+use crate::wire::message::{self, Ask, Done, Reply, Task, Welcome};
 use crate::wire::{BEAT_EVERY, FrameKind, FrameReader, SILENCE_MAX, VERSION};
 use crate::worker::base::Base;
 use crate::worker::client::ClientCopies;
 use crate::worker::deliveries::Deliveries;
 use crate::worker::exchange::Exchanges;
 use crate::worker::frame_writer::FrameWriter;
+use crate::worker::greeting;
 use crate::worker::job::Jobs;
 use crate::worker::requests::Requests;
 use crate::worker::resource;
+use crate::worker::setup;
 use crate::worker::shard_file;
 use crate::worker::shipped;
 use crate::worker::slots::Slots;
@@ -77,7 +79,7 @@ pub(crate) fn serve(surroundings: Surroundings) -> Result<()> {
     store::sweep(&base);
     let login = std::env::current_dir().unwrap_or_else(|_| "/".into());
     let mut frames = FrameReader::new(input);
-    let hello = hello(&mut frames)?;
+    let hello = greeting::hello(&mut frames)?;
     let to_tool = FrameWriter::new(output, hello.pack);
     let cores = thread::available_parallelism().map_or(1, |n| n.get() as u32);
     let slots = Slots::new(base.slots(), hello.slots.unwrap_or(cores));
@@ -92,7 +94,7 @@ pub(crate) fn serve(surroundings: Surroundings) -> Result<()> {
         arch: std::env::consts::ARCH.into(),
         directory: base.path().as_os_str().into(),
     };
-    let store = begin(&hello, &base, &to_tool, surroundings.ledger)?;
+    let store = greeting::begin(&hello, &base, &to_tool, surroundings.ledger)?;
     if let Some(store) = &store {
         search_path = Some(store.link(&surroundings.program, &surroundings.tools, search_path)?);
     }
@@ -111,6 +113,7 @@ pub(crate) fn serve(surroundings: Surroundings) -> Result<()> {
         name: hello.name,
         children: Children::default(),
         search_path,
+        setup: OnceLock::new(),
         ssh_connection,
         login,
         ending: AtomicBool::new(false),
@@ -119,8 +122,9 @@ pub(crate) fn serve(surroundings: Surroundings) -> Result<()> {
     if let Some(client) = state.client.as_ref().filter(|client| client.are_shared()) {
         client.listen(&state)?;
     }
-    let beating = Arc::clone(&state);
+    let (beating, sweeping) = (Arc::clone(&state), Arc::clone(&state));
     spawn(move || beat(&beating))?;
+    spawn(move || sweep(&sweeping.base))?;
     let mut session = Session {
         state: Arc::clone(&state),
         jobs: Jobs::default(),
@@ -140,24 +144,15 @@ pub(crate) fn serve(surroundings: Surroundings) -> Result<()> {
     result
 }
 
-/// The place for shards of the run that `hello` begins, if it begins one.
-fn begin(
-    hello: &Hello,
-    base: &Base,
-    to_tool: &FrameWriter,
-    ledger: Ledger,
-) -> Result<Option<Store>> {
-    let Some(run) = &hello.run else { return Ok(None) };
-    let made = Store::create(base, run, ledger).and_then(|store| store.enter().map(|()| store));
-    if let Err(error) = &made {
-        to_tool.message(0, &Reply::Failed(Failed::of(error)))?;
-    }
-    made.map(Some)
-}
-
 fn spawn(work: impl FnOnce() + Send + 'static) -> Result<()> {
     let thread = thread::Builder::new().spawn(work);
     thread.map(drop).map_err(|e| Error::io("start", "a thread", &e))
+}
+
+/// Removes what is kept for later runs, and was not used for long.
+fn sweep(base: &Base) {
+    shipped::sweep(base);
+    setup::sweep(base);
 }
 
 /// Shows that this side lives, which it does not when the thread that reads is stuck.
@@ -169,21 +164,6 @@ fn beat(state: &WorkerState) {
             return;
         }
         thread::sleep(BEAT_EVERY);
-    }
-}
-
-/// Waits for the greeting.
-fn hello(frames: &mut FrameReader) -> Result<Hello> {
-    let Some((kind, payload)) = frames.first()? else {
-        return Err(Error::incomplete("the tool has gone"));
-    };
-    match (kind, message::decode(&payload)?) {
-        (FrameKind::Control, Ask::Hello(hello)) if hello.protocol == VERSION => Ok(hello),
-        (FrameKind::Control, Ask::Hello(hello)) => Err(broken(format!(
-            "version {} of the protocol (of {}), not {VERSION}",
-            hello.protocol, hello.version
-        ))),
-        _ => Err(broken("no greeting")),
     }
 }
 
@@ -233,9 +213,12 @@ impl Session {
         match ask {
             Ask::Hello(_) => Err(broken("a second greeting")),
             Ask::Job(job) => self.jobs.add(job),
-            Ask::Ship(entries) => self.start(request, move |_, state, _| {
-                Ok(shipped::place(state, &entries).map(|()| Reply::Done(Done::default()))?)
-            }),
+            Ask::Ship(entries) => {
+                self.start_work(request, move |state| shipped::place(state, &entries))
+            }
+            Ask::SetUp(setup) => {
+                self.start_work(request, move |state| setup::on_host(state, &setup))
+            }
             Ask::Task(task) if task.input.follows() => {
                 self.uploads.open(request, Upload::Task(task), self.state.spool())
             }
@@ -255,9 +238,9 @@ impl Session {
                 self.state.to_tool.end(request);
                 Ok(())
             }
-            Ask::Keep => self.start(request, |_, state, _| match &state.store {
-                Some(store) => Ok(store.keep().map(|()| Reply::Done(Done::default()))?),
-                None => Err(broken("nothing to keep").into()),
+            Ask::Keep => self.start_work(request, |state| match &state.store {
+                Some(store) => store.keep(),
+                None => Err(broken("nothing to keep")),
             }),
             Ask::Remove(run) => self.start(request, move |_, state, _| {
                 Ok(Reply::Removed(store::remove(&state.base, &run)?))
@@ -317,10 +300,7 @@ impl Session {
             }
             Ask::Peers(peers) => {
                 let exchange = self.exchanges.get(peers.exchange)?;
-                self.start(request, move |_, _, _| {
-                    exchange.meet(peers.peers, peers.secret)?;
-                    Ok(Reply::Done(Done::default()))
-                })
+                self.start_work(request, move |_| exchange.meet(peers.peers, peers.secret))
             }
             Ask::Over(number) => {
                 self.exchanges.end(number);
@@ -357,9 +337,9 @@ impl Session {
         match self.uploads.close(request) {
             // It was cancelled meanwhile.
             None => Ok(()),
-            Some((Upload::Part(deliver), part)) => self.start(request, move |_, state, _| {
+            Some((Upload::Part(deliver), part)) => self.start_work(request, move |state| {
                 state.deliveries.hand_over(&deliver, part);
-                Ok(Reply::Done(Done::default()))
+                Ok(())
             }),
             Some((Upload::Task(task), spool)) => self.start_task(request, task, Some(spool)),
         }
@@ -376,6 +356,14 @@ impl Session {
             state.to_tool.frame(FrameKind::End, request, &[])?;
             Ok(Reply::Done(done))
         })
+    }
+
+    /// Does `work` on a thread of its own, and replies when it is done.
+    fn start_work<W>(&self, request: u32, work: W) -> Result<()>
+    where
+        W: FnOnce(&Arc<WorkerState>) -> Result<()> + Send + 'static,
+    {
+        self.start(request, |_, state, _| Ok(work(state).map(|()| Reply::Done(Done::default()))?))
     }
 
     /// Does `work` on a thread of its own, and replies with what comes of it.

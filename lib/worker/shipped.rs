@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
+use nix::fcntl::FlockArg;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, ErrorKind, Result, broken};
@@ -127,7 +128,7 @@ fn place_file(
 /// Has content come from the tool, unless it comes for somebody else, who is waited for.
 fn bring(worker: &Arc<WorkerState>, to: &Path, (hash, bytes): (&ContentHash, u64)) -> Result<()> {
     let stop = || worker.ending.load(Ordering::SeqCst);
-    let _turn = file_lock::wait_for(&to.with_extension(LOCK), &stop)?;
+    let _turn = file_lock::wait_for(&to.with_extension(LOCK), FlockArg::LockExclusive, &stop)?;
     if fs::metadata(to).is_ok_and(|found| found.len() == bytes) {
         return Ok(());
     }
@@ -175,7 +176,9 @@ pub(super) fn sweep(base: &Base) {
         let age = found.modified().map(age).unwrap_or_default();
         if path.extension().is_none() {
             all.push((age, found.len(), path));
-        } else if age > LOCK_AGE && matches!(file_lock::try_lock(&path), Ok(Some(_))) {
+        } else if age > LOCK_AGE
+            && matches!(file_lock::try_lock(&path, FlockArg::LockExclusive), Ok(Some(_)))
+        {
             let _ = fs::remove_file(&path);
         }
     }

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use nix::fcntl::Flock;
+use nix::fcntl::{Flock, FlockArg};
 
 use crate::error::Result;
 use crate::worker::file_lock;
@@ -60,7 +60,8 @@ impl Slots {
     }
 
     fn try_one(&self, number: u64) -> Result<Option<HeldSlot>> {
-        let lock = file_lock::try_lock(&self.directory.join(number.to_string()))?;
+        let lock =
+            file_lock::try_lock(&self.directory.join(number.to_string()), FlockArg::LockExclusive)?;
         Ok(lock.map(|lock| HeldSlot { _lock: lock }))
     }
 }

@@ -2,19 +2,21 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
 use crate::client::ClientAccess;
 use crate::command::children::Children;
-use crate::error::Error;
+use crate::command::program::{Command, Given, PATH};
+use crate::error::{Error, Result};
 use crate::spool::Spool;
 use crate::wire::message::Failed;
 use crate::worker::base::Base;
 use crate::worker::client::ClientCopies;
 use crate::worker::deliveries::Deliveries;
 use crate::worker::frame_writer::FrameWriter;
+use crate::worker::setup::MadeReady;
 use crate::worker::slots::Slots;
 use crate::worker::store::Store;
 
@@ -35,6 +37,8 @@ pub(crate) struct WorkerState {
     pub(crate) name: String,
     pub(crate) children: Children,
     pub(crate) search_path: Option<std::ffi::OsString>,
+    /// What was made ready for commands.
+    pub(crate) setup: OnceLock<MadeReady>,
     pub(crate) ssh_connection: Option<String>,
     /// Where the user was logged in: relative paths of the host start there.
     pub(crate) login: PathBuf,
@@ -49,6 +53,28 @@ impl WorkerState {
     pub(crate) fn task_memory(&self) -> usize {
         let memory = self.memory / u64::from(self.slots.count());
         usize::try_from(memory).unwrap_or(usize::MAX)
+    }
+
+    /// A command to be run here, with this environment beside the login's; of a line each member of a
+    /// pipe is judged by `ok_exit`.
+    ///
+    /// # Errors
+    /// As [`Command::find`].
+    pub(crate) fn command(
+        &self,
+        given: Given,
+        ok_exit: &[i32],
+        environment: impl Iterator<Item = (OsString, OsString)> + Clone,
+    ) -> Result<Command> {
+        let told =
+            environment.clone().filter(|(name, _)| name == PATH).map(|(_, path)| path).last();
+        let told = told.zip(self.store.as_ref()).map(|(path, store)| store.search_path(path));
+        let path = told.as_deref().or(self.search_path.as_deref());
+        let mut command = Command::find(given, ok_exit, path)?;
+        for (name, value) in environment.filter(|(name, _)| name != PATH) {
+            command = command.setting(name, value);
+        }
+        Ok(command)
     }
 
     /// Where commands ask for files of the client: nowhere, if it shares none.

@@ -80,6 +80,11 @@ impl Store {
         Ok(Store { base: base.clone(), name, ledger, _lease: lease })
     }
 
+    /// What takes note of names that are to go.
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
     /// Its directory.
     pub(super) fn directory(&self) -> PathBuf {
         self.base.runs().join(&self.name)

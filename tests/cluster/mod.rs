@@ -17,6 +17,7 @@ mod one_name;
 mod read_once;
 mod readers;
 mod same_bytes;
+mod setup;
 mod shipping;
 mod ssh;
 mod unwilling;

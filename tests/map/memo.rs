@@ -245,3 +245,23 @@ fn calls_that_make_no_sense_are_refused() {
     mc("map").args(["--memo-size", "1G", "cat"]).fails_with(2, "--memo <DIR>");
     mc("map").args(["--memo", "/proc/memo", "cat"]).stdin("1\n").fails_with(2, "/proc/memo");
 }
+
+#[test]
+fn what_goes_with_a_command_is_part_of_what_it_is() {
+    let dir = dir();
+    for (hosts, gather) in [("", ""), ("-h n1", "| mc-gather")] {
+        let run = |word: &str, letter: &str| {
+            write(&dir, "tree/a", format!("\"{word}\"\n"));
+            let line = format!(
+                "echo 1 | mc-map {hosts} --memo memo --ship tree --setup 'echo {letter} > b' \
+                 -c 'cat > /dev/null; cat tree/a; jq -R . < $MC_SETUP/b' {gather}"
+            );
+            let want = format!("\"{word}\"\n\"{letter}\"\n");
+            let call = sh("bash", &line).current_dir(dir.path()).on(cluster());
+            call.stdout(want).succeeds();
+        };
+        for (word, letter) in [("one", "x"), ("two", "x"), ("two", "y"), ("one", "x")] {
+            run(word, letter);
+        }
+    }
+}

@@ -11,10 +11,11 @@ use clap::Args;
 use clap::builder::OsStringValueParser;
 
 use crate::cli::{Session, surroundings};
-use crate::cluster::Shipped;
-use crate::command::Given;
-use crate::engine::shard_job::ShippedCommand;
+use crate::cluster::{Shipment, Shipped};
+use crate::command::{Command, Given};
+use crate::engine::shard_job::{SetUpLine, ShippedCommand};
 use crate::error::{Error, Result};
+use crate::worker::setup;
 
 /// The most files of one command.
 const FILES_MAX: usize = 10_000;
@@ -25,7 +26,74 @@ pub struct Ship {
     /// Send PATH, a file or a directory, to the hosts, where the command finds it under the same
     /// name; a command that is a file here is sent by itself
     #[arg(long, value_name = "PATH", value_parser = OsStringValueParser::new())]
-    pub ship: Vec<OsString>,
+    ship: Vec<OsString>,
+
+    /// Run LINE with bash, once on each host for the same LINE and --ship, in a directory that stays for
+    /// later runs and that the command finds as $MC_SETUP; here too
+    #[arg(long, value_name = "LINE", allow_hyphen_values = true)]
+    setup: Option<OsString>,
+}
+
+impl Ship {
+    /// Which of the options were given, as they are written.
+    pub fn given(&self) -> [(&'static str, bool); 2] {
+        [("--ship", !self.ship.is_empty()), ("--setup", self.setup.is_some())]
+    }
+
+    /// Whether files are to be sent, and for nothing that can be done here too.
+    pub fn is_for_hosts(&self) -> bool {
+        self.setup.is_none() && !self.ship.is_empty()
+    }
+
+    /// Has made ready here what `--setup` says, which `command` then knows of: it is what the user says
+    /// of a command, and `find` makes of a line one that is run here. Its directory stays as long as
+    /// `session`.
+    ///
+    /// # Errors
+    /// `Command` when the line fails; `Usage` for a file that there is not; `Storage`.
+    pub fn set_up_here(
+        &self,
+        told: &Command,
+        find: impl FnOnce(Given) -> Result<Command>,
+        session: &Session,
+    ) -> Result<Option<OsString>> {
+        let Some((line, files)) = self.for_setup()? else { return Ok(None) };
+        let environment = told.environment().map(|(name, value)| (name.into(), value.into()));
+        let environment: Vec<_> = environment.collect();
+        let hash = Shipment::measure(&files)?.hash_of_setup((&line, files.len()), &environment);
+        let fill = |to: &Path| {
+            let put =
+                |file: &Shipped| setup::put(&file.from, &to.join(&file.to), file.link.as_deref());
+            files.iter().try_for_each(put)
+        };
+        let run = find(Given::Line(line))?;
+        let home = surroundings::variable("HOME").map(PathBuf::from);
+        let prefix = format!("{}: setup: ", session.tool());
+        let say = |lines: &str| session.pass_on(lines);
+        let made =
+            setup::here(home.as_deref(), (&hash, run), &fill, &session.ledger(), (&prefix, &say))?;
+        let directory = made.directory.clone().into();
+        session.hold(made);
+        Ok(Some(directory))
+    }
+
+    /// The line of `--setup`, if it was given, and what it needs.
+    ///
+    /// # Errors
+    /// `Usage` for a file that there is not.
+    pub fn for_setup(&self) -> Result<Option<(OsString, Vec<Shipped>)>> {
+        let line = self.setup.clone();
+        line.map(|line| Ok((line, without_twins(self.files()?)?))).transpose()
+    }
+
+    /// What `--ship` names, with all that lies in it.
+    fn files(&self) -> Result<Vec<Shipped>> {
+        let mut files = Vec::new();
+        for path in self.ship.iter().map(Path::new) {
+            add(path, &name_there(path)?, 0, &mut files)?;
+        }
+        Ok(files)
+    }
 }
 
 /// What is to be sent for the command that was given, and what `--ship` names. A command that is a local
@@ -33,7 +101,7 @@ pub struct Ship {
 ///
 /// # Errors
 /// `Usage` for files that cannot be sent.
-pub fn pack(given: Given, ship: &[OsString], session: &Session) -> Result<ShippedCommand> {
+pub fn pack(given: Given, ship: &Ship, session: &Session) -> Result<ShippedCommand> {
     let (shipped, warnings) = packed(given, ship, surroundings::search_path(None).as_deref())?;
     warnings.iter().for_each(|warning| session.warn(warning));
     Ok(shipped)
@@ -41,13 +109,13 @@ pub fn pack(given: Given, ship: &[OsString], session: &Session) -> Result<Shippe
 
 fn packed(
     given: Given,
-    ship: &[OsString],
+    ship: &Ship,
     search_path: Option<&OsStr>,
 ) -> Result<(ShippedCommand, Vec<String>)> {
-    let mut files = Vec::new();
-    for path in ship {
-        add(Path::new(path), &name_there(Path::new(path))?, 0, &mut files)?;
-    }
+    let mut files = without_twins(ship.files()?)?;
+    let names = ship.ship.iter().map(|path| name_there(Path::new(path)));
+    let (line, names) = (ship.setup.clone(), names.collect::<Result<Vec<_>>>()?);
+    let setup = line.map(|line| SetUpLine { line, files: files.len(), names });
     let (mut words, line) = match given {
         Given::Words(words) => (words, None),
         Given::Line(line) => (Vec::new(), Some(line)),
@@ -81,7 +149,7 @@ fn packed(
     });
     let warnings = warnings.collect();
     let given = line.map_or(Given::Words(words), Given::Line);
-    Ok((ShippedCommand { given, files }, warnings))
+    Ok((ShippedCommand { given, files, setup }, warnings))
 }
 
 /// The files, each once; two that would be one there are an error.
@@ -187,6 +255,7 @@ mod tests {
     fn pack(words: &[&str], ship: &[&str]) -> Result<(ShippedCommand, Vec<String>)> {
         let words = words.iter().map(OsString::from).collect();
         let ship: Vec<OsString> = ship.iter().map(OsString::from).collect();
+        let ship = Ship { ship, setup: None };
         super::packed(Given::Words(words), &ship, Some(OsStr::new("/usr/bin:/bin")))
     }
 

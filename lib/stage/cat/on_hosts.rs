@@ -68,7 +68,7 @@ pub fn run(
     let producer =
         Producer::begin(options.reach, hosts, &Greeting::default(), options.keep, facts, output)?;
     let (max_record, bad) = (options.max_record as u64, OnBad::under(&options.bad));
-    producer.job(&Job { number: JOB, max_record, bad, command: None }, &[])?;
+    producer.job(&Job { number: JOB, max_record, bad, command: None }, None)?;
     let files = files(options, producer.fleet().connections())?;
     let on = Hosts {
         fleet: producer.fleet(),

@@ -170,7 +170,7 @@ pub fn run(
         shared: None,
     };
     let files = vec![Shipped { from, to: PathBuf::from(THERE), link: None }];
-    let shipped = ShippedCommand { given, files };
+    let shipped = ShippedCommand { given, files, setup: None };
     job.run(Some((&plan, &shipped)), ConsumerInput::Shards(shards), output).map_err(meant)
 }
 
