@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use mycloud::cli::hosts::host_options::HostOptions;
 use mycloud::cli::hosts::shipping::{self, Ship};
-use mycloud::cli::hosts::{feed, shards};
+use mycloud::cli::hosts::{feed, neighbours, shards};
 use mycloud::cli::options::{MemoryOptions, Pipes, Records};
 use mycloud::cli::running::{self, Attempts, CommandLine, Sent};
 use mycloud::cli::{self, Session, pieces::Pieces};
@@ -100,7 +100,7 @@ impl Args {
             limits: &options.limits,
             block: options.block,
             bad: &options.bad,
-            pass_on: &|lines| session.pass_on(lines),
+            pass_on: &neighbours::watch(session, given, &shipped),
         };
         shards::publish(session, &reach, keep, |output| {
             map::run_on_hosts(&options.command, &shipped, &job, feed, output)

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use mycloud::aggregate::Op;
 use mycloud::cli::hosts::exchange_options::ExchangeOptions;
+use mycloud::cli::hosts::neighbours;
 use mycloud::cli::options::{KeyOptions, MemoryOptions, Nulls, Records};
 use mycloud::cli::running::GroupCommand;
 use mycloud::cli::{self, Session};
@@ -87,7 +88,7 @@ impl Args {
                 exchange.refuse_ranges()?;
                 let shipped = self.command.pack(&command.given, session)?;
                 exchange.publish(session, memory, consumer, |remote, shards, output| {
-                    let pass_on = |lines: &str| session.pass_on(lines);
+                    let pass_on = neighbours::watch(session, &command.given, &shipped);
                     let job = ShardJob::in_place(remote, &options.limits, &options.bad, &pass_on);
                     on_hosts::command(command, &shipped, &job, shards, output)
                 })

@@ -144,3 +144,53 @@ fn a_file_that_changes_while_it_is_sent_is_noticed() {
     run(&cluster, &dir, &line).stdout("\"after\"\n").succeeds();
     cluster.is_clean();
 }
+
+#[test]
+fn a_missing_neighbour_is_named_once_and_following_the_hint_helps() {
+    let (cluster, dir) = (cluster(), dir());
+    write(&dir, "bin/helper.py", "ANSWER = 42");
+    write(&dir, "bin/tables/__init__.py", "ANSWER = 42");
+    write(&dir, "data/list", "42\n");
+    write(&dir, "plain.py", "ANSWER = 42");
+    let script = |name: &str, text: &str| {
+        write(
+            &dir,
+            name,
+            format!("#!/usr/bin/env python3\nimport sys; sys.stdin.read()\n{text}\n"),
+        );
+        std::fs::set_permissions(dir.path().join(name), PermissionsExt::from_mode(0o755)).unwrap();
+    };
+    script("bin/module", "from helper import ANSWER; print(ANSWER)");
+    script("bin/package", "import tables");
+    script("bin/opens", "print(open('data/list').read())");
+    let absolute = dir.path().canonicalize().unwrap().join("bin/module");
+    let absolute = absolute.to_str().unwrap();
+    let beside = absolute.replace("module", "helper.py");
+    for (command, path) in [
+        ("bin/module", "bin/helper.py"),
+        (absolute, &beside),
+        ("bin/package", "bin/tables"),
+        ("bin/opens", "data/list"),
+        ("-c 'cat > /dev/null; cat data/list'", "data/list"),
+        ("-c 'cat data/list | cat - > /dev/null; jq . < data/list'", "data/list"),
+        ("-c 'cat > /dev/null; python3 plain.py'", "plain.py"),
+        ("-c 'cat > /dev/null; python3 -c \"import plain\"'", "plain.py"),
+    ] {
+        for tool in ["mc-map -h n1,n2 --block 1", "mc-scatter -h n1 | mc-shuffle -n 2 | mc-reduce"]
+        {
+            let dashes =
+                if tool.ends_with("reduce") && !command.starts_with('-') { "--" } else { "" };
+            let line = |ship: &str| format!("seq 4 | {tool} {ship} {dashes} {command} | mc-gather");
+            let output = run(cluster, &dir, &line("")).stderr_any().fails(4);
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            let hint =
+                format!(": {path} is here and not on the hosts: --ship {path} has it there\n");
+            assert_eq!(stderr.matches(&hint).count(), 1, "{command}: {stderr}");
+            run(cluster, &dir, &line(&format!("--ship {path}"))).succeeds();
+        }
+    }
+    // What is not here either is no matter of shipping.
+    let line = "seq 4 | mc-map -h n1 cat no/such | mc-gather";
+    let output = run(cluster, &dir, line).stderr_any().fails(4);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("--ship"));
+}

@@ -7,5 +7,6 @@ pub mod feed;
 pub mod host_options;
 pub mod in_place_options;
 pub mod name_list;
+pub mod neighbours;
 pub mod shards;
 pub mod shipping;
