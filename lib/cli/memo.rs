@@ -12,7 +12,7 @@ use clap::Args;
 use crate::cli::running::Sent;
 use crate::cli::{size, surroundings};
 use crate::cluster::Shipped;
-use crate::command::memo::{CommandHash, Memo};
+use crate::command::memo::{CommandHash, Memo, WrittenFiles};
 use crate::command::{Form, Given, program};
 use crate::engine::CommandPlan;
 use crate::engine::shard_job::ShippedCommand;
@@ -75,7 +75,12 @@ impl MemoOptions {
             Sent::Here(_) => surroundings::search_path(told),
             Sent::There(_) => None,
         };
-        files_of(&words, path.as_deref()).iter().try_for_each(|path| hash.file(path))?;
+        let files = WrittenFiles::of(directory, hash.clone());
+        for path in files_of(&words, path.as_deref()) {
+            if files.depends_on(&path) {
+                hash.file(&path)?;
+            }
+        }
         match sent {
             Sent::Here(ship) => {
                 if let Some((line, files)) = ship.for_setup()? {
@@ -87,7 +92,7 @@ impl MemoOptions {
                 add_sent(&mut hash, line, files)?;
             }
         }
-        Memo::open(directory, self.memo_size, hash).map(|memo| Some(Arc::new(memo)))
+        Memo::open(directory, self.memo_size, hash, files).map(|memo| Some(Arc::new(memo)))
     }
 }
 
@@ -114,7 +119,11 @@ fn form(hash: &mut CommandHash, form: &Form) {
     }
 }
 
-/// The files that words name, by a path or, where `search_path` is given, as a program in it.
+/// The most words that may name files which are not there.
+const ABSENT_MAX: usize = 64;
+
+/// The files that words name, by a path or, where `search_path` is given, as a program in it; and some
+/// that they may name and that are not there.
 fn files_of(words: &[&OsStr], search_path: Option<&OsStr>) -> BTreeSet<PathBuf> {
     let parts = words.iter().flat_map(|word| {
         let mut is_written = false;
@@ -134,18 +143,23 @@ fn files_of(words: &[&OsStr], search_path: Option<&OsStr>) -> BTreeSet<PathBuf> 
         });
         std::iter::once(word.as_bytes()).chain(parts)
     });
-    let mut files = BTreeSet::new();
+    let (mut files, mut absent) = (BTreeSet::new(), BTreeSet::new());
     for part in parts.filter(|part| !part.is_empty() && !part.contains(&0)) {
         let path = Path::new(OsStr::from_bytes(part));
-        if path.is_file() {
-            files.insert(path.to_path_buf());
-        } else if !part.contains(&b'/')
-            && let Some(search_path) = search_path
-        {
-            let places = std::env::split_paths(search_path).map(|place| place.join(path));
-            files.extend({ places }.find(|place| place.is_file()));
+        let mut places = match search_path {
+            Some(search_path) if !part.contains(&b'/') => {
+                std::env::split_paths(search_path).map(|place| place.join(path)).collect::<Vec<_>>()
+            }
+            _ => Vec::new(),
+        };
+        places.insert(0, std::path::absolute(path).unwrap_or_else(|_| path.into()));
+        match places.iter().find(|place| place.is_file()) {
+            Some(place) => drop(files.insert(place.clone())),
+            None if absent.len() < ABSENT_MAX => drop(absent.insert(places.swap_remove(0))),
+            None => (),
         }
     }
+    files.append(&mut absent);
     files
 }
 
@@ -165,7 +179,8 @@ mod tests {
         let (script, table, tool) = (file("clean.py"), file("t a.csv"), file("tool"));
         let named = |words: &[String]| -> Vec<PathBuf> {
             let words: Vec<&OsStr> = words.iter().map(|word| OsStr::new(word.as_str())).collect();
-            files_of(&words, Some(dir.path().as_os_str())).into_iter().collect()
+            let files = files_of(&words, Some(dir.path().as_os_str()));
+            files.into_iter().filter(|path| path.is_file()).collect()
         };
         let (shown, spaced) = (script.display(), table.display().to_string());
         assert_eq!(named(&[format!("--with={shown}"), spaced]), [script.clone(), table]);

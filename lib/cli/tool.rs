@@ -163,8 +163,13 @@ fn judge(
 
 fn numbers(summary: &Summary, took: Duration) -> String {
     let stream = |records, bytes| format!("{} ({})", counted(records), DecimalBytes(bytes));
+    let known = match summary.memo_hits {
+        0 => String::new(),
+        1 => ", 1 run spared by --memo".to_string(),
+        runs => format!(", {runs} runs spared by --memo"),
+    };
     format!(
-        "{} read, {} written, {:.3} s",
+        "{} read, {} written{known}, {:.3} s",
         stream(summary.records_in, summary.bytes_in),
         stream(summary.records_out, summary.bytes_out),
         took.as_secs_f64()

@@ -6,12 +6,14 @@
 //! none. Any number of runs may use a directory at once. Which files go when there are too many is
 //! told by when they were last of use.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
@@ -115,6 +117,58 @@ fn start_of(lines: &[u8]) -> u64 {
     xxh3_64(&lines[..end])
 }
 
+/// Files that a command names, which were not there or empty when it began: what it has written itself
+/// is nothing that it depends on. Which these are stands in a file, a path and a NUL byte each.
+#[derive(Debug, Default)]
+pub struct WrittenFiles {
+    list: PathBuf,
+    known: BTreeSet<PathBuf>,
+    /// Those that are not there, or empty.
+    watched: Mutex<Vec<PathBuf>>,
+}
+
+impl WrittenFiles {
+    /// Those of the command that the words of `command` tell, by what is known in the directory `root`.
+    pub fn of(root: &Path, command: CommandHash) -> WrittenFiles {
+        let list = root.join(format!("written-{}", command.name()));
+        let bytes = fs::read(&list).unwrap_or_default();
+        let paths = bytes.split(|&byte| byte == 0).filter(|path| !path.is_empty());
+        let known = paths.map(|path| PathBuf::from(OsStr::from_bytes(path))).collect();
+        WrittenFiles { list, known, watched: Mutex::default() }
+    }
+
+    /// Whether the command depends on the file `path`, which may not be there: not if it has written it.
+    pub fn depends_on(&self, path: &Path) -> bool {
+        if self.known.contains(path) {
+            return false;
+        }
+        let has_content = has_content(path);
+        if !has_content {
+            self.watched().push(path.into());
+        }
+        has_content
+    }
+
+    fn watched(&self) -> MutexGuard<'_, Vec<PathBuf>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes which of the files are there now, when the command has run.
+    fn look(&self) {
+        let mut watched = self.watched();
+        for path in watched.extract_if(.., |path| has_content(path)) {
+            // Where it cannot be noted, the next run depends on it, and does more than it must.
+            let list = File::options().append(true).create(true).open(&self.list);
+            let line = [path.as_os_str().as_bytes(), b"\0"].concat();
+            let _ = list.and_then(|mut list| list.write_all(&line));
+        }
+    }
+}
+
+fn has_content(path: &Path) -> bool {
+    path.metadata().is_ok_and(|about| about.is_file() && about.len() > 0)
+}
+
 /// What one command printed.
 #[derive(Debug)]
 pub struct Memo {
@@ -131,17 +185,18 @@ pub struct Memo {
     blocks: HashMap<u64, Vec<(usize, MemoKey)>>,
     longest: usize,
     found: AtomicU64,
+    files: WrittenFiles,
     /// Whether nothing more is kept, for it could not be.
     is_full: AtomicBool,
 }
 
 impl Memo {
     /// What is kept in the directory `root`, which is made where it is not there, of the command that
-    /// `command` tells; of all commands no more than `most` bytes.
+    /// `command` tells, which may write `files`; of all commands no more than `most` bytes.
     ///
     /// # Errors
     /// When it cannot be made, or written.
-    pub fn open(root: &Path, most: u64, command: CommandHash) -> Result<Memo> {
+    pub fn open(root: &Path, most: u64, command: CommandHash, files: WrittenFiles) -> Result<Memo> {
         let directory = root.join(command.name());
         fs::create_dir_all(&directory).map_err(|e| Error::path("make", &directory, &e))?;
         tempfile::tempfile_in(&directory).map_err(|e| Error::path("write in", &directory, &e))?;
@@ -154,6 +209,7 @@ impl Memo {
             blocks: HashMap::new(),
             longest: 0,
             found: AtomicU64::new(0),
+            files,
             is_full: AtomicBool::new(false),
         };
         memo.make_room();
@@ -239,6 +295,7 @@ impl Memo {
     /// # Errors
     /// When it cannot be written, the first time; what was printed is none the worse.
     pub fn keep(&self, key: &MemoKey, printed: &Spool, records: u64) -> Result<()> {
+        self.files.look();
         if self.is_full.load(Ordering::Relaxed) || printed.len() > self.most {
             return Ok(());
         }
@@ -366,8 +423,10 @@ mod tests {
     #[test]
     fn what_was_printed_is_found_by_the_same_command_alone() {
         let dir = tempfile::tempdir().unwrap();
-        let open =
-            |name: &str| Memo::open(&dir.path().join("a/b"), 1 << 20, command(name)).unwrap();
+        let open = |name: &str| {
+            Memo::open(&dir.path().join("a/b"), 1 << 20, command(name), WrittenFiles::default())
+                .unwrap()
+        };
         let (memo, key) = (open("one"), MemoKey::of_block(b"1\n2\n"));
         assert_eq!(found(&memo, &key), None);
         memo.keep(&key, &spool(b"x\n"), 1).unwrap();
@@ -386,7 +445,8 @@ mod tests {
     #[test]
     fn a_damaged_entry_is_none() {
         let dir = tempfile::tempdir().unwrap();
-        let memo = Memo::open(dir.path(), 1 << 20, command("one")).unwrap();
+        let memo =
+            Memo::open(dir.path(), 1 << 20, command("one"), WrittenFiles::default()).unwrap();
         let key = MemoKey::of_input(&spool(b"7\n")).unwrap();
         memo.keep(&key, &spool(b"result\n"), 1).unwrap();
         let path = entries(&memo).remove(0);
@@ -406,7 +466,7 @@ mod tests {
     #[test]
     fn the_oldest_go_when_there_are_too_many() {
         let dir = tempfile::tempdir().unwrap();
-        let memo = Memo::open(dir.path(), 4000, command("one")).unwrap();
+        let memo = Memo::open(dir.path(), 4000, command("one"), WrittenFiles::default()).unwrap();
         let key = |number: u32| MemoKey::of_record(&number.to_le_bytes());
         for number in 0..20 {
             memo.keep(&key(number), &spool(&[b'x'; 500]), 1).unwrap();
@@ -430,7 +490,8 @@ mod tests {
     #[test]
     fn known_blocks_are_found_where_they_begin() {
         let dir = tempfile::tempdir().unwrap();
-        let open = || Memo::open(dir.path(), 1 << 20, command("one")).unwrap();
+        let open =
+            || Memo::open(dir.path(), 1 << 20, command("one"), WrittenFiles::default()).unwrap();
         let memo = open();
         for block in [b"1\n2\n".as_slice(), b"1\n2\n3\n", b"9\n"] {
             memo.keep(&MemoKey::of_block(block), &spool(b""), 0).unwrap();
@@ -451,11 +512,33 @@ mod tests {
     #[test]
     fn what_cannot_be_kept_is_said_once() {
         let dir = tempfile::tempdir().unwrap();
-        let memo = Memo::open(dir.path(), 1 << 20, command("one")).unwrap();
+        let memo =
+            Memo::open(dir.path(), 1 << 20, command("one"), WrittenFiles::default()).unwrap();
         fs::remove_dir(&memo.directory).unwrap();
         let key = MemoKey::of_record(b"1");
         assert!(memo.keep(&key, &spool(b"x"), 1).is_err());
         assert!(memo.keep(&key, &spool(b"x"), 1).is_ok());
-        assert!(Memo::open(Path::new("/proc/no"), 1, command("one")).is_err());
+        assert!(
+            Memo::open(Path::new("/proc/no"), 1, command("one"), WrittenFiles::default()).is_err()
+        );
+    }
+
+    #[test]
+    fn what_a_command_wrote_it_does_not_depend_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let files = || WrittenFiles::of(dir.path(), command("one"));
+        fs::write(path("table"), "1").unwrap();
+        fs::write(path("log"), "").unwrap();
+        let first = files();
+        let depends =
+            |files: &WrittenFiles| ["table", "log", "new"].map(|f| files.depends_on(&path(f)));
+        assert_eq!(depends(&first), [true, false, false]);
+        let memo = Memo::open(dir.path(), 1 << 20, command("one"), first).unwrap();
+        fs::write(path("log"), "x").unwrap();
+        memo.keep(&MemoKey::of_record(b"1"), &spool(b"1\n"), 1).unwrap();
+        fs::write(path("new"), "made by another").unwrap();
+        assert_eq!(depends(&files()), [true, false, true]);
+        assert_eq!(depends(&WrittenFiles::of(dir.path(), command("two"))), [true, true, true]);
     }
 }

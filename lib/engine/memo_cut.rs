@@ -16,8 +16,9 @@ use crate::record::stream::Input;
 /// How many blocks that only begin alike are looked at while a piece is cut.
 const TRIES: u32 = 32;
 
-/// What is read at once, in bytes.
-const READ_BYTES: usize = 256 << 10;
+/// What is read at once, in bytes: no more than that is waited for beyond what is needed.
+const LEAST_READ: usize = 4 << 10;
+const MOST_READ: usize = 256 << 10;
 
 /// Cuts a stream into blocks that are known, and others.
 pub(crate) struct MemoCut<I> {
@@ -48,7 +49,9 @@ impl<I: Input> MemoCut<I> {
             (self.ahead, self.at, self.line) = (block.bytes, 0, block.first_line);
         }
         while self.behind.is_none() && self.ahead.len() - self.at < bytes {
-            let Some(block) = self.blocks.next(READ_BYTES, Vec::new(), &self.bad)? else {
+            let more = bytes - (self.ahead.len() - self.at);
+            let size = more.clamp(LEAST_READ, MOST_READ);
+            let Some(block) = self.blocks.next(size, Vec::new(), &self.bad)? else {
                 return Ok(true);
             };
             let lines = memchr::memchr_iter(b'\n', &self.ahead[self.at..]).count() as u64;
@@ -97,7 +100,7 @@ impl<I: Input + 'static> Cut for MemoCut<I> {
         buffer: Vec<u8>,
     ) -> Result<Option<Piece>> {
         let longest = self.memo.longest();
-        let is_all = self.read(longest.max(1))?;
+        let is_all = self.read(longest.max(size(None)))?;
         let lines = &self.ahead[self.at..];
         if lines.is_empty() {
             return Ok(None);
@@ -115,7 +118,7 @@ impl<I: Input + 'static> Cut for MemoCut<I> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::memo::{CommandHash, MemoKey};
+    use crate::command::memo::{CommandHash, MemoKey, WrittenFiles};
     use crate::format::bytes::Memory;
     use crate::record::bad::Policy;
     use crate::spool::Spool;
@@ -142,7 +145,7 @@ mod tests {
     }
 
     fn memo(dir: &Path) -> Arc<Memo> {
-        Arc::new(Memo::open(dir, 1 << 30, CommandHash::default()).unwrap())
+        Arc::new(Memo::open(dir, 1 << 30, CommandHash::default(), WrittenFiles::default()).unwrap())
     }
 
     fn keep(memo: &Memo, pieces: &[(u64, Vec<u8>)]) {
