@@ -1,7 +1,7 @@
 //! Where the threads of a stage meet: pieces go from the reader to the slots, outcomes from the
 //! slots to the writer, as the schedule says, and memory goes round.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -97,6 +97,8 @@ struct QueueState {
     /// The next piece, until a slot takes it.
     ready: Option<Piece>,
     running: Stragglers<Arc<Work>>,
+    /// Tasks whose pieces are being prepared: they run soon.
+    prepared: BTreeSet<u64>,
     outcomes: BTreeMap<u64, TaskOutcome>,
     /// Failures of attempts, while another one of their task is under way.
     set_back: BTreeMap<u64, TaskOutcome>,
@@ -111,6 +113,7 @@ impl TaskQueue {
             pace,
             ready: None,
             running: Stragglers::default(),
+            prepared: BTreeSet::new(),
             outcomes: BTreeMap::new(),
             set_back: BTreeMap::new(),
         };
@@ -187,20 +190,20 @@ impl TaskQueue {
             }
             if let Some(piece) = state.ready.take() {
                 let task = state.schedule.start();
+                state.prepared.insert(task);
                 drop(state);
                 self.changed.notify_all();
                 return Some(Assignment::Piece(task, Box::new(piece)));
             }
-            let more = state.schedule.wants_more();
-            let lagging = match more {
+            let lagging = match state.schedule.wants_more() {
                 true => Straggler::Unknown,
                 false if self.speculates => state.running.next(self.epoch.elapsed()),
                 false => Straggler::None,
             };
             state = match lagging {
                 Straggler::Now(task, work) => return Some(Assignment::Straggler(task, work)),
-                Straggler::None => return None,
-                Straggler::Unknown => {
+                Straggler::None if !self.speculates || state.prepared.is_empty() => return None,
+                Straggler::None | Straggler::Unknown => {
                     self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
                 }
                 Straggler::After(time) => {
@@ -214,7 +217,14 @@ impl TaskQueue {
     /// The first attempt at a task begins, on `work`.
     pub(crate) fn begun(&self, task: u64, work: &Arc<Work>) {
         let (now, work) = (self.epoch.elapsed(), Arc::clone(work));
-        self.lock().running.begun(task, now, work);
+        let mut state = self.lock();
+        state.prepared.remove(&task);
+        state.running.begun(task, now, work);
+        drop(state);
+        if self.speculates {
+            // An idle slot may wait for it to lag behind.
+            self.changed.notify_all();
+        }
     }
 
     /// The hosts that attempts at a task are on.
@@ -316,6 +326,7 @@ impl QueueState {
         now: Duration,
     ) -> bool {
         let (task, well) = (outcome.task, outcome.result.is_ok());
+        self.prepared.remove(&task);
         let others = self.running.ended(task, now, well);
         let wanted = self.schedule.wanted(task);
         match well {
