@@ -55,6 +55,12 @@ impl MemoOptions {
                  the name of its file: leave one of them out",
             ));
         }
+        if plan.form.names_client_files() {
+            return Err(Error::usage(
+                "--memo goes by the content of records, and {client:.PATH} gives a command that of a \
+                 file, too: leave one of them out",
+            ));
+        }
         let mut hash = CommandHash::default();
         hash.part("version", env!("CARGO_PKG_VERSION").as_bytes());
         let words: Vec<&OsStr> = match given {

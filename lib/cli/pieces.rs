@@ -27,7 +27,8 @@ pub struct Pieces {
     per: Per,
 
     /// Run the command for each record by itself (--per record): in its arguments {} stands for the
-    /// record's text and {.PATH} for that of the value there; no shell sees them
+    /// record's text, {.PATH} for that of the value there, and {client:.PATH} for the path of a copy
+    /// of the file of this machine that it names (--share); no shell sees them
     #[arg(long, conflicts_with = "per")]
     each: bool,
 

@@ -167,6 +167,7 @@ impl Attempts {
         }
         let retries = self.retries.unwrap_or(if pieces.are_records() { 0 } else { 1 });
         let form = pieces.form(given, retries, self.failed != Policy::Fail)?;
+        self.share.serves(&form)?;
         let plan = CommandPlan {
             command: self
                 .environment

@@ -10,6 +10,7 @@ use clap::builder::OsStringValueParser;
 use crate::cli::{Session, surroundings};
 use crate::client::ClientAccess;
 use crate::client::share::{SharedPath, Shares};
+use crate::command::Form;
 use crate::engine::shared_files::{Shared, SharedFiles};
 use crate::error::{Error, Result};
 
@@ -48,6 +49,20 @@ impl Share {
         }
         let files = Arc::new(SharedFiles::new(Shares::open(&paths)?, session.ledger()));
         Ok(Some(Shared { variable: ClientAccess::here(paths), files }))
+    }
+
+    /// Refuses words that stand for files of this machine (`{client:.PATH}`), where none is shared.
+    ///
+    /// # Errors
+    /// `Usage`.
+    pub fn serves(&self, form: &Form) -> Result<()> {
+        match form.names_client_files() && !self.is_given() {
+            true => Err(Error::usage(
+                "{client:.PATH} stands for files of this machine, and none is shared: say --share DIR \
+                 for a directory that they lie in",
+            )),
+            false => Ok(()),
+        }
     }
 
     /// Whether anything is to be shared.

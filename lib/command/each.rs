@@ -1,8 +1,9 @@
 //! A command that is run once per record: the words that stand for parts of the record, and what
 //! is made of what it printed.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::command::attempt::{self, CommandEnd};
@@ -14,6 +15,24 @@ use crate::record::text;
 
 /// The longest argument that the system takes, in bytes.
 const WORD_MAX: usize = 128 * 1024 - 1;
+
+/// What stands before the path of a file of the client.
+const SCHEME: &[u8] = b"client://";
+
+/// A file of the client as a command finds it where it runs; it stays there as long as this does.
+pub(crate) trait LocalFile {
+    /// Where it lies.
+    fn path(&self) -> &Path;
+}
+
+impl LocalFile for PathBuf {
+    fn path(&self) -> &Path {
+        self
+    }
+}
+
+/// Has a file of the client where the command runs, by its path on the client.
+pub(crate) type OpenClient<'a> = &'a dyn Fn(&Path) -> Result<Box<dyn LocalFile>>;
 
 /// What is done with each record by itself.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +58,8 @@ enum Piece {
     Record,
     /// The text of the value at one of the paths.
     Field(usize),
+    /// Where the file of the client lies that this text names.
+    Client(usize),
 }
 
 /// The words of a command, some of which stand for parts of a record.
@@ -51,7 +72,8 @@ pub struct Words {
 }
 
 impl Words {
-    /// Reads the words: `{}` is the record's text, `{.path}` that of the value there.
+    /// Reads the words: `{}` is the record's text, `{.path}` that of the value there, `{client:.path}`
+    /// the path of the client's file that it names.
     ///
     /// # Errors
     /// `Usage` for a path that is none, and for one in the name of the program.
@@ -74,43 +96,93 @@ impl Words {
         self.words.iter().flatten().all(|piece| matches!(piece, Piece::Literal(_)))
     }
 
-    /// The words for a sound record.
+    /// Whether any of them stands for a file of the client.
+    pub fn name_client_files(&self) -> bool {
+        self.words.iter().flatten().any(|piece| matches!(piece, Piece::Client(_)))
+    }
+
+    /// The words for a sound record, as they are on the client.
     ///
     /// # Errors
     /// Why there are none; a fragment.
     pub fn of(&self, record: &[u8]) -> std::result::Result<Vec<OsString>, String> {
+        let same = &mut |path: &Path| Ok(path.to_path_buf());
+        self.filled(record, same).map_err(|error| error.to_string())
+    }
+
+    /// The words for a sound record, as they are where the command runs. The files of the client that
+    /// they name, which `open` has there, are added to `files`.
+    ///
+    /// # Errors
+    /// `BadInput` why there are none, and what `open` says.
+    pub(crate) fn with_files(
+        &self,
+        record: &[u8],
+        open: OpenClient<'_>,
+        files: &mut Vec<Box<dyn LocalFile>>,
+    ) -> Result<Vec<OsString>> {
+        self.filled(record, &mut |path| {
+            let file = open(path)?;
+            let path = file.path().to_path_buf();
+            files.push(file);
+            Ok(path)
+        })
+    }
+
+    fn filled(
+        &self,
+        record: &[u8],
+        place: &mut dyn FnMut(&Path) -> Result<PathBuf>,
+    ) -> Result<Vec<OsString>> {
         let mut fields = self.fields.clone();
-        let found = fields.locate(record).map_err(|flaw| flaw.what.to_string())?;
+        let found = fields.locate(record).map_err(|flaw| Error::input(flaw.what.to_string()))?;
+        let value_at = |number: usize| match found.get(number).cloned().flatten() {
+            Some(place) => plain(&record[place]).map_err(Error::input),
+            None => Err(Error::input(format!("it has no {}", self.paths[number]))),
+        };
         let mut words = Vec::with_capacity(self.words.len());
         for pieces in &self.words {
             let mut word = Vec::new();
             for piece in pieces {
-                let value = match piece {
-                    Piece::Literal(bytes) => {
-                        word.extend_from_slice(bytes);
-                        continue;
+                match piece {
+                    Piece::Literal(bytes) => word.extend_from_slice(bytes),
+                    Piece::Record => word.extend_from_slice(&plain(record).map_err(Error::input)?),
+                    Piece::Field(number) => word.extend_from_slice(&value_at(*number)?),
+                    Piece::Client(number) => {
+                        let path = client_path(&value_at(*number)?, &self.paths[*number])?;
+                        word.extend_from_slice(place(&path)?.as_os_str().as_bytes());
                     }
-                    Piece::Record => record,
-                    Piece::Field(number) => match found.get(*number).cloned().flatten() {
-                        Some(place) => &record[place],
-                        None => return Err(format!("it has no {}", self.paths[*number])),
-                    },
-                };
-                word.extend_from_slice(&plain(value)?);
+                }
             }
-            if word.contains(&0) {
-                return Err("a text with a NUL in it can be no argument".into());
-            }
-            if word.len() > WORD_MAX {
-                return Err(format!(
-                    "a text of {} bytes is too long for an argument, which has {WORD_MAX} at most: \
-                     the command finds the record on its standard input, too",
-                    word.len()
-                ));
-            }
-            words.push(OsString::from_vec(word));
+            words.push(argument(word)?);
         }
         Ok(words)
+    }
+}
+
+/// A word that can be an argument.
+fn argument(word: Vec<u8>) -> Result<OsString> {
+    if word.contains(&0) {
+        return Err(Error::input("a text with a NUL in it can be no argument"));
+    }
+    if word.len() > WORD_MAX {
+        return Err(Error::input(format!(
+            "a text of {} bytes is too long for an argument, which has {WORD_MAX} at most: \
+             the command finds the record on its standard input, too",
+            word.len()
+        )));
+    }
+    Ok(OsString::from_vec(word))
+}
+
+/// The path of a file of the client, as the text at `field` names it.
+fn client_path(text: &[u8], field: &str) -> Result<PathBuf> {
+    let path = Path::new(OsStr::from_bytes(text.strip_prefix(SCHEME).unwrap_or(text)));
+    match path.is_absolute() && !text.contains(&0) {
+        true => Ok(path.to_path_buf()),
+        false => Err(Error::input(format!(
+            "its {field} names no file of the client: say client:///PATH or /PATH, from the root"
+        ))),
     }
 }
 
@@ -118,19 +190,12 @@ impl Words {
 fn pieces(word: &[u8], paths: &mut Vec<String>) -> Result<Vec<Piece>> {
     let (mut pieces, mut literal, mut at) = (Vec::new(), Vec::new(), 0);
     while at < word.len() {
-        let inside = match &word[at..] {
-            [b'{', b'}', ..] => Some(&word[at + 1..at + 1]),
-            [b'{', b'.', rest @ ..] if rest.first().is_none_or(|byte| *byte != b' ') => {
-                memchr::memchr(b'}', rest).map(|length| &word[at + 1..at + 2 + length])
-            }
-            _ => None,
-        };
-        let Some(inside) = inside else {
+        let Some((inside, is_client)) = braced(&word[at..]) else {
             literal.push(word[at]);
             at += 1;
             continue;
         };
-        at += inside.len() + 2;
+        at += inside.len() + 2 + if is_client { CLIENT.len() } else { 0 };
         if !literal.is_empty() {
             pieces.push(Piece::Literal(std::mem::take(&mut literal)));
         }
@@ -143,12 +208,32 @@ fn pieces(word: &[u8], paths: &mut Vec<String>) -> Result<Vec<Piece>> {
         if number == paths.len() {
             paths.push(path);
         }
-        pieces.push(Piece::Field(number));
+        pieces.push(if is_client { Piece::Client(number) } else { Piece::Field(number) });
     }
     if !literal.is_empty() || pieces.is_empty() {
         pieces.push(Piece::Literal(literal));
     }
     Ok(pieces)
+}
+
+/// What stands before the path in braces where the file is meant.
+const CLIENT: &[u8] = b"client:";
+
+/// The path in the braces that `word` begins with, and whether the file is meant that is named there:
+/// an empty one is that of the record's text.
+fn braced(word: &[u8]) -> Option<(&[u8], bool)> {
+    let inside = word.strip_prefix(b"{")?;
+    if inside.first() == Some(&b'}') {
+        return Some((b"", false));
+    }
+    let (path, is_client) = match inside.strip_prefix(CLIENT) {
+        Some(path) => (path, true),
+        None => (inside, false),
+    };
+    if path.first() != Some(&b'.') || path.get(1) == Some(&b' ') {
+        return None;
+    }
+    memchr::memchr(b'}', path).map(|length| (&path[..length], is_client))
 }
 
 /// Whether a line for the shell holds what would be replaced in words.
@@ -293,6 +378,22 @@ mod tests {
         let long = format!("\"{}\"", "x".repeat(WORD_MAX + 1));
         assert!(words(&["f", "{}"], &long).unwrap_err().contains("131072 bytes is too long"));
         assert_eq!(words(&["f", "{}"], &long.replacen('x', "", 1)).unwrap()[1].len(), WORD_MAX);
+        let files = ["f", "-i={client:.x}", "{client:.y[0]}{.x}", "{client:}", "{client:x}"];
+        let record = "{\"x\":\"/a b\",\"y\":[\"client:///c\",\"d\",7]}";
+        let want = ["f", "-i=/a b", "/c/a b", "{client:}", "{client:x}"];
+        assert_eq!(words(&files, record).unwrap(), want);
+        assert_eq!(words(&["f", "{client:.}"], "\"/a\"").unwrap(), ["f", "/a"]);
+        for path in ["{client:.y[1]}", "{client:.y[2]}", "{client:.y}"] {
+            let refused = words(&["f", path], record).unwrap_err();
+            assert!(
+                refused.contains("names no file of the client: say client:///PATH"),
+                "{refused}"
+            );
+        }
+        assert_eq!(words(&["f", "{client:.q}"], record).unwrap_err(), "it has no .q");
+        assert!(words(&["f", "{client:.}"], "\"/a\\u0000\"").is_err());
+        assert!(words(&["{client:.}"], "1").unwrap_err().contains("cannot be told"));
+        assert!(has_placeholder(b"cat {client:.a}") && !has_placeholder(b"a {client:}"));
         assert!(words(&["{}"], "1").unwrap_err().contains("cannot be told by the record"));
         assert!(words(&["f", "{.[x]}"], "1").is_err());
         assert!(has_placeholder(b"echo {}") && has_placeholder(b"echo {.a}"));

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::command::each::Each;
+use crate::command::each::{Each, Words};
 use crate::error::{Error, Result};
 use crate::record::bad::{Bad, Policy};
 use crate::record::block::{Block, Blocks, Line, flaw_error, is_blank};
@@ -63,6 +63,12 @@ impl Form {
     /// Whether what the command prints is records, and its output is that.
     pub(crate) fn prints_records(&self) -> bool {
         self.output == Notation::Json && self.each.as_ref().is_none_or(|each| !each.outcome)
+    }
+
+    /// Whether what a command is told of a record is where files of the client lie.
+    pub(crate) fn names_client_files(&self) -> bool {
+        let words = self.each.as_ref().and_then(|each| each.words.as_ref());
+        words.is_some_and(Words::name_client_files)
     }
 
     /// Whether what an attempt gets has to be made of records first.

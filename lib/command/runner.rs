@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::command::attempt::{Attempt, CommandEnd, Ended};
 use crate::command::bisect::{self, CommandFault, Search};
 use crate::command::children::Children;
-use crate::command::each::{Each, RunOfRecord};
+use crate::command::each::{Each, OpenClient, RunOfRecord};
 use crate::command::form::{self, Form, TaskOutput};
 use crate::command::memo::{Memo, MemoKey};
 use crate::command::program::Command;
@@ -31,6 +31,8 @@ pub(crate) struct TaskRunner<'a> {
     pub(crate) ok_exit: &'a [i32],
     /// How long an attempt may take.
     pub(crate) timeout: Option<Duration>,
+    /// Has a file of the client here that the words for a record name.
+    pub(crate) client: OpenClient<'a>,
     /// What was printed before for records that are runs of their own.
     pub(crate) memo: Option<&'a Memo>,
     /// How many more attempts a single record gets, where the records are looked for that the command
@@ -137,8 +139,13 @@ impl TaskRunner<'_> {
             if failed.is_some() || self.remembered(record, &mut output)? {
                 return Ok(());
             }
+            // The files that its words name stay until all attempts are done.
+            let mut files = Vec::new();
             let command = match &each.words {
-                Some(words) => &self.command.with_words(words.of(record).map_err(Error::input)?),
+                Some(words) => {
+                    let words = words.with_files(record, self.client, &mut files)?;
+                    &self.command.with_words(words)
+                }
                 None => self.command,
             };
             let mut fed = Vec::with_capacity(record.len() + 1);

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::command::each::LocalFile;
 use crate::command::{Command, Form, Memo};
 use crate::engine::fleet::Fleet;
 use crate::engine::quarantine::Quarantine;
 use crate::engine::schedule::Halt;
 use crate::engine::shard_hosts::ShardHosts;
 use crate::engine::shared_files::Shared;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::group::order::Limits;
 use crate::record::bad::Bad;
 use crate::record::digest::Contents;
@@ -108,6 +109,17 @@ pub struct CommandPlan {
     pub memo: Option<Arc<Memo>>,
     /// The files of this machine that it may read and write, if it may.
     pub shared: Option<Shared>,
+}
+
+impl CommandPlan {
+    /// A file that is shared with the command, which runs on this machine: itself.
+    pub(crate) fn client_file(&self, path: &Path) -> Result<Box<dyn LocalFile>> {
+        let Some(shared) = &self.shared else {
+            return Err(Error::usage("nothing of this machine is shared: say --share DIR"));
+        };
+        shared.files.may_read(path)?;
+        Ok(Box::new(path.to_path_buf()))
+    }
 }
 
 /// What is said while work is done.

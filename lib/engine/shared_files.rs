@@ -44,6 +44,14 @@ impl SharedFiles {
     pub fn new(shares: Shares, ledger: Ledger) -> SharedFiles {
         SharedFiles { shares, seen: Arc::default(), ledger }
     }
+
+    /// Sees that a command on this machine may read a file, where it finds it itself.
+    ///
+    /// # Errors
+    /// As [`Shares::read`].
+    pub(crate) fn may_read(&self, path: &Path) -> Result<()> {
+        self.shares.read(path).map(drop)
+    }
 }
 
 fn key(path: &Path) -> u128 {

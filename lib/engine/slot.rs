@@ -263,6 +263,7 @@ impl Slot<'_> {
             form: &plan.form,
             ok_exit: &plan.ok_exit,
             timeout: plan.timeout,
+            client: &|path| plan.client_file(path),
             memo: plan.memo.as_deref().filter(|_| plan.form.each.is_some()),
             search: plan.failed.is_on().then_some(plan.retries),
             max_record: self.plan.max_record(),

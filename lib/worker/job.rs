@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::client::{self, ClientAccess};
 use crate::command::attempt::{CommandEnd, Ended};
 use crate::command::children::{HOST_VARIABLE, SETUP_VARIABLE, SHARD_VARIABLE};
-use crate::command::each::{Each, Words};
+use crate::command::each::{Each, LocalFile, Words};
 use crate::command::form::{Form, TaskOutput};
 use crate::command::hadoop::{HadoopJob, InputPart};
 use crate::command::program::{Command, Given};
@@ -30,6 +31,7 @@ use crate::spool::Spool;
 use crate::wire::job::{EachRecord, HadoopNames, Job, JobCommand, JobProgram, OnBad};
 use crate::wire::message::{ClientPart, Done, Failed, HostResource, Task, TaskSource};
 use crate::wire::shard::Fetch;
+use crate::worker::client::CopyProgress;
 use crate::worker::resource;
 use crate::worker::shard_file;
 use crate::worker::state::{JobError, WorkerState};
@@ -215,6 +217,7 @@ impl Work<'_> {
             form: &form,
             ok_exit: &job.ok_exit,
             timeout: job.timeout_ms.map(Duration::from_millis),
+            client: &|path| self.client_file(path),
             memo: None,
             search: self.task.bisect.then_some(job.retries),
             max_record: self.max_record(),
@@ -227,7 +230,11 @@ impl Work<'_> {
             give: &drop,
         };
         let found = |fault, record: &[u8]| lock(self.rejects).push_failed(&fault, record);
-        let finished = runner.run(&input, self.task.attempt, found)?;
+        let finished = runner.run(&input, self.task.attempt, found).map_err(|error| {
+            // A file of the client that cannot be had is no flaw of the shard that names it.
+            let by_command = error.kind() == ErrorKind::Incomplete && !(self.stopped)();
+            JobError(Failed { by_command, ..Failed::of(&error) })
+        })?;
         let output = match finished.output {
             Ok(output) => output,
             Err(ended) if ended.how == CommandEnd::Stopped => {
@@ -269,6 +276,22 @@ impl Work<'_> {
             None => command,
         }
         .setting(client::VARIABLE, self.state.client_variable()))
+    }
+
+    /// A copy of a file of the client, all of it.
+    fn client_file(&self, path: &Path) -> Result<Box<dyn LocalFile>> {
+        let Some(client) = &self.state.client else {
+            return Err(broken("a file of the client, and no run"));
+        };
+        let copy = client.read(self.state, &path.as_os_str().into())?;
+        let mut seen = 0;
+        while let CopyProgress::Came(came) = copy.progress(seen)? {
+            if (self.stopped)() {
+                return Err(Error::incomplete("stopped"));
+            }
+            seen = came;
+        }
+        Ok(Box::new(copy))
     }
 
     /// What the command is told of its task as by Hadoop.

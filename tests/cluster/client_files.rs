@@ -157,6 +157,14 @@ fn a_file_that_changes_between_two_tasks_is_an_error() {
     run(&dir, &line)
         .stdout("")
         .fails_with(4, "was changed after other commands of this run had read it");
+    // So it is where records of shards name it, and no shard is taken for damaged.
+    let line = format!(
+        "mc-scatter -h 1/: --block 1 | mc-map --share d --each \
+         bash -c 'echo more >> {path}' bash {{client:.}} | mc-gather"
+    );
+    let call = run(&dir, &line).stdin(format!("\"{path}\"\n").repeat(3)).stdout("");
+    call.stderr_has("by hand: bash -c")
+        .fails_with(4, "was changed after other commands of this run had read it");
     // What a command of the run writes is another file for all, and no surprise.
     let out = dir.path().canonicalize().unwrap().join("d");
     let line = format!(
@@ -201,4 +209,95 @@ fn nothing_of_the_files_is_left_on_the_hosts() {
     );
     AtWork::new(&cluster, &cluster.hosts(4), &options, &command).succeeds();
     cluster.is_clean();
+}
+
+#[test]
+fn a_field_names_a_file_whose_copy_is_an_argument() {
+    let dir = dir();
+    let root = dir.path().canonicalize().unwrap();
+    let mut records = String::new();
+    for n in 0..40 {
+        let path = write(&dir, &format!("in/{}/a  b' {n}.txt", n % 3), format!("{n}\n"));
+        let path = path.canonicalize().unwrap();
+        let scheme = if n % 2 == 0 { "client://" } else { "" };
+        records += &format!("{{\"n\":{n},\"f\":[\"{scheme}{}\"]}}\n", path.display());
+    }
+    // The name is that of the file, and its content that of the copy; two words may name it.
+    let show = "mc-map {h} --share in --each --out text \
+                bash -c 'basename \"$1\"; cat \"$1\"; cmp \"${2#--in=}\" \"$1\"' \
+                bash '{client:.f[0]}' '--in={client:.f[0]}' | mc-gather";
+    let out = everywhere(show, |call| call.current_dir(&root).stdin(&records));
+    let expected = |n: u32| format!("\"a  b' {n}.txt\"\n\"{n}\"\n");
+    assert_eq!(out.text(), (0..40).map(expected).collect::<String>());
+    // So do shards, where they lie, and one string or element is as good as a field.
+    let shards = "mc-scatter -h n1,n2 --block 500 | mc-map --share in --each -t cat '{client:.f[0]}' \
+                  | mc-gather";
+    let numbers: String = (0..40).map(|n| format!("\"{n}\"\n")).collect();
+    run(&dir, shards).stdin(&records).stdout(numbers).succeeds();
+    let plain = format!("\"{}/in/1/a  b' 1.txt\"\n", root.display());
+    let out = everywhere("mc-map {h} --share in --each -t cat {client:.} | mc-gather", |call| {
+        call.current_dir(&root).stdin(&plain)
+    });
+    assert_eq!(out.text(), "\"1\"\n");
+}
+
+#[test]
+fn a_file_that_many_records_name_crosses_once() {
+    let dir = dir();
+    let bytes = noise(LARGE);
+    let path = write(&dir, "d/noise", &bytes).canonicalize().unwrap();
+    let line = "mc-map -h 3/n1,3/n2 --block 1 --stats stats --share d --each -t cksum {client:.} \
+                | mc-gather | jq -r . | cut -d ' ' -f 1,2 | sort -u";
+    let sum = Call::new("cksum").stdin(&bytes).succeeds().text();
+    let records = format!("\"{}\"\n", path.display()).repeat(20);
+    run(&dir, line).stdin(records).stdout(sum).succeeds();
+    let stats = std::fs::read_to_string(dir.path().join("stats")).unwrap();
+    let stats: serde_json::Value = serde_json::from_str(&stats).unwrap();
+    let crossed = stats["client_bytes"].as_u64().unwrap();
+    let once_a_host = 2 * LARGE as u64;
+    assert!((once_a_host..once_a_host + LARGE as u64 / 4).contains(&crossed), "{crossed}");
+}
+
+#[test]
+fn files_that_records_name_are_refused_in_a_line() {
+    let dir = dir();
+    let path = write(&dir, "d/a", "a\n").canonicalize().unwrap();
+    let (path, root) = (path.display(), dir.path().display());
+    for hosts in ["", "-h n1", "-h :"] {
+        let call = |options: &str, record: &str| {
+            let line =
+                format!("mc-map {hosts} {options} --each -t cat {{client:.f}} | cat >/dev/null");
+            run(&dir, &line).stdin(format!("{{\"f\":\"{record}\"}}\n")).stdout("")
+        };
+        for (share, record, code, said) in [
+            ("", format!("{path}"), 2, "none is shared: say --share DIR"),
+            (
+                "--share d",
+                "/etc/passwd".into(),
+                2,
+                "client:///etc/passwd: not shared: say --share DIR",
+            ),
+            ("--share d", format!("client://{path}/../a"), 2, "'..'"),
+            ("--share d", format!("{root}/d"), 2, "is a directory"),
+            ("--share d", format!("{root}/d/none"), 2, "No such file"),
+            ("--share d", "d/a".into(), 3, "line 1: its .f names no file of the client"),
+            (
+                "--share d --memo memo",
+                format!("{path}"),
+                2,
+                "--memo goes by the content of records",
+            ),
+        ] {
+            let ended = call(share, &record).stderr_any().fails_with(code, said);
+            let text = String::from_utf8(ended.stderr).unwrap();
+            assert_eq!(text.lines().filter(|line| line.contains(said)).count(), 1, "{text}");
+        }
+        let line =
+            format!("mc-map {hosts} --share d --bad skip --each -t cat {{client:.f}} | mc-gather");
+        let records = format!("{{\"f\":7}}\n{{\"f\":\"{path}\"}}\n{{\"g\":\"{path}\"}}\n");
+        let said = "2 bad records dropped";
+        run(&dir, &line).stdin(records).stdout("\"a\"\n").stderr_has(said).succeeds();
+    }
+    let line = "mc-map --each --share d -c 'cat {client:.f}'";
+    run(&dir, line).stdin("1\n").fails_with(2, "nothing is put into LINE");
 }

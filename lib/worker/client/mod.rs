@@ -98,7 +98,11 @@ impl ClientCopies {
     /// Asks the tool, once it owes less than [`OPEN_MAX`] answers.
     fn ask(&self, worker: &WorkerState, ask: ClientAsk) -> Result<Arc<Transfer>> {
         let number = OF_WORKER | (self.last.fetch_add(1, Ordering::SeqCst) & !OF_WORKER);
-        let transfer = Arc::new(Transfer::new(number, self.directory.join(number.to_string())));
+        let place = self.directory.join(number.to_string());
+        let transfer = Arc::new(match &ask {
+            ClientAsk::Read { path, .. } => Transfer::named(number, place, path),
+            _ => Transfer::new(number, place),
+        });
         let mut open = lock(&self.open);
         while open.len() >= OPEN_MAX {
             open = self.ended.wait(open).unwrap_or_else(PoisonError::into_inner);

@@ -1,18 +1,23 @@
 //! A request for a file of the client, and the copy that comes of it.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::command::each::LocalFile;
 use crate::error::{Error, ErrorKind, Result, broken};
 use crate::parallel::lock;
+use crate::record::bytes::Bytes;
 use crate::wire::client::{ClientReply, FileIdentity};
 use crate::wire::flow::Debt;
 use crate::wire::message::Failed;
+use crate::worker::base;
 use crate::worker::state::WorkerState;
 
 /// A request of this worker to the tool.
@@ -20,6 +25,8 @@ pub(super) struct Transfer {
     number: u32,
     /// Where the copy lies, once there is one.
     path: PathBuf,
+    /// The directory that it has for itself, where it keeps its name.
+    own: Option<PathBuf>,
     state: Mutex<TransferState>,
     changed: Condvar,
 }
@@ -60,7 +67,18 @@ pub(crate) enum CopyProgress {
 impl Transfer {
     /// A request of this number, whose copy is to lie at `path`.
     pub(super) fn new(number: u32, path: PathBuf) -> Transfer {
-        Transfer { number, path, state: Mutex::default(), changed: Condvar::new() }
+        Transfer { number, path, own: None, state: Mutex::default(), changed: Condvar::new() }
+    }
+
+    /// A request of this number, whose copy is to lie in a directory at `own`, which is made with it,
+    /// under the name that it has as `path`: programs go by the endings of names.
+    pub(super) fn named(number: u32, own: PathBuf, path: &Bytes) -> Transfer {
+        match Path::new(OsStr::from_bytes(&path.0)).file_name() {
+            Some(name) => {
+                Transfer { own: Some(own.clone()), ..Transfer::new(number, own.join(name)) }
+            }
+            None => Transfer::new(number, own),
+        }
     }
 
     /// Its number.
@@ -127,12 +145,16 @@ impl Transfer {
     }
 
     fn create(&self) -> Result<File> {
+        if let Some(own) = &self.own {
+            base::make_private(own).map_err(|e| self.storage("write", &e))?;
+        }
         File::create_new(&self.path).map_err(|e| self.storage("write", &e))
     }
 
     fn remove(&self, state: &mut TransferState) {
         if state.file.take().is_some() {
             let _ = fs::remove_file(&self.path);
+            self.own.iter().for_each(|own| drop(fs::remove_dir(own)));
         }
     }
 
@@ -231,6 +253,12 @@ impl CopyReader {
             _ if state.came > seen => Some(Ok(CopyProgress::Came(state.came))),
             _ => None,
         })
+    }
+}
+
+impl LocalFile for CopyReader {
+    fn path(&self) -> &Path {
+        CopyReader::path(self)
     }
 }
 
