@@ -28,7 +28,12 @@ pub struct Process {
     pub name: String,
     /// Whether it has ended and is only waiting for its parent to hear of it.
     pub dead: bool,
+    /// Whether it is just ending: its files may be closed, and it is there still.
+    pub exiting: bool,
 }
+
+/// The flag of a process that is ending, as the kernel shows it (`PF_EXITING`).
+const EXITING: u64 = 4;
 
 /// All processes at one moment.
 #[derive(Debug, Default)]
@@ -79,6 +84,7 @@ fn stat(pid: i32) -> Option<Process> {
         pid,
         name,
         dead: matches!(*fields.first()?, "Z" | "X"),
+        exiting: fields.get(6)?.parse::<u64>().ok()? & EXITING != 0,
         parent: fields.get(1)?.parse().ok()?,
         started: fields.get(19)?.parse().ok()?,
     })
@@ -143,7 +149,8 @@ impl TreeEnding {
                 // A stopped one would not hear it.
                 let _ = kill(pid, Signal::SIGCONT);
             }
-            if fresh {
+            // One that is ending by itself is waited for, and was not ended.
+            if fresh && !process.exiting {
                 self.names.push(format!("{} ({})", process.name, process.pid));
             }
         }
