@@ -136,7 +136,9 @@ impl TreeEnding {
         from.extend(self.met.iter().filter_map(|(pid, started)| {
             now.0.get(pid).filter(|p| p.started == *started).map(|p| p.pid)
         }));
-        let living = now.tree(&from);
+        let mut living = now.tree(&from);
+        // Parents first: a shell that sees its child end would go on to its next command.
+        living.sort_by_key(|process| (process.started, process.pid));
         self.hurry |= self.start.elapsed() >= TERM_GRACE;
         for process in &living {
             let pid = Pid::from_raw(process.pid);
