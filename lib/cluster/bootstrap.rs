@@ -17,6 +17,7 @@ use crate::cluster::dialogue::{Broken, Dialogue};
 use crate::cluster::{Host, Settings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::parallel::lock;
+use crate::record::digest::hex_of;
 use crate::record::harmless::harmless;
 
 /// What a shell is told, behind the line that sets its variables.
@@ -93,7 +94,7 @@ impl WorkerBinary {
                 }
             }
         }
-        Ok(measured.insert(Measured { bytes, sha256: hex(&hash.finalize()) }).clone())
+        Ok(measured.insert(Measured { bytes, sha256: hex_of(&hash.finalize()) }).clone())
     }
 
     fn open(&self) -> Result<File> {
@@ -201,11 +202,7 @@ fn nonce() -> Result<[String; 2]> {
     let mut bytes = [0; 16];
     let mut file = File::open(path).map_err(|e| Error::path("open", path, &e))?;
     file.read_exact(&mut bytes).map_err(|e| Error::path("read", path, &e))?;
-    Ok([hex(&bytes[..8]), hex(&bytes[8..])])
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    Ok([hex_of(&bytes[..8]), hex_of(&bytes[8..])])
 }
 
 fn broken(broken: Broken, dialogue: &Dialogue<'_>) -> BootstrapFailure {

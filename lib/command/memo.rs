@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::{Error, Result};
-use crate::record::digest::Contents;
+use crate::record::digest::{Contents, hex_of};
 use crate::spool::Spool;
 
 /// What an entry begins with; another version is no entry.
@@ -71,7 +71,7 @@ impl CommandHash {
     }
 
     fn name(self) -> String {
-        hex(&self.0.finalize()[..16])
+        hex_of(&self.0.finalize()[..16])
     }
 }
 
@@ -83,7 +83,7 @@ impl MemoKey {
     /// Of a block, by its lines.
     pub fn of_block(lines: &[u8]) -> MemoKey {
         let (start, length) = (start_of(lines), lines.len());
-        MemoKey(format!("{BLOCK}{start:016x}-{length}-{}", hex(&Sha256::digest(lines))))
+        MemoKey(format!("{BLOCK}{start:016x}-{length}-{}", hex_of(&Sha256::digest(lines))))
     }
 
     /// Of all that one process gets.
@@ -96,12 +96,12 @@ impl MemoKey {
             hash.update(bytes);
             Ok(())
         })?;
-        Ok(MemoKey(format!("input-{}", hex(&hash.finalize()))))
+        Ok(MemoKey(format!("input-{}", hex_of(&hash.finalize()))))
     }
 
     /// Of one record.
     pub fn of_record(record: &[u8]) -> MemoKey {
-        MemoKey(format!("record-{}", hex(&Sha256::digest(record))))
+        MemoKey(format!("record-{}", hex_of(&Sha256::digest(record))))
     }
 
     /// Of a shard.
@@ -275,7 +275,7 @@ impl Memo {
             }
         }
         hash.update(header.records.to_le_bytes());
-        if spool.len() != header.bytes || hex(&hash.finalize()) != header.hash {
+        if spool.len() != header.bytes || hex_of(&hash.finalize()) != header.hash {
             return Ok(self.forget(&path));
         }
         // Where that cannot be, it only goes sooner.
@@ -318,7 +318,7 @@ impl Memo {
             Ok(())
         })?;
         hash.update(records.to_le_bytes());
-        let header = Header { records, bytes: printed.len(), hash: hex(&hash.finalize()) };
+        let header = Header { records, bytes: printed.len(), hash: hex_of(&hash.finalize()) };
         let failed = |e: &std::io::Error| Error::path("write", &self.directory, e);
         let mut file = tempfile::Builder::new()
             .prefix(NEW)
@@ -391,10 +391,6 @@ fn block_of(name: &str) -> Option<(u64, usize)> {
     let (start, rest) = name.strip_prefix(BLOCK)?.split_once('-')?;
     let (length, _) = rest.split_once('-')?;
     Some((u64::from_str_radix(start, 16).ok()?, length.parse().ok().filter(|&length| length > 0)?))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

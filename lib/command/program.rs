@@ -82,14 +82,18 @@ impl Command {
             search(name, path)?
         };
         let shown = quote::words(words.iter().map(OsString::as_os_str));
-        Ok(Command {
-            program,
-            words,
-            shown,
-            variables: with_path(path),
-            hadoop: None,
-            directory: None,
-        })
+        Ok(Command::found(program, words, shown, path))
+    }
+
+    /// The command that runs `program`, with nothing but `path` set in its environment.
+    fn found(
+        program: PathBuf,
+        words: Vec<OsString>,
+        shown: String,
+        path: Option<&OsStr>,
+    ) -> Command {
+        let variables = with_path(path);
+        Command { program, words, shown, variables, hadoop: None, directory: None }
     }
 
     /// `line`, run by the bash in the directories of `path`, which looks for programs there. It fails
@@ -118,14 +122,7 @@ impl Command {
         let name = if bash.is_some() { BASH } else { "sh" };
         let words = vec![name.into(), "-c".into(), run];
         let program = bash.unwrap_or_else(|| SHELL.into());
-        Ok(Command {
-            program,
-            words,
-            shown,
-            variables: with_path(path),
-            hadoop: None,
-            directory: None,
-        })
+        Ok(Command::found(program, words, shown, path))
     }
 
     /// A command that runs elsewhere: whether it is there is found out there.

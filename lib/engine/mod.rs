@@ -107,7 +107,7 @@ impl Piece {
 /// of the stream is wanted while it waits for it.
 pub trait Cut: Send + 'static {
     /// The next piece; `None` at the end. `size` says of about how many bytes it is to be, when it is
-    /// told how many are left, if that is known: to be asked once. `buffer` is memory to use again.
+    /// told how many are left, if that is known. `buffer` is memory to use again.
     ///
     /// # Errors
     /// What is wrong with the stream.

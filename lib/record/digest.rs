@@ -20,6 +20,11 @@ pub struct Contents {
     pub hash: u128,
 }
 
+/// Bytes as hexadecimal digits, two each.
+pub(crate) fn hex_of(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// 128 bits as 32 hexadecimal digits: JSON's numbers are not read so exactly everywhere.
 pub(crate) mod hex {
     use super::*;

@@ -58,6 +58,16 @@ fn many_inputs_of_the_client_become_several_outputs() {
     run(&dir, sum).stdout((0..KEYS).map(rows).collect::<String>()).succeeds();
 }
 
+/// The large file crossed once to each of two hosts, as the numbers in `stats` tell.
+#[track_caller]
+fn crossed_once_a_host(dir: &tempfile::TempDir) {
+    let stats = std::fs::read_to_string(dir.path().join("stats")).unwrap();
+    let stats: serde_json::Value = serde_json::from_str(&stats).unwrap();
+    let crossed = stats["client_bytes"].as_u64().unwrap();
+    let once_a_host = 2 * LARGE as u64;
+    assert!((once_a_host..once_a_host + LARGE as u64 / 4).contains(&crossed), "{crossed}");
+}
+
 #[test]
 fn a_file_that_all_tasks_read_crosses_once() {
     let dir = dir();
@@ -71,11 +81,7 @@ fn a_file_that_all_tasks_read_crosses_once() {
     let sum = Call::new("cksum").stdin(&bytes).succeeds().text();
     let expected = format!("{:?}\n", sum.trim_end()).repeat(20);
     run(&dir, &line).stdout(expected).succeeds();
-    let stats = std::fs::read_to_string(dir.path().join("stats")).unwrap();
-    let stats: serde_json::Value = serde_json::from_str(&stats).unwrap();
-    let crossed = stats["client_bytes"].as_u64().unwrap();
-    let once_a_host = 2 * LARGE as u64;
-    assert!((once_a_host..once_a_host + LARGE as u64 / 4).contains(&crossed), "{crossed}");
+    crossed_once_a_host(&dir);
 }
 
 #[test]
@@ -251,11 +257,7 @@ fn a_file_that_many_records_name_crosses_once() {
     let sum = Call::new("cksum").stdin(&bytes).succeeds().text();
     let records = format!("\"{}\"\n", path.display()).repeat(20);
     run(&dir, line).stdin(records).stdout(sum).succeeds();
-    let stats = std::fs::read_to_string(dir.path().join("stats")).unwrap();
-    let stats: serde_json::Value = serde_json::from_str(&stats).unwrap();
-    let crossed = stats["client_bytes"].as_u64().unwrap();
-    let once_a_host = 2 * LARGE as u64;
-    assert!((once_a_host..once_a_host + LARGE as u64 / 4).contains(&crossed), "{crossed}");
+    crossed_once_a_host(&dir);
 }
 
 #[test]
