@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::record::bad::{Bad, Policy};
 use crate::record::block::{Block, Blocks, Line, flaw_error, is_blank};
 use crate::record::notation::Notation;
-use crate::record::scan;
+use crate::record::scan::Checker;
 use crate::spool::Spool;
 
 /// How much of a long output is looked at at once.
@@ -245,12 +245,13 @@ impl Form {
     ) -> Result<(Option<Vec<u8>>, u64)> {
         let stays = self.late || self.each.is_some();
         let mut written = Vec::with_capacity(block.bytes.len());
+        let mut checker = Checker::default();
         let mut records = 0;
         for line in block.lines() {
             let from = written.len();
             let refuse = |why: &str| Error::input(format!("{name}: line {}: {why}", line.number));
             let words = self.each.as_ref().and_then(|each| each.words.as_ref());
-            let error = match scan::check(line.text) {
+            let error = match checker.check(line.text) {
                 Err(flaw) => flaw_error(name, line, flaw),
                 Ok(()) => match self.input.push(&mut written, line.text) {
                     Err(why) => refuse(&format!("{why}{}", self.wanted())),
@@ -363,6 +364,7 @@ fn tidy(
     on_bad: OnBad<'_>,
 ) -> Result<(Option<Vec<u8>>, u64)> {
     let mut rewritten: Option<Vec<u8>> = None;
+    let mut checker = Checker::default();
     let (mut at, mut records, mut number) = (0, 0, first_line);
     while at < bytes.len() {
         let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |length| at + length);
@@ -373,7 +375,7 @@ fn tidy(
             on_bad(line, Error::input(error).at(format!("{name}: line {number}")))?;
             false
         } else {
-            match scan::check(line.text) {
+            match checker.check(line.text) {
                 Ok(()) => true,
                 Err(_) if is_blank(line.text) => false,
                 Err(flaw) => {

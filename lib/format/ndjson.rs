@@ -12,7 +12,7 @@ use super::target::Target;
 use super::{FILL_BYTES, Position, ReadOptions, Sink, Source};
 use crate::error::Result;
 use crate::record::block::{Block, Blocks, Line, flaw_error};
-use crate::record::scan;
+use crate::record::scan::{self, Checker};
 use crate::record::stream::{Facts, Input};
 use crate::record::text::push_without_nan;
 
@@ -80,10 +80,11 @@ impl<I: Input> NdjsonReader<I> {
     /// that can be taken as it stands: it is returned, and is the whole block where that is clean.
     fn pass_checked(&self, block: &Block, out: &mut Vec<u8>) -> Result<Range<usize>> {
         let bytes = &block.bytes;
+        let mut checker = Checker::default();
         let mut run = 0..0;
         for line in block.lines() {
             let (start, end) = (line.at, line.at + line.text.len());
-            let flaw = scan::check(line.text).err();
+            let flaw = checker.check(line.text).err();
             let plain = flaw.is_none() && bytes[end] == b'\n';
             if plain && start == run.end {
                 run.end = end + 1;

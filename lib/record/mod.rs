@@ -14,6 +14,7 @@ mod fold;
 pub mod harmless;
 pub mod key;
 pub mod key_pair;
+mod layout;
 pub mod nearest;
 pub mod notation;
 pub mod number;
@@ -22,6 +23,7 @@ pub mod scan;
 pub mod stream;
 pub mod text;
 mod version;
+mod wide;
 
 /// How deep arrays and objects may nest.
 pub const MAX_DEPTH: usize = 1024;

@@ -1,0 +1,343 @@
+//! Layouts: the records of a stream are mostly built alike, and what is built as a valid record is
+//! valid, too.
+//!
+//! A layout is a valid record with holes: its strings, numbers and words (`true`, `false`, `null`)
+//! are left open, and all else, names and white space included, stands as it is. A record fits
+//! when it has the same bytes between the holes, and in each hole what belongs there: then it is
+//! valid JSON, and where its parts lie follows from where the holes are. To see that takes a few wide
+//! compares, much less than to read JSON; a record that fits none is read by [`scan`](super::scan),
+//! and may give the next layout.
+//!
+//! A string with an escape fits no hole.
+
+use std::ops::Range;
+
+use super::scan;
+use super::wide;
+
+/// How many layouts are known at once, at most: each is tried where the one before does not fit.
+const LAYOUTS_MAX: usize = 4;
+
+/// A record with more holes gives no layout.
+const HOLES_MAX: usize = 1024;
+
+/// After so many records that fit none, one after the other, records are no longer tried for a while.
+const MISSES_MAX: u32 = 8;
+
+/// For how many records, at least and at most.
+const PAUSE_MIN: u32 = 32;
+const PAUSE_MAX: u32 = 4096;
+
+/// What may stand in a hole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hole {
+    /// The inside of a string literal without escapes.
+    Text,
+    Number,
+    /// `true`, `false` or `null`.
+    Word,
+}
+
+/// The bytes before a hole, and the hole.
+#[derive(Clone, Debug)]
+struct Part {
+    literal: wide::Literal,
+    hole: Hole,
+}
+
+/// A place in a record: so many bytes behind the start of a literal.
+#[derive(Clone, Copy, Debug)]
+struct Edge {
+    literal: usize,
+    offset: usize,
+}
+
+/// A record with holes.
+#[derive(Clone, Debug)]
+struct Layout {
+    parts: Vec<Part>,
+    /// What follows the last hole.
+    tail: wide::Literal,
+    /// Where each of the values that are looked for begins and ends.
+    places: Vec<Option<(Edge, Edge)>>,
+}
+
+impl Layout {
+    /// The layout of a valid record, whose values that are looked for lie at `places`.
+    fn of(record: &[u8], places: &[Option<Range<usize>>]) -> Option<Layout> {
+        let mut parts = Vec::new();
+        // Where each literal lies in this record.
+        let mut literals: Vec<Range<usize>> = Vec::new();
+        let (mut start, mut at) = (0, 0);
+        while at < record.len() {
+            let (hole, open, end) = match record[at] {
+                b'"' => {
+                    let end = scan::string(record, at).ok()?;
+                    let behind = scan::skip_space(record, end);
+                    if record.get(behind) == Some(&b':') {
+                        at = behind;
+                        continue;
+                    }
+                    (Hole::Text, at + 1, end - 1)
+                }
+                b'-' | b'0'..=b'9' => (Hole::Number, at, scan::number(record, at).ok()?),
+                b't' | b'n' => (Hole::Word, at, at + 4),
+                b'f' => (Hole::Word, at, at + 5),
+                _ => {
+                    at += 1;
+                    continue;
+                }
+            };
+            if parts.len() == HOLES_MAX {
+                return None;
+            }
+            parts.push(Part { literal: wide::Literal::new(&record[start..open]), hole });
+            literals.push(start..open);
+            start = end;
+            // The closing quote of a string is one byte of the next literal.
+            at = end + usize::from(hole == Hole::Text);
+        }
+        literals.push(start..record.len());
+        let edge = |place: usize| {
+            let literal = literals.iter().position(|l| l.start <= place && place <= l.end)?;
+            Some(Edge { literal, offset: place - literals[literal].start })
+        };
+        let edges = |place: &Option<Range<usize>>| match place {
+            None => Some(None),
+            Some(place) => Some(Some((edge(place.start)?, edge(place.end)?))),
+        };
+        Some(Layout {
+            parts,
+            tail: wide::Literal::new(&record[start..]),
+            places: places.iter().map(edges).collect::<Option<_>>()?,
+        })
+    }
+
+    /// Whether `record` is built so; notes where each literal begins.
+    #[inline]
+    fn fits(&self, record: &[u8], starts: &mut Vec<usize>) -> bool {
+        starts.clear();
+        let mut at = 0;
+        for part in &self.parts {
+            starts.push(at);
+            if !part.literal.is_at(record, at) {
+                return false;
+            }
+            at += part.literal.len();
+            let end = match part.hole {
+                // What is no text ends before the quote that the next literal begins with.
+                Hole::Text => wide::text_end(record, at),
+                Hole::Number => scan::number_end(record, at),
+                Hole::Word => word_end(record, at),
+            };
+            match end {
+                Some(end) => at = end,
+                None => return false,
+            }
+        }
+        starts.push(at);
+        at + self.tail.len() == record.len() && self.tail.is_at(record, at)
+    }
+}
+
+/// Where the word ends that begins at `at`.
+fn word_end(record: &[u8], at: usize) -> Option<usize> {
+    let rest = record.get(at..)?;
+    let words: [&[u8]; 3] = [b"true", b"false", b"null"];
+    words.iter().find(|word| rest.starts_with(word)).map(|word| at + word.len())
+}
+
+/// The layouts of a stream, as far as they are known.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Layouts {
+    known: Vec<Layout>,
+    /// The one that fitted last.
+    latest: usize,
+    /// Which one gives way to a new one.
+    oldest: usize,
+    starts: Vec<usize>,
+    /// Records in sequence that fitted none.
+    misses: u32,
+    /// For how many records none is tried, and for how many the next time.
+    paused: u32,
+    pause: u32,
+}
+
+impl Layouts {
+    /// Whether `record` fits a layout: then it is valid, and `found` is set to where the values lie that are
+    /// looked for.
+    #[inline]
+    pub(super) fn locate(&mut self, record: &[u8], found: &mut [Option<Range<usize>>]) -> bool {
+        if self.paused > 0 {
+            self.paused -= 1;
+            return false;
+        }
+        let fits = match self.known.get(self.latest) {
+            Some(layout) => layout.fits(record, &mut self.starts) || self.other_fits(record),
+            None => false,
+        };
+        if !fits {
+            self.miss();
+            return false;
+        }
+        self.misses = 0;
+        let at = |edge: Edge| self.starts[edge.literal] + edge.offset;
+        for (found, place) in found.iter_mut().zip(&self.known[self.latest].places) {
+            *found = place.map(|(start, end)| at(start)..at(end));
+        }
+        true
+    }
+
+    fn other_fits(&mut self, record: &[u8]) -> bool {
+        for (number, layout) in self.known.iter().enumerate() {
+            if number != self.latest && layout.fits(record, &mut self.starts) {
+                self.latest = number;
+                self.pause = 0;
+                return true;
+            }
+        }
+        false
+    }
+
+    #[cold]
+    fn miss(&mut self) {
+        self.misses += 1;
+        if self.misses > MISSES_MAX {
+            self.pause = (self.pause * 2).clamp(PAUSE_MIN, PAUSE_MAX);
+            (self.misses, self.paused) = (0, self.pause);
+        }
+    }
+
+    /// Learns from a valid record that fitted none, whose values that are looked for lie at `places`.
+    #[cold]
+    pub(super) fn learn(&mut self, record: &[u8], places: &[Option<Range<usize>>]) {
+        let Some(layout) = Layout::of(record, places) else { return };
+        self.latest = match self.known.len() {
+            LAYOUTS_MAX => {
+                self.oldest = (self.oldest + 1) % LAYOUTS_MAX;
+                self.known[self.oldest] = layout;
+                self.oldest
+            }
+            count => {
+                self.known.push(layout);
+                count
+            }
+        };
+    }
+
+    /// Whether it is worth to learn from the record that was tried last.
+    pub(super) fn is_learning(&self) -> bool {
+        self.paused == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::path::parse_path;
+    use super::super::scan::{Checker, Fields, check};
+
+    /// Holds what is said of each record of a stream against what is said of it alone.
+    fn compare(records: &[Vec<u8>]) {
+        let paths = [".", "a", ".a.b", ".[0]", ".[1].a", "c"];
+        let paths: Vec<_> = paths.iter().map(|path| parse_path(path).unwrap()).collect();
+        let (mut stream, mut checker) = (Fields::new(paths.clone()), Checker::default());
+        for record in records {
+            let mut alone = Fields::new(paths.clone());
+            let shown = String::from_utf8_lossy(record).into_owned();
+            assert_eq!(stream.locate(record), alone.locate(record), "{shown:?}");
+            assert_eq!(checker.check(record), check(record), "{shown:?}");
+        }
+    }
+
+    fn value() -> impl Strategy<Value = String> {
+        let scalar = prop_oneof![
+            Just("null".to_string()),
+            Just("true".to_string()),
+            Just("false".to_string()),
+            "-?(0|[1-9][0-9]{0,25})(\\.[0-9]{1,9})?([eE][+-]?[0-9]{1,4})?",
+            "\"[a-zé€😀 ]{0,20}\"",
+            "\"([a-z]|\\\\n|\\\\\"|\\\\u00e9|\\\\ud800){0,9}\"",
+        ];
+        scalar.prop_recursive(3, 12, 4, |inner| {
+            let name = prop_oneof![Just("a"), Just("b"), Just("c"), Just("\\u0061"), Just("x\\\"")];
+            let space = prop_oneof![Just(""), Just(" ")];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4)
+                    .prop_map(|values| format!("[{}]", values.join(","))),
+                (prop::collection::vec((name, inner), 0..4), space).prop_map(|(members, space)| {
+                    let members: Vec<_> =
+                        members.iter().map(|(n, v)| format!("\"{n}\":{space}{v}")).collect();
+                    format!("{{{}}}", members.join(&format!(",{space}")))
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1500))]
+
+        #[test]
+        fn streams_are_read_as_their_records_are(
+            few in prop::collection::vec(value(), 1..4),
+            picks in prop::collection::vec((0usize..4, 0usize..100, any::<u8>(), 0u8..8), 1..60),
+        ) {
+            let mut records = Vec::new();
+            for (pick, place, byte, change) in picks {
+                let mut record = few[pick % few.len()].clone().into_bytes();
+                let at = place % record.len();
+                match change {
+                    0 => record[at] = byte,
+                    1 => record.insert(at, byte),
+                    2 => drop(record.remove(at)),
+                    3 => record.truncate(at),
+                    4 => record.insert(at, b"0123456789ab\"\\ "[usize::from(byte) % 15]),
+                    _ => (),
+                }
+                records.push(record);
+            }
+            compare(&records);
+        }
+
+        #[test]
+        fn records_that_are_built_alike_fit_whatever_is_in_them(
+            holes in prop::collection::vec(
+                ("[a-z\u{20}-\u{7f}é€😀]{0,40}", "-?[0-9]{1,20}(\\.[0-9]{0,3})?", any::<bool>()),
+                1..50,
+            ),
+        ) {
+            let records = holes.iter().map(|(text, number, word)| {
+                format!("{{\"c\": \"{text}\", \"a\":{{\"b\":{number}}}, \"a\": [{word}, -{number}]}}")
+            });
+            compare(&records.map(String::into_bytes).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_stream_of_all_kinds_is_read() {
+        let kinds = ["1", "[1]", "{\"a\":1}", "{}", "\"x\"", "null", "[[]]", "{\"b\":[2,3]}"];
+        let many = (0..20_000).map(|n| kinds[n * 7 % (1 + n / 100 % kinds.len())]);
+        compare(&many.map(|kind| kind.as_bytes().to_vec()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_does_not_belong_in_a_hole_is_told() {
+        let good = "{\"a\":\"text\",\"c\":12}";
+        for bad in [
+            "{\"a\":\"te\u{1}t\",\"c\":12}",
+            "{\"a\":\"te\"t\",\"c\":12}",
+            "{\"a\":\"text\",\"c\":012}",
+            "{\"a\":\"text\",\"c\":1.}",
+            "{\"a\":\"text\",\"c\":}",
+            "{\"a\":\"text\",\"c\":12",
+            "{\"a\":\"text\",\"c\":12}}",
+            "{\"a\":\"text",
+            "",
+        ] {
+            compare(&[good.into(), bad.into(), good.into()]);
+            assert!(Checker::default().check(bad.as_bytes()).is_err());
+        }
+        compare(&[good.into(), b"{\"a\":\"t\xff\",\"c\":1}".to_vec(), b"{\"a\":\"t\xe9".to_vec()]);
+    }
+}
