@@ -14,11 +14,20 @@ const WINDOW_EXPONENT: i64 = -80;
 /// A mantissa of 53 bits may be shifted so far up in it that 2 doubles can always be added.
 const WINDOW_SHIFTS: i64 = 73;
 
-/// The exact sum and the count of some numbers.
+/// The exact sum and the count of some numbers. Of ordinary integers it is three words, for there may be
+/// one in each of many groups.
 #[derive(Clone, Debug, Default)]
 pub struct Sum {
     count: u64,
-    /// Whether any of them was no integer, so that the result is a double.
+    /// Of integers, as far as they fit.
+    integers: i64,
+    more: Option<Box<More>>,
+}
+
+/// What did not fit into the integers of a sum.
+#[derive(Clone, Debug, Default)]
+struct More {
+    /// Whether any number was no integer, so that the result is a double.
     fractional: bool,
     /// Of integers of 64 bits: as many as a count of 64 bits can say do not overflow it.
     integers: i128,
@@ -34,49 +43,45 @@ impl Sum {
     pub fn add(&mut self, number: &Number) {
         self.count += 1;
         match number {
-            Number::Integer(integer) => {
-                self.integers = self.integers.wrapping_add(i128::from(*integer));
-            }
+            Number::Integer(integer) => self.add_integer(*integer),
             Number::Double(double) => {
-                self.fractional = true;
-                self.add_double(*double);
+                let more = self.more.get_or_insert_default();
+                more.fractional = true;
+                more.add_double(*double);
             }
-            Number::Big(integer) => self.wide.get_or_insert_default().add_integer(integer),
+            Number::Big(integer) => self.more().wide().add_integer(integer),
         }
     }
 
     #[inline]
-    fn add_double(&mut self, double: f64) {
-        let (mantissa, exponent) = decompose(double);
-        let shift = exponent - WINDOW_EXPONENT;
-        if (0..=WINDOW_SHIFTS).contains(&shift) {
-            let units = i128::from(mantissa) << shift;
-            self.add_units(if double < 0.0 { -units } else { units });
-        } else if mantissa != 0 {
-            self.wide.get_or_insert_default().add_bits(double < 0.0, mantissa.into(), exponent);
-        }
-    }
-
-    #[inline]
-    fn add_units(&mut self, units: i128) {
-        match self.window.checked_add(units) {
-            Some(sum) => self.window = sum,
+    fn add_integer(&mut self, integer: i64) {
+        match self.integers.checked_add(integer) {
+            Some(sum) => self.integers = sum,
             None => {
-                let (negative, size) = (self.window < 0, self.window.unsigned_abs());
-                self.wide.get_or_insert_default().add_bits(negative, size, WINDOW_EXPONENT);
-                self.window = units;
+                let sum = std::mem::replace(&mut self.integers, integer);
+                let more = self.more();
+                more.integers = more.integers.wrapping_add(i128::from(sum));
             }
         }
+    }
+
+    #[cold]
+    fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
     }
 
     /// Adds another sum.
     pub fn merge(&mut self, other: &Sum) {
         self.count = self.count.saturating_add(other.count);
-        self.fractional |= other.fractional;
-        self.integers = self.integers.wrapping_add(other.integers);
-        self.add_units(other.window);
-        if let Some(wide) = &other.wide {
-            self.wide.get_or_insert_default().add(wide);
+        self.add_integer(other.integers);
+        if let Some(theirs) = &other.more {
+            let more = self.more();
+            more.fractional |= theirs.fractional;
+            more.integers = more.integers.wrapping_add(theirs.integers);
+            more.add_units(theirs.window);
+            if let Some(wide) = &theirs.wide {
+                more.wide().add(wide);
+            }
         }
     }
 
@@ -85,12 +90,19 @@ impl Sum {
         self.count
     }
 
+    /// Of all integers of 64 bits.
+    fn integers(&self) -> i128 {
+        let more = self.more.as_ref().map_or(0, |more| more.integers);
+        more.wrapping_add(i128::from(self.integers))
+    }
+
     /// The exact sum.
     pub fn total(&self) -> Dyadic {
-        let integers = Dyadic { digits: self.integers.into(), exponent: 0 };
-        let window = Dyadic { digits: self.window.into(), exponent: WINDOW_EXPONENT };
-        let mut total = if self.window == 0 { integers } else { integers.plus(&window) };
-        if let Some(wide) = &self.wide {
+        let integers = Dyadic { digits: self.integers().into(), exponent: 0 };
+        let Some(more) = &self.more else { return integers };
+        let window = Dyadic { digits: more.window.into(), exponent: WINDOW_EXPONENT };
+        let mut total = if more.window == 0 { integers } else { integers.plus(&window) };
+        if let Some(wide) = &more.wide {
             total = total.plus(&wide.total());
         }
         total
@@ -98,14 +110,11 @@ impl Sum {
 
     /// Appends the sum, if there is any number; whether it can be said.
     pub fn push_sum(&self, out: &mut Vec<u8>) -> Option<()> {
-        if !self.fractional {
-            match &self.wide {
-                None => push_integer(out, self.integers),
-                Some(_) => push_integer(out, self.total().digits_at(0)),
-            }
-            return Some(());
+        match &self.more {
+            Some(more) if more.fractional => push_double(out, self.over(1)?),
+            Some(more) if more.wide.is_some() => push_integer(out, self.total().digits_at(0)),
+            _ => push_integer(out, self.integers()),
         }
-        push_double(out, self.over(1)?);
         Some(())
     }
 
@@ -116,24 +125,33 @@ impl Sum {
 
     /// The double nearest to the sum over `divisor`.
     fn over(&self, divisor: u64) -> Option<f64> {
-        match (&self.wide, self.integers, self.window) {
-            (None, 0, units) => quotient(units, WINDOW_EXPONENT, divisor),
-            (None, integers, 0) => quotient(integers, 0, divisor),
+        let (window, is_wide) =
+            self.more.as_ref().map_or((0, false), |more| (more.window, more.wide.is_some()));
+        match (is_wide, self.integers(), window) {
+            (false, 0, units) => quotient(units, WINDOW_EXPONENT, divisor),
+            (false, integers, 0) => quotient(integers, 0, divisor),
             _ => self.total().round_over(&BigUint::from(divisor)),
         }
     }
 
     /// The memory that it holds beside itself.
     pub fn heap_bytes(&self) -> usize {
-        self.wide.as_ref().map_or(0, |wide| size_of::<Exact>() + wide.heap_bytes())
+        self.more.as_ref().map_or(0, |more| {
+            let wide = more.wide.as_ref();
+            size_of::<More>() + wide.map_or(0, |wide| size_of::<Exact>() + wide.heap_bytes())
+        })
     }
 
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         push_count(out, self.count);
-        out.push(u8::from(self.fractional) | u8::from(self.wide.is_some()) << 1);
-        push_folded(out, self.integers);
-        push_folded(out, self.window);
-        if let Some(wide) = &self.wide {
+        let (fractional, window, wide) = self
+            .more
+            .as_ref()
+            .map_or((false, 0, &None), |more| (more.fractional, more.window, &more.wide));
+        out.push(u8::from(fractional) | u8::from(wide.is_some()) << 1);
+        push_folded(out, self.integers());
+        push_folded(out, window);
+        if let Some(wide) = wide {
             wide.encode(out);
         }
     }
@@ -141,16 +159,46 @@ impl Sum {
     pub(super) fn decode(decoder: &mut StateDecoder) -> Result<Sum> {
         let count = decoder.count()?;
         let flags = decoder.byte()?;
-        Ok(Sum {
-            count,
-            fractional: flags & 1 != 0,
-            integers: folded(decoder)?,
-            window: folded(decoder)?,
-            wide: match flags & 2 {
-                0 => None,
-                _ => Some(Box::new(Exact::decode(decoder)?)),
-            },
-        })
+        let (integers, window) = (folded(decoder)?, folded(decoder)?);
+        if let (0, 0, Ok(integers)) = (flags, window, i64::try_from(integers)) {
+            return Ok(Sum { count, integers, more: None });
+        }
+        let wide = match flags & 2 {
+            0 => None,
+            _ => Some(Box::new(Exact::decode(decoder)?)),
+        };
+        let more = More { fractional: flags & 1 != 0, integers, window, wide };
+        Ok(Sum { count, integers: 0, more: Some(Box::new(more)) })
+    }
+}
+
+impl More {
+    fn wide(&mut self) -> &mut Exact {
+        self.wide.get_or_insert_default()
+    }
+
+    #[inline]
+    fn add_double(&mut self, double: f64) {
+        let (mantissa, exponent) = decompose(double);
+        let shift = exponent - WINDOW_EXPONENT;
+        if (0..=WINDOW_SHIFTS).contains(&shift) {
+            let units = i128::from(mantissa) << shift;
+            self.add_units(if double < 0.0 { -units } else { units });
+        } else if mantissa != 0 {
+            self.wide().add_bits(double < 0.0, mantissa.into(), exponent);
+        }
+    }
+
+    #[inline]
+    fn add_units(&mut self, units: i128) {
+        match self.window.checked_add(units) {
+            Some(sum) => self.window = sum,
+            None => {
+                let (negative, size) = (self.window < 0, self.window.unsigned_abs());
+                self.wide().add_bits(negative, size, WINDOW_EXPONENT);
+                self.window = units;
+            }
+        }
     }
 }
 
@@ -201,6 +249,14 @@ mod tests {
         assert_eq!(sum(&["5e-324", "5e-324"]).unwrap(), "1e-323");
         assert_eq!(sum(&["-0.5", "0.5"]).unwrap(), "0");
         assert_eq!(sum(&["1e30", "1.5", "-1e30"]).unwrap(), "1.5");
+    }
+
+    #[test]
+    fn integers_overflow_into_more() {
+        let (max, min) = (i64::MAX.to_string(), i64::MIN.to_string());
+        assert_eq!(sum(&[&max, &max, &max]).unwrap(), "27670116110564327421");
+        assert_eq!(sum(&[&min, "-1", "1", &min]).unwrap(), "-18446744073709551616");
+        assert_eq!(sum(&[&max, &max, "0.0"]).unwrap(), "18446744073709552000");
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::record::DEFAULT_MAX_RECORD;
+use crate::record::fields::Fields;
 use crate::record::key::Missing;
-use crate::record::scan::{Fields, Step};
+use crate::record::scan::Step;
 
 fn plan(ops: &[&str], value: Option<&[Step]>, missing: Missing) -> Result<ReductionPlan> {
     let ops = ops.iter().map(|op| Op::parse(op)).collect::<Result<_>>()?;

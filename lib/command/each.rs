@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use crate::command::attempt::{self, CommandEnd};
 use crate::error::{Error, Result};
+use crate::record::fields::Fields;
 use crate::record::notation::{named, plain};
 use crate::record::path::parse_path;
-use crate::record::scan::Fields;
 use crate::record::text;
 
 /// The longest argument that the system takes, in bytes.

@@ -9,8 +9,8 @@ use crate::command::each::{Each, Words};
 use crate::error::{Error, Result};
 use crate::record::bad::{Bad, Policy};
 use crate::record::block::{Block, Blocks, Line, flaw_error, is_blank};
+use crate::record::fields::Checker;
 use crate::record::notation::Notation;
-use crate::record::scan::Checker;
 use crate::spool::Spool;
 
 /// How much of a long output is looked at at once.
@@ -245,8 +245,7 @@ impl Form {
     ) -> Result<(Option<Vec<u8>>, u64)> {
         let stays = self.late || self.each.is_some();
         let mut written = Vec::with_capacity(block.bytes.len());
-        let mut checker = Checker::default();
-        let mut records = 0;
+        let (mut records, mut checker) = (0, Checker::default());
         for line in block.lines() {
             let from = written.len();
             let refuse = |why: &str| Error::input(format!("{name}: line {}: {why}", line.number));
@@ -363,8 +362,7 @@ fn tidy(
     name: &str,
     on_bad: OnBad<'_>,
 ) -> Result<(Option<Vec<u8>>, u64)> {
-    let mut rewritten: Option<Vec<u8>> = None;
-    let mut checker = Checker::default();
+    let (mut rewritten, mut checker) = (None::<Vec<u8>>, Checker::default());
     let (mut at, mut records, mut number) = (0, 0, first_line);
     while at < bytes.len() {
         let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |length| at + length);

@@ -12,7 +12,8 @@ use super::target::Target;
 use super::{FILL_BYTES, Position, ReadOptions, Sink, Source};
 use crate::error::Result;
 use crate::record::block::{Block, Blocks, Line, flaw_error};
-use crate::record::scan::{self, Checker};
+use crate::record::fields::Checker;
+use crate::record::scan;
 use crate::record::stream::{Facts, Input};
 use crate::record::text::push_without_nan;
 

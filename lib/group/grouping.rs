@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use crate::aggregate::{Op, OpState, RecordPosition, ReductionPlan, Scratch};
 use crate::error::{Error, ErrorKind, Result};
+use crate::record::Flaw;
+use crate::record::fields::Fields;
 use crate::record::key::{KeyFault, KeyPart, KeyPlace, Keyer, Keys, Missing};
-use crate::record::scan::{Fields, Step};
+use crate::record::scan::Step;
 use crate::record::text::push_string;
 
 /// How records are grouped, and what is computed of each group.
@@ -208,15 +210,17 @@ impl Group {
     }
 }
 
-/// Reads records: their group, and what they add to it. Each thread has its own.
+/// Reads records: their group, and what they add to it. Each thread has its own. It knows some records at
+/// once, by their numbers.
 pub struct GroupReader {
     grouping: Arc<Grouping>,
     finder: Finder,
     scratch: Scratch,
+    /// How many places of operands, and of parts of a key, there are of each record, one after the
+    /// other.
+    operands: usize,
     places: Vec<KeyPlace>,
-    /// The key of the record that was read last.
-    key: Vec<u8>,
-    /// Where the parts of its key lie.
+    key_parts: usize,
     parts: Vec<KeyPlace>,
 }
 
@@ -230,43 +234,48 @@ impl GroupReader {
     /// For records of these groups.
     pub fn new(grouping: &Arc<Grouping>) -> GroupReader {
         let paths = grouping.plan.paths();
-        let finder = match &grouping.keys {
-            None => Finder::Fields(Fields::new(paths)),
+        let operands = paths.len();
+        let (finder, key_parts) = match &grouping.keys {
+            None => (Finder::Fields(Fields::new(paths)), 0),
             Some(keys) => {
                 let keyer = Keyer::new(keys, grouping.missing, &paths);
-                Finder::Keyer(keyer.reversed(grouping.reverse))
+                (Finder::Keyer(keyer.reversed(grouping.reverse)), keys.parts.len().max(1))
             }
         };
         GroupReader {
             grouping: Arc::clone(grouping),
             finder,
             scratch: Scratch::default(),
+            operands,
             places: Vec::new(),
-            key: Vec::new(),
+            key_parts,
             parts: Vec::new(),
         }
     }
 
-    /// Reads a record: then its group is known, and it can be added.
+    /// Forgets the records that were read.
+    pub fn clear(&mut self) {
+        self.places.clear();
+        self.parts.clear();
+    }
+
+    /// Reads a record, the first one since [`GroupReader::clear`] being number 0: then it can be added, and its
+    /// group be told.
     ///
     /// # Errors
-    /// Why it has no key.
+    /// The first flaw and its place; then it is as if it had not been read.
     #[inline]
-    pub fn read(&mut self, record: &[u8]) -> std::result::Result<(), KeyFault> {
-        self.key.clear();
-        self.places.clear();
+    pub fn read(&mut self, record: &[u8]) -> std::result::Result<(), Flaw> {
+        let start = self.places.len();
         match &mut self.finder {
-            Finder::Fields(fields) => {
-                self.places.extend_from_slice(fields.locate(record).map_err(KeyFault::Flaw)?);
-            }
+            Finder::Fields(fields) => self.places.extend_from_slice(fields.locate(record)?),
             Finder::Keyer(keyer) => {
-                let found = keyer.key(record, &mut self.key)?;
-                self.parts.clear();
+                let found = keyer.find(record)?;
                 self.parts.extend_from_slice(found.key);
                 self.places.extend_from_slice(found.others);
             }
         }
-        for (place, value) in self.places.iter_mut().zip(&self.grouping.values) {
+        for (place, value) in self.places[start..].iter_mut().zip(&self.grouping.values) {
             if *value && !record.trim_ascii_start().starts_with(b"[") {
                 // What is no pair is its own value.
                 let start = record.len() - record.trim_ascii_start().len();
@@ -276,33 +285,55 @@ impl GroupReader {
         Ok(())
     }
 
-    /// The key of the record's group.
-    pub fn group_key(&self) -> &[u8] {
-        &self.key
+    /// Where the parts of the key of record `number` lie.
+    #[inline]
+    pub fn parts(&self, number: usize) -> &[KeyPlace] {
+        &self.parts[number * self.key_parts..][..self.key_parts]
     }
 
-    /// Appends how the result of the record's group begins.
-    pub fn push_label(&self, record: &[u8], out: &mut Vec<u8>) {
-        let value = |place: &KeyPlace| place.clone().map_or(&b"null"[..], |place| &record[place]);
+    /// Appends the canonical bytes of the key of record `number`.
+    ///
+    /// # Errors
+    /// Why it has none; `out` may then hold a part of one.
+    pub fn push_key(
+        &self,
+        number: usize,
+        record: &[u8],
+        out: &mut Vec<u8>,
+    ) -> std::result::Result<(), KeyFault> {
+        match &self.finder {
+            Finder::Fields(_) => Ok(()),
+            Finder::Keyer(keyer) => keyer.push_key(record, self.parts(number), out),
+        }
+    }
+
+    /// Appends how record `number` spells its key: two that spell it alike are of one group.
+    pub fn push_spelling(&self, number: usize, record: &[u8], out: &mut Vec<u8>) {
+        for (n, part) in self.parts(number).iter().enumerate() {
+            if n > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(value_at(record, part));
+        }
+    }
+
+    /// Appends how the result of the group of record `number` begins.
+    pub fn push_label(&self, number: usize, record: &[u8], out: &mut Vec<u8>) {
+        let parts = self.parts(number);
         match &self.grouping.form {
             Form::All => (),
             Form::Object(names) => {
-                for (n, (name, place)) in names.iter().zip(&self.parts).enumerate() {
+                for (n, (name, place)) in names.iter().zip(parts).enumerate() {
                     out.push(if n == 0 { b'{' } else { b',' });
                     out.extend_from_slice(name);
                     out.push(b':');
-                    out.extend_from_slice(value(place));
+                    out.extend_from_slice(value_at(record, place));
                 }
             }
             Form::Pair => {
-                let several = self.parts.len() > 1;
+                let several = parts.len() > 1;
                 out.extend_from_slice(if several { b"[[" } else { b"[" });
-                for (n, place) in self.parts.iter().enumerate() {
-                    if n > 0 {
-                        out.push(b',');
-                    }
-                    out.extend_from_slice(value(place));
-                }
+                self.push_spelling(number, record, out);
                 if several {
                     out.push(b']');
                 }
@@ -310,19 +341,21 @@ impl GroupReader {
         }
     }
 
-    /// Adds the record to the states of its group. Returns whether an operand was missing and left
-    /// out, and by how many bytes the states grew.
+    /// Adds record `number` to the states of its group. Returns whether an operand was missing and
+    /// left out, and by how many bytes the states grew.
     ///
     /// # Errors
     /// `BadInput` for an operand that is not what its op needs.
+    #[inline]
     pub fn add(
         &mut self,
+        number: usize,
         record: &[u8],
         at: RecordPosition,
         states: &mut [OpState],
     ) -> Result<(bool, usize)> {
-        let plan = &self.grouping.plan;
-        let added = plan.add(&mut self.scratch, states, record, &self.places, at)?;
+        let places = &self.places[number * self.operands..][..self.operands];
+        let added = self.grouping.plan.add(&mut self.scratch, states, record, places, at)?;
         Ok((added.missing, added.grown))
     }
 
@@ -330,4 +363,10 @@ impl GroupReader {
     pub fn grouping(&self) -> &Arc<Grouping> {
         &self.grouping
     }
+}
+
+/// The value at a place of a record.
+#[inline]
+fn value_at<'a>(record: &'a [u8], place: &KeyPlace) -> &'a [u8] {
+    place.clone().map_or(&b"null"[..], |place| &record[place])
 }

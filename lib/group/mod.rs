@@ -7,6 +7,7 @@
 
 pub mod assemble;
 pub mod cursor;
+pub mod fill;
 pub mod grouping;
 pub mod join;
 pub mod order;

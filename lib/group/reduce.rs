@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::assemble::Assembly;
+use super::fill::fill;
 use super::grouping::{Group, GroupReader, Grouping};
 use super::order::{self, Judge, Limits, Order};
 use super::table::{self, Table};
@@ -14,6 +15,7 @@ use crate::extsort::sorter::Sorter;
 use crate::parallel;
 use crate::record::bad::Bad;
 use crate::record::block::{Block, Blocks, Line};
+use crate::record::key::KeyFault;
 use crate::record::stream::{Input, Output, Summary};
 
 /// Blocks need not be larger than this to keep every thread busy.
@@ -121,22 +123,27 @@ fn piece(reader: &mut GroupReader, block: &Block, judge: &Judge) -> Result<Piece
     let mut piece =
         Piece { first: None, results: Vec::new(), groups: 0, last: None, line: block.first_line };
     let mut open: Option<Group> = None;
+    let (mut key, mut last) = (Vec::new(), None);
     let (mut records, mut kept, mut lacking) = (0, 0, 0);
     for line in block.lines() {
         records += 1;
-        if let Err(fault) = reader.read(line.text) {
-            judge.fault(line, fault)?;
-            continue;
-        }
-        kept += 1;
-        let key = reader.group_key();
-        let ended = match &open {
-            Some(group) if key < group.key.as_slice() => {
-                return Err(out_of_order(judge, line, &grouping));
+        let ended = match next_key(reader, line, last, &mut key) {
+            Err(fault) => {
+                judge.fault(line, fault)?;
+                continue;
             }
-            Some(group) => group.key != key,
-            None => true,
+            // It spells its key as the last one does.
+            Ok(false) => false,
+            Ok(true) => match &open {
+                Some(group) if key < group.key => {
+                    return Err(out_of_order(judge, line, &grouping));
+                }
+                Some(group) => group.key != key,
+                None => true,
+            },
         };
+        last = spelling(reader, line);
+        kept += 1;
         let at = RecordPosition { shard: 0, index: line.number };
         if ended {
             let mut group = match (open.take(), piece.first.is_none()) {
@@ -151,11 +158,11 @@ fn piece(reader: &mut GroupReader, block: &Block, judge: &Judge) -> Result<Piece
                     whole
                 }
             };
-            restart(&mut group, reader, line.text, at);
+            restart(&mut group, reader, &key, line.text, at);
             open = Some(group);
         }
         if let Some(group) = &mut open {
-            let added = reader.add(line.text, at, &mut group.states);
+            let added = reader.add(0, line.text, at, &mut group.states);
             let (lacks, _) = added.map_err(|e| e.at(judge.place(line)))?;
             lacking += u64::from(lacks);
         }
@@ -169,12 +176,38 @@ fn piece(reader: &mut GroupReader, block: &Block, judge: &Judge) -> Result<Piece
     Ok(piece)
 }
 
+/// Reads a line's record. Whether its key is to be looked at, and then its canonical bytes are in `key`: it
+/// need not be where it is spelled as `last`.
+fn next_key(
+    reader: &mut GroupReader,
+    line: Line<'_>,
+    last: Option<&[u8]>,
+    key: &mut Vec<u8>,
+) -> std::result::Result<bool, KeyFault> {
+    reader.clear();
+    reader.read(line.text).map_err(KeyFault::Flaw)?;
+    if last.is_some() && last == spelling(reader, line) {
+        return Ok(false);
+    }
+    key.clear();
+    reader.push_key(0, line.text, key)?;
+    Ok(true)
+}
+
+/// How the record that was read spells its key, if that is one value.
+fn spelling<'a>(reader: &GroupReader, line: Line<'a>) -> Option<&'a [u8]> {
+    match reader.parts(0) {
+        [Some(place)] => Some(&line.text[place.clone()]),
+        _ => None,
+    }
+}
+
 /// Makes `group` a new one, that of the record that was read last.
-fn restart(group: &mut Group, reader: &GroupReader, record: &[u8], at: RecordPosition) {
+fn restart(group: &mut Group, reader: &GroupReader, key: &[u8], record: &[u8], at: RecordPosition) {
     group.key.clear();
-    group.key.extend_from_slice(reader.group_key());
+    group.key.extend_from_slice(key);
     group.label.clear();
-    reader.push_label(record, &mut group.label);
+    reader.push_label(0, record, &mut group.label);
     group.at = at;
     group.states.clear();
     reader.grouping().plan().start(&mut group.states);
@@ -284,7 +317,7 @@ pub fn by_hashing(
         limits.jobs,
         move || blocks.next(size, Vec::new(), &stream_bad),
         || (GroupReader::new(&grouping), Table::new()),
-        move |(reader, table), block| fill(reader, table, &block, 0, share, &judged, |_, _| Ok(())),
+        move |(reader, table), block| fill(reader, table, &block, 0, share, &judged, None),
         |(reader, table)| Ok(Some(vec![table.into_run(reader.grouping().plan())?])),
         |runs: Vec<Run>| runs.into_iter().try_for_each(|run| sorter.add(run)),
     )?;
@@ -299,45 +332,4 @@ pub fn by_hashing(
     output.flush()?;
     let spilled_bytes = spilled_bytes + spilled;
     Ok(Summary { records_out, bytes_out, spilled_bytes, ..judge.summary() })
-}
-
-/// Adds the records of a block, which is of shard `shard`, to the groups of a table. Returns the
-/// runs that the table became where it outgrew its share, in bytes. `seen` gets each key.
-///
-/// # Errors
-/// `BadInput` for a record that gives no key, or an operand that is none.
-pub fn fill(
-    reader: &mut GroupReader,
-    table: &mut Table,
-    block: &Block,
-    shard: u64,
-    share: usize,
-    judge: &Judge,
-    mut seen: impl FnMut(&[u8], Line<'_>) -> Result<()>,
-) -> Result<Vec<Run>> {
-    let grouping = Arc::clone(reader.grouping());
-    let plan = grouping.plan();
-    let (mut records, mut kept, mut lacking, mut runs) = (0, 0, 0, Vec::new());
-    for line in block.lines() {
-        records += 1;
-        if let Err(fault) = reader.read(line.text) {
-            judge.fault(line, fault)?;
-            continue;
-        }
-        kept += 1;
-        seen(reader.group_key(), line)?;
-        let at = RecordPosition { shard, index: line.number };
-        let label = |out: &mut Vec<u8>| reader.push_label(line.text, out);
-        let states = table.states(plan, reader.group_key(), at, label);
-        let added = reader.add(line.text, at, states);
-        let (lacks, grown) = added.map_err(|e| e.at(judge.place(line)))?;
-        lacking += u64::from(lacks);
-        table.grow(grown);
-        if table.memory() > share {
-            runs.push(std::mem::take(table).into_run(plan)?);
-        }
-    }
-    judge.count(records, kept, block.bytes.len());
-    judge.count_lacking(lacking);
-    Ok(runs)
 }

@@ -8,13 +8,14 @@ use crate::aggregate::{OpState, RecordPosition, ReductionPlan, StateDecoder};
 use crate::error::Result;
 use crate::extsort::run::{Run, RunBuilder};
 
-/// Groups by their keys.
+/// Groups by how their keys are spelled: one that is spelled in two ways is in it twice, and in the run that
+/// comes of it.
 pub struct Table {
     /// Places in `entries`, one more than they are; 0 for none. A power of two of them, at most
     /// half in use.
     slots: Vec<u32>,
     entries: Vec<Entry>,
-    /// Keys and labels.
+    /// Spellings, keys and labels.
     bytes: Vec<u8>,
     /// The states of the groups, one after the other.
     states: Vec<OpState>,
@@ -22,17 +23,47 @@ pub struct Table {
     grown: usize,
 }
 
+/// A group: as many bytes as come into a cache at once.
 struct Entry {
     hash: u64,
-    /// Where the key starts, its label and where that ends.
-    key: usize,
-    label: usize,
-    end: usize,
+    /// The first and the last bytes of its spelling: [`ends`].
+    ends: [u64; 2],
+    /// Where its spelling starts, and how long that is, its key, which follows, and its label.
+    start: usize,
+    spelling: u32,
+    key: u32,
+    label: u32,
     at: RecordPosition,
 }
 
 /// Slots of an empty table.
 const SLOTS_MIN: usize = 1 << 10;
+
+/// How many groups are looked up at once, at most.
+const TOUCHED: usize = 64;
+
+/// The hash of a spelling.
+#[inline]
+pub(super) fn hash(spelling: &[u8]) -> u64 {
+    xxh3_64(spelling)
+}
+
+/// The first and the last bytes of a text, some of them twice: with its length, all of one of up to 16
+/// bytes.
+#[inline]
+fn ends(text: &[u8]) -> [u64; 2] {
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        return [u64::from_le_bytes(*first), u64::from_le_bytes(*last)];
+    }
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        return [u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into()];
+    }
+    let byte = |at: usize| u64::from(text.get(at).copied().unwrap_or(0));
+    [byte(0) | byte(1) << 8 | byte(2) << 16, 0]
+}
+
+/// Longer texts are more than their [`ends`].
+const ENDS: usize = 16;
 
 impl Default for Table {
     fn default() -> Table {
@@ -52,57 +83,103 @@ impl Table {
         }
     }
 
-    /// The states of the group with this key. For a group that is new, `label` appends its label,
-    /// and `at` is where its first record stands.
-    pub fn states(
-        &mut self,
-        plan: &ReductionPlan,
-        key: &[u8],
-        at: RecordPosition,
-        label: impl FnOnce(&mut Vec<u8>),
-    ) -> &mut [OpState] {
-        let width = plan.width();
-        let hash = xxh3_64(key);
-        let mut slot = hash as usize & (self.slots.len() - 1);
+    /// Looks at the groups with these hashes, each of which has `width` states, so that they come into the
+    /// cache: none of them is waited for before the next is asked for.
+    pub(super) fn touch(&self, hashes: impl Iterator<Item = u64>, width: usize) {
+        let mut numbers = [0; TOUCHED];
+        let mut count = 0;
+        for (number, hash) in numbers.iter_mut().zip(hashes) {
+            *number = self.slots[self.slot(hash)];
+            count += 1;
+        }
+        let mut seen = 0;
+        for number in &numbers[..count] {
+            let entry = (*number as usize).wrapping_sub(1);
+            seen ^= self.entries.get(entry).map_or(0, |entry| entry.hash);
+            let state = self.states.get(entry.wrapping_mul(width));
+            seen ^= u64::from(matches!(state, Some(OpState::Count(_))));
+        }
+        std::hint::black_box(seen);
+    }
+
+    #[inline]
+    fn slot(&self, hash: u64) -> usize {
+        hash as usize & (self.slots.len() - 1)
+    }
+
+    /// The group that is spelled so, which has this hash.
+    #[inline]
+    pub(super) fn get(&self, spelling: &[u8], hash: u64) -> Option<usize> {
+        let ends = ends(spelling);
+        let mut slot = self.slot(hash);
         loop {
-            match self.slots[slot] {
-                0 => break,
-                taken => {
-                    let entry = &self.entries[taken as usize - 1];
-                    if entry.hash == hash && &self.bytes[entry.key..entry.label] == key {
-                        let first = (taken as usize - 1) * width;
-                        return &mut self.states[first..first + width];
-                    }
-                }
+            let number = (self.slots[slot] as usize).checked_sub(1)?;
+            let entry = &self.entries[number];
+            if entry.hash == hash
+                && entry.ends == ends
+                && entry.spelling as usize == spelling.len()
+                && (spelling.len() <= ENDS
+                    || &self.bytes[entry.start..][..spelling.len()] == spelling)
+            {
+                return Some(number);
             }
             slot = (slot + 1) & (self.slots.len() - 1);
         }
+    }
+
+    /// Adds a group that is spelled so, which has this hash and is not in it yet: its key, where its
+    /// first record stands, and `label`, which appends its label.
+    pub(super) fn insert(
+        &mut self,
+        plan: &ReductionPlan,
+        (spelling, hash): (&[u8], u64),
+        key: &[u8],
+        at: RecordPosition,
+        label: impl FnOnce(&mut Vec<u8>),
+    ) -> usize {
         let start = self.bytes.len();
+        self.bytes.extend_from_slice(spelling);
         self.bytes.extend_from_slice(key);
         let behind = self.bytes.len();
         label(&mut self.bytes);
-        let end = self.bytes.len();
-        self.entries.push(Entry { hash, key: start, label: behind, end, at });
-        self.slots[slot] = self.entries.len() as u32;
-        if self.entries.len() * 2 > self.slots.len() {
-            self.widen();
-        }
-        let first = self.states.len();
+        let number = self.entries.len();
+        self.entries.push(Entry {
+            hash,
+            ends: ends(spelling),
+            start,
+            spelling: spelling.len() as u32,
+            key: key.len() as u32,
+            label: (self.bytes.len() - behind) as u32,
+            at,
+        });
         plan.start(&mut self.states);
-        &mut self.states[first..]
+        match self.entries.len() * 2 > self.slots.len() {
+            true => self.widen(),
+            false => self.take_slot(number),
+        }
+        number
+    }
+
+    /// The states of a group.
+    #[inline]
+    pub(super) fn states(&mut self, plan: &ReductionPlan, number: usize) -> &mut [OpState] {
+        let width = plan.width();
+        &mut self.states[number * width..][..width]
+    }
+
+    fn take_slot(&mut self, number: usize) {
+        let mut slot = self.slot(self.entries[number].hash);
+        while self.slots[slot] != 0 {
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+        self.slots[slot] = number as u32 + 1;
     }
 
     fn widen(&mut self) {
-        let wide = self.slots.len() * 2;
+        let wide = self.slots.len() * 4;
         self.slots.clear();
         self.slots.resize(wide, 0);
-        for (number, entry) in (1..).zip(&self.entries) {
-            let mut slot = entry.hash as usize & (wide - 1);
-            while self.slots[slot] != 0 {
-                slot = (slot + 1) & (wide - 1);
-            }
-            self.slots[slot] = number;
-        }
+        (0..self.entries.len()).for_each(|number| self.take_slot(number));
     }
 
     /// Notes that states of the table grew by so many bytes.
@@ -129,10 +206,12 @@ impl Table {
         let mut run = RunBuilder::default();
         for (number, entry) in self.entries.iter().enumerate() {
             let start = text.len();
-            let label = &self.bytes[entry.label..entry.end];
+            let behind = &self.bytes[entry.start + entry.spelling as usize..];
+            let (key, behind) = behind.split_at(entry.key as usize);
+            let (label, _) = behind.split_at(entry.label as usize);
             push(plan, label, entry.at, &self.states[number * width..][..width], &mut text);
-            run.push::<crate::Error>(start, text.len() - start, |key| {
-                key.extend_from_slice(&self.bytes[entry.key..entry.label]);
+            run.push::<crate::Error>(start, text.len() - start, |out| {
+                out.extend_from_slice(key);
                 Ok(())
             })?;
         }

@@ -1,8 +1,9 @@
 //! What is said of a record that lacks a value: what it has instead, and what was perhaps meant.
 
+use super::fields::Fields;
 use super::nearest::nearest;
 use super::path::spelled;
-use super::scan::{Fields, Step, elements, members};
+use super::scan::{Step, elements, members};
 use super::text::string_bytes;
 
 /// How many names of a record a message shows, and how many characters of each.

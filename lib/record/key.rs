@@ -5,18 +5,15 @@
 //! end by themselves, so that parts simply follow one another. A part in reverse order has every
 //! byte complemented.
 
-use std::ops::Range;
+mod keyer;
 
 use serde::{Deserialize, Serialize};
 
-use super::Flaw;
-use super::absent;
-use super::canonical::{self, AsText, NULL, push_value};
-use super::number;
 use super::path::{bad_key, parse_path, split_outside};
-use super::scan::{Fields, Step};
-use super::text::string_bytes;
+use super::scan::Step;
 use crate::error::Result;
+
+pub use keyer::{Found, KeyFault, KeyPlace, Keyer};
 
 /// One part of a key: `PATH[:MODS]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,180 +183,6 @@ impl std::str::FromStr for Missing {
             _ => Err("say fail, null or skip".into()),
         }
     }
-}
-
-/// Why a record gave no key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeyFault {
-    /// The record is not valid.
-    Flaw(Flaw),
-    /// It has no such part; the text says which, and what to do.
-    Missing(String),
-    /// It has no such part, and is to be dropped.
-    Skip,
-}
-
-/// Finds the keys of records, and other values of them on the same pass.
-#[derive(Clone, Debug)]
-pub struct Keyer {
-    keys: Keys,
-    missing: Missing,
-    fields: Fields,
-    /// Orders the records that have the same key.
-    order: Vec<KeyPart>,
-    /// Turns the whole round.
-    reverse: bool,
-}
-
-/// Where a value lies in its record, if it has it.
-pub type KeyPlace = Option<Range<usize>>;
-
-impl Keyer {
-    /// To find `keys`, and the values at the paths `others` beside.
-    pub fn new(keys: &Keys, missing: Missing, others: &[Vec<Step>]) -> Keyer {
-        Keyer::with_order(keys, &[], missing, others)
-    }
-
-    /// The same with more parts, `order`, behind the key: they order what has the same key.
-    pub fn with_order(
-        keys: &Keys,
-        order: &[KeyPart],
-        missing: Missing,
-        others: &[Vec<Step>],
-    ) -> Keyer {
-        let mut paths: Vec<Vec<Step>> = keys.parts.iter().map(|part| part.path.clone()).collect();
-        if paths.is_empty() {
-            paths = vec![vec![Step::Index(0)], vec![]];
-        }
-        paths.extend(order.iter().map(|part| part.path.clone()));
-        paths.extend_from_slice(others);
-        let (keys, order) = (keys.clone(), order.to_vec());
-        Keyer { keys, missing, fields: Fields::new(paths), order, reverse: false }
-    }
-
-    /// The same with the order of all turned round, if `reverse`.
-    pub fn reversed(mut self, reverse: bool) -> Keyer {
-        self.reverse = reverse;
-        self
-    }
-
-    /// Checks `record`, appends its canonical key bytes to `out`, and says where the values are.
-    ///
-    /// # Errors
-    /// Why there is no key; `out` may then hold a part of one.
-    #[inline]
-    pub fn key(
-        &mut self,
-        record: &[u8],
-        out: &mut Vec<u8>,
-    ) -> std::result::Result<Found<'_>, KeyFault> {
-        let places = self.fields.locate(record).map_err(KeyFault::Flaw)?;
-        let start = out.len();
-        let (key, behind) = if self.keys.parts.is_empty() {
-            let at = usize::from(places[0].is_none());
-            if let Some(place) = places[at].clone() {
-                push_value(out, &record[place]);
-            }
-            (&places[at..=at], &places[2..])
-        } else {
-            let (key, behind) = places.split_at(self.keys.parts.len());
-            push_parts(out, &self.keys.parts, key, record, self.missing)?;
-            (key, behind)
-        };
-        let (order, others) = behind.split_at(self.order.len());
-        push_parts(out, &self.order, order, record, self.missing)?;
-        if self.reverse {
-            complement(&mut out[start..]);
-        }
-        Ok(Found { key, others })
-    }
-}
-
-/// What a [`Keyer`] found in a record.
-#[derive(Clone, Copy, Debug)]
-pub struct Found<'a> {
-    /// Where the parts of the key lie (one for the implied key).
-    pub key: &'a [KeyPlace],
-    /// Where the other values lie.
-    pub others: &'a [KeyPlace],
-}
-
-/// Appends the bytes of some parts of a key, whose values lie at `places`.
-#[inline]
-fn push_parts(
-    out: &mut Vec<u8>,
-    parts: &[KeyPart],
-    places: &[KeyPlace],
-    record: &[u8],
-    missing: Missing,
-) -> std::result::Result<(), KeyFault> {
-    for (part, place) in parts.iter().zip(places) {
-        let start = out.len();
-        let value = place.clone().map(|place| &record[place]);
-        if !push_part(out, part, value) {
-            match missing {
-                Missing::Fail => return Err(KeyFault::Missing(lacks(part, value, record))),
-                Missing::Skip => return Err(KeyFault::Skip),
-                Missing::Null => out.push(NULL),
-            }
-        }
-        if part.reverse {
-            complement(&mut out[start..]);
-        }
-    }
-    Ok(())
-}
-
-fn complement(bytes: &mut [u8]) {
-    for byte in bytes {
-        *byte = !*byte;
-    }
-}
-
-/// Appends the bytes of one part's value; `false` when the value is not there or not a number
-/// where one is due (nothing is appended then).
-fn push_part(out: &mut Vec<u8>, part: &KeyPart, value: Option<&[u8]>) -> bool {
-    let Some(value) = value else { return false };
-    match part.sense {
-        Sense::Plain => push_value(out, value),
-        Sense::Text { fold, version } => canonical::push_by(out, value, &AsText { fold, version }),
-        Sense::Number => match value[0] {
-            b'-' | b'0'..=b'9' => number::push_key(out, value),
-            b'"' => match number::lenient(&string_bytes(value)) {
-                Some(text) => number::push_key(out, text),
-                None => return false,
-            },
-            _ => return false,
-        },
-    }
-    true
-}
-
-/// Says that `record` lacks `part`, whose value is `value` if that is merely no number.
-#[cold]
-fn lacks(part: &KeyPart, value: Option<&[u8]>, record: &[u8]) -> String {
-    let ways = "--missing=null|skip accepts it";
-    let Some(value) = value else { return absent::describe(record, &part.path, &part.text, ways) };
-    let shown = String::from_utf8_lossy(&value[..value.len().min(SHOWN_BYTES)]);
-    let version = match value.first() {
-        Some(b'"') if is_version(&string_bytes(value)) => {
-            format!("as a version: {}:V; ", part.text)
-        }
-        _ => String::new(),
-    };
-    let null = absent::placeholder(value)
-        .map_or(String::new(), |text| format!("; when read as CSV, null={text} makes it null"));
-    format!("'{}' is not a number: {shown} ({version}{ways}{null})", part.text)
-}
-
-/// The most bytes of a value that a message shows.
-const SHOWN_BYTES: usize = 40;
-
-/// Whether `text` is numbers with points between them, and more of these than a number has.
-fn is_version(text: &[u8]) -> bool {
-    let parts = text.split(|byte| *byte == b'.');
-    let number = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
-    parts.clone().count() > 2 && parts.clone().all(number)
 }
 
 #[cfg(test)]

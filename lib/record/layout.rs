@@ -235,8 +235,9 @@ impl Layouts {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::fields::{Checker, Fields};
     use super::super::path::parse_path;
-    use super::super::scan::{Checker, Fields, check};
+    use super::super::scan::check;
 
     /// Holds what is said of each record of a stream against what is said of it alone.
     fn compare(records: &[Vec<u8>]) {

@@ -10,6 +10,7 @@ pub mod bytes;
 pub mod canonical;
 pub mod counters;
 pub mod digest;
+pub mod fields;
 mod fold;
 pub mod harmless;
 pub mod key;

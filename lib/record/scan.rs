@@ -6,12 +6,10 @@
 
 use std::ops::Range;
 
-use super::layout::Layouts;
 use super::wide::{digits_end, stops};
 use super::{Flaw, MAX_DEPTH};
-use crate::record::text::string_bytes;
 
-type Scan<T> = Result<T, Flaw>;
+pub(super) type Scan<T> = Result<T, Flaw>;
 
 /// Checks that `record` is one valid JSON value, with nothing but white space around it.
 ///
@@ -55,30 +53,6 @@ pub fn not_a_number(text: &[u8]) -> Option<usize> {
     names.iter().find(|name| text.starts_with(name)).map(|name| name.len())
 }
 
-/// Checks the records of a stream, as [`check`] does: the faster, the more they are alike.
-#[derive(Clone, Debug, Default)]
-pub struct Checker {
-    layouts: Layouts,
-}
-
-impl Checker {
-    /// Checks the next record.
-    ///
-    /// # Errors
-    /// As [`check`].
-    #[inline]
-    pub fn check(&mut self, record: &[u8]) -> Scan<()> {
-        if self.layouts.locate(record, &mut []) {
-            return Ok(());
-        }
-        check(record)?;
-        if self.layouts.is_learning() {
-            self.layouts.learn(record, &[]);
-        }
-        Ok(())
-    }
-}
-
 /// One step of a path into a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -86,72 +60,6 @@ pub enum Step {
     Name(Vec<u8>),
     /// The element of an array, from 0.
     Index(usize),
-}
-
-/// Finds the values at some paths of a record while it checks the whole record.
-#[derive(Clone, Debug)]
-pub struct Fields {
-    paths: Vec<Vec<Step>>,
-    found: Vec<Option<Range<usize>>>,
-    layouts: Layouts,
-}
-
-impl Fields {
-    /// To look for the values at `paths`; an empty path is the whole record.
-    pub fn new(paths: Vec<Vec<Step>>) -> Fields {
-        let found = vec![None; paths.len()];
-        Fields { paths, found, layouts: Layouts::default() }
-    }
-
-    /// Checks `record` and finds the values: where each path's value lies in it, without white
-    /// space around, or `None` where the record has no such part.
-    ///
-    /// # Errors
-    /// The first flaw and its place.
-    #[inline]
-    pub fn locate(&mut self, record: &[u8]) -> Scan<&[Option<Range<usize>>]> {
-        if !self.layouts.locate(record, &mut self.found) {
-            self.read(record)?;
-            if self.layouts.is_learning() {
-                self.layouts.learn(record, &self.found);
-            }
-        }
-        Ok(&self.found)
-    }
-
-    /// As [`Fields::locate`], of a record that is built in no way that is known.
-    fn read(&mut self, record: &[u8]) -> Scan<()> {
-        check_utf8(record)?;
-        self.found.fill(None);
-        let start = skip_space(record, 0);
-        let (paths, found) = (&self.paths, &mut self.found);
-        let end = match record.get(start) {
-            Some(b'{') => object::<false>(record, start, 0, |name, value| {
-                for (path, found) in paths.iter().zip(found.iter_mut()) {
-                    if let Some(Step::Name(wanted)) = path.first()
-                        && same_name(&record[name.clone()], wanted)
-                    {
-                        *found = descend(record, value.clone(), &path[1..]);
-                    }
-                }
-            })?,
-            Some(b'[') => array::<false>(record, start, 0, |index, value| {
-                for (path, found) in paths.iter().zip(found.iter_mut()) {
-                    if path.first() == Some(&Step::Index(index)) {
-                        *found = descend(record, value.clone(), &path[1..]);
-                    }
-                }
-            })?,
-            _ => value::<false>(record, start, 0)?,
-        };
-        expect_end(record, end)?;
-        for (path, found) in self.paths.iter().zip(self.found.iter_mut()) {
-            if path.is_empty() {
-                *found = Some(start..end);
-            }
-        }
-        Ok(())
-    }
 }
 
 /// The members of a valid object, in order, as `(name literal, value)`; none for another value.
@@ -198,40 +106,18 @@ impl Parts<'_> {
     }
 }
 
-/// Where the value at `path` within the valid value at `place` lies.
-fn descend(record: &[u8], place: Range<usize>, path: &[Step]) -> Option<Range<usize>> {
-    let Some(step) = path.first() else { return Some(place) };
-    let text = &record[place];
-    let found = match step {
-        Step::Name(wanted) => {
-            members(text).filter(|(name, _)| same_name(name, wanted)).last().map(|(_, v)| v)
-        }
-        Step::Index(index) => elements(text).nth(*index),
-    }?;
-    // Where `found` lies in `record`: both are slices of the same text.
-    let start = found.as_ptr() as usize - record.as_ptr() as usize;
-    descend(record, start..start + found.len(), &path[1..])
-}
-
-/// Whether a name literal stands for `wanted`.
-fn same_name(literal: &[u8], wanted: &[u8]) -> bool {
-    let inner = &literal[1..literal.len() - 1];
-    inner == wanted && !wanted.contains(&b'\\')
-        || literal.contains(&b'\\') && string_bytes(literal).as_ref() == wanted
-}
-
 fn flaw<T>(at: usize, what: &'static str) -> Scan<T> {
     Err(Flaw { at, what })
 }
 
-fn check_utf8(record: &[u8]) -> Scan<()> {
+pub(super) fn check_utf8(record: &[u8]) -> Scan<()> {
     match std::str::from_utf8(record) {
         Ok(_) => Ok(()),
         Err(e) => flaw(e.valid_up_to(), "not UTF-8"),
     }
 }
 
-fn expect_end(record: &[u8], end: usize) -> Scan<()> {
+pub(super) fn expect_end(record: &[u8], end: usize) -> Scan<()> {
     match skip_space(record, end) {
         at if at == record.len() => Ok(()),
         at => flaw(at, "something follows the value"),
@@ -247,7 +133,7 @@ pub(super) fn skip_space(text: &[u8], mut at: usize) -> usize {
 }
 
 /// Scans the value that starts at `at`; returns its end.
-fn value<const NAN: bool>(text: &[u8], at: usize, depth: usize) -> Scan<usize> {
+pub(super) fn value<const NAN: bool>(text: &[u8], at: usize, depth: usize) -> Scan<usize> {
     match text.get(at) {
         Some(b'"') => string(text, at),
         Some(b'-' | b'0'..=b'9') => number(text, at).or_else(|flaw| {
@@ -288,7 +174,7 @@ fn word(text: &[u8], at: usize, word: &[u8]) -> Scan<usize> {
 
 /// Scans an object from its brace, and shows each member's name literal and value.
 #[inline]
-fn object<const NAN: bool>(
+pub(super) fn object<const NAN: bool>(
     text: &[u8],
     open: usize,
     depth: usize,
@@ -325,7 +211,7 @@ fn object<const NAN: bool>(
 
 /// Scans an array from its bracket, and shows each element's index and place.
 #[inline]
-fn array<const NAN: bool>(
+pub(super) fn array<const NAN: bool>(
     text: &[u8],
     open: usize,
     depth: usize,
@@ -431,6 +317,7 @@ pub(super) fn number(text: &[u8], start: usize) -> Scan<usize> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fields::Fields;
     use super::*;
 
     fn good(text: &str) -> bool {

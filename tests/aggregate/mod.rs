@@ -2,8 +2,8 @@
 
 use mycloud::aggregate::{Op, OpState, RecordPosition, ReductionPlan, Scratch, StateDecoder};
 use mycloud::error::ErrorKind;
+use mycloud::record::fields::Fields;
 use mycloud::record::key::Missing;
-use mycloud::record::scan::Fields;
 
 use crate::support::{Random, python};
 

@@ -14,8 +14,8 @@ use crate::group::order::{Judge, Limits};
 use crate::parallel;
 use crate::record::bad::Bad;
 use crate::record::block::{Block, Blocks, Line};
+use crate::record::fields::Fields;
 use crate::record::key::{KeyFault, Keyer, Keys, Missing};
-use crate::record::scan::Fields;
 use crate::record::stream::Input;
 use crate::record::{Flaw, absent};
 

@@ -2,7 +2,7 @@
 
 use super::super::assemble::Assembly;
 use super::super::grouping::{Group, GroupReader};
-use super::super::table::{self, Table};
+use super::super::table::{self, Table, hash};
 use super::*;
 use crate::aggregate::RecordPosition;
 use crate::extsort::sorter::Sorter;
@@ -23,9 +23,16 @@ proptest! {
             let (at, label) = (RecordPosition { shard: 7, index }, |out: &mut Vec<u8>| {
                 out.extend_from_slice(format!("first {index}").as_bytes());
             });
-            let states = table.states(plan, &key.to_be_bytes(), at, label);
+            // Of all lengths, so that some are alike at both ends.
+            let spelling = format!("{key:0width$}", width = 1 + usize::from(key % 40)).into_bytes();
+            let spelled = (spelling.as_slice(), hash(&spelling));
+            table.touch([spelled.1].into_iter(), plan.width());
+            let number = table.get(spelled.0, spelled.1).unwrap_or_else(|| {
+                table.insert(plan, spelled, &key.to_be_bytes(), at, label)
+            });
+            reader.clear();
             reader.read(b"{\"k\":1}").unwrap();
-            reader.add(b"{\"k\":1}", at, states).unwrap();
+            reader.add(0, b"{\"k\":1}", at, table.states(plan, number)).unwrap();
         }
         let empty = Table::new().memory();
         prop_assert!(table.memory() >= empty + due.len() * 2);
@@ -105,14 +112,15 @@ proptest! {
 fn group_of(grouping: &Arc<Grouping>, records: &[(usize, String)]) -> Group {
     let (mut reader, mut group) = (GroupReader::new(grouping), Group::default());
     grouping.plan().start(&mut group.states);
-    for (first, (n, record)) in records.iter().enumerate().map(|(i, record)| (i == 0, record)) {
+    for (number, (n, record)) in records.iter().enumerate() {
         let at = RecordPosition { shard: 0, index: *n as u64 };
         reader.read(record.as_bytes()).unwrap();
-        if first {
-            (group.at, group.key) = (at, reader.group_key().to_vec());
-            reader.push_label(record.as_bytes(), &mut group.label);
+        if number == 0 {
+            group.at = at;
+            reader.push_key(number, record.as_bytes(), &mut group.key).unwrap();
+            reader.push_label(number, record.as_bytes(), &mut group.label);
         }
-        reader.add(record.as_bytes(), at, &mut group.states).unwrap();
+        reader.add(number, record.as_bytes(), at, &mut group.states).unwrap();
     }
     group
 }

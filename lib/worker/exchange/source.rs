@@ -10,9 +10,10 @@ use crate::error::{Error, Result};
 use crate::extsort::merge::{Cursor, Merge};
 use crate::extsort::segment::Segment;
 use crate::extsort::sorter::Sorter;
+use crate::group::fill::{EachKey, fill};
 use crate::group::grouping::{Group, GroupReader};
 use crate::group::order::{Judge, Limits, sorted_run};
-use crate::group::reduce::{fill, out_of_order};
+use crate::group::reduce::out_of_order;
 use crate::group::table::{self, Table};
 use crate::parallel::lock;
 use crate::record::bad::{Bad, Policy};
@@ -251,10 +252,11 @@ impl<'a> Sorting<'a> {
             return self.sorter.add(run.tied(self.exchange.tie(shard, blocks_before)?));
         };
         let (in_order, grouping) = (self.exchange.spec.in_order, Arc::clone(reader.grouping()));
-        let seen = |key: &[u8], line: Line<'_>| match in_order && !ends.go_on(key) {
-            true => Err(out_of_order(judge, line, &grouping)),
-            false => Ok(()),
+        let mut in_order_too = |key: &[u8], line: Line<'_>| match ends.go_on(key) {
+            true => Ok(()),
+            false => Err(out_of_order(judge, line, &grouping)),
         };
+        let seen: Option<EachKey<'_>> = if in_order { Some(&mut in_order_too) } else { None };
         let share = self.limits.memory / TABLE_SHARE;
         let runs = fill(reader, table, &block, shard, share, judge, seen)?;
         runs.into_iter().try_for_each(|run| self.sorter.add(run))
