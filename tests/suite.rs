@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout)] // Shown when a test fails: its seed.
 
 mod aggregate;
+mod bench;
 mod client;
 mod cluster;
 mod dependencies;
