@@ -5,6 +5,7 @@
 //! equal keys keep the order in which they came.
 
 pub mod budget;
+pub mod integers;
 pub mod merge;
 pub mod partition;
 pub mod run;

@@ -3,16 +3,18 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
 use crate::extsort::budget::Budget;
+use crate::extsort::integers::{IntegerSettings, Integers, PushLines};
 use crate::extsort::run::{Run, RunBuilder};
 use crate::extsort::sorter::{SortSettings, Sorter};
 use crate::parallel;
 use crate::record::bad::Bad;
 use crate::record::block::{Block, Blocks, Line, flaw_error};
-use crate::record::key::{KeyFault, KeyPart, Keyer, Keys, Missing};
+use crate::record::integer;
+use crate::record::key::{KeyFault, KeyPart, Keyer, Keys, Missing, Sense};
 use crate::record::stream::{Facts, Input, Output, Summary};
 
 /// What a tool may use of its machine. Nothing here changes a result.
@@ -56,6 +58,16 @@ pub struct Order {
 }
 
 impl Order {
+    /// Whether records are ordered as what they are, in one way or the other.
+    fn is_of_records(&self) -> bool {
+        let of_record = |part: &KeyPart| {
+            part.path.is_empty() && matches!(part.sense, Sense::Plain | Sense::Number)
+        };
+        self.keys.parts.len() <= 1
+            && self.keys.parts.iter().all(of_record)
+            && self.order_by.is_empty()
+    }
+
     /// What finds the keys.
     pub fn keyer(&self) -> Keyer {
         Keyer::with_order(&self.keys, &self.order_by, self.missing, &[]).reversed(self.reverse)
@@ -196,10 +208,10 @@ pub fn sort(
     input: impl Input + 'static,
     output: &mut impl Output,
 ) -> Result<Summary> {
-    let (sorter, judge) = collect(order, limits, bad, input)?;
+    let (collected, judge) = collect(order, limits, bad, input)?;
     output.declare(&order.facts())?;
     let mut bytes_out = 0;
-    let (records_out, spilled_bytes) = sorter.finish(|texts| {
+    let (records_out, spilled_bytes) = collected.finish(|texts| {
         bytes_out += texts.len() as u64;
         output.write(texts)
     })?;
@@ -219,19 +231,139 @@ pub fn collect(
     limits: &Limits,
     bad: &Arc<Bad>,
     input: impl Input + 'static,
-) -> Result<(Sorter, Arc<Judge>)> {
+) -> Result<(Collected, Arc<Judge>)> {
     let budget = Budget::new(limits.memory, limits.jobs);
     let judge = Arc::new(Judge::new(input.name(), Arc::clone(bad)));
-    let mut sorter = Sorter::new(limits.settings(order.unique));
+    let mut collected = Collected::new(order, limits);
     let mut blocks = Blocks::new(input, limits.max_record);
     let (bad, judged) = (Arc::clone(bad), Arc::clone(&judge));
+    let reverse = collected.reverse;
+    // As long as there has been nothing else.
+    let integers = Arc::new(AtomicBool::new(order.is_of_records()));
+    let is_integers = Arc::clone(&integers);
     parallel::ordered(
         limits.jobs,
-        move || blocks.next(budget.block, Vec::new(), &bad),
+        move || {
+            let most = match is_integers.load(Ordering::Relaxed) {
+                true => INTEGER_BLOCK_MAX,
+                false => usize::MAX,
+            };
+            blocks.next(budget.block.min(most), Vec::new(), &bad)
+        },
         || order.keyer(),
-        move |keyer, block| sorted_run(keyer, block, &judged),
+        move |keyer, block: Block| {
+            if integers.load(Ordering::Relaxed) {
+                let mut numbers = Vec::with_capacity(block.line_count as usize);
+                if integer::read_lines(&block.bytes, reverse, &mut numbers) {
+                    judged.count(block.line_count, block.line_count, block.bytes.len());
+                    return Ok(Gathered::Integers(numbers));
+                }
+                integers.store(false, Ordering::Relaxed);
+            }
+            Ok(Gathered::Run(sorted_run(keyer, block, &judged)?))
+        },
         |_| Ok(None),
-        |run| sorter.add(run),
+        |gathered| collected.add(gathered),
     )?;
-    Ok((sorter, judge))
+    Ok((collected, judge))
+}
+
+/// Blocks of integers need not be larger: they are not sorted each by itself.
+const INTEGER_BLOCK_MAX: usize = 512 << 10;
+
+/// What comes of a block.
+enum Gathered {
+    /// Its records, which are [integers](integer) and nothing else.
+    Integers(Vec<u64>),
+    Run(Run),
+}
+
+/// The records of a stream, to be finished: as integers alone while they are nothing else, for those are
+/// sorted faster and in less memory.
+pub struct Collected {
+    integers: Integers,
+    sorter: Sorter,
+    keyer: Keyer,
+    reverse: bool,
+    has_runs: bool,
+    spilled_bytes: u64,
+}
+
+impl Collected {
+    fn new(order: &Order, limits: &Limits) -> Collected {
+        let settings = IntegerSettings {
+            // The rest is for blocks, and for what is being sorted and written.
+            memory: limits.memory / 8 * 5,
+            jobs: limits.jobs,
+            directory: limits.directory.clone(),
+            unique: order.unique,
+        };
+        let turned = order.keys.parts.first().is_some_and(|part| part.reverse);
+        Collected {
+            integers: Integers::new(settings),
+            sorter: Sorter::new(limits.settings(order.unique)),
+            keyer: order.keyer(),
+            reverse: order.reverse != turned,
+            has_runs: false,
+            spilled_bytes: 0,
+        }
+    }
+
+    fn add(&mut self, gathered: Gathered) -> Result<()> {
+        match gathered {
+            Gathered::Integers(numbers) if !self.has_runs => self.integers.add(numbers),
+            Gathered::Integers(numbers) => {
+                let mut lines = Vec::new();
+                (self.push_lines())(&numbers, &mut lines);
+                self.sorter.add(run_of_lines(&mut self.keyer, &lines)?)
+            }
+            Gathered::Run(run) => {
+                self.turn()?;
+                self.sorter.add(run)
+            }
+        }
+    }
+
+    fn push_lines(&self) -> PushLines {
+        if self.reverse { integer::push_lines_reversed } else { integer::push_lines }
+    }
+
+    /// Makes runs of the integers, for now there are other records. Equal ones among them are all the same, so
+    /// that their order is kept.
+    fn turn(&mut self) -> Result<()> {
+        if !std::mem::replace(&mut self.has_runs, true) && !self.integers.is_empty() {
+            let (push_lines, sorter, keyer) =
+                (self.push_lines(), &mut self.sorter, &mut self.keyer);
+            let integers = self.integers.take();
+            let add = |lines: &[u8]| sorter.add(run_of_lines(keyer, lines)?);
+            self.spilled_bytes += integers.finish(push_lines, add)?.1;
+        }
+        Ok(())
+    }
+
+    /// Gives all texts to `emit`, in order, each with an LF. Returns how many there were, and the bytes that
+    /// were spilled in all.
+    ///
+    /// # Errors
+    /// What `emit` says; when the disk is full.
+    pub fn finish(self, emit: impl FnMut(&[u8]) -> Result<()>) -> Result<(u64, u64)> {
+        if !self.has_runs {
+            let push_lines = self.push_lines();
+            return self.integers.finish(push_lines, emit);
+        }
+        let (count, spilled) = self.sorter.finish(emit)?;
+        Ok((count, self.spilled_bytes + spilled))
+    }
+}
+
+/// The run of lines, in order, each of which is a record that has a key.
+fn run_of_lines(keyer: &mut Keyer, lines: &[u8]) -> Result<Run> {
+    let mut run = RunBuilder::default();
+    let block = Block { bytes: lines.to_vec(), first_line: 1, line_count: 0 };
+    for line in block.lines() {
+        let key = |out: &mut Vec<u8>| keyer.key(line.text, out).map(|_| ());
+        run.push(line.at, line.text.len(), key)
+            .map_err(|_| Error::incomplete("internal error: an integer without a key"))?;
+    }
+    run.finish(block.bytes)
 }

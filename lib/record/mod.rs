@@ -13,6 +13,7 @@ pub mod digest;
 pub mod fields;
 mod fold;
 pub mod harmless;
+pub mod integer;
 pub mod key;
 pub mod key_pair;
 mod layout;

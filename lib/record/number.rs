@@ -7,6 +7,8 @@ mod key;
 
 pub use key::push_key;
 
+use super::wide::{digits_in, first_digits};
+
 /// As many digits as always fit in a `u64`, a sum of a few included.
 const SHORT_DIGITS: usize = 18;
 /// Exponents of up to so many digits are an `i64`, and stay one with any count of digits added.
@@ -190,16 +192,7 @@ fn short_integer(digits: &[u8]) -> Option<u64> {
 /// The value of eight digits, the first in the lowest byte.
 #[inline]
 fn eight_digits(text: u64) -> Option<u64> {
-    const ZEROS: u64 = 0x3030_3030_3030_3030;
-    const HIGH_NIBBLES: u64 = 0xf0f0_f0f0_f0f0_f0f0;
-    let above_nine = text.wrapping_add(0x0606_0606_0606_0606);
-    if (text & HIGH_NIBBLES) != ZEROS || (above_nine & HIGH_NIBBLES) != ZEROS {
-        return None;
-    }
-    // Neighbours are joined: digits to pairs, pairs to fours, fours to eight.
-    let pairs = (text & !HIGH_NIBBLES).wrapping_mul((10 << 8) + 1) >> 8;
-    let fours = (pairs & 0x00ff_00ff_00ff_00ff).wrapping_mul((100 << 16) + 1) >> 16;
-    Some((fours & 0x0000_ffff_0000_ffff).wrapping_mul((10_000 << 32) + 1) >> 32)
+    (digits_in(text) == 8).then(|| first_digits(text, 8))
 }
 
 #[cfg(test)]

@@ -110,17 +110,34 @@ fn short_text_end(rest: &[u8], mut end: usize, above: u64) -> Option<usize> {
 #[inline]
 pub(super) fn digits_end(text: &[u8], mut at: usize) -> usize {
     while let Some(eight) = text.get(at..).and_then(|rest| rest.first_chunk()) {
-        let word = u64::from_le_bytes(*eight);
-        // A digit's high half is 3, and stays 3 when 6 is added to it.
-        let other = (word ^ (ONES * 0x30)) | (word.wrapping_add(ONES * 6) ^ (ONES * 0x30));
-        let marks = other & (ONES * 0xf0);
-        if marks != 0 {
-            return at + marks.trailing_zeros() as usize / 8;
+        let count = digits_in(u64::from_le_bytes(*eight));
+        at += count;
+        if count < 8 {
+            return at;
         }
-        at += 8;
     }
     while let Some(b'0'..=b'9') = text.get(at) {
         at += 1;
     }
     at
+}
+
+/// How many of the eight bytes of a text, the first in the lowest byte, are decimal digits up to the first that
+/// is none.
+#[inline]
+pub(super) fn digits_in(text: u64) -> usize {
+    // A digit's high half is 3, and stays 3 when 6 is added to it.
+    let other = (text ^ (ONES * 0x30)) | (text.wrapping_add(ONES * 6) ^ (ONES * 0x30));
+    (other & (ONES * 0xf0)).trailing_zeros() as usize / 8
+}
+
+/// The value of the first `count` of the eight bytes of a text, up to 8, which are decimal digits.
+#[inline]
+pub(super) fn first_digits(text: u64, count: usize) -> u64 {
+    // As if zeros stood before them.
+    let digits = text.checked_shl(64 - 8 * count as u32).unwrap_or(0) & (ONES * 0x0f);
+    // Neighbours are joined: digits to pairs, pairs to fours, fours to eight.
+    let pairs = digits.wrapping_mul((10 << 8) + 1) >> 8;
+    let fours = (pairs & 0x00ff_00ff_00ff_00ff).wrapping_mul((100 << 16) + 1) >> 16;
+    (fours & 0x0000_ffff_0000_ffff).wrapping_mul((10_000 << 32) + 1) >> 32
 }

@@ -1,0 +1,240 @@
+//! Numbers dealt to piles: each is a range of numbers, and the piles are in order.
+
+use std::ops::RangeInclusive;
+use std::sync::Mutex;
+
+use super::packed::Packed;
+use crate::parallel::{each, lock};
+
+/// How many numbers a pile is to have, about: so many fit into a core's cache, beside as many.
+const PILE_NUMBERS: usize = 32 << 10;
+
+/// More piles than this would not fit into the cache themselves while they are dealt to.
+const PILES_MAX: usize = 4096;
+
+/// How many cells there are to a pile: the piles are as equal as their cells are small.
+const CELLS: usize = 16;
+
+/// How many numbers of the sample lie below the first cell, and above the last one, of as many.
+const OUTSIDE: usize = 512;
+
+/// How many numbers are looked at before they are dealt.
+const SAMPLE: usize = 64 << 10;
+
+/// Where the piles are cut: cells of equal width, which are dealt out so that the piles are about equal.
+#[derive(Clone, Debug)]
+pub(super) struct Cuts {
+    /// Where the first cell begins, and the width of a cell in bits.
+    first: u64,
+    shift: u32,
+    /// Which pile each cell is of; ascending.
+    piles: Vec<u16>,
+    /// How many numbers a pile is to have.
+    due: usize,
+}
+
+impl Cuts {
+    /// For the numbers of some chunks, and those of some files that lie in `range`.
+    fn new(range: &RangeInclusive<u64>, chunks: &[Vec<u64>], files: &[Packed]) -> Cuts {
+        let in_chunks: usize = chunks.iter().map(Vec::len).sum();
+        let in_files: usize = files.iter().map(|file| file.count_in(range)).sum();
+        let step = ((in_chunks + in_files) / SAMPLE).max(1);
+        let mut sample = Vec::new();
+        let mut left = step / 2;
+        for chunk in chunks {
+            sample.extend(chunk.iter().skip(left).step_by(step));
+            left = match left.checked_sub(chunk.len()) {
+                Some(left) => left,
+                None => step - 1 - (chunk.len() - 1 - left) % step,
+            };
+        }
+        files.iter().for_each(|file| sample.extend(file.sample(range, step)));
+        Cuts::of_sample(sample, in_chunks + in_files)
+    }
+
+    fn of_sample(mut sample: Vec<u64>, total: usize) -> Cuts {
+        sample.sort_unstable();
+        let wanted = (total / PILE_NUMBERS).clamp(1, PILES_MAX);
+        let outside = sample.len() / OUTSIDE;
+        let (Some(&first), Some(&last)) =
+            (sample.get(outside), sample.get(sample.len().saturating_sub(1 + outside)))
+        else {
+            return Cuts { first: 0, shift: 0, piles: vec![0], due: total };
+        };
+        if wanted == 1 {
+            return Cuts { first, shift: 0, piles: vec![0], due: total };
+        }
+        if first == last {
+            // Most of them are one number: it is a pile of its own, between those below and above.
+            let piles = if first == 0 || first == u64::MAX { vec![0, 1] } else { vec![0, 1, 2] };
+            let first = first.saturating_sub(1);
+            return Cuts { first, shift: 0, piles, due: total / wanted };
+        }
+        let bits = u64::BITS - ((last - first) / (wanted * CELLS) as u64).leading_zeros();
+        let cells = ((last - first) >> bits) as usize + 1;
+        let mut counts = vec![0usize; cells];
+        let mut cuts = Cuts { first, shift: bits, piles: vec![0; cells], due: total / wanted };
+        for number in &sample {
+            counts[cuts.cell(*number)] += 1;
+        }
+        let (mut pile, mut held) = (0, 0);
+        let due = sample.len().div_ceil(wanted);
+        for (cell, count) in counts.iter().enumerate() {
+            if held > 0 && held + count > due && pile + 1 < wanted {
+                (pile, held) = (pile + 1, 0);
+            }
+            held += count;
+            cuts.piles[cell] = pile as u16;
+        }
+        cuts
+    }
+
+    #[inline]
+    fn cell(&self, number: u64) -> usize {
+        let cell = number.saturating_sub(self.first) >> self.shift;
+        (cell as usize).min(self.piles.len() - 1)
+    }
+
+    /// How many piles there are.
+    pub(super) fn piles(&self) -> usize {
+        self.piles.last().map_or(1, |last| usize::from(*last) + 1)
+    }
+
+    /// The numbers of a pile.
+    pub(super) fn range(&self, pile: usize) -> RangeInclusive<u64> {
+        let begins = |pile: usize| {
+            let cell = self.piles.partition_point(|other| usize::from(*other) < pile);
+            self.first + ((cell as u64) << self.shift)
+        };
+        let from = if pile == 0 { 0 } else { begins(pile) };
+        let to = if pile + 1 >= self.piles() { u64::MAX } else { begins(pile + 1) - 1 };
+        from..=to
+    }
+}
+
+/// How many numbers wait to be put on their pile together: as many as fill two lines of a cache.
+const STAGED: usize = 16;
+
+/// How many numbers a piece of a pile has room for.
+const PIECE: usize = 512;
+
+/// The numbers of one range, in any order.
+#[derive(Debug, Default)]
+pub(super) struct Pile {
+    pieces: Vec<Vec<u64>>,
+}
+
+impl Pile {
+    fn put(&mut self, numbers: &[u64]) {
+        match self.pieces.last_mut() {
+            Some(piece) if piece.len() + numbers.len() <= PIECE => piece.extend_from_slice(numbers),
+            _ => {
+                let mut piece = Vec::with_capacity(PIECE);
+                piece.extend_from_slice(numbers);
+                self.pieces.push(piece);
+            }
+        }
+    }
+
+    /// How many numbers there are.
+    pub(super) fn len(&self) -> usize {
+        self.pieces.iter().map(Vec::len).sum()
+    }
+
+    /// The numbers in one piece.
+    pub(super) fn gather(mut self) -> Vec<u64> {
+        if self.pieces.len() == 1 {
+            return self.pieces.pop().unwrap_or_default();
+        }
+        let mut all = Vec::with_capacity(self.len());
+        self.pieces.drain(..).for_each(|piece| all.extend_from_slice(&piece));
+        all
+    }
+}
+
+/// A pile that has so many times as many numbers as it was to have is dealt again.
+const TOO_MANY: usize = 4;
+
+/// Deals the numbers of `chunks`, which lie in `range`, with so many threads: to piles that are about equal
+/// with what `files` have of their ranges, but for those of one number.
+pub(super) fn deal(
+    range: RangeInclusive<u64>,
+    chunks: Vec<Vec<u64>>,
+    files: &[Packed],
+    jobs: usize,
+) -> Vec<(RangeInclusive<u64>, Pile)> {
+    let cuts = Cuts::new(&range, &chunks, files);
+    if cuts.piles() == 1 {
+        return vec![(range, Pile { pieces: chunks })];
+    }
+    let mut all = Vec::with_capacity(cuts.piles());
+    for (number, pile) in dealt(&cuts, chunks, jobs).into_iter().enumerate() {
+        let own = cuts.range(number);
+        let own = *own.start().max(range.start())..=*own.end().min(range.end());
+        let in_files: usize = files.iter().map(|file| file.count_in(&own)).sum();
+        if own != range && own.start() < own.end() && pile.len() + in_files > cuts.due * TOO_MANY {
+            all.extend(deal(own, pile.pieces, files, jobs));
+        } else {
+            all.push((own, pile));
+        }
+    }
+    all
+}
+
+fn dealt(cuts: &Cuts, chunks: Vec<Vec<u64>>, jobs: usize) -> Vec<Pile> {
+    // From the end: what was written last may still be in the cache.
+    let chunks = Mutex::new(chunks);
+    let dealers = each(&vec![(); jobs.max(1)], jobs, |()| {
+        let mut dealer = Dealer::new(cuts.piles());
+        loop {
+            let Some(chunk) = lock(&chunks).pop() else { break };
+            dealer.deal(cuts, &chunk);
+        }
+        dealer.finish()
+    });
+    let mut piles: Vec<Pile> = (0..cuts.piles()).map(|_| Pile::default()).collect();
+    for part in dealers {
+        for (pile, part) in piles.iter_mut().zip(part) {
+            pile.pieces.extend(part.pieces);
+        }
+    }
+    piles
+}
+
+/// Deals numbers to piles of its own.
+struct Dealer {
+    /// What waits to be put on each pile, and how many numbers that are.
+    staged: Vec<[u64; STAGED]>,
+    counts: Vec<u8>,
+    piles: Vec<Pile>,
+}
+
+impl Dealer {
+    fn new(piles: usize) -> Dealer {
+        Dealer {
+            staged: vec![[0; STAGED]; piles],
+            counts: vec![0; piles],
+            piles: (0..piles).map(|_| Pile::default()).collect(),
+        }
+    }
+
+    fn deal(&mut self, cuts: &Cuts, numbers: &[u64]) {
+        for number in numbers {
+            let pile = usize::from(cuts.piles[cuts.cell(*number)]);
+            let count = usize::from(self.counts[pile]) % STAGED;
+            self.staged[pile][count] = *number;
+            self.counts[pile] = count as u8 + 1;
+            if count + 1 == STAGED {
+                self.piles[pile].put(&self.staged[pile]);
+                self.counts[pile] = 0;
+            }
+        }
+    }
+
+    fn finish(mut self) -> Vec<Pile> {
+        for ((pile, staged), count) in self.piles.iter_mut().zip(&self.staged).zip(&self.counts) {
+            pile.put(&staged[..usize::from(*count)]);
+        }
+        self.piles
+    }
+}
