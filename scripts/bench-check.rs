@@ -7,8 +7,8 @@
 //! ORDER: `ordered`; `any`, where the order of lines does not count; `ascending`, as `any`, but the lines
 //! must be in numeric order; or `sum`: nothing but that of the first column is printed.
 //! FORM: `line`, or how a line is cut into columns: `json` (the values, those inside others too), `csv`,
-//! `semicolon`, `tab` or `blank`. A COLUMN counts from 1, and 0 is the last; `3r` is rounded to a tenth.
-//! Without one: all of them.
+//! `semicolon`, `tab` or `blank`. A COLUMN counts from 1, and 0 is the last; `3r` is a number
+//! rounded to a tenth, `3n` one in any form. Without one: all of them.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, BufRead};
@@ -96,19 +96,21 @@ fn string(rest: &str) -> Option<(String, usize)> {
 /// A column as it counts. Means lie at worst a few 1e-11 beside one another, and where one lies in the
 /// middle between two tenths, all go the same way.
 fn column(all: &[String], which: &str) -> Outcome<String> {
-    let (place, round) = match which.strip_suffix('r') {
-        Some(place) => (place, true),
-        None => (which, false),
-    };
-    let place: usize = place.parse().map_err(|_| format!("no column: {which}"))?;
+    let digits = which.trim_end_matches(['r', 'n']);
+    let place: usize = digits.parse().map_err(|_| format!("no column: {which}"))?;
     let place = if place == 0 { all.len() } else { place };
-    let text =
-        all.get(place.wrapping_sub(1)).ok_or_else(|| format!("no column {which} in {all:?}"))?;
-    if !round {
-        return Ok(text.clone());
-    }
-    let number: f64 = text.parse().map_err(|_| format!("no number: {text}"))?;
-    Ok(((number * 10.0 + 0.5 + 1e-7).floor() as i64).to_string())
+    let text = all
+        .get(place.wrapping_sub(1))
+        .ok_or_else(|| format!("no column {which} in {all:?}"))?;
+    let number = || {
+        text.parse::<f64>()
+            .map_err(|_| format!("no number: {text}"))
+    };
+    Ok(match &which[digits.len()..] {
+        "r" => ((number()? * 10.0 + 0.5 + 1e-7).floor() as i64).to_string(),
+        "n" => number()?.to_string(),
+        _ => text.clone(),
+    })
 }
 
 fn hash(of: impl Hash) -> u64 {
@@ -135,10 +137,15 @@ impl Answer {
             let all = columns(form, line)?;
             let chosen: Vec<String> = match wanted {
                 [] => all,
-                _ => wanted.iter().map(|which| column(&all, which)).collect::<Outcome<_>>()?,
+                _ => wanted
+                    .iter()
+                    .map(|which| column(&all, which))
+                    .collect::<Outcome<_>>()?,
             };
             if order == "sum" {
-                self.sum += chosen[0].parse::<i128>().map_err(|_| format!("no integer: {line}"))?;
+                self.sum += chosen[0]
+                    .parse::<i128>()
+                    .map_err(|_| format!("no integer: {line}"))?;
             }
             crate::hash(chosen)
         };
@@ -165,7 +172,11 @@ fn check(args: &[String]) -> Outcome<String> {
         return Err(format!("no such order: {order}"));
     }
     let (mut input, mut line, mut answer) = (io::stdin().lock(), String::new(), Answer::default());
-    while input.read_line(&mut line).map_err(|error| error.to_string())? > 0 {
+    while input
+        .read_line(&mut line)
+        .map_err(|error| error.to_string())?
+        > 0
+    {
         let text = line.trim_end_matches(['\n', '\r']);
         if form == "line" || !text.is_empty() {
             answer.add(text, order, form, wanted)?;

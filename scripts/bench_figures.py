@@ -6,7 +6,7 @@ comes to, which the README has too, and all medians, versions and command lines.
 
 A line of the raw figures is one of three: a run (`machine`, `commit`, `versions`), a job (`job`, `row`,
 `kind`, `records`, `bytes` of its input, `lines` of the answer, `commands`), or a time (`job`, `records`,
-`tool`, `round`, `seconds`, `cpu` seconds, `peak` bytes of the largest
+`tool`, `round`, `seconds`, `cpu` seconds or null, `peak` bytes of the largest
 process, or of the bench itself), where a tool that refused has
 `failed` instead.
 """
@@ -34,6 +34,11 @@ class Figures:
 
     def median(self, tool, what="seconds"):
         return statistics.median(entry[what] for entry in self.times[tool])
+
+    def cores(self, tool):
+        """How many processors it kept busy, if that is known."""
+        known = all(entry["cpu"] is not None for entry in self.times[tool])
+        return f"{self.median(tool, 'cpu') / self.median(tool):.2f}" if known else "-"
 
     def tools(self):
         return [tool for tool in self.about["commands"] if tool in self.times]
@@ -96,8 +101,8 @@ def in_short(machine, jobs):
     rows = ["| job | records | s | cores | others |", "| --- | --- | --- | --- | --- |"]
     for job in (job for job in jobs if job.about["kind"] not in ["shapes", "growth"]):
         first = job.tools()[0]
-        took, busy = job.median(first), job.median(first, "cpu") / job.median(first)
-        rows.append(f"| {cell(job.about['job'])} | {amount(job.about['records'])} | {seconds(took)} | {busy:.1f} | {job.verdict()} |")
+        took = seconds(job.median(first))
+        rows.append(f"| {cell(job.about['job'])} | {amount(job.about['records'])} | {took} | {job.cores(first)} | {job.verdict()} |")
     return "\n".join([BEGIN, f"On {machine}:", "", *rows, END])
 
 
@@ -108,8 +113,8 @@ def in_full(job):
     lines += ["| tool | median s | least | most | rounds | CPU s / s | peak MB | ratio |", "| --- | --- | --- | --- | --- | --- | --- | --- |"]
     for tool in job.tools():
         all_of = [entry["seconds"] for entry in job.times[tool]]
-        busy, peak = job.median(tool, "cpu") / job.median(tool), job.median(tool, "peak") / 1e6
-        lines.append(f"| {tool} | {seconds(job.median(tool))} | {seconds(min(all_of))} | {seconds(max(all_of))} | {len(all_of)} | {busy:.2f} | {peak:.0f} | {times(job.ratio(tool))} |")
+        peak = job.median(tool, "peak") / 1e6
+        lines.append(f"| {tool} | {seconds(job.median(tool))} | {seconds(min(all_of))} | {seconds(max(all_of))} | {len(all_of)} | {job.cores(tool)} | {peak:.0f} | {times(job.ratio(tool))} |")
     lines += [f"| {tool} | refuses: {cell(why)} | | | | | | |" for tool, why in job.failed.items()]
     verdict = [] if about["kind"] == "peers" else ["", cell(job.verdict())]
     return "\n".join([*lines, *verdict, "", "```sh", *(f"{line}   # {tool}" for tool, line in about["commands"].items()), "```", ""])

@@ -52,11 +52,13 @@ fn two_answers_are_the_same_whatever_their_form_and_only_then() {
         said("any json 1 2r", "[\"a\",0.24999999999]\n")
     );
     assert_ne!(said("any semicolon 1 2r", "a;0.25\n"), said("any semicolon 1 2r", "a;0.24\n"));
+    assert_eq!(said("any json 1 2n", "[\"a\",0.250]\n"), said("any tab 1 2n", "a\t2.5e-1\n"));
     assert_eq!(said("sum json 0", "{\"k\":\"\\ud83d\",\"v\":3}\n[1,[4]]\n"), "7\n");
     for (args, answer, told) in [
         ("ascending line", "9\n10\n8\n", "line 3 is not in order: 8"),
         ("sum tab 2", "a\tb\n", "no integer: a\tb"),
         ("any tab 3", "a\tb\n", "no column 3"),
+        ("any tab 2n", "a\tb\n", "no number: b"),
         ("any xml", "a\n", "no such form: xml"),
         ("first line", "a\n", "no such order: first"),
     ] {
@@ -164,9 +166,10 @@ fn what_runs_again_takes_the_place_of_its_earlier_times() {
     let raw = std::fs::read_to_string(place.path().join("raw.ndjson")).unwrap();
     assert_eq!(raw.lines().count(), 1 + 3 + 3, "the same run is there once");
     let summary = std::fs::read_to_string(place.path().join("summary.md")).unwrap();
-    for row in
-        ["| one \\| two | 5 | 2.00 | 1.0 | sort 1.50x |", "| three | 5 | 1.50 | 1.0 | sort 2.00x |"]
-    {
+    for row in [
+        "| one \\| two | 5 | 2.00 | 1.00 | sort 1.50x |",
+        "| three | 5 | 1.50 | 1.00 | sort 2.00x |",
+    ] {
         assert!(summary.contains(row), "{row} is not in\n{summary}");
     }
 }
