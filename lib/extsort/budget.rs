@@ -19,8 +19,8 @@ pub struct Budget {
     pub buffer: usize,
 }
 
-/// Blocks need not be larger than this to be sorted fast.
-const BLOCK_MAX: usize = 8 << 20;
+/// Blocks need not be larger than this, and what sorts one fits into a core's cache.
+const BLOCK_MAX: usize = 1 << 20;
 
 /// A run holds, beside its text, the items and keys: so many times its text, for small records.
 const RUN_WEIGHT: usize = 3;

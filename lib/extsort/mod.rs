@@ -8,6 +8,7 @@ pub mod budget;
 pub mod integers;
 pub mod merge;
 pub mod partition;
+mod places;
 pub mod run;
 pub mod segment;
 pub mod sorter;

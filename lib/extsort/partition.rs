@@ -8,6 +8,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use super::places;
 use super::run::{Item, Run, compare};
 use crate::error::Result;
 use crate::parallel;
@@ -55,9 +56,9 @@ pub fn merge(
     let mut count = 0;
     if jobs == 1 {
         // Nobody else works: a queue between threads would only cost, and memory is used again.
-        let (mut items, mut merged) = (Vec::new(), Vec::new());
+        let (mut sorted, mut merged) = (Vec::new(), Vec::new());
         while let Some(range) = ranges.next() {
-            count += merge_range(runs, &range, unique, shape, &mut items, &mut merged);
+            count += merge_range(runs, &range, unique, shape, &mut sorted, &mut merged);
             emit(&merged)?;
         }
         return Ok(count);
@@ -67,9 +68,9 @@ pub fn merge(
         jobs,
         move || Ok(ranges.next()),
         Vec::new,
-        move |items, range| {
+        move |sorted, range| {
             let mut merged = Vec::new();
-            let count = merge_range(&runs, &range, unique, shape, items, &mut merged);
+            let count = merge_range(&runs, &range, unique, shape, sorted, &mut merged);
             Ok((merged, count))
         },
         |_| Ok(None),
@@ -153,38 +154,47 @@ impl Ranges {
 /// the memory is waited for once for all of them.
 const TOUCHED: usize = 32;
 
-/// Merges one range of the runs into `merged`; `items` gives its memory. Returns how many items
-/// there are.
+/// Merges one range of the runs into `merged`; `sorted` gives memory. Returns how many
+/// items there are.
 fn merge_range(
     runs: &[Run],
     range: &[std::ops::Range<usize>],
     unique: bool,
     shape: OutputShape,
-    items: &mut Vec<(u32, Item)>,
+    sorted: &mut Vec<u128>,
     merged: &mut Vec<u8>,
 ) -> u64 {
-    items.clear();
-    items.reserve(range.iter().map(|r| r.len()).sum());
-    for (r, places) in range.iter().enumerate() {
-        items.extend(runs[r].items()[places.clone()].iter().map(|item| (r as u32, *item)));
+    sorted.clear();
+    sorted.reserve(range.iter().map(|r| r.len()).sum());
+    for (r, items) in range.iter().enumerate() {
+        sorted.extend(items.clone().map(|i| runs[r].place(i, r << u32::BITS | i)));
     }
-    let of = |entry: &(u32, Item)| -> &Run { &runs[entry.0 as usize] };
+    let of = |at: usize| -> (&Run, usize) { (&runs[at >> u32::BITS], at as u32 as usize) };
+    let item = |place: &u128| {
+        let (run, i) = of(places::at(*place));
+        (run, &run.items()[i])
+    };
     // Sorted pieces in the order of their runs: the stable sort finds them and merges them.
-    items.sort_by(|a, b| compare((of(a), &a.1), (of(b), &b.1)));
+    places::sort(sorted, &|at| {
+        let (run, i) = of(at);
+        run.long_key(i)
+    });
     if unique {
-        items.dedup_by(|b, a| compare((of(a), &a.1), (of(b), &b.1)) == Ordering::Equal);
+        sorted.dedup_by(|b, a| compare(item(a), item(b)) == Ordering::Equal);
     }
-    let size = |run: &Run, (_, item): &(u32, Item)| match shape {
+    let size = |(run, item): (&Run, &Item)| match shape {
         OutputShape::Lines => run.text(item).len() + 1,
         OutputShape::Spill => super::spill::size(run, item),
     };
     merged.clear();
-    merged.reserve(items.iter().map(|entry| size(of(entry), entry)).sum());
-    for some in items.chunks(TOUCHED) {
-        let touch = |sum: u8, entry| sum ^ of(entry).touch(&entry.1, shape == OutputShape::Spill);
+    merged.reserve(sorted.iter().map(|place| size(item(place))).sum());
+    for some in sorted.chunks(TOUCHED) {
+        let touch = |sum: u8, place| {
+            let (run, item) = item(place);
+            sum ^ run.touch(item, shape == OutputShape::Spill)
+        };
         std::hint::black_box(some.iter().fold(0, touch));
-        for entry in some {
-            let (run, item) = (of(entry), &entry.1);
+        for (run, item) in some.iter().map(item) {
             match shape {
                 OutputShape::Lines => {
                     merged.extend_from_slice(run.text(item));
@@ -194,5 +204,5 @@ fn merge_range(
             }
         }
     }
-    items.len() as u64
+    sorted.len() as u64
 }
