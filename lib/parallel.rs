@@ -3,6 +3,7 @@
 //! It decides nothing about what the work is, what it may hold in memory, or what a failure means.
 
 mod buffer_pool;
+mod byte_limit;
 mod each;
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -12,6 +13,7 @@ use std::thread;
 use crate::error::{Error, Result};
 
 pub(crate) use buffer_pool::BufferPool;
+pub(crate) use byte_limit::ByteLimit;
 pub(crate) use each::each;
 
 /// How many pieces may wait before, and results behind, each worker.

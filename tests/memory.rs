@@ -69,3 +69,72 @@ fn a_limit_on_addresses_makes_a_sort_spill_and_not_fail() {
         spilled.current_dir(&dir).stdout("true\n").succeeds();
     }
 }
+
+/// So many records of `size` bytes, in no order of `k`, which is not where they begin.
+fn large_records(path: &Path, count: usize, size: usize) {
+    let mut random = Random::seeded(2);
+    let mut file = BufWriter::new(File::create(path).unwrap());
+    let pad = "x".repeat(size);
+    for _ in 0..count {
+        writeln!(file, r#"{{"t":"{pad}","k":{}}}"#, random.next() >> 40).unwrap();
+    }
+}
+
+#[test]
+fn large_records_are_sorted_and_grouped_within_the_memory_too() {
+    let dir = dir();
+    large_records(&dir.path().join("in"), 60, 2_000_000);
+    let script = "peak sort mc-sort -k k -S 16M < in > sorted &&
+                  jq -s 'map(.k) | . == sort' sorted &&
+                  peak unique mc-sort -k k -u -S 16M < in | cmp - sorted &&
+                  peak one mc-sort -j 1 -k k -S 16M < in | cmp - sorted &&
+                  peak group mc-shuffle -k k -S 16M < in | cmp - sorted &&
+                  peak count mc-shuffle -k k -S 16M --reduce count < in | jq -s length &&
+                  peak reduce mc-reduce -k k -S 16M count < sorted | jq -s length &&
+                  peak whole mc-sort -S 16M < in | cmp - sorted";
+    sh("bash", &format!("set -o pipefail; {script}"))
+        .current_dir(&dir)
+        .stdout("true\n60\n60\n")
+        .succeeds();
+    for tool in ["sort", "unique", "one", "group", "count", "reduce"] {
+        held_at_most(tool, &dir.path().join(tool), 28 * MIB);
+    }
+    // Whose key is the record.
+    held_at_most("whole", &dir.path().join("whole"), 36 * MIB);
+}
+
+#[test]
+fn a_record_that_is_larger_than_the_memory_costs_a_small_multiple_of_itself() {
+    let dir = dir();
+    large_records(&dir.path().join("long"), 1, 30_000_000);
+    let many = (0..1_000_000).map(|n| format!("\"k{n}\":{}", n % 777)).collect::<Vec<_>>();
+    std::fs::write(dir.path().join("many"), format!("{{{}}}\n", many.join(","))).unwrap();
+    for (file, key, times) in [("long", "-k k", 2), ("long", "", 3), ("many", "", 5)] {
+        let script = format!("peak held mc-sort {key} -S 16M < {file} | cmp - {file}");
+        sh("bash", &format!("set -o pipefail; {script}")).current_dir(&dir).succeeds();
+        let size = std::fs::metadata(dir.path().join(file)).unwrap().len();
+        held_at_most(file, &dir.path().join("held"), times * size + 16 * MIB);
+    }
+}
+
+#[test]
+fn few_descriptors_are_enough_for_what_is_spilled() {
+    let dir = dir();
+    records(&dir.path().join("in"), 20_000_000);
+    let script = "set -o pipefail; mc-sort -k k < in > sorted && ulimit -n 32 &&
+                  mc-sort -k k -S 1M --stats stats < in | cmp - sorted &&
+                  mc-shuffle -k k -S 1M < in | cmp - sorted &&
+                  mc-cat range:0..2000000 | mc-sort -r -S 1M | mc-sort -S 1M | wc -l &&
+                  mc-shuffle -k k -S 1M --reduce count < in | wc -l &&
+                  mc-shuffle -k text -S 1M --reduce ndistinct:k < in &&
+                  mc-join -k k -S 1M --outer --prefix r_ ndjson:sorted < sorted | wc -l &&
+                  mc-scatter -h 2/: < in | mc-sort -k k -S 1M | mc-gather | cmp - sorted";
+    let count = 20_000_000 / 63;
+    let grouped = format!(r#"{{"text":"some words to carry","k_ndistinct":{count}}}"#);
+    sh("bash", script)
+        .current_dir(&dir)
+        .stdout(format!("2000000\n{count}\n{grouped}\n{count}\n"))
+        .succeeds();
+    let spilled = Call::new("jq").args([".spilled_bytes > 20000000", "stats"]);
+    spilled.current_dir(&dir).stdout("true\n").succeeds();
+}

@@ -1,7 +1,5 @@
 //! How a memory limit is divided: blocks being read and sorted, runs waiting, buffers of a merge.
 
-use nix::sys::resource::{Resource, getrlimit};
-
 use crate::parallel::in_flight;
 
 /// What one tool may hold, divided.
@@ -47,10 +45,12 @@ const BUFFER_MIN: usize = 16 << 10;
 /// Fewer runs at once would mean passes without end.
 const FAN_IN_MIN: usize = 16;
 
-/// Descriptors kept free for everything but spilled runs.
-const FILES_RESERVED: u64 = 32;
-
 impl Budget {
+    /// Bytes of text that all blocks in flight together may hold, with so many threads.
+    pub fn in_flight(&self, jobs: usize) -> usize {
+        self.block * in_flight(jobs)
+    }
+
     /// A part of the budget: one in `parts`.
     pub fn shrunk(self, parts: usize) -> Budget {
         let part = |bytes: usize| (bytes / parts.max(1)).max(1);
@@ -70,9 +70,7 @@ impl Budget {
         let usable = memory - FIXED.min(memory / 4);
         let block = usable / 4 / (in_flight(jobs) * RUN_WEIGHT);
         let range = usable / 8 / (in_flight(jobs) * RANGE_WEIGHT);
-        let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(256, |(soft, _)| soft);
-        let files = files.saturating_sub(FILES_RESERVED) as usize;
-        let fan_in = (usable / 2 / BUFFER_MIN).max(FAN_IN_MIN).min(files).max(2);
+        let fan_in = (usable / 2 / BUFFER_MIN).max(FAN_IN_MIN);
         Budget {
             block: block.clamp(1, BLOCK_MAX),
             runs: usable / 5 * 2,

@@ -97,7 +97,11 @@ impl Integers {
         let chunks = std::mem::take(&mut self.chunks);
         self.held = 0;
         let mut piles = deal(ALL, chunks, &[], jobs).into_iter();
-        let mut file = PackedWriter::new(&self.settings.directory)?;
+        let directory = &self.settings.directory;
+        let mut file = match self.files.last() {
+            Some(last) => PackedWriter::behind(last, directory),
+            None => PackedWriter::new(directory)?,
+        };
         parallel::ordered(
             jobs,
             move || Ok(piles.next()),
@@ -109,7 +113,7 @@ impl Integers {
             |_| Ok(None),
             |blocks| file.write(&blocks),
         )?;
-        let file = file.finish();
+        let file = file.finish()?;
         self.spilled_bytes += file.bytes();
         self.files.push(file);
         Ok(())

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::merge::Cursor;
-use super::spill::{Items, LENGTHS, Spill, SpillReader, SpillWriter, push_parts};
+use super::spill::{Items, LENGTHS, Spill, SpillReader, SpillWriter};
 use crate::error::Result;
 
 /// How many bytes of items lie between two marks, at least.
@@ -16,9 +16,6 @@ const MARK_BYTES: usize = 4 << 10;
 /// How many bytes of items lie between two marks for each byte of the key that a mark holds, so
 /// that marks are few bytes beside what they are of.
 const MARK_SHARE: u64 = 64;
-
-/// How many bytes are written at once.
-const WRITE_BYTES: usize = 256 << 10;
 
 /// What is known of a place in a segment.
 #[derive(Clone, Debug)]
@@ -44,9 +41,7 @@ impl Mark {
 pub struct SegmentWriter {
     file: SpillWriter,
     marks: Vec<Mark>,
-    held: Vec<u8>,
-    /// Bytes and items so far.
-    bytes: u64,
+    /// How many so far.
     items: u64,
 }
 
@@ -57,8 +52,7 @@ impl SegmentWriter {
     /// When it cannot be made.
     pub fn new(directory: &Path) -> Result<SegmentWriter> {
         let file = SpillWriter::new(directory)?;
-        let held = Vec::with_capacity(WRITE_BYTES);
-        Ok(SegmentWriter { file, marks: Vec::new(), held, bytes: 0, items: 0 })
+        Ok(SegmentWriter { file, marks: Vec::new(), items: 0 })
     }
 
     /// Writes the next item.
@@ -66,11 +60,9 @@ impl SegmentWriter {
     /// # Errors
     /// When the disk is full.
     pub fn push(&mut self, key: &[u8], text: &[u8]) -> Result<()> {
-        self.mark(key, self.bytes);
-        push_parts(&mut self.held, key, text);
-        self.bytes += (LENGTHS + key.len() + text.len()) as u64;
+        self.mark(key, self.file.bytes());
         self.items += 1;
-        if self.held.len() >= WRITE_BYTES { self.write_held() } else { Ok(()) }
+        self.file.push(key, text)
     }
 
     /// Writes the next items, which are in the form of a spilled run; `seen` gets to see the key and
@@ -79,14 +71,12 @@ impl SegmentWriter {
     /// # Errors
     /// `Incomplete` when they are damaged; when the disk is full.
     pub fn write(&mut self, items: &[u8], mut seen: impl FnMut(&[u8], &[u8])) -> Result<()> {
-        self.write_held()?;
         let mut each = Items::new(items);
         while each.advance()? {
-            self.mark(each.key(), self.bytes + each.place() as u64);
+            self.mark(each.key(), self.file.bytes() + each.place() as u64);
             self.items += 1;
             seen(each.key(), each.text());
         }
-        self.bytes += items.len() as u64;
         self.file.write(items)
     }
 
@@ -100,19 +90,12 @@ impl SegmentWriter {
         }
     }
 
-    fn write_held(&mut self) -> Result<()> {
-        let written = self.file.write(&self.held);
-        self.held.clear();
-        written
-    }
-
     /// Ends the writing.
     ///
     /// # Errors
     /// When the disk is full.
-    pub fn finish(mut self) -> Result<Segment> {
-        self.file.write(&self.held)?;
-        Ok(Segment { spill: self.file.finish(), marks: self.marks, items: self.items })
+    pub fn finish(self) -> Result<Segment> {
+        Ok(Segment { spill: self.file.finish()?, marks: self.marks, items: self.items })
     }
 }
 
@@ -180,6 +163,7 @@ impl Segment {
 
 #[cfg(test)]
 mod tests {
+    use super::super::spill::push_parts;
     use super::*;
 
     fn segment(keys: &[Vec<u8>]) -> Segment {

@@ -1,5 +1,7 @@
 //! The external sort: takes sorted runs, spills when they outgrow the budget, and merges all.
 
+mod levels;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,8 +9,9 @@ use super::budget::Budget;
 use super::merge::{Cursor, Merge};
 use super::partition::{OutputShape, merge};
 use super::run::Run;
-use super::spill::{Spill, SpillReader, SpillWriter, each_item, push_parts};
+use super::spill::{SpillReader, each_item, push_parts};
 use crate::error::Result;
+use levels::Levels;
 
 /// How a sort is done. Nothing here changes its result but `unique`.
 #[derive(Clone, Debug)]
@@ -66,8 +69,9 @@ pub struct Sorter {
     settings: SortSettings,
     runs: Vec<Run>,
     held: usize,
-    spills: Vec<Spill>,
-    spilled_bytes: u64,
+    /// Whether some of them hold items that are larger than a range of a merge should be.
+    has_large: bool,
+    spills: Levels,
     /// The memory of texts that are on disk, or were given away, where somebody takes it.
     spare: Option<Vec<Vec<u8>>>,
 }
@@ -78,8 +82,8 @@ const EMIT_BYTES: usize = 256 << 10;
 impl Sorter {
     /// With nothing in it.
     pub fn new(settings: SortSettings) -> Sorter {
-        let (runs, spills) = (Vec::new(), Vec::new());
-        Sorter { settings, runs, held: 0, spills, spilled_bytes: 0, spare: None }
+        let spills = Levels::new(&settings);
+        Sorter { settings, runs: Vec::new(), held: 0, has_large: false, spills, spare: None }
     }
 
     /// The same, for one that takes the [memory](Sorter::memory) of every run: it is kept until then.
@@ -100,7 +104,19 @@ impl Sorter {
         if run.items().is_empty() {
             return Ok(());
         }
-        self.held += run.memory();
+        let mut memory = run.memory();
+        let Budget { range, runs, .. } = self.settings.budget;
+        if memory / run.items().len() > range {
+            // A merge would hold such items a second time.
+            memory *= 2;
+            self.has_large = true;
+        }
+        if memory > runs {
+            // One that is too large by itself goes to disk as it is.
+            self.spill()?;
+            return self.spill_alone(run);
+        }
+        self.held += memory;
         self.runs.push(run);
         if self.held > self.settings.budget.runs {
             self.spill()?;
@@ -108,11 +124,30 @@ impl Sorter {
         Ok(())
     }
 
-    /// Merges the runs in memory into one on disk.
+    /// Merges the runs in memory, if there are any, into one on disk.
     fn spill(&mut self) -> Result<()> {
-        let mut file = SpillWriter::new(&self.settings.directory)?;
+        if self.runs.is_empty() {
+            return Ok(());
+        }
+        let mut file = self.spills.begin()?;
         self.merge_runs(OutputShape::Spill, |items| file.write(items))?;
-        self.keep(file);
+        self.spills.end(file)
+    }
+
+    /// Writes a run to disk.
+    fn spill_alone(&mut self, run: Run) -> Result<()> {
+        let mut file = self.spills.begin()?;
+        let mut key = Vec::new();
+        for item in run.items() {
+            key.clear();
+            key.reserve_exact(run.key_len(item));
+            run.push_key(item, &mut key);
+            file.push(&key, run.text(item))?;
+        }
+        self.spills.end(file)?;
+        if let Some(spare) = &mut self.spare {
+            spare.push(run.into_memory());
+        }
         Ok(())
     }
 
@@ -125,17 +160,14 @@ impl Sorter {
         let runs = Arc::new(std::mem::take(&mut self.runs));
         self.held = 0;
         let SortSettings { jobs, unique, budget, .. } = self.settings;
+        // Ranges in flight would be several large items.
+        let jobs = if std::mem::take(&mut self.has_large) { 1 } else { jobs };
         let count = merge(&runs, jobs, budget.range, unique, shape, emit)?;
         // Threads that merge may hold them a moment longer.
         if let (Some(spare), 1, Ok(runs)) = (&mut self.spare, jobs, Arc::try_unwrap(runs)) {
             spare.extend(runs.into_iter().map(Run::into_memory));
         }
         Ok(count)
-    }
-
-    fn keep(&mut self, file: SpillWriter) {
-        self.spilled_bytes += file.bytes();
-        self.spills.push(file.finish());
     }
 
     /// Gives all texts to `emit`, in order, each with an LF. Returns how many there were, and the bytes that were
@@ -152,6 +184,12 @@ impl Sorter {
         let mut count = 0;
         while merged.cursor.advance()? {
             count += 1;
+            if let Some(line) = merged.cursor.inner.large_line() {
+                emit(&texts)?;
+                texts.clear();
+                emit(line)?;
+                continue;
+            }
             texts.extend_from_slice(merged.cursor.text());
             texts.push(b'\n');
             if texts.len() >= EMIT_BYTES {
@@ -195,6 +233,12 @@ impl Sorter {
         let mut sorted = self.cursor()?;
         let mut items = Vec::with_capacity(EMIT_BYTES);
         while sorted.cursor.advance()? {
+            if let Some(item) = sorted.cursor.inner.large_item() {
+                emit(&items)?;
+                items.clear();
+                emit(item)?;
+                continue;
+            }
             push_parts(&mut items, sorted.cursor.key(), sorted.cursor.text());
             if items.len() >= EMIT_BYTES {
                 emit(&items)?;
@@ -210,51 +254,9 @@ impl Sorter {
     /// # Errors
     /// When the disk is full.
     pub fn cursor(&mut self) -> Result<Sorted> {
-        if !self.runs.is_empty() {
-            self.spill()?;
-        }
-        while self.spills.len() > self.settings.budget.fan_in {
-            self.merge_once()?;
-        }
-        let spilled_bytes = self.spilled_bytes;
-        let spills = std::mem::take(&mut self.spills);
-        let cursor = self.merge_of(spills);
-        Ok(Sorted { cursor, spilled_bytes })
-    }
-
-    /// Merges spilled runs that follow one another into one: so many that one pass less or none
-    /// remains. Neighbours only, which keeps the merge stable.
-    fn merge_once(&mut self) -> Result<()> {
-        let fan_in = self.settings.budget.fan_in;
-        let spills = std::mem::take(&mut self.spills);
-        let mut waiting = spills.into_iter().peekable();
-        while waiting.peek().is_some() {
-            let group: Vec<Spill> = waiting.by_ref().take(fan_in).collect();
-            if group.len() == 1 {
-                self.spills.extend(group);
-                continue;
-            }
-            let mut merged = self.merge_of(group);
-            let mut file = SpillWriter::new(&self.settings.directory)?;
-            let mut items = Vec::with_capacity(EMIT_BYTES);
-            while merged.advance()? {
-                push_parts(&mut items, merged.key(), merged.text());
-                if items.len() >= EMIT_BYTES {
-                    file.write(&items)?;
-                    items.clear();
-                }
-            }
-            file.write(&items)?;
-            self.keep(file);
-        }
-        Ok(())
-    }
-
-    fn merge_of(&self, spills: Vec<Spill>) -> Unique<Merge<SpillReader>> {
-        let buffer = self.settings.budget.buffer;
-        let readers = spills.into_iter().map(|spill| spill.read(buffer));
-        let merge = Merge::new(readers.collect());
-        Unique::new(merge, self.settings.unique)
+        self.spill()?;
+        let cursor = self.spills.finish()?;
+        Ok(Sorted { cursor, spilled_bytes: self.spills.spilled_bytes() })
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! An item is the length of its key and of its text (`u32`, little endian), the key, the text.
 
+mod reader;
+
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
@@ -11,6 +13,11 @@ use std::sync::Arc;
 use super::merge::Cursor;
 use super::run::{Item, Run};
 use crate::error::{Error, ErrorKind, Result};
+
+pub use reader::SpillReader;
+
+/// How much is written at once.
+const WRITE_BYTES: usize = 256 << 10;
 
 /// The bytes before a key: its length, and that of its text.
 pub(super) const LENGTHS: usize = 8;
@@ -36,7 +43,7 @@ pub fn push_parts(out: &mut Vec<u8>, key: &[u8], text: &[u8]) {
 }
 
 /// The beginning of an item. Neither is longer than a run.
-fn lengths_of(key: usize, text: usize) -> [u8; LENGTHS] {
+pub(super) fn lengths_of(key: usize, text: usize) -> [u8; LENGTHS] {
     (key as u64 | (text as u64) << 32).to_le_bytes()
 }
 
@@ -62,12 +69,15 @@ pub fn each_item(
     Ok(())
 }
 
-/// A run that is being written.
+/// A run that is being written: at the end of a file, which may hold others before it.
 #[derive(Debug)]
 pub struct SpillWriter {
-    file: File,
+    file: Arc<File>,
     directory: PathBuf,
+    start: u64,
     bytes: u64,
+    /// The last of these bytes, which are not in the file yet.
+    held: Vec<u8>,
 }
 
 impl SpillWriter {
@@ -78,7 +88,16 @@ impl SpillWriter {
     pub fn new(directory: &Path) -> Result<SpillWriter> {
         let file = tempfile::tempfile_in(directory)
             .map_err(|e| Error::io("make a temporary file in", directory.display(), &e))?;
-        Ok(SpillWriter { file, directory: directory.into(), bytes: 0 })
+        Ok(SpillWriter::at_end_of(Arc::new(file), 0, directory))
+    }
+
+    /// The same, in the file of `last`, which is the last run in it.
+    pub(super) fn behind(last: &Spill, directory: &Path) -> SpillWriter {
+        SpillWriter::at_end_of(Arc::clone(&last.file), last.start + last.bytes, directory)
+    }
+
+    fn at_end_of(file: Arc<File>, start: u64, directory: &Path) -> SpillWriter {
+        SpillWriter { file, directory: directory.into(), start, bytes: 0, held: Vec::new() }
     }
 
     /// Writes items in the form of [`push_item`], behind the others.
@@ -86,8 +105,47 @@ impl SpillWriter {
     /// # Errors
     /// When the disk is full.
     pub fn write(&mut self, items: &[u8]) -> Result<()> {
+        self.write_held()?;
         self.bytes += items.len() as u64;
-        self.file.write_all(items).map_err(|e| {
+        self.put(items)
+    }
+
+    /// Writes an item behind the others.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn push(&mut self, key: &[u8], text: &[u8]) -> Result<()> {
+        let size = LENGTHS + key.len() + text.len();
+        self.bytes += size as u64;
+        if self.held.len() + size <= WRITE_BYTES {
+            self.held.reserve_exact(WRITE_BYTES - self.held.len());
+            push_parts(&mut self.held, key, text);
+            return Ok(());
+        }
+        self.write_held()?;
+        if size <= WRITE_BYTES {
+            push_parts(&mut self.held, key, text);
+            return Ok(());
+        }
+        // A large one is not copied for it.
+        self.put(&lengths_of(key.len(), text.len()))?;
+        self.put(key)?;
+        self.put(text)
+    }
+
+    fn write_held(&mut self) -> Result<()> {
+        if self.held.is_empty() {
+            return Ok(());
+        }
+        let held = std::mem::take(&mut self.held);
+        let written = self.put(&held);
+        self.held = held;
+        self.held.clear();
+        written
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        (&*self.file).write_all(bytes).map_err(|e| {
             let place = format!("a temporary file in {}", self.directory.display());
             Error::io("write", format!("{place} (-T names another directory)"), &e)
         })
@@ -99,8 +157,12 @@ impl SpillWriter {
     }
 
     /// Ends the writing.
-    pub fn finish(self) -> Spill {
-        Spill { file: Arc::new(self.file), bytes: self.bytes }
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn finish(mut self) -> Result<Spill> {
+        self.write_held()?;
+        Ok(Spill { file: self.file, start: self.start, bytes: self.bytes })
     }
 }
 
@@ -108,13 +170,15 @@ impl SpillWriter {
 #[derive(Clone, Debug)]
 pub struct Spill {
     file: Arc<File>,
+    /// Where in the file it begins.
+    start: u64,
     bytes: u64,
 }
 
 impl Spill {
     /// The items that `file` holds, which are so many bytes.
     pub fn of(file: Arc<File>, bytes: u64) -> Spill {
-        Spill { file, bytes }
+        Spill { file, start: 0, bytes }
     }
 
     /// How many bytes it is.
@@ -129,16 +193,8 @@ impl Spill {
 
     /// To read the items between two places where items begin or the run ends.
     pub fn read_part(&self, from: u64, to: u64, buffer_bytes: usize) -> SpillReader {
-        SpillReader {
-            file: Arc::clone(&self.file),
-            next: from,
-            left: to.saturating_sub(from),
-            buffer: Vec::with_capacity(buffer_bytes),
-            chunk: buffer_bytes,
-            at: 0,
-            key_end: 0,
-            end: 0,
-        }
+        let length = to.saturating_sub(from);
+        SpillReader::new(Arc::clone(&self.file), self.start + from, length, buffer_bytes)
     }
 
     /// Gives the bytes between two places to `take`.
@@ -154,7 +210,7 @@ impl Spill {
         let mut buffer = vec![0; COPY_BYTES.min(usize::try_from(to - from).unwrap_or(COPY_BYTES))];
         while from < to {
             let count = usize::try_from(to - from).unwrap_or(COPY_BYTES).min(COPY_BYTES);
-            read_at(&self.file, &mut buffer[..count], from)?;
+            read_at(&self.file, &mut buffer[..count], self.start + from)?;
             take(&buffer[..count])?;
             from += count as u64;
         }
@@ -162,14 +218,15 @@ impl Spill {
     }
 }
 
-fn read_at(file: &File, buffer: &mut [u8], at: u64) -> Result<()> {
+/// Fills `buffer` from byte `at` of a temporary file on.
+pub(super) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> Result<()> {
     file.read_exact_at(buffer, at).map_err(|e| match e.kind() {
         std::io::ErrorKind::UnexpectedEof => cut_short(),
         _ => Error::io("read", PLACE, &e),
     })
 }
 
-fn cut_short() -> Error {
+pub(super) fn cut_short() -> Error {
     Error::new(ErrorKind::Storage, "a temporary file was cut short")
 }
 
@@ -201,7 +258,7 @@ impl<'a> Items<'a> {
 }
 
 /// The lengths at the beginning of an item.
-fn lengths(bytes: &[u8]) -> Option<(usize, usize)> {
+pub(super) fn lengths(bytes: &[u8]) -> Option<(usize, usize)> {
     let both = u64::from_le_bytes(*bytes.first_chunk::<LENGTHS>()?);
     Some((both as u32 as usize, (both >> 32) as usize))
 }
@@ -228,66 +285,5 @@ impl Cursor for Items<'_> {
 
     fn text(&self) -> &[u8] {
         &self.bytes[self.key_end..self.end]
-    }
-}
-
-/// Reads a run item by item.
-#[derive(Debug)]
-pub struct SpillReader {
-    file: Arc<File>,
-    /// Where in the file the next bytes are.
-    next: u64,
-    /// Bytes of the file that were not read yet.
-    left: u64,
-    buffer: Vec<u8>,
-    chunk: usize,
-    /// Where the current item's key starts in the buffer.
-    at: usize,
-    key_end: usize,
-    end: usize,
-}
-
-impl SpillReader {
-    /// Sees to it that `wanted` bytes behind the current item are in the buffer.
-    fn ahead(&mut self, wanted: usize) -> Result<()> {
-        if self.buffer.len() - self.end >= wanted {
-            return Ok(());
-        }
-        self.buffer.drain(..self.end);
-        (self.at, self.key_end, self.end) = (0, 0, 0);
-        let have = self.buffer.len();
-        let room = wanted.max(self.chunk) - have;
-        let part = usize::try_from(self.left).unwrap_or(room).min(room);
-        if have + part < wanted {
-            return Err(cut_short());
-        }
-        self.buffer.resize(have + part, 0);
-        read_at(&self.file, &mut self.buffer[have..], self.next)?;
-        self.next += part as u64;
-        self.left -= part as u64;
-        Ok(())
-    }
-}
-
-impl Cursor for SpillReader {
-    fn advance(&mut self) -> Result<bool> {
-        if self.end == self.buffer.len() && self.left == 0 {
-            return Ok(false);
-        }
-        self.ahead(LENGTHS)?;
-        let (key_len, text_len) = lengths(&self.buffer[self.end..]).ok_or_else(cut_short)?;
-        self.ahead(LENGTHS + key_len + text_len)?;
-        self.at = self.end + LENGTHS;
-        self.key_end = self.at + key_len;
-        self.end = self.key_end + text_len;
-        Ok(true)
-    }
-
-    fn key(&self) -> &[u8] {
-        &self.buffer[self.at..self.key_end]
-    }
-
-    fn text(&self) -> &[u8] {
-        &self.buffer[self.key_end..self.end]
     }
 }

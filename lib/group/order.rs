@@ -10,7 +10,7 @@ use crate::extsort::budget::Budget;
 use crate::extsort::integers::{IntegerSettings, Integers, PushLines};
 use crate::extsort::run::{Run, RunBuilder};
 use crate::extsort::sorter::{SortSettings, Sorter};
-use crate::parallel;
+use crate::parallel::{self, ByteLimit};
 use crate::record::bad::Bad;
 use crate::record::block::{Block, Blocks, Line, flaw_error};
 use crate::record::integer;
@@ -241,6 +241,8 @@ pub fn collect(
     // As long as there has been nothing else.
     let integers = Arc::new(AtomicBool::new(order.is_of_records()));
     let is_integers = Arc::clone(&integers);
+    // Blocks of large records are larger than they should be: then there are fewer of them.
+    let in_flight = ByteLimit::new(budget.in_flight(limits.jobs));
     parallel::ordered(
         limits.jobs,
         move || {
@@ -248,22 +250,23 @@ pub fn collect(
                 true => INTEGER_BLOCK_MAX,
                 false => usize::MAX,
             };
-            blocks.next(budget.block.min(most), Vec::new(), &bad)
+            let block = blocks.next(budget.block.min(most), Vec::new(), &bad)?;
+            Ok(block.map(|block| (in_flight.hold(block.bytes.len()), block)))
         },
         || order.keyer(),
-        move |keyer, block: Block| {
+        move |keyer, (held, block)| {
             if integers.load(Ordering::Relaxed) {
                 let mut numbers = Vec::with_capacity(block.line_count as usize);
                 if integer::read_lines(&block.bytes, reverse, &mut numbers) {
                     judged.count(block.line_count, block.line_count, block.bytes.len());
-                    return Ok(Gathered::Integers(numbers));
+                    return Ok((held, Gathered::Integers(numbers)));
                 }
                 integers.store(false, Ordering::Relaxed);
             }
-            Ok(Gathered::Run(sorted_run(keyer, block, &judged)?))
+            Ok((held, Gathered::Run(sorted_run(keyer, block, &judged)?)))
         },
         |_| Ok(None),
-        |gathered| collected.add(gathered),
+        |(_held, gathered)| collected.add(gathered),
     )?;
     Ok((collected, judge))
 }

@@ -10,9 +10,8 @@ use super::order::{self, Judge, Limits, Order};
 use super::table::{self, Table};
 use crate::aggregate::RecordPosition;
 use crate::error::{Error, Result};
-use crate::extsort::run::Run;
 use crate::extsort::sorter::Sorter;
-use crate::parallel;
+use crate::parallel::{self, ByteLimit};
 use crate::record::bad::Bad;
 use crate::record::block::{Block, Blocks, Line};
 use crate::record::key::KeyFault;
@@ -50,9 +49,13 @@ pub fn in_order(
     let settings = limits.settings(false);
     let size = settings.budget.block.min(BLOCK_MAX);
     let (mut start, stream_bad) = (start, Arc::clone(bad));
-    let next = move || match start.take() {
-        Some(block) => Ok(Some(block)),
-        None => blocks.next(size, Vec::new(), &stream_bad),
+    let in_flight = ByteLimit::new(settings.budget.in_flight(limits.jobs));
+    let next = move || {
+        let block = match start.take() {
+            Some(block) => Some(block),
+            None => blocks.next(size, Vec::new(), &stream_bad)?,
+        };
+        Ok(block.map(|block| (in_flight.hold(block.bytes.len()), block)))
     };
     let mut bytes_out = 0;
     let mut assembly = Assembly::new(&grouping, settings, |results: &[u8]| {
@@ -64,9 +67,9 @@ pub fn in_order(
         limits.jobs,
         next,
         || GroupReader::new(&grouping),
-        move |reader, block| piece(reader, &block, &judged),
+        move |reader, (held, block)| Ok((held, piece(reader, &block, &judged)?)),
         |_| Ok(None),
-        |piece: Piece| take_piece(&mut assembly, piece, &judge, &grouping),
+        |(_held, piece)| take_piece(&mut assembly, piece, &judge, &grouping),
     )?;
     let (records_out, spilled_bytes) = finish(&grouping, assembly)?;
     output.flush()?;
@@ -313,13 +316,20 @@ pub fn by_hashing(
     let mut blocks = Blocks::new(input, limits.max_record);
     let mut sorter = Sorter::new(settings.clone());
     let (judged, stream_bad) = (Arc::clone(&judge), Arc::clone(bad));
+    let in_flight = ByteLimit::new(settings.budget.in_flight(limits.jobs));
     parallel::ordered(
         limits.jobs,
-        move || blocks.next(size, Vec::new(), &stream_bad),
+        move || {
+            let block = blocks.next(size, Vec::new(), &stream_bad)?;
+            Ok(block.map(|block| (in_flight.hold(block.bytes.len()), block)))
+        },
         || (GroupReader::new(&grouping), Table::new()),
-        move |(reader, table), block| fill(reader, table, &block, 0, share, &judged, None),
-        |(reader, table)| Ok(Some(vec![table.into_run(reader.grouping().plan())?])),
-        |runs: Vec<Run>| runs.into_iter().try_for_each(|run| sorter.add(run)),
+        move |(reader, table), (held, block)| {
+            let runs = fill(reader, table, &block, 0, share, &judged, None)?;
+            Ok((Some(held), runs))
+        },
+        |(reader, table)| Ok(Some((None, vec![table.into_run(reader.grouping().plan())?]))),
+        |(_held, runs)| runs.into_iter().try_for_each(|run| sorter.add(run)),
     )?;
     let mut bytes_out = 0;
     let mut assembly = Assembly::new(&grouping, settings, |results: &[u8]| {

@@ -17,7 +17,7 @@
 //! [`version`] says.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::scan::{elements, members};
 use super::text::string_bytes;
@@ -118,18 +118,33 @@ pub(super) fn push_by(out: &mut Vec<u8>, value: &[u8], scalars: &impl Scalars) {
             out.push(0);
         }
         _ => {
-            let mut sorted = BTreeMap::new();
-            for (name, value) in members(value) {
-                let mut bytes = Vec::with_capacity(name.len() + 1);
-                push_string(&mut bytes, name);
-                sorted.insert(bytes, value); // of duplicate names the last counts
-            }
+            let (names, members) = sorted_members(value);
             out.push(OBJECT);
-            sorted.keys().for_each(|name| out.extend_from_slice(name));
+            members.iter().for_each(|(name, _)| out.extend_from_slice(&names[name.clone()]));
             out.push(0);
-            sorted.values().for_each(|value| push_by(out, value, scalars));
+            members.iter().for_each(|(_, value)| push_by(out, value, scalars));
         }
     }
+}
+
+/// A member of an object: where the key bytes of its name lie, and its value.
+type Member<'a> = (Range<usize>, &'a [u8]);
+
+/// The key bytes of the names of an object's members, and the members in the order of these.
+fn sorted_members(object: &[u8]) -> (Vec<u8>, Vec<Member<'_>>) {
+    let (mut names, mut sorted) = (Vec::new(), Vec::new());
+    for (name, value) in members(object) {
+        let start = names.len();
+        push_string(&mut names, name);
+        sorted.push((start..names.len(), value));
+    }
+    let bytes = |name: &Range<usize>| &names[name.clone()];
+    // Of duplicate names the last counts: it comes first here.
+    sorted.sort_unstable_by(|(a, _), (b, _)| {
+        bytes(a).cmp(bytes(b)).then_with(|| b.start.cmp(&a.start))
+    });
+    sorted.dedup_by(|(b, _), (a, _)| bytes(a) == bytes(b));
+    (names, sorted)
 }
 
 /// Appends the key bytes of a string literal.

@@ -65,6 +65,11 @@ impl PackedWriter {
         Ok(PackedWriter { file: SpillWriter::new(directory)?, blocks: Vec::new() })
     }
 
+    /// The same, in the file of `last`, behind its numbers.
+    pub(super) fn behind(last: &Packed, directory: &Path) -> PackedWriter {
+        PackedWriter { file: SpillWriter::behind(&last.file, directory), blocks: Vec::new() }
+    }
+
     /// Writes the next blocks.
     pub(super) fn write(&mut self, packed: &Blocks) -> Result<()> {
         self.blocks.extend_from_slice(&packed.blocks);
@@ -72,13 +77,16 @@ impl PackedWriter {
     }
 
     /// Ends the writing.
-    pub(super) fn finish(self) -> Packed {
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub(super) fn finish(self) -> Result<Packed> {
         let mut at = 0;
         let ends = self.blocks.iter().map(|block| {
             at += u64::from(block.bytes);
             at
         });
-        Packed { ends: ends.collect(), blocks: self.blocks, file: self.file.finish() }
+        Ok(Packed { ends: ends.collect(), blocks: self.blocks, file: self.file.finish()? })
     }
 }
 

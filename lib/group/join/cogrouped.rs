@@ -59,7 +59,7 @@ pub(super) fn join(
     let mut writing = Writing {
         sides,
         check,
-        groups: group.finish(),
+        groups: group.finish()?,
         buffer: quarter.settings(false).budget.buffer,
         output,
         lines: Vec::with_capacity(WRITE_BYTES),
@@ -235,7 +235,7 @@ impl RightGroup {
     }
 
     /// Ends the writing.
-    fn finish(self) -> Spill {
+    fn finish(self) -> Result<Spill> {
         self.file.finish()
     }
 }

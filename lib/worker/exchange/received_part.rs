@@ -139,4 +139,25 @@ impl Cursor for PartSource<'_> {
             PartSource::File(items) => items.text(),
         }
     }
+
+    fn advance_head(&mut self) -> Result<bool> {
+        match self {
+            PartSource::Memory(items) => items.advance(),
+            PartSource::File(items) => items.advance_head(),
+        }
+    }
+
+    fn left(&self) -> Option<(usize, usize)> {
+        match self {
+            PartSource::Memory(_) => None,
+            PartSource::File(items) => items.left(),
+        }
+    }
+
+    fn fetch(&self, from: usize, part: &mut [u8]) -> Result<()> {
+        match self {
+            PartSource::Memory(_) => Ok(()),
+            PartSource::File(items) => items.fetch(from, part),
+        }
+    }
 }

@@ -1,0 +1,218 @@
+//! Reading a run on disk, item by item. An item that is larger than the read buffer can be left where
+//! it lies: then how its key begins is all that is in memory.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use super::super::merge::Cursor;
+use super::{LENGTHS, cut_short, lengths, read_at};
+use crate::error::Result;
+
+/// Smaller buffers do not hold what a key begins with.
+const BUFFER_MIN: usize = 256;
+
+/// Reads a run item by item.
+#[derive(Debug)]
+pub struct SpillReader {
+    file: Arc<File>,
+    /// Where in the file the next bytes are.
+    next: u64,
+    /// Bytes of the run that were not read yet.
+    left: u64,
+    buffer: Vec<u8>,
+    chunk: usize,
+    /// Where the current item's key starts in the buffer.
+    at: usize,
+    key_end: usize,
+    end: usize,
+    /// The current item, where it is larger than the buffer and was left in the file.
+    large: Option<Large>,
+}
+
+/// An item in a file: where its key begins, how long that is, and its text.
+#[derive(Clone, Copy, Debug)]
+struct Large {
+    place: u64,
+    key: usize,
+    text: usize,
+}
+
+impl SpillReader {
+    /// For the `length` bytes of `file` from byte `from` on, through a buffer of so many bytes.
+    pub(super) fn new(file: Arc<File>, from: u64, length: u64, buffer_bytes: usize) -> SpillReader {
+        SpillReader {
+            file,
+            next: from,
+            left: length,
+            buffer: Vec::new(),
+            chunk: buffer_bytes.max(BUFFER_MIN),
+            at: 0,
+            key_end: 0,
+            end: 0,
+            large: None,
+        }
+    }
+
+    /// Sees to it that `wanted` bytes behind the current item are in the buffer.
+    fn ahead(&mut self, wanted: usize) -> Result<()> {
+        if self.buffer.len() - self.end >= wanted {
+            return Ok(());
+        }
+        self.buffer.drain(..self.end);
+        (self.at, self.key_end, self.end) = (0, 0, 0);
+        let have = self.buffer.len();
+        let room = wanted.max(self.chunk) - have;
+        let part = usize::try_from(self.left).unwrap_or(room).min(room);
+        if have + part < wanted {
+            return Err(cut_short());
+        }
+        self.buffer.reserve_exact(part);
+        self.buffer.resize(have + part, 0);
+        read_at(&self.file, &mut self.buffer[have..], self.next)?;
+        self.next += part as u64;
+        self.left -= part as u64;
+        Ok(())
+    }
+
+    /// Steps over the current item, if it was left in the file.
+    fn pass_large(&mut self) -> Result<()> {
+        let Some(Large { key, text, .. }) = self.large.take() else { return Ok(()) };
+        // Its beginning is all that the buffer holds.
+        let behind = (key + text - (self.buffer.len() - self.at)) as u64;
+        self.left = self.left.checked_sub(behind).ok_or_else(cut_short)?;
+        self.next += behind;
+        self.buffer.clear();
+        (self.at, self.key_end, self.end) = (0, 0, 0);
+        Ok(())
+    }
+
+    /// Goes to the next item. One that is larger than `most` stays in the file.
+    fn step(&mut self, most: usize) -> Result<bool> {
+        self.pass_large()?;
+        if self.end == self.buffer.len() && self.left == 0 {
+            return Ok(false);
+        }
+        self.ahead(LENGTHS)?;
+        let (key, text) = lengths(&self.buffer[self.end..]).ok_or_else(cut_short)?;
+        let size = LENGTHS + key + text;
+        let is_large = size > most.max(self.buffer.len() - self.end);
+        self.ahead(if is_large { self.chunk } else { size })?;
+        self.at = self.end + LENGTHS;
+        if is_large {
+            let ahead = (self.buffer.len() - self.at) as u64;
+            self.large = Some(Large { place: self.next - ahead, key, text });
+            (self.key_end, self.end) = (self.buffer.len().min(self.at + key), self.buffer.len());
+            return Ok(true);
+        }
+        self.key_end = self.at + key;
+        self.end = self.key_end + text;
+        Ok(true)
+    }
+}
+
+impl Cursor for SpillReader {
+    fn advance(&mut self) -> Result<bool> {
+        self.step(usize::MAX)
+    }
+
+    fn key(&self) -> &[u8] {
+        &self.buffer[self.at..self.key_end]
+    }
+
+    fn text(&self) -> &[u8] {
+        &self.buffer[self.key_end..self.end]
+    }
+
+    fn advance_head(&mut self) -> Result<bool> {
+        self.step(self.chunk)
+    }
+
+    fn left(&self) -> Option<(usize, usize)> {
+        self.large.map(|item| (item.key, item.text))
+    }
+
+    fn fetch(&self, from: usize, part: &mut [u8]) -> Result<()> {
+        let Some(item) = self.large else { return Ok(()) };
+        let held = self.buffer.get(self.at + from..).unwrap_or_default();
+        let (held, count) = (&held[..held.len().min(part.len())], held.len().min(part.len()));
+        part[..count].copy_from_slice(held);
+        read_at(&self.file, &mut part[count..], item.place + (from + count) as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::merge::Merge;
+    use super::super::{Items, Spill, SpillWriter};
+    use super::*;
+
+    type Pair = (Vec<u8>, Vec<u8>);
+
+    /// Two runs one behind the other in a file, of items of any size.
+    fn two_runs(sizes: &[usize]) -> (Vec<Spill>, Vec<Pair>) {
+        let folder = std::env::temp_dir();
+        let (mut spills, mut model): (Vec<Spill>, Vec<_>) = (Vec::new(), Vec::new());
+        for run in 0..2 {
+            let mut items: Vec<Pair> = Vec::new();
+            for (n, size) in sizes.iter().enumerate() {
+                // Long keys that differ only at their ends; some are in both runs.
+                let mut key = vec![b'k'; *size];
+                key.extend_from_slice(format!("{:03}", (n * 2 + run) / 3).as_bytes());
+                key.push(0);
+                items.push((key, format!("{run} {n} {}", "t".repeat(size / 2)).into_bytes()));
+            }
+            items.sort_by(|a, b| a.0.cmp(&b.0));
+            let mut writer = match spills.last() {
+                None => SpillWriter::new(&folder).unwrap(),
+                Some(last) => SpillWriter::behind(last, &folder),
+            };
+            for (key, text) in &items {
+                writer.push(key, text).unwrap();
+            }
+            spills.push(writer.finish().unwrap());
+            model.extend(items);
+        }
+        model.sort_by(|a, b| a.0.cmp(&b.0));
+        (spills, model)
+    }
+
+    #[test]
+    fn large_items_are_merged_as_small_ones_are_whatever_the_buffer() {
+        for sizes in [
+            vec![0, 1, 300, 300, 300, 9000, 9000],
+            vec![100_000, 100_000, 7, 70_000, 255, 256, 257],
+            vec![200_000],
+        ] {
+            let (spills, model) = two_runs(&sizes);
+            for buffer in [1, 256, 300, 4096, 1 << 20] {
+                let readers = spills.iter().map(|spill| spill.read(buffer)).collect();
+                let mut merged = Merge::new(readers);
+                for (key, text) in &model {
+                    assert!(merged.advance().unwrap());
+                    assert!(merged.key() == key && merged.text() == text);
+                    if let Some(line) = merged.large_line() {
+                        assert!(line.strip_suffix(b"\n") == Some(text.as_slice()));
+                        let mut items = Items::new(merged.large_item().unwrap());
+                        assert!(items.advance().unwrap() && items.key() == key);
+                        assert!(items.text() == text && !items.advance().unwrap());
+                    }
+                }
+                assert!(!merged.advance().unwrap());
+                let mut reader = spills[1].read(buffer);
+                while reader.advance().unwrap() {
+                    assert!(model.contains(&(reader.key().to_vec(), reader.text().to_vec())));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_merge_holds_its_buffers_and_one_item_however_large_the_items_are() {
+        let (spills, _) = two_runs(&[300_000; 20]);
+        let readers = spills.iter().map(|spill| spill.read(4096)).collect();
+        let mut merged = Merge::new(readers);
+        while merged.advance().unwrap() {
+            assert!(merged.memory(|reader| reader.buffer.capacity()) < 500_000 + 2 * 4096);
+        }
+    }
+}
