@@ -134,7 +134,7 @@ impl ReductionPlan {
         let key = &one.texts.bytes[operand.ordered.clone()];
         let keep = |wanted: Wanted, out: &mut Vec<u8>| match wanted.record {
             true => out.extend_from_slice(one.record.trim_ascii()),
-            false => operand.push_ordered_value(one.record, one.texts, out),
+            false => operand.push_ordered_value(one.record, out),
         };
         let mixed = |_| self.mixes(slot, key, &one.record[operand.raw.clone()]);
         match (state, slot.held) {

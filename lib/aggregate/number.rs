@@ -40,19 +40,25 @@ impl Number {
     /// Why arithmetic does not take it, as a fragment that follows the number.
     #[inline]
     pub fn parse(text: &[u8]) -> Result<Number, &'static str> {
-        let Some(short) = Short::of(text) else { return Number::parse_long(text) };
+        match Short::of(text).and_then(|short| Number::short(&short)) {
+            Some(number) => Ok(number),
+            None => Number::parse_long(text),
+        }
+    }
+
+    /// The number that `short` is, if that takes no more than what a processor has.
+    #[inline]
+    pub(super) fn short(short: &Short) -> Option<Number> {
         if short.integer {
             let size = short.digits as i64;
-            return Ok(Number::Integer(if short.negative { -size } else { size }));
+            return Some(Number::Integer(if short.negative { -size } else { size }));
         }
         // With exact operands, the processor rounds a product or quotient once.
         let power = DOUBLE_POWERS.get(short.exponent.unsigned_abs() as usize);
-        let Some(power) = power.filter(|_| short.digits <= EXACT_DOUBLE) else {
-            return Number::parse_long(text);
-        };
+        let power = power.filter(|_| short.digits <= EXACT_DOUBLE)?;
         let digits = short.digits as f64;
         let size = if short.exponent < 0 { digits / power } else { digits * power };
-        Ok(Number::Double(if short.negative { -size } else { size }))
+        Some(Number::Double(if short.negative { -size } else { size }))
     }
 
     fn parse_long(text: &[u8]) -> Result<Number, &'static str> {

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::record::absent::{self, placeholder};
 use crate::record::canonical::push_value;
 use crate::record::key::{KeyPlace, Missing};
-use crate::record::number::{lenient, push_key};
+use crate::record::number::{Short, lenient, push_key, push_short_key};
 use crate::record::scan::Step;
 use crate::record::text::string_bytes;
 
@@ -48,8 +48,8 @@ pub(super) struct Operand {
     pub(super) what: OperandValue,
     /// Where the value lies in the record.
     pub(super) raw: Range<usize>,
-    /// Where the text of the number lies that a numeric string spells.
-    pub(super) spelled: Option<Range<usize>>,
+    /// Whether it is a number that a string spells.
+    pub(super) spelled: bool,
     pub(super) number: Number,
     /// Where the canonical key bytes lie, numeric strings being numbers.
     pub(super) ordered: Range<usize>,
@@ -93,14 +93,33 @@ impl OperandField {
         operand.what = OperandValue::Value;
         operand.raw = raw.clone();
         let value = &record[raw.clone()];
-        let number = matches!(value.first(), Some(b'-' | b'0'..=b'9'));
-        if !number || self.ordered || self.literal || !lacking.nulls.is_empty() {
-            return self.read_any(value, lacking, operand, texts);
+        if !self.literal && lacking.nulls.is_empty() && self.read_short(value, operand, texts) {
+            return Ok(());
         }
+        self.read_any(value, lacking, operand, texts)
+    }
+
+    /// Reads an ordinary number, in a string or as it is. Whether it is one; if not, nothing is set.
+    #[inline]
+    fn read_short(&self, value: &[u8], operand: &mut Operand, texts: &mut Texts) -> bool {
+        let (text, spelled) = match value {
+            [b'"', text @ .., b'"'] if self.strict => (text, true),
+            number => (number, false),
+        };
+        let Some(short) = Short::plain(text) else { return false };
         if self.numeric {
-            operand.number = self.number(value, value)?;
+            let Some(number) = Number::short(&short) else { return false };
+            operand.number = number;
         }
-        Ok(())
+        if self.ordered {
+            let start = texts.bytes.len();
+            if !push_short_key(&mut texts.bytes, short) {
+                return false;
+            }
+            operand.ordered = start..texts.bytes.len();
+        }
+        operand.spelled = spelled;
+        true
     }
 
     fn read_absent(
@@ -129,7 +148,7 @@ impl OperandField {
         operand: &mut Operand,
         texts: &mut Texts,
     ) -> Result<()> {
-        operand.spelled = None;
+        operand.spelled = false;
         if self.literal {
             operand.literal = texts.push_key(value);
         }
@@ -162,13 +181,7 @@ impl OperandField {
         }
         if self.ordered {
             operand.ordered = texts.push_key(number.unwrap_or(value));
-            if value.first() == Some(&b'"')
-                && let Some(number) = number
-            {
-                let start = texts.bytes.len();
-                texts.bytes.extend_from_slice(number);
-                operand.spelled = Some(start..texts.bytes.len());
-            }
+            operand.spelled = number.is_some() && value.first() == Some(&b'"');
         }
         Ok(())
     }
@@ -216,10 +229,11 @@ const WAYS: &str = "--missing=skip or --missing=null";
 
 impl Operand {
     /// Appends the value for `min`, `max` and `top`: numeric strings as numbers.
-    pub(super) fn push_ordered_value(&self, record: &[u8], texts: &Texts, out: &mut Vec<u8>) {
-        match self.spelled.clone() {
-            Some(spelled) => push_spelling(out, &texts.bytes[spelled]),
-            None => out.extend_from_slice(&record[self.raw.clone()]),
+    pub(super) fn push_ordered_value(&self, record: &[u8], out: &mut Vec<u8>) {
+        let value = &record[self.raw.clone()];
+        match self.spelled {
+            true => push_spelling(out, lenient(&string_bytes(value)).unwrap_or_default()),
+            false => out.extend_from_slice(value),
         }
     }
 }
@@ -248,4 +262,50 @@ const SHOWN_BYTES: usize = 40;
 fn shown(value: &[u8]) -> String {
     let shown = String::from_utf8_lossy(&value[..value.len().min(SHOWN_BYTES)]).into_owned();
     if value.len() > SHOWN_BYTES { shown + "..." } else { shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::record::scan::check;
+
+    /// What is read of a value, its bytes and all.
+    fn shown(operand: &Operand, texts: &Texts, value: &[u8]) -> impl PartialEq + std::fmt::Debug {
+        let mut kept = Vec::new();
+        operand.push_ordered_value(value, &mut kept);
+        let key = texts.bytes[operand.ordered.clone()].to_vec();
+        (operand.what, operand.number.clone(), key, operand.spelled, kept)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        #[test]
+        fn short_numbers_are_read_as_all_are(
+            text in "[ +]?-?[0-9]{0,20}(\\.[0-9]{0,20})?(e[0-9])?",
+            quoted in any::<bool>(),
+            numeric in any::<bool>(),
+        ) {
+            let is_number = check(text.as_bytes()).is_ok() && text.trim() == text;
+            let value = if quoted || !is_number { format!("\"{text}\"") } else { text };
+            let value = value.as_bytes();
+            let (path, text) = (Vec::new(), "min:x".into());
+            let field = OperandField {
+                path, text, numeric, ordered: true, strict: true, literal: false,
+            };
+            let lacking = Lacking { missing: Missing::Null, nulls: Vec::new() };
+            let mut fast = (Operand::default(), Texts::default());
+            let mut slow = (Operand { raw: 0..value.len(), ..Operand::default() }, Texts::default());
+            slow.0.what = OperandValue::Value;
+            let place = Some(0..value.len());
+            let read = field.read(value, &place, &lacking, &mut fast.0, &mut fast.1);
+            let due = field.read_any(value, &lacking, &mut slow.0, &mut slow.1);
+            prop_assert_eq!(read.is_ok(), due.is_ok());
+            if due.is_ok() && slow.0.what == OperandValue::Value {
+                prop_assert_eq!(shown(&fast.0, &fast.1, value), shown(&slow.0, &slow.1, value));
+            }
+        }
+    }
 }

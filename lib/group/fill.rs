@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::grouping::GroupReader;
 use super::order::Judge;
-use super::table::{Table, hash};
+use super::table::{GUESSES, Table, hash};
 use crate::aggregate::RecordPosition;
 use crate::error::Result;
 use crate::extsort::run::Run;
@@ -14,7 +14,7 @@ use crate::record::block::{Block, Line};
 use crate::record::key::KeyFault;
 
 /// How many records are looked up at once.
-const ROWS: usize = 64;
+const ROWS: usize = GUESSES;
 
 /// A record whose group is to be looked up.
 struct Row<'a> {
@@ -129,11 +129,11 @@ impl Filling<'_, '_> {
     fn add(&mut self, rows: &[Row<'_>], put_together: &[u8]) -> Result<()> {
         let grouping = Arc::clone(self.reader.grouping());
         let plan = grouping.plan();
-        self.table.touch(rows.iter().map(|row| row.hash), plan.width());
-        for (number, row) in rows.iter().enumerate() {
+        let guesses = self.table.guess(rows.iter().map(|row| row.hash), plan.width());
+        for ((number, row), guess) in rows.iter().enumerate().zip(guesses) {
             let (line, spelling) = (row.line, row.spelling(put_together));
             let at = RecordPosition { shard: self.shard, index: line.number };
-            let known = self.table.get(spelling, row.hash);
+            let known = self.table.get(spelling, row.hash, guess);
             if known.is_none() || self.seen.is_some() {
                 self.key.clear();
                 if let Err(fault) = self.reader.push_key(number, line.text, &mut self.key) {

@@ -11,9 +11,9 @@ use crate::extsort::run::{Run, RunBuilder};
 /// Groups by how their keys are spelled: one that is spelled in two ways is in it twice, and in the run that
 /// comes of it.
 pub struct Table {
-    /// Places in `entries`, one more than they are; 0 for none. A power of two of them, at most
-    /// half in use.
-    slots: Vec<u32>,
+    /// For each, the upper half of a hash, and below it a place in `entries`, one more than it is; 0 for
+    /// none. A power of two of them, at most half in use.
+    slots: Vec<u64>,
     entries: Vec<Entry>,
     /// Spellings, keys and labels.
     bytes: Vec<u8>,
@@ -40,7 +40,10 @@ struct Entry {
 const SLOTS_MIN: usize = 1 << 10;
 
 /// How many groups are looked up at once, at most.
-const TOUCHED: usize = 64;
+pub(super) const GUESSES: usize = 64;
+
+/// The number of a group that may be the one that is looked for.
+pub(super) type Guess = Option<usize>;
 
 /// The hash of a spelling.
 #[inline]
@@ -83,48 +86,66 @@ impl Table {
         }
     }
 
-    /// Looks at the groups with these hashes, each of which has `width` states, so that they come into the
-    /// cache: none of them is waited for before the next is asked for.
-    pub(super) fn touch(&self, hashes: impl Iterator<Item = u64>, width: usize) {
-        let mut numbers = [0; TOUCHED];
-        let mut count = 0;
-        for (number, hash) in numbers.iter_mut().zip(hashes) {
-            *number = self.slots[self.slot(hash)];
-            count += 1;
+    /// Which groups probably are those with these hashes, each of which has `width` states. It looks at them,
+    /// so that they come into the cache: none is waited for before the next is asked for.
+    pub(super) fn guess(
+        &self,
+        hashes: impl Iterator<Item = u64> + Clone,
+        width: usize,
+    ) -> [Guess; GUESSES] {
+        let mut slots = [0; GUESSES];
+        for (slot, hash) in slots.iter_mut().zip(hashes.clone()) {
+            *slot = self.slots[self.first_slot(hash)];
         }
+        let mut guesses = [None; GUESSES];
         let mut seen = 0;
-        for number in &numbers[..count] {
-            let entry = (*number as usize).wrapping_sub(1);
-            seen ^= self.entries.get(entry).map_or(0, |entry| entry.hash);
-            let state = self.states.get(entry.wrapping_mul(width));
+        for ((guess, first), hash) in guesses.iter_mut().zip(slots).zip(hashes) {
+            *guess = match first {
+                0 => None,
+                _ if (first ^ hash) >> 32 == 0 => Some(first as u32 as usize - 1),
+                _ => self.numbers(hash).next(),
+            };
+            let number = guess.unwrap_or(0);
+            seen ^= self.entries.get(number).map_or(0, |entry| entry.hash);
+            let state = self.states.get(number * width);
             seen ^= u64::from(matches!(state, Some(OpState::Count(_))));
         }
         std::hint::black_box(seen);
+        guesses
     }
 
     #[inline]
-    fn slot(&self, hash: u64) -> usize {
+    fn first_slot(&self, hash: u64) -> usize {
         hash as usize & (self.slots.len() - 1)
     }
 
-    /// The group that is spelled so, which has this hash.
+    /// The groups that may have this hash.
     #[inline]
-    pub(super) fn get(&self, spelling: &[u8], hash: u64) -> Option<usize> {
+    fn numbers(&self, hash: u64) -> impl Iterator<Item = usize> {
+        let mask = self.slots.len() - 1;
+        let from = self.first_slot(hash);
+        (from..)
+            .map(move |slot| self.slots[slot & mask])
+            .take_while(|slot| *slot != 0)
+            .filter(move |slot| (slot ^ hash) >> 32 == 0)
+            .map(|slot| slot as u32 as usize - 1)
+    }
+
+    /// The group that is spelled so, which has this hash, and is guessed to be one.
+    #[inline]
+    pub(super) fn get(&self, spelling: &[u8], hash: u64, guess: Guess) -> Option<usize> {
         let ends = ends(spelling);
-        let mut slot = self.slot(hash);
-        loop {
-            let number = (self.slots[slot] as usize).checked_sub(1)?;
-            let entry = &self.entries[number];
-            if entry.hash == hash
-                && entry.ends == ends
-                && entry.spelling as usize == spelling.len()
-                && (spelling.len() <= ENDS
-                    || &self.bytes[entry.start..][..spelling.len()] == spelling)
-            {
-                return Some(number);
-            }
-            slot = (slot + 1) & (self.slots.len() - 1);
-        }
+        let is = |number: &usize| {
+            // A guess may be of a table that has become a run since.
+            self.entries.get(*number).is_some_and(|entry| {
+                entry.hash == hash
+                    && entry.ends == ends
+                    && entry.spelling as usize == spelling.len()
+                    && (spelling.len() <= ENDS
+                        || &self.bytes[entry.start..][..spelling.len()] == spelling)
+            })
+        };
+        guess.filter(is).or_else(|| self.numbers(hash).find(is))
     }
 
     /// Adds a group that is spelled so, which has this hash and is not in it yet: its key, where its
@@ -168,11 +189,12 @@ impl Table {
     }
 
     fn take_slot(&mut self, number: usize) {
-        let mut slot = self.slot(self.entries[number].hash);
+        let hash = self.entries[number].hash;
+        let mut slot = self.first_slot(hash);
         while self.slots[slot] != 0 {
             slot = (slot + 1) & (self.slots.len() - 1);
         }
-        self.slots[slot] = number as u32 + 1;
+        self.slots[slot] = hash >> 32 << 32 | (number as u64 + 1);
     }
 
     fn widen(&mut self) {
@@ -189,7 +211,7 @@ impl Table {
 
     /// The memory that it holds, in bytes, about.
     pub fn memory(&self) -> usize {
-        self.slots.capacity() * size_of::<u32>()
+        self.slots.capacity() * size_of::<u64>()
             + self.entries.capacity() * size_of::<Entry>()
             + self.bytes.capacity()
             + self.states.capacity() * size_of::<OpState>()

@@ -5,7 +5,7 @@
 
 mod key;
 
-pub use key::push_key;
+pub use key::{push_key, push_short_key};
 
 use super::wide::{digits_in, first_digits};
 
@@ -134,6 +134,21 @@ impl Short {
             }
             None => Short::of_parts(&NumberParts::of(number)),
         }
+    }
+
+    /// The value of a text that is digits, perhaps a sign before them and a point among them, and short.
+    #[inline]
+    pub fn plain(text: &[u8]) -> Option<Short> {
+        let (negative, digits) = match text {
+            [b'-', digits @ ..] => (true, digits),
+            digits => (false, digits),
+        };
+        let (value, places) = plain(digits)?;
+        if digits.len() <= usize::from(places.is_some()) {
+            return None;
+        }
+        let exponent = -(places.unwrap_or(0) as i64);
+        Some(Short { negative, digits: value, exponent, integer: places.is_none() })
     }
 
     #[cold]

@@ -26,8 +26,10 @@ proptest! {
             // Of all lengths, so that some are alike at both ends.
             let spelling = format!("{key:0width$}", width = 1 + usize::from(key % 40)).into_bytes();
             let spelled = (spelling.as_slice(), hash(&spelling));
-            table.touch([spelled.1].into_iter(), plan.width());
-            let number = table.get(spelled.0, spelled.1).unwrap_or_else(|| {
+            let guess = table.guess([spelled.1].into_iter(), plan.width())[0];
+            let known = table.get(spelled.0, spelled.1, guess);
+            prop_assert_eq!(known, table.get(spelled.0, spelled.1, None));
+            let number = known.unwrap_or_else(|| {
                 table.insert(plan, spelled, &key.to_be_bytes(), at, label)
             });
             reader.clear();

@@ -42,9 +42,9 @@ pub fn push_key(out: &mut Vec<u8>, number: &[u8]) {
     }
 }
 
-/// The fast path; `false` if E is not ordinary.
+/// The same of a short number; `false`, and nothing appended, if E is not ordinary.
 #[inline]
-fn push_short_key(out: &mut Vec<u8>, short: Short) -> bool {
+pub fn push_short_key(out: &mut Vec<u8>, short: Short) -> bool {
     let Some(log) = short.digits.checked_ilog10() else {
         out.push(ZERO);
         return true;
