@@ -4,30 +4,46 @@
 //! Words of eight bytes, and what the compiler makes of sixteen: there is nothing in it of a
 //! particular processor.
 
-/// A text that is looked for at a place: the first bytes as words, compared at once.
+/// The next eight bytes of `text` from `at` on, which lies in it or at its end, the first in the lowest byte;
+/// zeros where there are less.
+#[inline]
+fn word_at(text: &[u8], at: usize) -> u64 {
+    match text[at..].first_chunk() {
+        Some(eight) => u64::from_le_bytes(*eight),
+        None => last_word(text, text.len() - at),
+    }
+}
+
+/// The same of the last `count` bytes, less than eight.
+#[inline]
+fn last_word(text: &[u8], count: usize) -> u64 {
+    match text.last_chunk() {
+        Some(eight) => u64::from_le_bytes(*eight).checked_shr(64 - 8 * count as u32).unwrap_or(0),
+        None => {
+            let bytes = text[text.len() - count..].iter().rev();
+            bytes.fold(0, |word, byte| word << 8 | u64::from(*byte))
+        }
+    }
+}
+
+/// A text without zeros that is looked for at a place: the first bytes as words, compared at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Literal {
     /// The first 16 bytes, and which bits of them count.
-    head: u128,
-    mask: u128,
+    head: [u64; 2],
+    mask: [u64; 2],
     bytes: Vec<u8>,
 }
-
-/// Bytes of a text that are compared at once.
-const HEAD: usize = 16;
 
 impl Literal {
     /// The text `bytes`.
     pub(super) fn new(bytes: &[u8]) -> Literal {
-        let (mut head, mut mask) = ([0; HEAD], [0; HEAD]);
-        let length = bytes.len().min(HEAD);
-        head[..length].copy_from_slice(&bytes[..length]);
-        mask[..length].fill(0xff);
-        Literal {
-            head: u128::from_le_bytes(head),
-            mask: u128::from_le_bytes(mask),
-            bytes: bytes.to_vec(),
-        }
+        let word = |at: usize| word_at(bytes, at.min(bytes.len()));
+        let mask = |at: usize| match bytes.len().saturating_sub(at) {
+            0 => 0,
+            count => u64::MAX >> (64 - 8 * count.min(8)),
+        };
+        Literal { head: [word(0), word(8)], mask: [mask(0), mask(8)], bytes: bytes.to_vec() }
     }
 
     /// How many bytes it is.
@@ -36,22 +52,20 @@ impl Literal {
         self.bytes.len()
     }
 
-    /// Whether it stands at byte `at` of `text`.
+    /// Whether it stands at byte `at` of `text`, which lies in it or at its end.
     #[inline]
     pub(super) fn is_at(&self, text: &[u8], at: usize) -> bool {
-        let Some(rest) = text.get(at..) else { return false };
-        // To compare nothing at all is left to nobody: a library that loads what it masks out takes
-        // long to find that there is none.
-        if self.bytes.is_empty() {
-            return true;
+        if (word_at(text, at) ^ self.head[0]) & self.mask[0] != 0 {
+            return false;
         }
-        match rest.first_chunk::<HEAD>() {
-            Some(first) if (u128::from_le_bytes(*first) ^ self.head) & self.mask == 0 => {
-                self.bytes.len() <= HEAD || rest.starts_with(&self.bytes)
-            }
-            Some(_) => false,
-            None => rest.starts_with(&self.bytes),
-        }
+        self.mask[1] == 0 || self.rest_is_at(text, at)
+    }
+
+    /// The same of what follows its first eight bytes, which do.
+    #[inline]
+    fn rest_is_at(&self, text: &[u8], at: usize) -> bool {
+        (word_at(text, at + 8) ^ self.head[1]) & self.mask[1] == 0
+            && (self.bytes.len() <= 16 || text[at..].starts_with(&self.bytes))
     }
 }
 
@@ -68,58 +82,37 @@ pub(super) fn stops(word: u64) -> u64 {
 }
 
 /// Where the text ends that begins at `at`: before the first byte that cannot stand in a string
-/// literal as it is. `None` if it is no UTF-8.
+/// literal as it is, or at the end of all. `None` if it is no UTF-8.
 #[inline]
 pub(super) fn text_end(text: &[u8], at: usize) -> Option<usize> {
-    let rest = text.get(at..)?;
-    let (mut end, mut above) = (0, 0);
+    let (mut end, mut above) = (at, 0);
     loop {
-        let Some(eight) = rest[end..].first_chunk() else {
-            return short_text_end(rest, end, above).map(|end| at + end);
-        };
-        let word = u64::from_le_bytes(*eight);
+        let word = word_at(text, end);
         let marks = stops(word);
-        if marks != 0 {
-            let count = marks.trailing_zeros() / 8;
-            // The bytes before the stop.
-            above |= word & HIGH & !(!0 << (count * 8));
-            end += count as usize;
-            break;
+        if marks == 0 {
+            above |= word & HIGH;
+            end += 8;
+            continue;
         }
-        above |= word & HIGH;
-        end += 8;
+        let count = marks.trailing_zeros() / 8;
+        // Of the bytes before the stop.
+        above |= word & HIGH & !(!0 << (count * 8));
+        end += count as usize;
+        break;
     }
-    (above == 0 || std::str::from_utf8(&rest[..end]).is_ok()).then_some(at + end)
+    (above == 0 || std::str::from_utf8(&text[at..end]).is_ok()).then_some(end)
 }
 
-/// The same for the last bytes of `rest`, from `end` on.
-#[inline]
-fn short_text_end(rest: &[u8], mut end: usize, above: u64) -> Option<usize> {
-    let mut plain = above == 0;
-    while let Some(byte) = rest.get(end) {
-        if matches!(byte, 0..=0x1f | b'"' | b'\\') {
-            break;
-        }
-        plain &= byte.is_ascii();
-        end += 1;
-    }
-    (plain || std::str::from_utf8(&rest[..end]).is_ok()).then_some(end)
-}
-
-/// Where the decimal digits end that begin at `at`.
+/// Where the decimal digits end that begin at `at`, which lies in `text` or at its end.
 #[inline]
 pub(super) fn digits_end(text: &[u8], mut at: usize) -> usize {
-    while let Some(eight) = text.get(at..).and_then(|rest| rest.first_chunk()) {
-        let count = digits_in(u64::from_le_bytes(*eight));
+    loop {
+        let count = digits_in(word_at(text, at));
         at += count;
         if count < 8 {
             return at;
         }
     }
-    while let Some(b'0'..=b'9') = text.get(at) {
-        at += 1;
-    }
-    at
 }
 
 /// How many of the eight bytes of a text, the first in the lowest byte, are decimal digits up to the first that
