@@ -9,7 +9,7 @@ from bench_job import checked, column_sort, data, duck_json, duckdb, polars, sca
 # How many keys there are: of group-by and join, of the group-by of many, in the dictionary of spell.
 KEYS, MANY_KEYS, DICTIONARY = 1000, 1_000_000, 2500
 # What some jobs have for each record of the others: the billion, shapes, and PaSh's texts.
-BILLION, SHAPE, ONELINER, REGEX, SCRIPTS = 100, 1 / 5, 1 / 5, 1 / 200, 1 / 2000
+BILLION, SHAPE, ONELINER, REGEX, SCRIPTS = 100, 1 / 5, 1 / 10, 1 / 200, 1 / 2000
 # Calls in one timing, where one takes milliseconds.
 STARTS = 50
 
