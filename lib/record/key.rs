@@ -1,7 +1,7 @@
 //! Keys: which part of a record orders and groups it, and the bytes that stand for it.
 //!
 //! A key becomes *canonical key bytes*: comparing them as bytes is comparing the keys in their
-//! order, and equal keys have equal bytes. Each part's are those of its value ([`canonical`]), which
+//! order, and equal keys have equal bytes. Each part's are those of its value ([`canonical`](super::canonical)), which
 //! end by themselves, so that parts simply follow one another. A part in reverse order has every
 //! byte complemented.
 

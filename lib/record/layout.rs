@@ -5,7 +5,7 @@
 //! are left open, and all else, names and white space included, stands as it is. A record fits
 //! when it has the same bytes between the holes, and in each hole what belongs there: then it is
 //! valid JSON, and where its parts lie follows from where the holes are. To see that takes a few wide
-//! compares, much less than to read JSON; a record that fits none is read by [`scan`](super::scan),
+//! compares, much less than to read JSON; a record that fits none is read by [`scan`],
 //! and may give the next layout.
 //!
 //! A string with an escape fits no hole.

@@ -22,15 +22,16 @@ struct Block {
     bytes: u32,
 }
 
-/// Blocks that are to be written, one after the other.
-pub(super) struct Blocks {
+/// PackedBlocks that are to be written, one after the other.
+pub(super) struct PackedBlocks {
     blocks: Vec<Block>,
     bytes: Vec<u8>,
 }
 
 /// Packs sorted numbers.
-pub(super) fn pack(numbers: &[u64]) -> Blocks {
-    let mut packed = Blocks { blocks: Vec::new(), bytes: Vec::with_capacity(numbers.len() * 2) };
+pub(super) fn pack(numbers: &[u64]) -> PackedBlocks {
+    let mut packed =
+        PackedBlocks { blocks: Vec::new(), bytes: Vec::with_capacity(numbers.len() * 2) };
     for block in numbers.chunks(BLOCK) {
         let (start, first) = (packed.bytes.len(), block[0]);
         let mut last = first;
@@ -71,7 +72,7 @@ impl PackedWriter {
     }
 
     /// Writes the next blocks.
-    pub(super) fn write(&mut self, packed: &Blocks) -> Result<()> {
+    pub(super) fn write(&mut self, packed: &PackedBlocks) -> Result<()> {
         self.blocks.extend_from_slice(&packed.blocks);
         self.file.write(&packed.bytes)
     }

@@ -23,7 +23,7 @@ const SAMPLE: usize = 64 << 10;
 
 /// Where the piles are cut: cells of equal width, which are dealt out so that the piles are about equal.
 #[derive(Clone, Debug)]
-pub(super) struct Cuts {
+pub(super) struct PileCuts {
     /// Where the first cell begins, and the width of a cell in bits.
     first: u64,
     shift: u32,
@@ -33,9 +33,9 @@ pub(super) struct Cuts {
     due: usize,
 }
 
-impl Cuts {
+impl PileCuts {
     /// For the numbers of some chunks, and those of some files that lie in `range`.
-    fn new(range: &RangeInclusive<u64>, chunks: &[Vec<u64>], files: &[Packed]) -> Cuts {
+    fn new(range: &RangeInclusive<u64>, chunks: &[Vec<u64>], files: &[Packed]) -> PileCuts {
         let in_chunks: usize = chunks.iter().map(Vec::len).sum();
         let in_files: usize = files.iter().map(|file| file.count_in(range)).sum();
         let step = ((in_chunks + in_files) / SAMPLE).max(1);
@@ -49,31 +49,31 @@ impl Cuts {
             };
         }
         files.iter().for_each(|file| sample.extend(file.sample(range, step)));
-        Cuts::of_sample(sample, in_chunks + in_files)
+        PileCuts::of_sample(sample, in_chunks + in_files)
     }
 
-    fn of_sample(mut sample: Vec<u64>, total: usize) -> Cuts {
+    fn of_sample(mut sample: Vec<u64>, total: usize) -> PileCuts {
         sample.sort_unstable();
         let wanted = (total / PILE_NUMBERS).clamp(1, PILES_MAX);
         let outside = sample.len() / OUTSIDE;
         let (Some(&first), Some(&last)) =
             (sample.get(outside), sample.get(sample.len().saturating_sub(1 + outside)))
         else {
-            return Cuts { first: 0, shift: 0, piles: vec![0], due: total };
+            return PileCuts { first: 0, shift: 0, piles: vec![0], due: total };
         };
         if wanted == 1 {
-            return Cuts { first, shift: 0, piles: vec![0], due: total };
+            return PileCuts { first, shift: 0, piles: vec![0], due: total };
         }
         if first == last {
             // Most of them are one number: it is a pile of its own, between those below and above.
             let piles = if first == 0 || first == u64::MAX { vec![0, 1] } else { vec![0, 1, 2] };
             let first = first.saturating_sub(1);
-            return Cuts { first, shift: 0, piles, due: total / wanted };
+            return PileCuts { first, shift: 0, piles, due: total / wanted };
         }
         let bits = u64::BITS - ((last - first) / (wanted * CELLS) as u64).leading_zeros();
         let cells = ((last - first) >> bits) as usize + 1;
         let mut counts = vec![0usize; cells];
-        let mut cuts = Cuts { first, shift: bits, piles: vec![0; cells], due: total / wanted };
+        let mut cuts = PileCuts { first, shift: bits, piles: vec![0; cells], due: total / wanted };
         for number in &sample {
             counts[cuts.cell(*number)] += 1;
         }
@@ -163,7 +163,7 @@ pub(super) fn deal(
     files: &[Packed],
     jobs: usize,
 ) -> Vec<(RangeInclusive<u64>, Pile)> {
-    let cuts = Cuts::new(&range, &chunks, files);
+    let cuts = PileCuts::new(&range, &chunks, files);
     if cuts.piles() == 1 {
         return vec![(range, Pile { pieces: chunks })];
     }
@@ -181,7 +181,7 @@ pub(super) fn deal(
     all
 }
 
-fn dealt(cuts: &Cuts, chunks: Vec<Vec<u64>>, jobs: usize) -> Vec<Pile> {
+fn dealt(cuts: &PileCuts, chunks: Vec<Vec<u64>>, jobs: usize) -> Vec<Pile> {
     // From the end: what was written last may still be in the cache.
     let chunks = Mutex::new(chunks);
     let dealers = each(&vec![(); jobs.max(1)], jobs, |()| {
@@ -218,7 +218,7 @@ impl Dealer {
         }
     }
 
-    fn deal(&mut self, cuts: &Cuts, numbers: &[u64]) {
+    fn deal(&mut self, cuts: &PileCuts, numbers: &[u64]) {
         for number in numbers {
             let pile = usize::from(cuts.piles[cuts.cell(*number)]);
             let count = usize::from(self.counts[pile]) % STAGED;
