@@ -28,8 +28,10 @@ pub(super) enum Held {
     Sample,
 }
 
-/// A part of a group, reduced; what it means, its [`ReductionPlan`](super::ReductionPlan) knows.
+/// A part of a group, reduced; what it means, its [`ReductionPlan`](super::ReductionPlan) knows. It
+/// lies in one line of a cache.
 #[derive(Clone, Debug)]
+#[repr(align(32))]
 pub enum OpState {
     /// How many operands or records.
     Count(u64),
@@ -155,4 +157,14 @@ impl OpState {
 /// What is said of a group that has numbers and text; the caller says which op and which group.
 fn mixed(_: Mixed) -> Error {
     Error::input("there are numbers and text, and only either can be ordered")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_small() {
+        assert_eq!(size_of::<OpState>(), 32);
+    }
 }

@@ -85,6 +85,9 @@ pub fn merge(
 /// An item's place: its run, and its place in the run.
 type At = (usize, usize);
 
+/// Multiples of it lie evenly between any bounds: a prime, about the golden section of 2^32.
+const SPREAD: usize = 2_654_435_761;
+
 /// Where the order of all items is cut: about `wanted` places, in order.
 fn cuts(runs: &[Run], wanted: usize, unique: bool) -> Vec<At> {
     let total: usize = runs.iter().map(|run| run.items().len()).sum();
@@ -93,7 +96,10 @@ fn cuts(runs: &[Run], wanted: usize, unique: bool) -> Vec<At> {
         .iter()
         .enumerate()
         .flat_map(|(r, run)| {
-            (0..run.items().len()).skip(step / 2).step_by(step).map(move |i| (r, i))
+            // Runs are much alike: were the same places looked at in each of them, the samples would be much
+            // alike, too, and the ranges between them few.
+            let first = r.wrapping_mul(SPREAD) % step;
+            (first..run.items().len()).step_by(step).map(move |i| (r, i))
         })
         .collect();
     let item = |at: &At| (&runs[at.0], &runs[at.0].items()[at.1]);

@@ -138,6 +138,31 @@ pub struct Run {
 }
 
 impl Run {
+    /// The same with the first item of each key alone, and, where that is few of them, in as little memory.
+    pub fn unique(mut self) -> Run {
+        let (keys, all) = (&self.keys, self.items.len());
+        self.items.dedup_by(|b, a| {
+            let alike = a.prefix == b.prefix && a.key_len == b.key_len;
+            alike && long_key(keys, a) == long_key(keys, b)
+        });
+        if self.items.len() < all / 2 { self.compact() } else { self }
+    }
+
+    /// The same, with no text or key but those of the items.
+    fn compact(self) -> Run {
+        let (mut text, mut keys) = (Vec::new(), Vec::new());
+        let mut items = Vec::with_capacity(self.items.len());
+        for item in &self.items {
+            let (key_at, text_at) = (keys.len() as u32, text.len() as u32);
+            text.extend_from_slice(self.text(item));
+            keys.extend_from_slice(long_key(&self.keys, item));
+            items.push(Item { key: key_at, text: text_at, ..*item });
+        }
+        text.shrink_to_fit();
+        keys.shrink_to_fit();
+        Run { text, keys, items, tie: self.tie }
+    }
+
     /// The same with `tie` behind every key.
     pub fn tied(self, tie: Vec<u8>) -> Run {
         Run { tie, ..self }
@@ -240,4 +265,41 @@ pub fn compare(a: (&Run, &Item), b: (&Run, &Item)) -> Ordering {
         ([], []) => Ordering::Equal,
         (a, b) => a.cmp(b),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_each_key_stays_in_as_little_memory() {
+        for distinct in [1, 3, 50, 99, 100] {
+            let mut run = RunBuilder::default();
+            let mut text = Vec::new();
+            for n in 0..100 {
+                let key = n % distinct;
+                // Of short keys and long ones, some alike but for their ends.
+                let key =
+                    format!("{}{key}\0", if key % 2 == 0 { "" } else { "of the same beginning " });
+                let line = format!("item {n}");
+                run.push::<()>(text.len(), line.len(), |out| {
+                    out.extend_from_slice(key.as_bytes());
+                    Ok(())
+                })
+                .unwrap();
+                text.extend_from_slice(line.as_bytes());
+            }
+            let all = run.finish(text).unwrap();
+            let memory = all.memory();
+            let run = all.unique();
+            let mut texts: Vec<_> =
+                run.items().iter().map(|item| run.text(item).to_vec()).collect();
+            texts.sort();
+            let mut due: Vec<_> = (0..distinct).map(|n| format!("item {n}").into_bytes()).collect();
+            due.sort();
+            assert_eq!(texts, due);
+            assert!(run.items().is_sorted_by(|a, b| compare((&run, a), (&run, b)).is_lt()));
+            assert!(distinct > 3 || run.memory() < memory / 4);
+        }
+    }
 }

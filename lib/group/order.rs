@@ -237,7 +237,7 @@ pub fn collect(
     let mut collected = Collected::new(order, limits);
     let mut blocks = Blocks::new(input, limits.max_record);
     let (bad, judged) = (Arc::clone(bad), Arc::clone(&judge));
-    let reverse = collected.reverse;
+    let (reverse, unique) = (collected.reverse, order.unique);
     // As long as there has been nothing else.
     let integers = Arc::new(AtomicBool::new(order.is_of_records()));
     let is_integers = Arc::clone(&integers);
@@ -263,7 +263,8 @@ pub fn collect(
                 }
                 integers.store(false, Ordering::Relaxed);
             }
-            Ok((held, Gathered::Run(sorted_run(keyer, block, &judged)?)))
+            let run = sorted_run(keyer, block, &judged)?;
+            Ok((held, Gathered::Run(if unique { run.unique() } else { run })))
         },
         |_| Ok(None),
         |(_held, gathered)| collected.add(gathered),

@@ -23,7 +23,8 @@ pub struct Table {
     grown: usize,
 }
 
-/// A group: as many bytes as come into a cache at once.
+/// A group: as many bytes as come into a cache at once, and in one line of it.
+#[repr(align(64))]
 struct Entry {
     hash: u64,
     /// The first and the last bytes of its spelling: [`ends`].
