@@ -20,6 +20,7 @@ use crate::record::stream::{Facts, Input, Output, Summary};
 
 mod join;
 mod parts;
+mod ways;
 
 const MAX_RECORD: usize = 1 << 20;
 
