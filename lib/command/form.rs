@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use crate::command::each::{Each, Words};
+use crate::command::tidy::{OnBad, tidy};
 use crate::error::{Error, Result};
 use crate::record::bad::{Bad, Policy};
-use crate::record::block::{Block, Blocks, Line, flaw_error, is_blank};
+use crate::record::block::{Block, Blocks, Line, flaw_error};
 use crate::record::fields::Checker;
 use crate::record::notation::Notation;
 use crate::spool::Spool;
@@ -348,55 +349,6 @@ pub(super) fn look_through(printed: &Spool, max_record: usize, bad: &Bad) -> Res
     }
     // A long record that was dropped, or a BOM, shows in the length alone.
     Ok((same && length == printed.len(), records))
-}
-
-/// What is to be done with a bad line.
-type OnBad<'a> = &'a mut dyn FnMut(Line<'_>, Error) -> Result<()>;
-
-/// Checks lines of JSON: without what is blank or bad, and with plain line ends. Gives the lines
-/// where they differ from `bytes`, and the number of records.
-fn tidy(
-    bytes: &[u8],
-    first_line: u64,
-    max_record: usize,
-    name: &str,
-    on_bad: OnBad<'_>,
-) -> Result<(Option<Vec<u8>>, u64)> {
-    let (mut rewritten, mut checker) = (None::<Vec<u8>>, Checker::default());
-    let (mut at, mut records, mut number) = (0, 0, first_line);
-    while at < bytes.len() {
-        let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |length| at + length);
-        let raw = &bytes[at..end];
-        let line = Line { text: raw.strip_suffix(b"\r").unwrap_or(raw), number, at };
-        let sound = if line.text.len() > max_record {
-            let error = format!("a record over {max_record} bytes (--max-record)");
-            on_bad(line, Error::input(error).at(format!("{name}: line {number}")))?;
-            false
-        } else {
-            match checker.check(line.text) {
-                Ok(()) => true,
-                Err(_) if is_blank(line.text) => false,
-                Err(flaw) => {
-                    on_bad(line, flaw_error(name, line, flaw))?;
-                    false
-                }
-            }
-        };
-        records += u64::from(sound);
-        match &mut rewritten {
-            None if sound && line.text.len() == raw.len() => (),
-            rewritten => {
-                let lines = rewritten.get_or_insert_with(|| bytes[..at].to_vec());
-                if sound {
-                    lines.extend_from_slice(line.text);
-                    lines.push(b'\n');
-                }
-            }
-        }
-        at = end + 1;
-        number += 1;
-    }
-    Ok((rewritten, records))
 }
 
 #[cfg(test)]

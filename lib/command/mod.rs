@@ -21,6 +21,7 @@ pub mod relay;
 pub mod reporter;
 pub(crate) mod runner;
 mod shell_line;
+mod tidy;
 
 pub use attempt::{Attempt, CommandEnd, Ended};
 pub use bisect::CommandFault;

@@ -83,7 +83,16 @@ impl<I: Input> NdjsonReader<I> {
         let bytes = &block.bytes;
         let mut checker = Checker::default();
         let mut run = 0..0;
-        for line in block.lines() {
+        let (mut at, mut number) = (0, block.first_line);
+        loop {
+            if at == run.end {
+                while let Some(end) = checker.check_line(bytes, at) {
+                    (at, number) = (end + 1, number + 1);
+                }
+                run.end = at;
+            }
+            let Some(line) = block.line_at(at, number) else { break };
+            (at, number) = (block.after(&line), line.number + 1);
             let (start, end) = (line.at, line.at + line.text.len());
             let flaw = checker.check(line.text).err();
             let plain = flaw.is_none() && bytes[end] == b'\n';

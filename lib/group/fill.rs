@@ -59,15 +59,26 @@ pub fn fill(
     let mut filling =
         Filling { reader, table, shard, share, judge, seen, key, runs, kept: 0, lacking: 0 };
     let (mut records, mut put_together) = (0, Vec::new());
-    let (mut rows, mut lines) = (Vec::with_capacity(ROWS), block.lines());
+    let (mut rows, mut at, mut number) = (Vec::with_capacity(ROWS), 0, block.first_line);
     loop {
         rows.clear();
         put_together.clear();
         filling.reader.clear();
         let mut fault = None;
-        for line in lines.by_ref().take(ROWS) {
+        while rows.len() < ROWS {
+            let (line, read) = match filling.reader.read_line(&block.bytes, at) {
+                Some(end) => (Line { text: &block.bytes[at..end], number, at }, Ok(())),
+                None => match block.line_at(at, number) {
+                    Some(line) => (line, filling.reader.read(line.text)),
+                    None => break,
+                },
+            };
             records += 1;
-            match row(filling.reader, rows.len(), line, &mut put_together) {
+            (at, number) = (block.after(&line), line.number + 1);
+            let row = read
+                .map_err(KeyFault::Flaw)
+                .and_then(|()| row(filling.reader, rows.len(), line, &mut put_together));
+            match row {
                 Ok(row) => rows.push(row),
                 Err(why) => {
                     fault = Some((line, why));
@@ -87,15 +98,14 @@ pub fn fill(
     Ok(filling.runs)
 }
 
-/// Reads record `number`, and where it spells its key.
+/// Where record `number`, which was read, spells its key.
 #[inline]
 fn row<'a>(
-    reader: &mut GroupReader,
+    reader: &GroupReader,
     number: usize,
     line: Line<'a>,
     put_together: &mut Vec<u8>,
 ) -> std::result::Result<Row<'a>, KeyFault> {
-    reader.read(line.text).map_err(KeyFault::Flaw)?;
     if let [Some(place)] = reader.parts(number) {
         let hash = hash(&line.text[place.clone()]);
         return Ok(Row { line, spelling: place.clone(), in_text: true, hash });

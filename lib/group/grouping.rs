@@ -275,14 +275,41 @@ impl GroupReader {
                 self.places.extend_from_slice(found.others);
             }
         }
+        self.find_values(start, record);
+        Ok(())
+    }
+
+    /// Reads the record that begins at byte `at` of `text`, if it is built as the last one was and a line end
+    /// follows it. Returns where it ends.
+    #[inline]
+    pub fn read_line(&mut self, text: &[u8], at: usize) -> Option<usize> {
+        let start = self.places.len();
+        let end = match &mut self.finder {
+            Finder::Fields(fields) => {
+                let (end, places) = fields.locate_line(text, at)?;
+                self.places.extend_from_slice(places);
+                end
+            }
+            Finder::Keyer(keyer) => {
+                let (end, found) = keyer.find_line(text, at)?;
+                self.parts.extend_from_slice(found.key);
+                self.places.extend_from_slice(found.others);
+                end
+            }
+        };
+        self.find_values(start, &text[at..end]);
+        Some(end)
+    }
+
+    /// What is no pair is its own value.
+    #[inline]
+    fn find_values(&mut self, start: usize, record: &[u8]) {
         for (place, value) in self.places[start..].iter_mut().zip(&self.grouping.values) {
             if *value && !record.trim_ascii_start().starts_with(b"[") {
-                // What is no pair is its own value.
                 let start = record.len() - record.trim_ascii_start().len();
                 *place = Some(start..start + record.trim_ascii().len());
             }
         }
-        Ok(())
     }
 
     /// Where the parts of the key of record `number` lie.

@@ -10,7 +10,7 @@ use crate::extsort::budget::Budget;
 use crate::extsort::integers::{IntegerSettings, Integers, PushLines};
 use crate::extsort::run::{Run, RunBuilder};
 use crate::extsort::sorter::{SortSettings, Sorter};
-use crate::parallel::{self, ByteLimit};
+use crate::parallel::{self, BufferPool, ByteLimit};
 use crate::record::bad::Bad;
 use crate::record::block::{Block, Blocks, Line, flaw_error};
 use crate::record::integer;
@@ -243,6 +243,9 @@ pub fn collect(
     let is_integers = Arc::clone(&integers);
     // Blocks of large records are larger than they should be: then there are fewer of them.
     let in_flight = ByteLimit::new(budget.in_flight(limits.jobs));
+    // Where blocks are read and done with.
+    let spare = Arc::new(BufferPool::new(SPARE_BLOCKS * budget.block.min(INTEGER_BLOCK_MAX)));
+    let memory = Arc::clone(&spare);
     parallel::ordered(
         limits.jobs,
         move || {
@@ -250,7 +253,7 @@ pub fn collect(
                 true => INTEGER_BLOCK_MAX,
                 false => usize::MAX,
             };
-            let block = blocks.next(budget.block.min(most), Vec::new(), &bad)?;
+            let block = blocks.next(budget.block.min(most), memory.take(), &bad)?;
             Ok(block.map(|block| (in_flight.hold(block.bytes.len()), block)))
         },
         || order.keyer(),
@@ -259,6 +262,7 @@ pub fn collect(
                 let mut numbers = Vec::with_capacity(block.line_count as usize);
                 if integer::read_lines(&block.bytes, reverse, &mut numbers) {
                     judged.count(block.line_count, block.line_count, block.bytes.len());
+                    spare.give(block.bytes);
                     return Ok((held, Gathered::Integers(numbers)));
                 }
                 integers.store(false, Ordering::Relaxed);
@@ -274,6 +278,9 @@ pub fn collect(
 
 /// Blocks of integers need not be larger: they are not sorted each by itself.
 const INTEGER_BLOCK_MAX: usize = 512 << 10;
+
+/// The memory of how many blocks lies idle at most.
+const SPARE_BLOCKS: usize = 3;
 
 /// What comes of a block.
 enum Gathered {

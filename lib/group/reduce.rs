@@ -11,14 +11,17 @@ use super::table::{self, Table};
 use crate::aggregate::RecordPosition;
 use crate::error::{Error, Result};
 use crate::extsort::sorter::Sorter;
-use crate::parallel::{self, ByteLimit};
+use crate::parallel::{self, BufferPool, ByteLimit};
 use crate::record::bad::Bad;
 use crate::record::block::{Block, Blocks, Line};
 use crate::record::key::KeyFault;
 use crate::record::stream::{Input, Output, Summary};
 
 /// Blocks need not be larger than this to keep every thread busy.
-const BLOCK_MAX: usize = 1 << 20;
+const BLOCK_MAX: usize = 512 << 10;
+
+/// The memory of how many blocks lies idle at most.
+const SPARE_BLOCKS: usize = 3;
 
 /// What a block gives to its groups: the parts of the first and the last one, which may go on in
 /// other blocks, and the results of those between.
@@ -317,15 +320,18 @@ pub fn by_hashing(
     let mut sorter = Sorter::new(settings.clone());
     let (judged, stream_bad) = (Arc::clone(&judge), Arc::clone(bad));
     let in_flight = ByteLimit::new(settings.budget.in_flight(limits.jobs));
+    let spare = Arc::new(BufferPool::new(SPARE_BLOCKS * size));
+    let memory = Arc::clone(&spare);
     parallel::ordered(
         limits.jobs,
         move || {
-            let block = blocks.next(size, Vec::new(), &stream_bad)?;
+            let block = blocks.next(size, memory.take(), &stream_bad)?;
             Ok(block.map(|block| (in_flight.hold(block.bytes.len()), block)))
         },
         || (GroupReader::new(&grouping), Table::new()),
         move |(reader, table), (held, block)| {
             let runs = fill(reader, table, &block, 0, share, &judged, None)?;
+            spare.give(block.bytes);
             Ok((Some(held), runs))
         },
         |(reader, table)| Ok(Some((None, vec![table.into_run(reader.grouping().plan())?]))),

@@ -31,6 +31,13 @@ impl Checker {
         }
         Ok(())
     }
+
+    /// Where the record ends that begins at byte `at` of `text`, if it is built as the last one was and a line end
+    /// follows it: then it is checked. Else nothing is known of it.
+    #[inline]
+    pub fn check_line(&mut self, text: &[u8], at: usize) -> Option<usize> {
+        self.layouts.locate_line(text, at, &mut [])
+    }
 }
 
 /// Finds the values at some paths of a record while it checks the whole record.
@@ -62,6 +69,18 @@ impl Fields {
             }
         }
         Ok(&self.found)
+    }
+
+    /// Where the record ends that begins at byte `at` of `text`, and its values, if it is built as the last one was
+    /// and a line end follows it: then it is checked. Else nothing is known of it.
+    #[inline]
+    pub fn locate_line(
+        &mut self,
+        text: &[u8],
+        at: usize,
+    ) -> Option<(usize, &[Option<Range<usize>>])> {
+        let end = self.layouts.locate_line(text, at, &mut self.found)?;
+        Some((end, &self.found))
     }
 
     /// As [`Fields::locate`], of a record that is built in no way that is known.

@@ -113,30 +113,33 @@ impl Layout {
         })
     }
 
-    /// Whether `record` is built so; notes where each literal begins.
+    /// Where the record ends that begins at byte `from` of `text`, if it is built so; notes where each literal
+    /// begins, behind `from`. Whatever follows is not looked at.
     #[inline]
-    fn fits(&self, record: &[u8], starts: &mut Vec<usize>) -> bool {
+    fn fits(&self, text: &[u8], from: usize, starts: &mut Vec<usize>) -> Option<usize> {
         starts.clear();
-        let mut at = 0;
+        let mut at = from;
         for part in &self.parts {
-            starts.push(at);
-            if !part.literal.is_at(record, at) {
-                return false;
+            starts.push(at - from);
+            if !part.literal.is_at(text, at) {
+                return None;
             }
             at += part.literal.len();
-            let end = match part.hole {
+            at = match part.hole {
                 // What is no text ends before the quote that the next literal begins with.
-                Hole::Text => wide::text_end(record, at),
-                Hole::Number => scan::number_end(record, at),
-                Hole::Word => word_end(record, at),
-            };
-            match end {
-                Some(end) => at = end,
-                None => return false,
-            }
+                Hole::Text => wide::text_end(text, at),
+                Hole::Number => scan::number_end(text, at),
+                Hole::Word => word_end(text, at),
+            }?;
         }
-        starts.push(at);
-        at + self.tail.len() == record.len() && self.tail.is_at(record, at)
+        starts.push(at - from);
+        self.tail.is_at(text, at).then(|| at + self.tail.len())
+    }
+
+    /// Whether `record` is built so, all of it.
+    #[inline]
+    fn is_of(&self, record: &[u8], starts: &mut Vec<usize>) -> bool {
+        self.fits(record, 0, starts) == Some(record.len())
     }
 }
 
@@ -173,24 +176,48 @@ impl Layouts {
             return false;
         }
         let fits = match self.known.get(self.latest) {
-            Some(layout) => layout.fits(record, &mut self.starts) || self.other_fits(record),
+            Some(layout) => layout.is_of(record, &mut self.starts) || self.other_is(record),
             None => false,
         };
         if !fits {
             self.miss();
             return false;
         }
+        self.found(found);
+        true
+    }
+
+    /// Where the record ends that begins at byte `at` of `text`, if a line end follows it, and it fits as the
+    /// last one did; then `found` is set as by [`Layouts::locate`]. Else nothing is known of it.
+    #[inline]
+    pub(super) fn locate_line(
+        &mut self,
+        text: &[u8],
+        at: usize,
+        found: &mut [Option<Range<usize>>],
+    ) -> Option<usize> {
+        let layout = self.known.get(self.latest).filter(|_| self.paused == 0)?;
+        let end = layout.fits(text, at, &mut self.starts)?;
+        if text.get(end) != Some(&b'\n') {
+            return None;
+        }
+        self.found(found);
+        Some(end)
+    }
+
+    /// Sets `found`, as the latest layout fits.
+    #[inline]
+    fn found(&mut self, found: &mut [Option<Range<usize>>]) {
         self.misses = 0;
         let at = |edge: Edge| self.starts[edge.literal] + edge.offset;
         for (found, place) in found.iter_mut().zip(&self.known[self.latest].places) {
             *found = place.map(|(start, end)| at(start)..at(end));
         }
-        true
     }
 
-    fn other_fits(&mut self, record: &[u8]) -> bool {
+    fn other_is(&mut self, record: &[u8]) -> bool {
         for (number, layout) in self.known.iter().enumerate() {
-            if number != self.latest && layout.fits(record, &mut self.starts) {
+            if number != self.latest && layout.is_of(record, &mut self.starts) {
                 self.latest = number;
                 self.pause = 0;
                 return true;
@@ -249,6 +276,22 @@ mod tests {
             let shown = String::from_utf8_lossy(record).into_owned();
             assert_eq!(stream.locate(record), alone.locate(record), "{shown:?}");
             assert_eq!(checker.check(record), check(record), "{shown:?}");
+        }
+        // And as lines, where that can be said of them: the same ends, and the same places.
+        let (mut stream, mut checker) = (Fields::new(paths.clone()), Checker::default());
+        let lines = records.join(&b'\n');
+        let mut at = 0;
+        for record in records.iter().filter(|record| !record.contains(&b'\n')) {
+            let text = [&lines[..at], record.as_slice(), b"\n{\"behind\":1}\n"].concat();
+            let mut alone = Fields::new(paths.clone());
+            if let Some((end, places)) = stream.locate_line(&text, at) {
+                assert_eq!(end, at + record.len());
+                assert_eq!(Ok(places), alone.locate(record));
+            }
+            let end = checker.check_line(&text, at);
+            assert!(end.is_none() || check(record).is_ok() && end == Some(at + record.len()));
+            let (_, _) = (stream.locate(record).is_ok(), checker.check(record).is_ok());
+            at = (at + 1) % 50;
         }
     }
 

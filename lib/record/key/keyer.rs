@@ -97,6 +97,14 @@ impl Keyer {
         Ok(parted(&self.keys.parts, &self.order, self.fields.locate(record)?))
     }
 
+    /// Where the record ends that begins at byte `at` of `text`, and where its values are, as
+    /// [`Fields::locate_line`] says them.
+    #[inline]
+    pub fn find_line(&mut self, text: &[u8], at: usize) -> Option<(usize, Found<'_>)> {
+        let (end, places) = self.fields.locate_line(text, at)?;
+        Some((end, parted(&self.keys.parts, &self.order, places)))
+    }
+
     /// Appends the canonical key bytes of a record, of whose key the values lie at `places`, without what
     /// orders records of one key.
     ///
