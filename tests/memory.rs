@@ -56,6 +56,25 @@ fn a_sort_of_many_times_its_memory_stays_within_it() {
 }
 
 #[test]
+fn numbers_are_sorted_within_the_memory_however_often_they_are_spilled() {
+    let dir = dir();
+    let mut random = Random::seeded(3);
+    let mut file = BufWriter::new(File::create(dir.path().join("in")).unwrap());
+    for _ in 0..12_000_000 {
+        writeln!(file, "{}", random.next() >> 33).unwrap();
+    }
+    file.flush().unwrap();
+    let script = "set -e -o pipefail
+                  peak sort mc-sort -S 32M --stats stats < in > little
+                  mc-sort -S 1G < in > much
+                  cmp little much && mc-sort --check < much && wc -l < much";
+    sh("bash", script).current_dir(&dir).stdout("12000000\n").succeeds();
+    let spilled = Call::new("jq").args([".spilled_bytes > 12000000", "stats"]);
+    spilled.current_dir(&dir).stdout("true\n").succeeds();
+    held_at_most("sort", &dir.path().join("sort"), 32 * MIB * 11 / 10);
+}
+
+#[test]
 fn a_limit_on_addresses_makes_a_sort_spill_and_not_fail() {
     let dir = dir();
     records(&dir.path().join("in"), 150_000_000);

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::command::each::{Each, Words};
-use crate::command::tidy::{OnBad, tidy};
+use crate::command::tidy::{OnBadLine, tidy};
 use crate::error::{Error, Result};
 use crate::record::bad::{Bad, Policy};
 use crate::record::block::{Block, Blocks, Line, flaw_error};
@@ -242,7 +242,7 @@ impl Form {
         &self,
         block: &Block,
         name: &str,
-        on_bad: OnBad<'_>,
+        on_bad: OnBadLine<'_>,
     ) -> Result<(Option<Vec<u8>>, u64)> {
         let stays = self.late || self.each.is_some();
         let mut written = Vec::with_capacity(block.bytes.len());

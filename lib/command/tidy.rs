@@ -5,7 +5,7 @@ use crate::record::block::{Line, flaw_error, is_blank};
 use crate::record::fields::Checker;
 
 /// What is to be done with a bad line.
-pub(super) type OnBad<'a> = &'a mut dyn FnMut(Line<'_>, Error) -> Result<()>;
+pub(super) type OnBadLine<'a> = &'a mut dyn FnMut(Line<'_>, Error) -> Result<()>;
 
 /// Checks lines of JSON: without what is blank or bad, and with plain line ends. Gives the lines
 /// where they differ from `bytes`, and the number of records.
@@ -14,7 +14,7 @@ pub(super) fn tidy(
     first_line: u64,
     max_record: usize,
     name: &str,
-    on_bad: OnBad<'_>,
+    on_bad: OnBadLine<'_>,
 ) -> Result<(Option<Vec<u8>>, u64)> {
     let (mut rewritten, mut checker) = (None::<Vec<u8>>, Checker::default());
     let (mut at, mut records, mut number) = (0, 0, first_line);

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use self::packed::{Packed, PackedWriter};
-use self::piles::{Pile, deal};
+use self::piles::{PiecePool, Pile, deal};
 use crate::error::Result;
 use crate::parallel;
 
@@ -44,7 +44,9 @@ pub type PushLines = fn(&[u64], &mut Vec<u8>);
 /// Numbers in any order.
 pub struct Integers {
     settings: IntegerSettings,
+    /// The numbers, and memory for them.
     chunks: Vec<Vec<u64>>,
+    pieces: Arc<PiecePool>,
     held: usize,
     files: Vec<Packed>,
     count: u64,
@@ -57,8 +59,8 @@ const DEAL_SHARE: usize = 8;
 impl Integers {
     /// None yet.
     pub fn new(settings: IntegerSettings) -> Integers {
-        let (chunks, files) = (Vec::new(), Vec::new());
-        Integers { settings, chunks, held: 0, files, count: 0, spilled_bytes: 0 }
+        let (chunks, files, pieces) = (Vec::new(), Vec::new(), Arc::default());
+        Integers { settings, chunks, pieces, held: 0, files, count: 0, spilled_bytes: 0 }
     }
 
     /// Takes them all away.
@@ -76,14 +78,9 @@ impl Integers {
     ///
     /// # Errors
     /// When the disk is full.
-    pub fn add(&mut self, mut numbers: Vec<u64>) -> Result<()> {
+    pub fn add(&mut self, numbers: &[u64]) -> Result<()> {
         self.count += numbers.len() as u64;
-        // What comes next may be large: no memory lies idle behind these.
-        if numbers.capacity() > numbers.len() + numbers.len() / DEAL_SHARE {
-            numbers.shrink_to_fit();
-        }
-        self.held += numbers.capacity() * size_of::<u64>();
-        self.chunks.push(numbers);
+        self.held += self.pieces.keep(numbers, &mut self.chunks);
         if self.held + self.held / DEAL_SHARE > self.settings.memory {
             self.spill()
         } else {
@@ -96,7 +93,8 @@ impl Integers {
         let (jobs, unique) = (self.settings.jobs, self.settings.unique);
         let chunks = std::mem::take(&mut self.chunks);
         self.held = 0;
-        let mut piles = deal(ALL, chunks, &[], jobs).into_iter();
+        let mut piles = deal(ALL, chunks, &[], jobs, &self.pieces).into_iter();
+        let pieces = Arc::clone(&self.pieces);
         let directory = &self.settings.directory;
         let mut file = match self.files.last() {
             Some(last) => PackedWriter::behind(last, directory),
@@ -107,7 +105,7 @@ impl Integers {
             move || Ok(piles.next()),
             Vec::new,
             move |scratch, (_, pile): (_, Pile)| {
-                let numbers = sorted(pile.gather(), scratch, unique);
+                let numbers = sorted(pile.gather(&pieces), scratch, unique);
                 Ok(packed::pack(&numbers))
             },
             |_| Ok(None),
@@ -131,7 +129,8 @@ impl Integers {
     ) -> Result<(u64, u64)> {
         let IntegerSettings { jobs, unique, .. } = self.settings;
         let files = Arc::new(self.files);
-        let mut piles = deal(ALL, self.chunks, &files, jobs).into_iter();
+        let mut piles = deal(ALL, self.chunks, &files, jobs, &self.pieces).into_iter();
+        let pieces = self.pieces;
         let mut count = 0;
         parallel::ordered(
             jobs,
@@ -141,7 +140,7 @@ impl Integers {
                 if range.start() == range.end() {
                     return repeated(*range.start(), pile.len(), &files);
                 }
-                let mut numbers = pile.gather();
+                let mut numbers = pile.gather(&pieces);
                 files.iter().try_for_each(|file| file.read(&range, &mut numbers))?;
                 let numbers = sorted(numbers, scratch, unique);
                 let mut lines = Vec::with_capacity(numbers.len() * LINE_BYTES);
@@ -219,7 +218,7 @@ mod tests {
         let directory = std::env::temp_dir();
         let mut integers = Integers::new(IntegerSettings { memory, jobs, directory, unique });
         for chunk in numbers.chunks(1000) {
-            integers.add(chunk.to_vec()).unwrap();
+            integers.add(chunk).unwrap();
         }
         let mut lines = Vec::new();
         let (count, spilled_bytes) = integers
@@ -239,7 +238,7 @@ mod tests {
         due.sort();
         let (all, spilled_bytes) = sorted(numbers, memory, jobs, false);
         assert!(all == due, "{memory} {jobs}");
-        assert_eq!(spilled_bytes > 0, numbers.len().next_multiple_of(1000) * 9 > memory);
+        assert_eq!(spilled_bytes > 0, numbers.len().div_ceil(1000) * 2 * 512 * 9 > memory);
         due.dedup();
         assert!(sorted(numbers, memory, jobs, true).0 == due, "{memory} {jobs}");
     }

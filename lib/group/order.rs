@@ -304,7 +304,7 @@ impl Collected {
     fn new(order: &Order, limits: &Limits) -> Collected {
         let settings = IntegerSettings {
             // The rest is for blocks, and for what is being sorted and written.
-            memory: limits.memory / 8 * 5,
+            memory: limits.memory / 2,
             jobs: limits.jobs,
             directory: limits.directory.clone(),
             unique: order.unique,
@@ -322,7 +322,7 @@ impl Collected {
 
     fn add(&mut self, gathered: Gathered) -> Result<()> {
         match gathered {
-            Gathered::Integers(numbers) if !self.has_runs => self.integers.add(numbers),
+            Gathered::Integers(numbers) if !self.has_runs => self.integers.add(&numbers),
             Gathered::Integers(numbers) => {
                 let mut lines = Vec::new();
                 (self.push_lines())(&numbers, &mut lines);

@@ -115,8 +115,51 @@ impl PileCuts {
 /// How many numbers wait to be put on their pile together: as many as fill two lines of a cache.
 const STAGED: usize = 16;
 
-/// How many numbers a piece of a pile has room for.
+/// How many numbers a piece has room for.
 const PIECE: usize = 512;
+
+/// How many pieces are taken or given at once, about.
+const PIECES: usize = 64;
+
+/// Pieces of memory, all of one size: what was emptied takes what comes next, and whatever is dealt, and
+/// however often, as much memory is held as there are numbers.
+#[derive(Debug, Default)]
+pub(super) struct PiecePool {
+    idle: Mutex<Vec<Vec<u64>>>,
+}
+
+impl PiecePool {
+    /// Some empty pieces, at least one.
+    fn take(&self) -> Vec<Vec<u64>> {
+        let mut idle = lock(&self.idle);
+        let from = idle.len().saturating_sub(PIECES);
+        let some = idle.split_off(from);
+        if some.is_empty() { vec![Vec::with_capacity(PIECE)] } else { some }
+    }
+
+    fn give(&self, pieces: impl Iterator<Item = Vec<u64>>) {
+        let mut idle = lock(&self.idle);
+        for mut piece in pieces {
+            piece.clear();
+            idle.push(piece);
+        }
+    }
+
+    /// Appends `numbers` to `chunks`, in pieces. Returns how many bytes of memory those take.
+    pub(super) fn keep(&self, numbers: &[u64], chunks: &mut Vec<Vec<u64>>) -> usize {
+        let (mut free, before) = (Vec::new(), chunks.len());
+        for some in numbers.chunks(PIECE) {
+            if free.is_empty() {
+                free = self.take();
+            }
+            let mut piece = free.pop().unwrap_or_default();
+            piece.extend_from_slice(some);
+            chunks.push(piece);
+        }
+        self.give(free.into_iter());
+        (chunks.len() - before) * PIECE * size_of::<u64>()
+    }
+}
 
 /// The numbers of one range, in any order.
 #[derive(Debug, Default)]
@@ -125,11 +168,12 @@ pub(super) struct Pile {
 }
 
 impl Pile {
-    fn put(&mut self, numbers: &[u64]) {
+    /// Puts numbers on it; `piece` gives a new piece.
+    fn put(&mut self, numbers: &[u64], piece: impl FnOnce() -> Vec<u64>) {
         match self.pieces.last_mut() {
-            Some(piece) if piece.len() + numbers.len() <= PIECE => piece.extend_from_slice(numbers),
+            Some(last) if last.len() + numbers.len() <= PIECE => last.extend_from_slice(numbers),
             _ => {
-                let mut piece = Vec::with_capacity(PIECE);
+                let mut piece = piece();
                 piece.extend_from_slice(numbers);
                 self.pieces.push(piece);
             }
@@ -141,13 +185,10 @@ impl Pile {
         self.pieces.iter().map(Vec::len).sum()
     }
 
-    /// The numbers in one piece.
-    pub(super) fn gather(mut self) -> Vec<u64> {
-        if self.pieces.len() == 1 {
-            return self.pieces.pop().unwrap_or_default();
-        }
-        let mut all = Vec::with_capacity(self.len());
-        self.pieces.drain(..).for_each(|piece| all.extend_from_slice(&piece));
+    /// The numbers together; its pieces go to `pieces`.
+    pub(super) fn gather(self, pieces: &PiecePool) -> Vec<u64> {
+        let all = self.pieces.concat();
+        pieces.give(self.pieces.into_iter());
         all
     }
 }
@@ -162,18 +203,19 @@ pub(super) fn deal(
     chunks: Vec<Vec<u64>>,
     files: &[Packed],
     jobs: usize,
+    pieces: &PiecePool,
 ) -> Vec<(RangeInclusive<u64>, Pile)> {
     let cuts = PileCuts::new(&range, &chunks, files);
     if cuts.piles() == 1 {
         return vec![(range, Pile { pieces: chunks })];
     }
     let mut all = Vec::with_capacity(cuts.piles());
-    for (number, pile) in dealt(&cuts, chunks, jobs).into_iter().enumerate() {
+    for (number, pile) in dealt(&cuts, chunks, jobs, pieces).into_iter().enumerate() {
         let own = cuts.range(number);
         let own = *own.start().max(range.start())..=*own.end().min(range.end());
         let in_files: usize = files.iter().map(|file| file.count_in(&own)).sum();
         if own != range && own.start() < own.end() && pile.len() + in_files > cuts.due * TOO_MANY {
-            all.extend(deal(own, pile.pieces, files, jobs));
+            all.extend(deal(own, pile.pieces, files, jobs, pieces));
         } else {
             all.push((own, pile));
         }
@@ -181,14 +223,20 @@ pub(super) fn deal(
     all
 }
 
-fn dealt(cuts: &PileCuts, chunks: Vec<Vec<u64>>, jobs: usize) -> Vec<Pile> {
+fn dealt(cuts: &PileCuts, chunks: Vec<Vec<u64>>, jobs: usize, pieces: &PiecePool) -> Vec<Pile> {
     // From the end: what was written last may still be in the cache.
     let chunks = Mutex::new(chunks);
     let dealers = each(&vec![(); jobs.max(1)], jobs, |()| {
-        let mut dealer = Dealer::new(cuts.piles());
+        let mut dealer = Dealer::new(cuts.piles(), pieces);
         loop {
-            let Some(chunk) = lock(&chunks).pop() else { break };
-            dealer.deal(cuts, &chunk);
+            let mut all = lock(&chunks);
+            let from = all.len().saturating_sub(PIECES);
+            let some = all.split_off(from);
+            drop(all);
+            if some.is_empty() {
+                break;
+            }
+            some.into_iter().for_each(|chunk| dealer.deal(cuts, chunk));
         }
         dealer.finish()
     });
@@ -202,39 +250,62 @@ fn dealt(cuts: &PileCuts, chunks: Vec<Vec<u64>>, jobs: usize) -> Vec<Pile> {
 }
 
 /// Deals numbers to piles of its own.
-struct Dealer {
+struct Dealer<'a> {
     /// What waits to be put on each pile, and how many numbers that are.
     staged: Vec<[u64; STAGED]>,
     counts: Vec<u8>,
     piles: Vec<Pile>,
+    /// Empty pieces, and where there are others.
+    free: Vec<Vec<u64>>,
+    pieces: &'a PiecePool,
 }
 
-impl Dealer {
-    fn new(piles: usize) -> Dealer {
+impl Dealer<'_> {
+    fn new(piles: usize, pieces: &PiecePool) -> Dealer<'_> {
         Dealer {
             staged: vec![[0; STAGED]; piles],
             counts: vec![0; piles],
             piles: (0..piles).map(|_| Pile::default()).collect(),
+            free: Vec::new(),
+            pieces,
         }
     }
 
-    fn deal(&mut self, cuts: &PileCuts, numbers: &[u64]) {
-        for number in numbers {
+    fn deal(&mut self, cuts: &PileCuts, mut chunk: Vec<u64>) {
+        for number in &chunk {
             let pile = usize::from(cuts.piles[cuts.cell(*number)]);
             let count = usize::from(self.counts[pile]) % STAGED;
             self.staged[pile][count] = *number;
             self.counts[pile] = count as u8 + 1;
             if count + 1 == STAGED {
-                self.piles[pile].put(&self.staged[pile]);
-                self.counts[pile] = 0;
+                self.put(pile, STAGED);
             }
         }
+        chunk.clear();
+        self.free.push(chunk);
+    }
+
+    /// Puts what is staged, so many numbers, on its pile.
+    fn put(&mut self, pile: usize, count: usize) {
+        let (free, pieces) = (&mut self.free, self.pieces);
+        let piece = || {
+            if free.is_empty() {
+                *free = pieces.take();
+            }
+            free.pop().unwrap_or_default()
+        };
+        self.piles[pile].put(&self.staged[pile][..count], piece);
+        self.counts[pile] = 0;
     }
 
     fn finish(mut self) -> Vec<Pile> {
-        for ((pile, staged), count) in self.piles.iter_mut().zip(&self.staged).zip(&self.counts) {
-            pile.put(&staged[..usize::from(*count)]);
+        for pile in 0..self.piles.len() {
+            let count = usize::from(self.counts[pile]);
+            if count > 0 {
+                self.put(pile, count);
+            }
         }
+        self.pieces.give(self.free.into_iter());
         self.piles
     }
 }
