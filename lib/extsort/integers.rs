@@ -10,7 +10,8 @@
 //! When memory is short, the sorted piles go to a file, as differences of neighbours: most
 //! take a byte or two. At the end each pile has what is in memory and what the files hold of its range.
 //!
-//! So each number is written to memory twice, and read twice; all else stays in the cache.
+//! So each number is written to memory twice, and read twice; all else stays in the cache. The memory is that of
+//! small pieces, which are used again as soon as they are empty: however often numbers are dealt, no more is held.
 
 mod packed;
 mod piles;

@@ -1,8 +1,7 @@
 //! Looking at many bytes at once: the ends of texts and of digits, and whether a text stands at a
 //! place.
 //!
-//! Words of eight bytes, and what the compiler makes of sixteen: there is nothing in it of a
-//! particular processor.
+//! Words of eight bytes: there is nothing in it of a particular processor.
 
 /// The next eight bytes of `text` from `at` on, which lies in it or at its end, the first in the lowest byte;
 /// zeros where there are less.
