@@ -90,14 +90,15 @@ fn one_machine_can_be_enough() {
 fn a_full_disk_is_set_aside_while_others_have_room() {
     let (cluster, dir) = (with_workers(), dir());
     let run = |script: &str| on(&cluster, dir.path(), script);
-    write(&dir, "in", numbers());
-    run("mc-scatter -h n1,n2,n3 --replicas 2 --block 5K -o x.mc < in").succeeds();
+    // So many that what is removed on a host after its disk was filled, a few pages, is no room.
+    write(&dir, "in", (1..=200_000).map(|n| format!("{n}\n")).collect::<String>());
+    run("mc-scatter -h n1,n2,n3 --replicas 2 --block 140K -o x.mc < in").succeeds();
     cluster.on_host("n2", "seq 9 > /var/tmp/own.ndjson");
     cluster.run(["fill", "n2"]);
     let aside = "No space left on device; its tasks go elsewhere";
     for maker in [
-        "mc-map -h n1,n2,n3 --block 700 cat < in",
-        "mc-scatter -h n1,n2,n3 --replicas 2 --block 700 < in",
+        "mc-map -h n1,n2,n3 --block 20K cat < in",
+        "mc-scatter -h n1,n2,n3 --replicas 2 --block 20K < in",
         "mc-map cat < x.mc",
         "mc-map -h n2,n4 cat < x.mc",
     ] {
