@@ -67,11 +67,17 @@ fn numbers_are_sorted_within_the_memory_however_often_they_are_spilled() {
     let script = "set -e -o pipefail
                   peak sort mc-sort -S 32M --stats stats < in > little
                   mc-sort -S 1G < in > much
-                  cmp little much && mc-sort --check < much && wc -l < much";
-    sh("bash", script).current_dir(&dir).stdout("12000000\n").succeeds();
+                  cmp little much && mc-sort --check < much && wc -l < much
+                  (cat in; echo '\"last\"') | peak mixed mc-sort -S 64M > mixed.out
+                  (cat much; echo '\"last\"') | cmp - mixed.out
+                  ((yes 77 || :) | head -n 9000000; seq 100 -1 50) | peak equal mc-sort -S 64M > equal.out
+                  uniq -c equal.out | sort -k1,1nr | awk 'NR == 1 {print $1, $2} END {print NR}'";
+    sh("bash", script).current_dir(&dir).stdout("12000000\n9000001 77\n51\n").succeeds();
     let spilled = Call::new("jq").args([".spilled_bytes > 12000000", "stats"]);
     spilled.current_dir(&dir).stdout("true\n").succeeds();
-    held_at_most("sort", &dir.path().join("sort"), 32 * MIB * 11 / 10);
+    for (tool, limit) in [("sort", 32 * MIB), ("mixed", 64 * MIB), ("equal", 64 * MIB)] {
+        held_at_most(tool, &dir.path().join(tool), limit * 11 / 10);
+    }
 }
 
 #[test]

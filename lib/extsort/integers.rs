@@ -57,6 +57,9 @@ pub struct Integers {
 /// What a number takes while it is dealt, more than where it lies: one in so many of it.
 const DEAL_SHARE: usize = 8;
 
+/// One in so many of its memory is little.
+const LITTLE: usize = 8;
+
 impl Integers {
     /// None yet.
     pub fn new(settings: IntegerSettings) -> Integers {
@@ -89,6 +92,18 @@ impl Integers {
         }
     }
 
+    /// Lets go of the memory: what is in it goes to a file, but for what takes little.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn make_room(&mut self) -> Result<()> {
+        if self.held > self.settings.memory / LITTLE {
+            self.spill()?;
+        }
+        self.pieces = Arc::default();
+        Ok(())
+    }
+
     /// Sorts what is in memory, and writes it to a file.
     fn spill(&mut self) -> Result<()> {
         let (jobs, unique) = (self.settings.jobs, self.settings.unique);
@@ -105,7 +120,12 @@ impl Integers {
             jobs,
             move || Ok(piles.next()),
             Vec::new,
-            move |scratch, (_, pile): (_, Pile)| {
+            move |scratch, (range, pile): (RangeInclusive<u64>, Pile)| {
+                if range.start() == range.end() {
+                    let times = if unique { pile.len().min(1) } else { pile.len() };
+                    pile.give_back(&pieces);
+                    return Ok(packed::pack_repeated(*range.start(), times));
+                }
                 let numbers = sorted(pile.gather(&pieces), scratch, unique);
                 Ok(packed::pack(&numbers))
             },
@@ -139,7 +159,9 @@ impl Integers {
             Vec::new,
             move |scratch, (range, pile): (RangeInclusive<u64>, Pile)| {
                 if range.start() == range.end() {
-                    return repeated(*range.start(), pile.len(), &files);
+                    let times = pile.len();
+                    pile.give_back(&pieces);
+                    return repeated(*range.start(), times, &files);
                 }
                 let mut numbers = pile.gather(&pieces);
                 files.iter().try_for_each(|file| file.read(&range, &mut numbers))?;

@@ -345,7 +345,9 @@ impl Collected {
         if !std::mem::replace(&mut self.has_runs, true) && !self.integers.is_empty() {
             let (push_lines, sorter, keyer) =
                 (self.push_lines(), &mut self.sorter, &mut self.keyer);
-            let integers = self.integers.take();
+            let mut integers = self.integers.take();
+            // The runs need the memory.
+            integers.make_room()?;
             let add = |lines: &[u8]| sorter.add(run_of_lines(keyer, lines)?);
             self.spilled_bytes += integers.finish(push_lines, add)?.1;
         }

@@ -45,6 +45,16 @@ pub(super) fn pack(numbers: &[u64]) -> PackedBlocks {
     packed
 }
 
+/// Packs a number that is so many times.
+pub(super) fn pack_repeated(number: u64, times: usize) -> PackedBlocks {
+    let count = |from: usize| BLOCK.min(times - from) as u32;
+    let block = |from| Block { first: number, count: count(from), bytes: count(from) - 1 };
+    let blocks: Vec<Block> = (0..times).step_by(BLOCK).map(block).collect();
+    // There is no difference to the one before.
+    let bytes = vec![0; times - blocks.len()];
+    PackedBlocks { blocks, bytes }
+}
+
 #[inline]
 fn push_difference(out: &mut Vec<u8>, mut difference: u64) {
     while difference >= 0x80 {

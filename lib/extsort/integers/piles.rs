@@ -188,8 +188,13 @@ impl Pile {
     /// The numbers together; its pieces go to `pieces`.
     pub(super) fn gather(self, pieces: &PiecePool) -> Vec<u64> {
         let all = self.pieces.concat();
-        pieces.give(self.pieces.into_iter());
+        self.give_back(pieces);
         all
+    }
+
+    /// Gives its pieces to `pieces`, for others.
+    pub(super) fn give_back(self, pieces: &PiecePool) {
+        pieces.give(self.pieces.into_iter());
     }
 }
 
