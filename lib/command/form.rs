@@ -12,6 +12,7 @@ use crate::record::bad::{Bad, Policy};
 use crate::record::block::{Block, Blocks, Line, flaw_error};
 use crate::record::fields::Checker;
 use crate::record::notation::Notation;
+use crate::record::text_lines::{LineEnd, push_strings, push_texts};
 use crate::spool::Spool;
 
 /// How much of a long output is looked at at once.
@@ -199,9 +200,7 @@ impl Form {
                 }
                 _ => {
                     lines.clear();
-                    for line in block.bytes.split_inclusive(|&b| b == b'\n') {
-                        notation.push_record(&mut lines, &line[..line.len() - 1]);
-                    }
+                    push_lines(notation, &block.bytes, &mut lines);
                     to.push(&lines)?;
                     records += block.line_count;
                 }
@@ -247,7 +246,14 @@ impl Form {
         let stays = self.late || self.each.is_some();
         let mut written = Vec::with_capacity(block.bytes.len());
         let (mut records, mut checker) = (0, Checker::default());
-        for line in block.lines() {
+        let (mut at, mut number) = (0, block.first_line);
+        loop {
+            if self.input == Notation::Text && !stays {
+                let (stop, count) = push_texts(&mut written, &block.bytes, at);
+                (at, number, records) = (stop, number + count, records + count);
+            }
+            let Some(line) = block.line_at(at, number) else { break };
+            (at, number) = (block.after(&line), line.number + 1);
             let from = written.len();
             let refuse = |why: &str| Error::input(format!("{name}: line {}: {why}", line.number));
             let words = self.each.as_ref().and_then(|each| each.words.as_ref());
@@ -283,6 +289,19 @@ impl Form {
             Notation::Kv => " (--kv, --in kv)",
             Notation::Raw => " (--raw, --in raw)",
         }
+    }
+}
+
+/// Appends the records that the lines stand for which a command printed.
+fn push_lines(notation: Notation, printed: &[u8], out: &mut Vec<u8>) {
+    let mut at = 0;
+    loop {
+        if notation == Notation::Text {
+            at = push_strings(out, printed, at, LineEnd::Lf).0;
+        }
+        let Some(length) = memchr::memchr(b'\n', &printed[at..]) else { break };
+        notation.push_record(out, &printed[at..at + length]);
+        at += length + 1;
     }
 }
 

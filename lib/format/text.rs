@@ -10,12 +10,13 @@ use super::encoding::{Charset, Coding, Decoded, HINT, Invalid};
 use super::pairs;
 use super::spec::Spec;
 use super::target::Target;
-use super::{FILL_BYTES, Position, ReadOptions, Sink, Source, lines};
+use super::{FILL_BYTES, Position, ReadOptions, Sink, Source};
 use crate::error::{Error, Result};
 use crate::record::block::{Block, Blocks, Line, flaw_error};
 use crate::record::notation::Notation;
 use crate::record::stream::Input;
 use crate::record::text::{push_string, string_bytes, value_bytes};
+use crate::record::text_lines::{LineEnd, push_strings, push_texts};
 use crate::record::{Flaw, scan};
 
 /// What a record is.
@@ -79,6 +80,24 @@ impl TextReader {
     }
 
     fn convert(&self, block: &Block, out: &mut Vec<u8>) -> Result<()> {
+        if self.shape != Shape::Line {
+            return self.convert_each(block, out);
+        }
+        let (mut at, mut number) = (0, block.first_line);
+        loop {
+            let (stop, records) = push_strings(out, &block.bytes, at, LineEnd::CrLf);
+            number += records;
+            let rest = &block.bytes[stop..];
+            let Some(length) = memchr::memchr(b'\n', rest) else { return Ok(()) };
+            let text = rest[..length].strip_suffix(b"\r").unwrap_or(&rest[..length]);
+            let flaw = std::str::from_utf8(text).map_or_else(|e| e.valid_up_to(), str::len);
+            self.convert_invalid(Line { text, number, at: stop }, flaw, out)?;
+            (at, number) = (stop + length + 1, number + 1);
+        }
+    }
+
+    /// Converts lines of which each has parts.
+    fn convert_each(&self, block: &Block, out: &mut Vec<u8>) -> Result<()> {
         let valid = std::str::from_utf8(&block.bytes).ok();
         let mut at = 0;
         let ends = memchr::memchr_iter(b'\n', &block.bytes);
@@ -244,7 +263,16 @@ impl TextWriter {
 impl Sink for TextWriter {
     fn write(&mut self, records: &[u8]) -> Result<()> {
         self.lines.clear();
-        for record in lines(records) {
+        let mut at = 0;
+        loop {
+            // The first one may begin with a mark.
+            if self.shape == Shape::Line && self.records > 0 {
+                let (stop, count) = push_texts(&mut self.lines, records, at);
+                (at, self.records) = (stop, self.records + count);
+            }
+            let Some(length) = memchr::memchr(b'\n', &records[at..]) else { break };
+            let record = records[at..at + length].trim_ascii();
+            at += length + 1;
             self.records += 1;
             if let Err(why) = self.push_line(record) {
                 let (name, number) = (self.target.name(), self.records);

@@ -24,6 +24,7 @@ pub mod path;
 pub mod scan;
 pub mod stream;
 pub mod text;
+pub mod text_lines;
 mod version;
 mod wide;
 

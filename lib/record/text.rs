@@ -26,26 +26,38 @@ pub fn push_escaped(out: &mut Vec<u8>, text: &str) {
     while let Some(length) = to_be_escaped(&bytes[done..]) {
         let at = done + length;
         out.extend_from_slice(&bytes[done..at]);
-        let byte = bytes[at];
-        let short = match byte {
-            b'"' | b'\\' => Some(byte),
-            b'\n' => Some(b'n'),
-            b'\r' => Some(b'r'),
-            b'\t' => Some(b't'),
-            0x08 => Some(b'b'),
-            0x0c => Some(b'f'),
-            _ => None,
-        };
-        match short {
-            Some(letter) => out.extend_from_slice(&[b'\\', letter]),
-            None => {
-                let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
-                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
-            }
+        match escape(bytes[at]) {
+            Escape::Letter(letter) => out.extend_from_slice(&[b'\\', letter]),
+            Escape::Code(code) => out.extend_from_slice(&code),
         }
         done = at + 1;
     }
     out.extend_from_slice(&bytes[done..]);
+}
+
+/// How a byte is written that cannot stand in a literal as it is.
+pub(super) enum Escape {
+    /// A backslash and this letter.
+    Letter(u8),
+    /// Its code point.
+    Code([u8; 6]),
+}
+
+/// The shortest escape of a quote, a backslash, or a control character.
+#[inline]
+pub(super) fn escape(byte: u8) -> Escape {
+    Escape::Letter(match byte {
+        b'"' | b'\\' => byte,
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        0x08 => b'b',
+        0x0c => b'f',
+        _ => {
+            let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
+            return Escape::Code([b'\\', b'u', b'0', b'0', high, low]);
+        }
+    })
 }
 
 /// The first byte that cannot stand in a literal as it is.

@@ -6,7 +6,7 @@
 /// The next eight bytes of `text` from `at` on, which lies in it or at its end, the first in the lowest byte;
 /// zeros where there are less.
 #[inline]
-fn word_at(text: &[u8], at: usize) -> u64 {
+pub(super) fn word_at(text: &[u8], at: usize) -> u64 {
     match text[at..].first_chunk() {
         Some(eight) => u64::from_le_bytes(*eight),
         None => last_word(text, text.len() - at),
@@ -69,7 +69,8 @@ impl Literal {
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = 0x8080_8080_8080_8080;
+/// The high bit of each byte.
+pub(super) const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// Every byte of a word: the bytes below 0x20, and those equal to `"` or `\`, have their high bit
 /// set in the result. A borrow may mark bytes above the lowest marked one, never below it.
