@@ -39,6 +39,7 @@ pub mod merge;
 pub mod partition;
 mod places;
 pub mod run;
+pub mod seen;
 pub mod segment;
 pub mod sorter;
 pub mod spill;

@@ -1,6 +1,8 @@
 //! Blocks of records to sorted runs, on many threads, and the external sort of a whole stream:
 //! what `mc-sort` and `mc-shuffle` share.
 
+mod unique;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,6 +18,7 @@ use crate::record::block::{Block, Blocks, Line, flaw_error};
 use crate::record::integer;
 use crate::record::key::{KeyFault, KeyPart, Keyer, Keys, Missing, Sense};
 use crate::record::stream::{Facts, Input, Output, Summary};
+use unique::unique_run;
 
 /// What a tool may use of its machine. Nothing here changes a result.
 #[derive(Clone, Debug)]
@@ -237,7 +240,7 @@ pub fn collect(
     let mut collected = Collected::new(order, limits);
     let mut blocks = Blocks::new(input, limits.max_record);
     let (bad, judged) = (Arc::clone(bad), Arc::clone(&judge));
-    let (reverse, unique) = (collected.reverse, order.unique);
+    let reverse = collected.reverse;
     // As long as there has been nothing else.
     let integers = Arc::new(AtomicBool::new(order.is_of_records()));
     let is_integers = Arc::clone(&integers);
@@ -256,8 +259,8 @@ pub fn collect(
             let block = blocks.next(budget.block.min(most), memory.take(), &bad)?;
             Ok(block.map(|block| (in_flight.hold(block.bytes.len()), block)))
         },
-        || order.keyer(),
-        move |keyer, (held, block)| {
+        || (order.keyer(), order.unique.then(|| unique::seen(limits))),
+        move |(keyer, seen), (held, block)| {
             if integers.load(Ordering::Relaxed) {
                 let mut numbers = Vec::with_capacity(block.line_count as usize);
                 if integer::read_lines(&block.bytes, reverse, &mut numbers) {
@@ -267,8 +270,11 @@ pub fn collect(
                 }
                 integers.store(false, Ordering::Relaxed);
             }
-            let run = sorted_run(keyer, block, &judged)?;
-            Ok((held, Gathered::Run(if unique { run.unique() } else { run })))
+            let run = match seen {
+                None => sorted_run(keyer, block, &judged)?,
+                Some(seen) => unique_run(keyer, seen, block, &judged, |text| spare.give(text))?,
+            };
+            Ok((held, Gathered::Run(run)))
         },
         |_| Ok(None),
         |(_held, gathered)| collected.add(gathered),

@@ -27,6 +27,33 @@ fn unique_keeps_the_first_of_each_key() {
 }
 
 #[test]
+fn unique_is_what_it_is_of_records_that_came_before_too() {
+    // Much that is the same, as it is or in other words, over many blocks; and what is new throughout.
+    let record = |n: u64| match n % 5 {
+        0 => format!("\"{}\"\n", n / 5 % 1000 * 7919 % 1000),
+        1 => format!("\"\\u003{}{}\"\n", n % 10, n / 7 % 300),
+        2 => format!("{{\"k\":{},\"n\":{}}}\n", n % 777, n % 3),
+        3 => format!("{{\"k\":{}.0,\"n\":{n}}}\n", n % 777),
+        _ => format!("\"a longer text, the number {n} of all\"\n"),
+    };
+    let input: String = (0..120_000).map(record).collect();
+    let firsts =
+        |filter: &str| Call::new("jq").args(["-nc", filter]).stdin(&input).succeeds().stdout;
+    let all =
+        firsts("[inputs] | group_by(if type == \"object\" then [.k, .n] else . end) | map(.[0])[]");
+    let by_key = firsts("[inputs | objects] | group_by(.k) | map(.[0])[]");
+    let spelled =
+        |bytes: Vec<u8>| Call::new("jq").arg("-c").arg(".").stdin(bytes).succeeds().stdout;
+    for memory in ["300K", "2M", "1G"] {
+        let call = mc("sort").args(["-u", "-S", memory]).stdin(&input);
+        assert_eq!(spelled(call.succeeds().stdout), all, "{memory}");
+        let missing = mc("sort").args(["-u", "-k", "k", "--missing", "skip", "-S", memory]);
+        let call = missing.stdin(&input).stderr_has("72000 records");
+        assert_eq!(spelled(call.succeeds().stdout), by_key, "{memory}");
+    }
+}
+
+#[test]
 fn check_says_the_first_record_out_of_order() {
     mc("sort").arg("--check").stdin("1\n2\n2\n3\n").stdout("").succeeds();
     mc("sort").args(["--check", "-r"]).stdin("3\n2\n2\n").stdout("").succeeds();
