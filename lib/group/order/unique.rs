@@ -1,6 +1,6 @@
 //! The runs of records of which only the first of each key counts.
 
-use super::order::{Judge, Limits, sorted_run};
+use super::{Judge, Limits, sorted_run};
 use crate::error::Result;
 use crate::extsort::run::{Run, RunBuilder};
 use crate::extsort::seen::{AT_ONCE, SeenTexts};
