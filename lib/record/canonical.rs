@@ -20,7 +20,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::scan::{elements, members};
-use super::text::string_bytes;
+use super::text::{push_unescaped, string_bytes};
 use super::{fold, number, version};
 
 pub(super) const NULL: u8 = 0x10;
@@ -150,27 +150,38 @@ fn sorted_members(object: &[u8]) -> (Vec<u8>, Vec<Member<'_>>) {
 /// Appends the key bytes of a string literal.
 #[inline]
 fn push_string(out: &mut Vec<u8>, literal: &[u8]) {
-    match string_bytes(literal) {
-        // Only an escape can bring a NUL: a literal holds no raw control character.
-        Cow::Borrowed(text) => {
-            out.push(STRING);
-            out.extend_from_slice(text);
-            out.extend_from_slice(&STRING_END);
+    let inner = literal.get(1..literal.len().saturating_sub(1)).unwrap_or_default();
+    out.push(STRING);
+    // Only an escape can bring a NUL: a literal holds no raw control character.
+    match memchr::memchr(b'\\', inner) {
+        None => out.extend_from_slice(inner),
+        Some(first) => {
+            let start = out.len();
+            push_unescaped(out, inner, first);
+            if memchr::memchr(0, &out[start..]).is_some() {
+                let text = out.split_off(start);
+                push_zeros_marked(out, &text);
+            }
         }
-        Cow::Owned(text) => push_text(out, &text),
     }
+    out.extend_from_slice(&STRING_END);
 }
 
 /// Appends the key bytes of a string, which may hold NULs.
-fn push_text(out: &mut Vec<u8>, mut text: &[u8]) {
+fn push_text(out: &mut Vec<u8>, text: &[u8]) {
     out.push(STRING);
+    push_zeros_marked(out, text);
+    out.extend_from_slice(&STRING_END);
+}
+
+/// Appends a text, each NUL of it as one that is not its end.
+fn push_zeros_marked(out: &mut Vec<u8>, mut text: &[u8]) {
     while let Some(zero) = memchr::memchr(0, text) {
         out.extend_from_slice(&text[..=zero]);
         out.push(0xff);
         text = &text[zero + 1..];
     }
     out.extend_from_slice(text);
-    out.extend_from_slice(&STRING_END);
 }
 
 /// Appends the key bytes of a version.
