@@ -45,6 +45,8 @@ pub(crate) struct Fed {
     pub(crate) bytes: Vec<u8>,
     pub(crate) records: u64,
     pub(crate) rejects: Vec<Reject>,
+    /// Memory that is not needed any more.
+    pub(crate) free: Vec<u8>,
 }
 
 /// What a command printed, looked at.
@@ -78,28 +80,25 @@ impl Form {
         self.input != Notation::Json && self.late && self.each.is_none()
     }
 
-    /// Checks a block of the input that is called `name`, and brings it into form; `give` gets the
-    /// memory that this frees.
-    pub(crate) fn feed(&self, block: Block, name: &str, give: impl FnOnce(Vec<u8>)) -> Fed {
+    /// Checks a block of the input that is called `name`, and brings it into form; `spare` is memory that
+    /// was used before.
+    pub(crate) fn feed(&self, block: Block, name: &str, mut spare: Vec<u8>) -> Fed {
         let mut rejects = Vec::new();
         let mut reject = |line: Line<'_>, error: Error| {
             rejects.push((error, line.text.to_vec()));
             Ok(())
         };
-        let (rewritten, records) = match self.reads_records() {
+        if self.reads_records() {
             // Rejecting is a push here: it cannot fail.
-            true => tidy(&block.bytes, block.first_line, usize::MAX, name, &mut reject),
-            false => self.rewrite_block(&block, name, &mut reject),
+            let (rewritten, records) =
+                tidy(&block.bytes, block.first_line, usize::MAX, name, &mut reject)
+                    .unwrap_or_default();
+            let bytes = rewritten.unwrap_or(block.bytes);
+            return Fed { bytes, records, rejects, free: spare };
         }
-        .unwrap_or_default();
-        let bytes = match rewritten {
-            Some(bytes) => {
-                give(block.bytes);
-                bytes
-            }
-            None => block.bytes,
-        };
-        Fed { bytes, records, rejects }
+        spare.clear();
+        let records = self.rewrite_block(&block, name, &mut spare, &mut reject).unwrap_or_default();
+        Fed { bytes: spare, records, rejects, free: block.bytes }
     }
 
     /// Brings the sound records in `records`, which are said to be from `name`, into form, and
@@ -117,12 +116,14 @@ impl Form {
     ) -> Result<Spool> {
         let input = records.stream(name);
         let mut blocks = Blocks::new(input, max_record);
-        while let Some(block) = blocks.next(LOOK_BYTES, Vec::new(), bad)? {
-            let fed = self.feed(block, name, drop);
+        let (mut buffer, mut spare) = (Vec::new(), Vec::new());
+        while let Some(block) = blocks.next(LOOK_BYTES, buffer, bad)? {
+            let fed = self.feed(block, name, spare);
             for (error, text) in fed.rejects {
                 bad.reject(error, &text)?;
             }
             to.push(&fed.bytes)?;
+            (buffer, spare) = (fed.bytes, fed.free);
         }
         Ok(to)
     }
@@ -235,21 +236,22 @@ impl Form {
         }
     }
 
-    /// The records of a block in the form that the command reads, or as they are, when that is made
-    /// of them later: what cannot be made of them is found here in any case.
+    /// Appends the records of a block in the form that the command reads, or as they are, when that is made
+    /// of them later: what cannot be made of them is found here in any case. Says how many there are.
     fn rewrite_block(
         &self,
         block: &Block,
         name: &str,
+        written: &mut Vec<u8>,
         on_bad: OnBadLine<'_>,
-    ) -> Result<(Option<Vec<u8>>, u64)> {
+    ) -> Result<u64> {
         let stays = self.late || self.each.is_some();
-        let mut written = Vec::with_capacity(block.bytes.len());
+        written.reserve(block.bytes.len());
         let (mut records, mut checker) = (0, Checker::default());
         let (mut at, mut number) = (0, block.first_line);
         loop {
             if self.input == Notation::Text && !stays {
-                let (stop, count) = push_texts(&mut written, &block.bytes, at);
+                let (stop, count) = push_texts(written, &block.bytes, at);
                 (at, number, records) = (stop, number + count, records + count);
             }
             let Some(line) = block.line_at(at, number) else { break };
@@ -259,7 +261,7 @@ impl Form {
             let words = self.each.as_ref().and_then(|each| each.words.as_ref());
             let error = match checker.check(line.text) {
                 Err(flaw) => flaw_error(name, line, flaw),
-                Ok(()) => match self.input.push(&mut written, line.text) {
+                Ok(()) => match self.input.push(written, line.text) {
                     Err(why) => refuse(&format!("{why}{}", self.wanted())),
                     Ok(()) => match words.map(|words| words.of(line.text)) {
                         Some(Err(why)) => refuse(&why),
@@ -278,7 +280,7 @@ impl Form {
             written.truncate(from);
             on_bad(line, error)?;
         }
-        Ok((Some(written), records))
+        Ok(records)
     }
 
     /// Which option asked for the form of the input.
@@ -381,7 +383,7 @@ mod tests {
 
     fn fed(form: &Form, text: &[u8]) -> (String, u64, Vec<String>) {
         let block = Block { bytes: text.to_vec(), first_line: 7, line_count: 0 };
-        let fed = form.feed(block, "in", drop);
+        let fed = form.feed(block, "in", Vec::new());
         let errors = fed.rejects.iter().map(|(error, _)| error.to_string()).collect();
         (String::from_utf8(fed.bytes).unwrap(), fed.records, errors)
     }

@@ -140,10 +140,10 @@ impl Slot<'_> {
             }
             Piece::Lines(block) => {
                 let bytes = block.bytes.len() as u64;
-                let Fed { bytes: fed, records, rejects } =
-                    self.plan.form().feed(block, self.plan.setting.input_name, |memory| {
-                        self.queue.memory.give(memory)
-                    });
+                let (name, memory) = (self.plan.setting.input_name, &self.queue.memory);
+                let Fed { bytes: fed, records, rejects, free } =
+                    self.plan.form().feed(block, name, memory.take());
+                memory.give(free);
                 self.count(bytes, records);
                 (records, Spool::holding(fed, self.budget.task, self.plan.folder()), rejects)
             }

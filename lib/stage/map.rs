@@ -94,15 +94,15 @@ impl<I: Input + 'static> Cut for WholeCut<I> {
         mut buffer: Vec<u8>,
     ) -> Result<Option<Piece>> {
         let Some(mut input) = self.spool.take() else { return Ok(None) };
-        let mut records = 0;
+        let (mut records, mut spare) = (0, Vec::new());
         while let Some(block) = self.blocks.next(READ_BYTES, buffer, &self.bad)? {
-            let fed = self.form.feed(block, self.blocks.name(), drop);
+            let fed = self.form.feed(block, self.blocks.name(), spare);
             records += fed.records;
             for (error, text) in fed.rejects {
                 self.bad.reject(error, &text)?;
             }
             input.push(&fed.bytes)?;
-            buffer = fed.bytes;
+            (buffer, spare) = (fed.bytes, fed.free);
         }
         Ok(Some(Piece::Ready { input, records }))
     }

@@ -150,17 +150,20 @@ impl Work<'_> {
         shard_file::read(self.state, shard, contents, |input| {
             let mut spool = self.state.spool();
             let mut blocks = Blocks::new(input, usize::MAX >> 1);
-            while let Some(block) = blocks.next(BLOCK_BYTES, Vec::new(), &self.bad)? {
+            let (mut buffer, mut spare) = (Vec::new(), Vec::new());
+            while let Some(block) = blocks.next(BLOCK_BYTES, buffer, &self.bad)? {
                 if form.reads_records() {
                     // A shard holds sound records.
                     spool.push(&block.bytes)?;
+                    buffer = block.bytes;
                     continue;
                 }
-                let fed = form.feed(block, blocks.name(), drop);
+                let fed = form.feed(block, blocks.name(), spare);
                 for (error, text) in fed.rejects {
                     self.bad.reject(error, &text)?;
                 }
                 spool.push(&fed.bytes)?;
+                (buffer, spare) = (fed.bytes, fed.free);
             }
             Ok(spool)
         })
