@@ -15,7 +15,7 @@ use nix::sys::signal::Signal;
 use nix::sys::time::TimeSpec;
 
 use crate::command::children::{ATTEMPT_VARIABLE, Children, Started, TASK_VARIABLE};
-use crate::command::feed::{self, Feed, Flow};
+use crate::command::feed::{self, Feed, Flow, Gathering};
 use crate::command::program::Command;
 use crate::command::relay::{LastWords, Relay};
 use crate::command::reporter::Counted;
@@ -166,9 +166,10 @@ impl Attempt<'_> {
         let Started { child, mark } =
             self.children.start(&mut process).map_err(|e| self.command.not_started(&e))?;
         let pipes = Pipes {
-            input: Some(Feed { pipe: input, rest: self.input.read() }),
+            input: Some(Feed { pipe: input, rest: self.input.read(), fed: 0 }),
             output: Some(output),
             errors: Some(errors),
+            gathering: Gathering::default(),
         };
         let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
         Ok(Running { attempt: self, child: Some(child), mark, pipes, deadline })
@@ -192,11 +193,13 @@ struct Pipes<'a> {
     input: Option<Feed<'a>>,
     output: Option<PipeReader>,
     errors: Option<PipeReader>,
+    gathering: Gathering,
 }
 
 impl Pipes<'_> {
     /// Waits until one of them can be served, `wait` at the most, and serves those that can.
     fn serve(&mut self, wait: Duration, output: &mut Spool, relay: &mut Relay<'_>) -> Result<()> {
+        self.gathering.wait();
         let mut polled = Vec::with_capacity(3);
         let watch = |fd: Option<_>, flags| fd.map(|fd| PollFd::new(fd, flags));
         polled.extend(watch(self.input.as_ref().map(|f| f.pipe.as_fd()), PollFlags::POLLOUT));
@@ -215,15 +218,20 @@ impl Pipes<'_> {
             is_ready(self.output.is_some()),
             is_ready(self.errors.is_some()),
         );
-        if feed
-            && let Some(input) = &mut self.input
-            && input.push()? == Flow::Ended
-        {
-            self.input = None;
+        let mut moved = 0;
+        if feed && let Some(input) = &mut self.input {
+            let (before, flow) = (input.fed, input.push()?);
+            moved += input.fed - before;
+            if flow == Flow::Ended {
+                self.input = None;
+            }
         }
         if collect {
+            let before = output.len();
             self.collect(output)?;
+            moved += output.len() - before;
         }
+        self.gathering.moved(moved);
         if listen {
             self.listen(relay)?;
         }

@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
@@ -53,6 +54,42 @@ fn prepare(ours: &impl AsFd, wide: bool) -> io::Result<()> {
 pub(crate) struct Feed<'a> {
     pub(crate) pipe: PipeWriter,
     pub(crate) rest: Reading<'a>,
+    /// How many bytes were written to it.
+    pub(crate) fed: u64,
+}
+
+/// How long what moves in small pieces is left to gather: a wide pipe holds what the fastest command moves in it.
+const LULL: Duration = Duration::from_micros(200);
+
+/// After so many small rounds, more than there were large ones.
+const ROUNDS: u32 = 8;
+
+/// Lets bytes gather where a command reads or writes little at a time: else it and we would wake each
+/// other for each page, which costs more than to move it.
+#[derive(Debug, Default)]
+pub(crate) struct Gathering {
+    small: u32,
+    is_due: bool,
+}
+
+impl Gathering {
+    /// In the last round so many bytes went through the pipes.
+    pub(crate) fn moved(&mut self, bytes: u64) {
+        let is_small = bytes < STEP_BYTES as u64;
+        match is_small {
+            true if bytes > 0 => self.small = (self.small + 1).min(2 * ROUNDS),
+            true => (),
+            false => self.small = self.small.saturating_sub(1),
+        }
+        self.is_due = is_small && bytes > 0 && self.small > ROUNDS;
+    }
+
+    /// Waits, where that is worth it.
+    pub(crate) fn wait(&self) {
+        if self.is_due {
+            std::thread::sleep(LULL);
+        }
+    }
 }
 
 impl Feed<'_> {
@@ -66,7 +103,10 @@ impl Feed<'_> {
                 return Ok(Flow::Ended);
             }
             match self.pipe.write(step) {
-                Ok(count) => self.rest.consume(count),
+                Ok(count) => {
+                    self.rest.consume(count);
+                    self.fed += count as u64;
+                }
                 Err(e) => match e.kind() {
                     ErrorKind::WouldBlock => return Ok(Flow::Open),
                     ErrorKind::Interrupted => (),
@@ -121,4 +161,27 @@ pub(crate) fn listen(
     mut heard: impl FnMut(&[u8]),
 ) -> Result<Flow> {
     drain(pipe, buffer, |b| Ok(&mut b[..]), |b, count| heard(&b[..count]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_many_small_rounds_are_left_to_gather() {
+        let mut gathering = Gathering::default();
+        let mut due = |bytes: u64, times: u32| {
+            (0..times)
+                .map(|_| {
+                    gathering.moved(bytes);
+                    gathering.is_due
+                })
+                .last()
+                .unwrap()
+        };
+        assert!(!due(1, ROUNDS) && due(1, 1));
+        // Nothing at all was waited for already, and much needs no waiting.
+        assert!(!due(0, 1) && due(1, 1) && !due(STEP_BYTES as u64, 1));
+        assert!(due(1, 1000) && !due(STEP_BYTES as u64, 2 * ROUNDS) && !due(1, ROUNDS));
+    }
 }
