@@ -3,6 +3,7 @@
 use super::RecordPosition;
 use super::encoding::damaged;
 use super::extreme::Wanted;
+use super::number::Number;
 use super::operand::{Operand, OperandValue, Texts};
 use super::plan::{ReductionPlan, StateSlot};
 use super::state::{Held, OpState};
@@ -51,18 +52,9 @@ impl ReductionPlan {
         places: &[KeyPlace],
         at: RecordPosition,
     ) -> Result<Added> {
+        let mut added =
+            Added { missing: self.read_operands(scratch, record, places)?, ..Added::default() };
         let Scratch { operands, texts } = scratch;
-        if operands.len() != self.fields.len() {
-            prepare(operands, self.fields.len());
-        }
-        texts.bytes.clear();
-        let mut added = Added::default();
-        for ((operand, field), place) in operands.iter_mut().zip(&self.fields).zip(places) {
-            field.read(record, place, &self.lacking, operand, texts)?;
-            if operand.what != OperandValue::Value && self.lacking.missing == Missing::Skip {
-                added.missing |= operand.what == OperandValue::Absent || field.strict;
-            }
-        }
         let one = Record { record, at, operands, texts };
         for (slot, state) in self.slots.iter().zip(states) {
             let operand = match (slot.field.map(|field| &one.operands[field]), &mut *state) {
@@ -95,6 +87,81 @@ impl ReductionPlan {
             }
         }
         Ok(added)
+    }
+
+    /// Checks that the operands of a record are what their ops need. Gives them to `integer`, one by one,
+    /// if they are integers and nothing else is needed of the record: then it returns true, and
+    /// [`ReductionPlan::add_integers`] takes them.
+    ///
+    /// # Errors
+    /// Those of [`ReductionPlan::add`] that are of the record alone.
+    #[inline]
+    pub fn check(
+        &self,
+        scratch: &mut Scratch,
+        record: &[u8],
+        places: &[KeyPlace],
+        integer: impl FnMut(i64),
+    ) -> Result<bool> {
+        self.read_operands(scratch, record, places)?;
+        let integer_of = |operand: &Operand| match operand.number {
+            Number::Integer(integer) if operand.what == OperandValue::Value => Some(integer),
+            _ => None,
+        };
+        let are_integers = self.takes_numbers
+            && scratch.operands.iter().all(|operand| integer_of(operand).is_some());
+        if are_integers {
+            scratch.operands.iter().filter_map(integer_of).for_each(integer);
+        }
+        Ok(are_integers)
+    }
+
+    /// Adds the operands of a record, which are `integers`, to the states of its group. Returns by how many bytes
+    /// those grew beside themselves, about.
+    ///
+    /// # Errors
+    /// `Incomplete`, when those are no states of this plan.
+    #[inline]
+    pub fn add_integers(&self, states: &mut [OpState], integers: &[i64]) -> Result<usize> {
+        let mut grown = 0;
+        for (slot, state) in self.slots.iter().zip(states) {
+            let integer = slot.field.and_then(|field| integers.get(field)).copied();
+            match (state, integer) {
+                (OpState::Count(count), _) => *count += 1,
+                (OpState::Sum(sum), Some(integer)) => sum.add(&Number::Integer(integer)),
+                (OpState::Moments(moments), Some(integer)) => {
+                    moments.add(&Number::Integer(integer));
+                }
+                (OpState::Sample(sample), Some(integer)) => {
+                    grown += sample.add(&Number::Integer(integer));
+                }
+                _ => return Err(damaged()),
+            }
+        }
+        Ok(grown)
+    }
+
+    /// Reads the operands of a record. Whether one was missing that is left out.
+    #[inline(always)]
+    fn read_operands(
+        &self,
+        scratch: &mut Scratch,
+        record: &[u8],
+        places: &[KeyPlace],
+    ) -> Result<bool> {
+        let Scratch { operands, texts } = scratch;
+        if operands.len() != self.fields.len() {
+            prepare(operands, self.fields.len());
+        }
+        texts.bytes.clear();
+        let mut missing = false;
+        for ((operand, field), place) in operands.iter_mut().zip(&self.fields).zip(places) {
+            field.read(record, place, &self.lacking, operand, texts)?;
+            if operand.what != OperandValue::Value && self.lacking.missing == Missing::Skip {
+                missing |= operand.what == OperandValue::Absent || field.strict;
+            }
+        }
+        Ok(missing)
     }
 
     /// Adds an operand to a state that takes any value. Returns by how many bytes that grew.

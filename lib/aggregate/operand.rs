@@ -80,7 +80,7 @@ impl OperandField {
     ///
     /// # Errors
     /// `BadInput`, when it is not what the ops need, or missing where that is an error.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read(
         &self,
         record: &[u8],

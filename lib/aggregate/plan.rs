@@ -21,6 +21,8 @@ pub struct ReductionPlan {
     pub(super) fields: Vec<OperandField>,
     pub(super) lacking: Lacking,
     pub(super) max_record: usize,
+    /// Whether nothing is needed of records but numbers.
+    pub(super) takes_numbers: bool,
 }
 
 /// What becomes of values that are not there, and which text says that they are not.
@@ -66,6 +68,7 @@ impl ReductionPlan {
             fields: Vec::new(),
             lacking,
             max_record,
+            takes_numbers: false,
         };
         // Variances first: their states serve sums and means of the same field too.
         let mut order: Vec<usize> = (0..ops.len()).collect();
@@ -85,6 +88,12 @@ impl ReductionPlan {
             push_string(&mut name, &op.name);
             plan.ops.push(Planned { op, name, slot });
         }
+        plan.takes_numbers = plan.fields.iter().all(|field| field.numeric && !field.ordered)
+            && plan.slots.iter().all(|slot| match slot.held {
+                Held::Count => true,
+                Held::Sum | Held::Moments | Held::Sample => slot.field.is_some(),
+                _ => false,
+            });
         Ok(plan)
     }
 
@@ -170,6 +179,15 @@ impl ReductionPlan {
         self.slots
             .iter()
             .all(|slot| !matches!(slot.held, Held::Sample | Held::Distinct | Held::Collect))
+    }
+
+    /// Whether a record's operands are all that is needed of it.
+    pub fn needs_operands_alone(&self) -> bool {
+        self.slots.iter().all(|slot| match slot.held {
+            Held::Extreme(wanted) | Held::Top(_, wanted) => !wanted.record,
+            Held::Draw(_) => false,
+            _ => true,
+        })
     }
 
     /// How many states each group has.

@@ -41,20 +41,9 @@ pub fn merge(
     shape: OutputShape,
     mut emit: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<u64> {
-    let bytes: usize = runs.iter().map(Run::text_bytes).sum();
-    if bytes <= range_bytes {
-        // Not worth a thread.
-        let whole: Vec<_> = runs.iter().map(|run| 0..run.items().len()).collect();
-        let mut merged = Vec::new();
-        let count = merge_range(runs, &whole, unique, shape, &mut Vec::new(), &mut merged);
-        emit(&merged)?;
-        return Ok(count);
-    }
-    let cuts = cuts(runs, bytes / range_bytes, unique);
-    let from = vec![0; runs.len()];
-    let mut ranges = Ranges { runs: Arc::clone(runs), cuts, unique, next: 0, from };
+    let mut ranges = Ranges::new(runs, range_bytes, unique);
     let mut count = 0;
-    if jobs == 1 {
+    if jobs == 1 || ranges.cuts.is_empty() {
         // Nobody else works: a queue between threads would only cost, and memory is used again.
         let (mut sorted, mut merged) = (Vec::new(), Vec::new());
         while let Some(range) = ranges.next() {
@@ -80,6 +69,33 @@ pub fn merge(
         },
     )?;
     Ok(count)
+}
+
+/// Merges `runs` as [`merge`] does, and gives what `work` makes of each range to `emit`, in order: of
+/// its items, in the form of a spilled run. The threads that merge do the work too.
+///
+/// # Errors
+/// What `work` and `emit` say.
+pub fn merge_with<T: Send + 'static>(
+    runs: &Arc<Vec<Run>>,
+    jobs: usize,
+    range_bytes: usize,
+    work: impl Fn(&[u8]) -> Result<T> + Send + Sync + 'static,
+    emit: impl FnMut(T) -> Result<()>,
+) -> Result<()> {
+    let mut ranges = Ranges::new(runs, range_bytes, false);
+    let runs = Arc::clone(runs);
+    parallel::ordered(
+        jobs,
+        move || Ok(ranges.next()),
+        || (Vec::new(), Vec::new()),
+        move |(sorted, merged), range| {
+            merge_range(&runs, &range, false, OutputShape::Spill, sorted, merged);
+            work(merged)
+        },
+        |_| Ok(None),
+        emit,
+    )
 }
 
 /// An item's place: its run, and its place in the run.
@@ -128,6 +144,16 @@ struct Ranges {
 type Range = Vec<std::ops::Range<usize>>;
 
 impl Ranges {
+    /// Ranges of about so many bytes of text.
+    fn new(runs: &Arc<Vec<Run>>, range_bytes: usize, unique: bool) -> Ranges {
+        let bytes: usize = runs.iter().map(Run::text_bytes).sum();
+        let cuts = match bytes <= range_bytes {
+            true => Vec::new(),
+            false => cuts(runs, bytes / range_bytes, unique),
+        };
+        Ranges { runs: Arc::clone(runs), cuts, unique, next: 0, from: vec![0; runs.len()] }
+    }
+
     fn next(&mut self) -> Option<Range> {
         if self.next > self.cuts.len() {
             return None;

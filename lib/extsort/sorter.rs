@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::budget::Budget;
 use super::merge::{Cursor, Merge};
-use super::partition::{OutputShape, merge};
+use super::partition::{OutputShape, merge, merge_with};
 use super::run::Run;
 use super::spill::{SpillReader, each_item, push_parts};
 use crate::error::Result;
@@ -218,6 +218,24 @@ impl Sorter {
             take(sorted.cursor.key(), sorted.cursor.text())?;
         }
         Ok(sorted.spilled_bytes)
+    }
+
+    /// Gives what `work` makes of all items to `emit`, in order: of some of them at a time, in the form of a
+    /// spilled run, and on several threads while everything is in memory. Returns the bytes that were spilled.
+    ///
+    /// # Errors
+    /// What `work` and `emit` say; when the disk is full.
+    pub fn finish_with<T: Send + 'static>(
+        mut self,
+        work: impl Fn(&[u8]) -> Result<T> + Send + Sync + 'static,
+        mut emit: impl FnMut(T) -> Result<()>,
+    ) -> Result<u64> {
+        if self.spills.is_empty() && !self.has_large {
+            let SortSettings { jobs, budget, .. } = self.settings;
+            merge_with(&Arc::new(self.runs), jobs, budget.range, work, emit)?;
+            return Ok(0);
+        }
+        self.finish_spilled(|items| emit(work(items)?))
     }
 
     /// Gives all items to `emit`, in order, in the form of a spilled run. Returns the bytes that were

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::grouping::{Group, Grouping};
+use super::piece::GroupPiece;
 use crate::error::Result;
 use crate::extsort::merge::Cursor;
 use crate::extsort::run::RunBuilder;
@@ -75,15 +76,21 @@ impl<E: FnMut(&[u8]) -> Result<()>> Assembly<E> {
         }
     }
 
-    /// Takes the results of whole groups that come next.
+    /// Takes what comes next.
     ///
     /// # Errors
-    /// When they cannot be written.
-    pub fn add_results(&mut self, results: &[u8], groups: u64) -> Result<()> {
-        self.close()?;
-        self.groups += groups;
-        self.out.extend_from_slice(results);
-        self.emit_when(EMIT_BYTES)
+    /// As [`Assembly::add`].
+    pub fn add_piece(&mut self, piece: GroupPiece) -> Result<()> {
+        let Some(first) = piece.first else { return Ok(()) };
+        self.add(first)?;
+        if let Some(last) = piece.last {
+            self.close()?;
+            self.groups += piece.groups;
+            self.out.extend_from_slice(&piece.results);
+            self.emit_when(EMIT_BYTES)?;
+            self.add(last)?;
+        }
+        Ok(())
     }
 
     /// Takes the values that make the open group large out of it.

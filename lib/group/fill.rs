@@ -4,29 +4,30 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::grouping::GroupReader;
+use super::kept::Kept;
 use super::order::Judge;
+use super::reader::GroupReader;
 use super::table::{GUESSES, Table, hash};
 use crate::aggregate::RecordPosition;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::extsort::run::Run;
 use crate::record::block::{Block, Line};
 use crate::record::key::KeyFault;
 
 /// How many records are looked up at once.
-const ROWS: usize = GUESSES;
+pub(super) const ROWS: usize = GUESSES;
 
 /// A record whose group is to be looked up.
-struct Row<'a> {
-    line: Line<'a>,
+pub(super) struct KeyedRow<'a> {
+    pub(super) line: Line<'a>,
     /// Where its key is spelled: in its text, or else in what was put together.
-    spelling: Range<usize>,
-    in_text: bool,
-    hash: u64,
+    pub(super) spelling: Range<usize>,
+    pub(super) in_text: bool,
+    pub(super) hash: u64,
 }
 
-impl<'a> Row<'a> {
-    fn spelling<'b>(&self, put_together: &'b [u8]) -> &'b [u8]
+impl<'a> KeyedRow<'a> {
+    pub(super) fn spelling<'b>(&self, put_together: &'b [u8]) -> &'b [u8]
     where
         'a: 'b,
     {
@@ -55,21 +56,37 @@ pub fn fill(
     judge: &Judge,
     seen: Option<EachKey<'_>>,
 ) -> Result<Vec<Run>> {
-    let (runs, key) = (Vec::new(), Vec::new());
-    let mut filling =
-        Filling { reader, table, shard, share, judge, seen, key, runs, kept: 0, lacking: 0 };
+    let mut filling = Filling::new(table, shard, share, judge);
+    filling.seen = seen;
+    each_batch(reader, block, judge, |reader, rows, put_together| {
+        filling.add(reader, rows, put_together)
+    })?;
+    Ok(filling.finish())
+}
+
+/// Reads the records of a block, and gives them to `add`, some at once, with what was put together for their
+/// spellings. They are counted, but not as kept.
+///
+/// # Errors
+/// `BadInput` for a record that has no key; what `add` says.
+pub(super) fn each_batch(
+    reader: &mut GroupReader,
+    block: &Block,
+    judge: &Judge,
+    mut add: impl FnMut(&mut GroupReader, &[KeyedRow<'_>], &[u8]) -> Result<()>,
+) -> Result<()> {
     let (mut records, mut put_together) = (0, Vec::new());
     let (mut rows, mut at, mut number) = (Vec::with_capacity(ROWS), 0, block.first_line);
     loop {
         rows.clear();
         put_together.clear();
-        filling.reader.clear();
+        reader.clear();
         let mut fault = None;
         while rows.len() < ROWS {
-            let (line, read) = match filling.reader.read_line(&block.bytes, at) {
+            let (line, read) = match reader.read_line(&block.bytes, at) {
                 Some(end) => (Line { text: &block.bytes[at..end], number, at }, Ok(())),
                 None => match block.line_at(at, number) {
-                    Some(line) => (line, filling.reader.read(line.text)),
+                    Some(line) => (line, reader.read(line.text)),
                     None => break,
                 },
             };
@@ -77,7 +94,7 @@ pub fn fill(
             (at, number) = (block.after(&line), line.number + 1);
             let row = read
                 .map_err(KeyFault::Flaw)
-                .and_then(|()| row(filling.reader, rows.len(), line, &mut put_together));
+                .and_then(|()| row(reader, rows.len(), line, &mut put_together));
             match row {
                 Ok(row) => rows.push(row),
                 Err(why) => {
@@ -86,29 +103,28 @@ pub fn fill(
                 }
             }
         }
-        filling.add(&rows, &put_together)?;
+        add(reader, &rows, &put_together)?;
         match fault {
             Some((line, fault)) => judge.fault(line, fault)?,
             None if rows.len() < ROWS => break,
             None => (),
         }
     }
-    judge.count(records, filling.kept, block.bytes.len());
-    judge.count_lacking(filling.lacking);
-    Ok(filling.runs)
+    judge.count(records, 0, block.bytes.len());
+    Ok(())
 }
 
 /// Where record `number`, which was read, spells its key.
-#[inline]
+#[inline(always)]
 fn row<'a>(
     reader: &GroupReader,
     number: usize,
     line: Line<'a>,
     put_together: &mut Vec<u8>,
-) -> std::result::Result<Row<'a>, KeyFault> {
+) -> std::result::Result<KeyedRow<'a>, KeyFault> {
     if let [Some(place)] = reader.parts(number) {
         let hash = hash(&line.text[place.clone()]);
-        return Ok(Row { line, spelling: place.clone(), in_text: true, hash });
+        return Ok(KeyedRow { line, spelling: place.clone(), in_text: true, hash });
     }
     if reader.parts(number).contains(&None) {
         // Whether it may have no such part.
@@ -117,12 +133,11 @@ fn row<'a>(
     let start = put_together.len();
     reader.push_spelling(number, line.text, put_together);
     let spelling = start..put_together.len();
-    Ok(Row { line, hash: hash(&put_together[start..]), spelling, in_text: false })
+    Ok(KeyedRow { line, hash: hash(&put_together[start..]), spelling, in_text: false })
 }
 
 /// A table that is being filled.
-struct Filling<'a, 's> {
-    reader: &'a mut GroupReader,
+pub(super) struct Filling<'a, 's> {
     table: &'a mut Table,
     shard: u64,
     share: usize,
@@ -134,10 +149,33 @@ struct Filling<'a, 's> {
     lacking: u64,
 }
 
-impl Filling<'_, '_> {
+impl<'a> Filling<'a, '_> {
+    /// A table for records of shard `shard`, which may take `share` bytes.
+    pub(super) fn new(table: &'a mut Table, shard: u64, share: usize, judge: &'a Judge) -> Self {
+        let (runs, key) = (Vec::new(), Vec::new());
+        Filling { table, shard, share, judge, seen: None, key, runs, kept: 0, lacking: 0 }
+    }
+
+    /// How many records were added.
+    pub(super) fn kept(&self) -> u64 {
+        self.kept
+    }
+
+    /// The runs that the table became, after it was counted what was added.
+    pub(super) fn finish(self) -> Vec<Run> {
+        self.judge.count(0, self.kept, 0);
+        self.judge.count_lacking(self.lacking);
+        self.runs
+    }
+
     /// Adds the records that were read to their groups.
-    fn add(&mut self, rows: &[Row<'_>], put_together: &[u8]) -> Result<()> {
-        let grouping = Arc::clone(self.reader.grouping());
+    pub(super) fn add(
+        &mut self,
+        reader: &mut GroupReader,
+        rows: &[KeyedRow<'_>],
+        put_together: &[u8],
+    ) -> Result<()> {
+        let grouping = Arc::clone(reader.grouping());
         let plan = grouping.plan();
         let guesses = self.table.guess(rows.iter().map(|row| row.hash), plan.width());
         for ((number, row), guess) in rows.iter().enumerate().zip(guesses) {
@@ -146,7 +184,7 @@ impl Filling<'_, '_> {
             let known = self.table.get(spelling, row.hash, guess);
             if known.is_none() || self.seen.is_some() {
                 self.key.clear();
-                if let Err(fault) = self.reader.push_key(number, line.text, &mut self.key) {
+                if let Err(fault) = reader.push_key(number, line.text, &mut self.key) {
                     self.judge.fault(line, fault)?;
                     continue;
                 }
@@ -154,21 +192,109 @@ impl Filling<'_, '_> {
                     seen(&self.key, line)?;
                 }
             }
-            self.kept += 1;
             let entry = known.unwrap_or_else(|| {
-                let reader = &self.reader;
                 let label = |out: &mut Vec<u8>| reader.push_label(number, line.text, out);
                 self.table.insert(plan, (spelling, row.hash), &self.key, at, label)
             });
-            let states = self.table.states(plan, entry);
-            let added = self.reader.add(number, line.text, at, states);
-            let (lacks, grown) = added.map_err(|e| e.at(self.judge.place(line)))?;
-            self.lacking += u64::from(lacks);
-            self.table.grow(grown);
+            let grown = self.add_to(entry, reader, number, row)?;
             if (known.is_none() || grown > 0) && self.table.memory() > self.share {
                 self.runs.push(std::mem::take(self.table).into_run(plan)?);
             }
         }
         Ok(())
+    }
+
+    /// Adds those of the records that were read that are of groups that the table has, and gives the others to
+    /// `other`, with how their key is spelled: all in their order.
+    pub(super) fn add_known(
+        &mut self,
+        reader: &mut GroupReader,
+        rows: &[KeyedRow<'_>],
+        put_together: &[u8],
+        mut other: impl FnMut(&mut GroupReader, usize, &KeyedRow<'_>, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let width = reader.grouping().plan().width();
+        let guesses = self.table.guess(rows.iter().map(|row| row.hash), width);
+        for ((number, row), guess) in rows.iter().enumerate().zip(guesses) {
+            let spelling = row.spelling(put_together);
+            match self.table.get(spelling, row.hash, guess) {
+                Some(entry) => self.add_to(entry, reader, number, row).map(|_| ())?,
+                None => other(reader, number, row, spelling)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds records that were [kept](super::kept).
+    pub(super) fn add_kept(&mut self, reader: &mut GroupReader, bytes: &[u8]) -> Result<()> {
+        let grouping = Arc::clone(reader.grouping());
+        let (plan, widths) = (grouping.plan(), reader.widths());
+        let (mut left, mut integers) = (bytes, Vec::new());
+        let mut batch = Vec::with_capacity(ROWS);
+        while !left.is_empty() {
+            batch.clear();
+            batch.extend(std::iter::from_fn(|| Kept::next(&mut left, widths)).take(ROWS));
+            if batch.is_empty() {
+                return Err(Error::incomplete("internal error: a record was not kept whole"));
+            }
+            let guesses = self.table.guess(batch.iter().map(|kept| kept.hash), plan.width());
+            for (kept, guess) in batch.iter().zip(guesses) {
+                let known = self.table.get(kept.spelling, kept.hash, guess);
+                if known.is_none() || kept.integers.is_none() {
+                    kept.recall(reader);
+                }
+                let entry = match known {
+                    Some(entry) => entry,
+                    None => self.insert_kept(reader, kept)?,
+                };
+                // They come from several threads, and in no order.
+                self.table
+                    .comes_at(entry, RecordPosition { shard: self.shard, index: kept.number });
+                let Some(values) = kept.integers else {
+                    let (line, spelling) = (kept.line(), 0..kept.spelling.len());
+                    let row = KeyedRow { line, spelling, in_text: true, hash: kept.hash };
+                    self.add_to(entry, reader, 0, &row)?;
+                    continue;
+                };
+                integers.clear();
+                integers.extend(values.iter().map(|bytes| i64::from_le_bytes(*bytes)));
+                self.kept += 1;
+                let states = self.table.states(plan.width(), entry);
+                let grown = plan.add_integers(states, &integers)?;
+                self.table.grow(grown);
+            }
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn insert_kept(&mut self, reader: &GroupReader, kept: &Kept<'_>) -> Result<usize> {
+        let (line, plan) = (kept.line(), reader.grouping().plan());
+        self.key.clear();
+        reader
+            .push_key(0, line.text, &mut self.key)
+            .map_err(|_| Error::incomplete("internal error: a record that was kept has no key"))?;
+        let at = RecordPosition { shard: self.shard, index: kept.number };
+        let label = |out: &mut Vec<u8>| reader.push_label(0, line.text, out);
+        Ok(self.table.insert(plan, (kept.spelling, kept.hash), &self.key, at, label))
+    }
+
+    /// Adds a record that was read to a group. Returns by how many bytes its states grew.
+    #[inline(always)]
+    fn add_to(
+        &mut self,
+        entry: usize,
+        reader: &mut GroupReader,
+        number: usize,
+        row: &KeyedRow<'_>,
+    ) -> Result<usize> {
+        self.kept += 1;
+        let at = RecordPosition { shard: self.shard, index: row.line.number };
+        let states = self.table.states(reader.width(), entry);
+        let added = reader.add(number, row.line.text, at, states);
+        let (lacks, grown) = added.map_err(|e| e.at(self.judge.place(row.line)))?;
+        self.lacking += u64::from(lacks);
+        self.table.grow(grown);
+        Ok(grown)
     }
 }

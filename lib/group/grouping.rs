@@ -1,12 +1,8 @@
 //! Groups: what a record gives to its group, and how a group's results are printed.
 
-use std::sync::Arc;
-
-use crate::aggregate::{Op, OpState, RecordPosition, ReductionPlan, Scratch};
+use crate::aggregate::{Op, OpState, RecordPosition, ReductionPlan};
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::Flaw;
-use crate::record::fields::Fields;
-use crate::record::key::{KeyFault, KeyPart, KeyPlace, Keyer, Keys, Missing};
+use crate::record::key::{KeyPart, Keys, Missing, Sense};
 use crate::record::scan::Step;
 use crate::record::text::push_string;
 
@@ -14,18 +10,18 @@ use crate::record::text::push_string;
 #[derive(Clone, Debug)]
 pub struct Grouping {
     /// The key; `None` makes one group of all records.
-    keys: Option<Keys>,
-    reverse: bool,
-    missing: Missing,
-    plan: ReductionPlan,
+    pub(super) keys: Option<Keys>,
+    pub(super) reverse: bool,
+    pub(super) missing: Missing,
+    pub(super) plan: ReductionPlan,
     /// For each path of the plan, whether it stands for the value of a pair, or of what is none.
-    values: Vec<bool>,
-    form: Form,
+    pub(super) values: Vec<bool>,
+    pub(super) form: ResultForm,
 }
 
 /// How a result looks.
 #[derive(Clone, Debug)]
-enum Form {
+pub(super) enum ResultForm {
     /// `{"region":"EU","count":3}`: the key's fields by these name literals, and the results.
     Object(Vec<Vec<u8>>),
     /// `[key,3]`, or `[key,{"count":3,"sum":5}]` for several results.
@@ -84,6 +80,12 @@ impl Grouping {
         self.keys.is_none()
     }
 
+    /// Whether a record whose parts of the key are there, or need not be, has a key.
+    pub(super) fn key_is_certain(&self) -> bool {
+        let is_certain = |part: &KeyPart| part.sense != Sense::Number;
+        self.keys.as_ref().is_some_and(|keys| keys.parts.iter().all(is_certain))
+    }
+
     /// What is computed.
     pub fn plan(&self) -> &ReductionPlan {
         &self.plan
@@ -106,25 +108,25 @@ impl Grouping {
         out.extend_from_slice(&group.label);
         let states = &mut group.states;
         let pushed = match &self.form {
-            Form::Pair if self.plan.len() == 1 => {
+            ResultForm::Pair if self.plan.len() == 1 => {
                 out.push(b',');
                 let pushed = self.plan.finish(states, 0, out);
                 out.push(b']');
                 pushed
             }
-            Form::Pair => {
+            ResultForm::Pair => {
                 out.extend_from_slice(b",{");
                 let pushed = self.plan.push_members(states, out);
                 out.extend_from_slice(b"}]");
                 pushed
             }
-            Form::Object(names) => {
+            ResultForm::Object(names) => {
                 out.push(if names.is_empty() { b'{' } else { b',' });
                 let pushed = self.plan.push_members(states, out);
                 out.push(b'}');
                 pushed
             }
-            Form::All => {
+            ResultForm::All => {
                 out.push(b'{');
                 let pushed = self.plan.push_members(states, out);
                 out.push(b'}');
@@ -141,7 +143,7 @@ impl Grouping {
     /// The error of a group, which it names.
     fn of_group(&self, label: &[u8], error: Error) -> Error {
         match (&self.form, error.kind()) {
-            (Form::All, _) => error,
+            (ResultForm::All, _) => error,
             (_, ErrorKind::BadInput) => error.at(format!("group {}", shown(label))),
             _ => error,
         }
@@ -158,11 +160,11 @@ fn shown(label: &[u8]) -> String {
 }
 
 /// The form of the results, and whether the names in it differ.
-fn form(keys: Option<&Keys>, plan: &ReductionPlan) -> Result<Form> {
-    let Some(keys) = keys else { return Ok(Form::All) };
+fn form(keys: Option<&Keys>, plan: &ReductionPlan) -> Result<ResultForm> {
+    let Some(keys) = keys else { return Ok(ResultForm::All) };
     let named = |part: &KeyPart| part.path.iter().any(|step| matches!(step, Step::Name(_)));
     if keys.parts.is_empty() || !keys.parts.iter().all(named) {
-        return Ok(Form::Pair);
+        return Ok(ResultForm::Pair);
     }
     let mut names: Vec<String> = Vec::new();
     let key_names = keys.parts.iter().map(|part| (part.name(), "-k"));
@@ -179,7 +181,7 @@ fn form(keys: Option<&Keys>, plan: &ReductionPlan) -> Result<Form> {
         push_string(&mut literal, name);
         literal
     });
-    Ok(Form::Object(literals.collect()))
+    Ok(ResultForm::Object(literals.collect()))
 }
 
 /// A group, or a part of one.
@@ -208,192 +210,4 @@ impl Group {
         let merged = grouping.plan.merge(&mut self.states, part.states);
         merged.map_err(|error| grouping.of_group(&self.label, error))
     }
-}
-
-/// Reads records: their group, and what they add to it. Each thread has its own. It knows some records at
-/// once, by their numbers.
-pub struct GroupReader {
-    grouping: Arc<Grouping>,
-    finder: Finder,
-    scratch: Scratch,
-    /// How many places of operands, and of parts of a key, there are of each record, one after the
-    /// other.
-    operands: usize,
-    places: Vec<KeyPlace>,
-    key_parts: usize,
-    parts: Vec<KeyPlace>,
-}
-
-/// Finds the key, or only the operands where there is none.
-enum Finder {
-    Keyer(Keyer),
-    Fields(Fields),
-}
-
-impl GroupReader {
-    /// For records of these groups.
-    pub fn new(grouping: &Arc<Grouping>) -> GroupReader {
-        let paths = grouping.plan.paths();
-        let operands = paths.len();
-        let (finder, key_parts) = match &grouping.keys {
-            None => (Finder::Fields(Fields::new(paths)), 0),
-            Some(keys) => {
-                let keyer = Keyer::new(keys, grouping.missing, &paths);
-                (Finder::Keyer(keyer.reversed(grouping.reverse)), keys.parts.len().max(1))
-            }
-        };
-        GroupReader {
-            grouping: Arc::clone(grouping),
-            finder,
-            scratch: Scratch::default(),
-            operands,
-            places: Vec::new(),
-            key_parts,
-            parts: Vec::new(),
-        }
-    }
-
-    /// Forgets the records that were read.
-    pub fn clear(&mut self) {
-        self.places.clear();
-        self.parts.clear();
-    }
-
-    /// Reads a record, the first one since [`GroupReader::clear`] being number 0: then it can be added, and its
-    /// group be told.
-    ///
-    /// # Errors
-    /// The first flaw and its place; then it is as if it had not been read.
-    #[inline]
-    pub fn read(&mut self, record: &[u8]) -> std::result::Result<(), Flaw> {
-        let start = self.places.len();
-        match &mut self.finder {
-            Finder::Fields(fields) => self.places.extend_from_slice(fields.locate(record)?),
-            Finder::Keyer(keyer) => {
-                let found = keyer.find(record)?;
-                self.parts.extend_from_slice(found.key);
-                self.places.extend_from_slice(found.others);
-            }
-        }
-        self.find_values(start, record);
-        Ok(())
-    }
-
-    /// Reads the record that begins at byte `at` of `text`, if it is built as the last one was and a line end
-    /// follows it. Returns where it ends.
-    #[inline]
-    pub fn read_line(&mut self, text: &[u8], at: usize) -> Option<usize> {
-        let start = self.places.len();
-        let end = match &mut self.finder {
-            Finder::Fields(fields) => {
-                let (end, places) = fields.locate_line(text, at)?;
-                self.places.extend_from_slice(places);
-                end
-            }
-            Finder::Keyer(keyer) => {
-                let (end, found) = keyer.find_line(text, at)?;
-                self.parts.extend_from_slice(found.key);
-                self.places.extend_from_slice(found.others);
-                end
-            }
-        };
-        self.find_values(start, &text[at..end]);
-        Some(end)
-    }
-
-    /// What is no pair is its own value.
-    #[inline]
-    fn find_values(&mut self, start: usize, record: &[u8]) {
-        for (place, value) in self.places[start..].iter_mut().zip(&self.grouping.values) {
-            if *value && !record.trim_ascii_start().starts_with(b"[") {
-                let start = record.len() - record.trim_ascii_start().len();
-                *place = Some(start..start + record.trim_ascii().len());
-            }
-        }
-    }
-
-    /// Where the parts of the key of record `number` lie.
-    #[inline]
-    pub fn parts(&self, number: usize) -> &[KeyPlace] {
-        &self.parts[number * self.key_parts..][..self.key_parts]
-    }
-
-    /// Appends the canonical bytes of the key of record `number`.
-    ///
-    /// # Errors
-    /// Why it has none; `out` may then hold a part of one.
-    pub fn push_key(
-        &self,
-        number: usize,
-        record: &[u8],
-        out: &mut Vec<u8>,
-    ) -> std::result::Result<(), KeyFault> {
-        match &self.finder {
-            Finder::Fields(_) => Ok(()),
-            Finder::Keyer(keyer) => keyer.push_key(record, self.parts(number), out),
-        }
-    }
-
-    /// Appends how record `number` spells its key: two that spell it alike are of one group.
-    pub fn push_spelling(&self, number: usize, record: &[u8], out: &mut Vec<u8>) {
-        for (n, part) in self.parts(number).iter().enumerate() {
-            if n > 0 {
-                out.push(b',');
-            }
-            out.extend_from_slice(value_at(record, part));
-        }
-    }
-
-    /// Appends how the result of the group of record `number` begins.
-    pub fn push_label(&self, number: usize, record: &[u8], out: &mut Vec<u8>) {
-        let parts = self.parts(number);
-        match &self.grouping.form {
-            Form::All => (),
-            Form::Object(names) => {
-                for (n, (name, place)) in names.iter().zip(parts).enumerate() {
-                    out.push(if n == 0 { b'{' } else { b',' });
-                    out.extend_from_slice(name);
-                    out.push(b':');
-                    out.extend_from_slice(value_at(record, place));
-                }
-            }
-            Form::Pair => {
-                let several = parts.len() > 1;
-                out.extend_from_slice(if several { b"[[" } else { b"[" });
-                self.push_spelling(number, record, out);
-                if several {
-                    out.push(b']');
-                }
-            }
-        }
-    }
-
-    /// Adds record `number` to the states of its group. Returns whether an operand was missing and
-    /// left out, and by how many bytes the states grew.
-    ///
-    /// # Errors
-    /// `BadInput` for an operand that is not what its op needs.
-    #[inline]
-    pub fn add(
-        &mut self,
-        number: usize,
-        record: &[u8],
-        at: RecordPosition,
-        states: &mut [OpState],
-    ) -> Result<(bool, usize)> {
-        let places = &self.places[number * self.operands..][..self.operands];
-        let added = self.grouping.plan.add(&mut self.scratch, states, record, places, at)?;
-        Ok((added.missing, added.grown))
-    }
-
-    /// How the records are grouped.
-    pub fn grouping(&self) -> &Arc<Grouping> {
-        &self.grouping
-    }
-}
-
-/// The value at a place of a record.
-#[inline]
-fn value_at<'a>(record: &'a [u8], place: &KeyPlace) -> &'a [u8] {
-    place.clone().map_or(&b"null"[..], |place| &record[place])
 }

@@ -10,8 +10,12 @@ pub mod cursor;
 pub mod fill;
 pub mod grouping;
 pub mod join;
+mod kept;
 pub mod order;
+mod piece;
+pub mod reader;
 pub mod reduce;
+mod spread;
 pub mod table;
 
 #[cfg(test)]

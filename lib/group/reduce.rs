@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use super::assemble::Assembly;
-use super::fill::fill;
-use super::grouping::{Group, GroupReader, Grouping};
+use super::grouping::{Group, Grouping};
 use super::order::{self, Judge, Limits, Order};
-use super::table::{self, Table};
+use super::piece::GroupPiece;
+use super::reader::GroupReader;
+use super::spread::{Partitions, Spreader};
 use crate::aggregate::RecordPosition;
 use crate::error::{Error, Result};
 use crate::extsort::sorter::Sorter;
@@ -22,17 +23,6 @@ const BLOCK_MAX: usize = 512 << 10;
 
 /// The memory of how many blocks lies idle at most.
 const SPARE_BLOCKS: usize = 3;
-
-/// What a block gives to its groups: the parts of the first and the last one, which may go on in
-/// other blocks, and the results of those between.
-struct Piece {
-    first: Option<Group>,
-    results: Vec<u8>,
-    groups: u64,
-    last: Option<Group>,
-    /// The number of the block's first line.
-    line: u64,
-}
 
 /// Reduces a stream that is in key order. `start` is what was read of it already.
 ///
@@ -100,21 +90,17 @@ pub fn finish<E: FnMut(&[u8]) -> Result<()>>(
 /// Takes what a block gives, which must not lie before what came before it.
 fn take_piece<E: FnMut(&[u8]) -> Result<()>>(
     assembly: &mut Assembly<E>,
-    piece: Piece,
+    piece: GroupPiece,
     judge: &Judge,
     grouping: &Grouping,
 ) -> Result<()> {
-    let Some(first) = piece.first else { return Ok(()) };
-    if assembly.open_key().is_some_and(|open| first.key.as_slice() < open) {
+    let is_before =
+        |first: &Group| assembly.open_key().is_some_and(|open| first.key.as_slice() < open);
+    if piece.first.as_ref().is_some_and(is_before) {
         let line = Line { text: &[], number: piece.line, at: 0 };
         return Err(out_of_order(judge, line, grouping));
     }
-    assembly.add(first)?;
-    if let Some(last) = piece.last {
-        assembly.add_results(&piece.results, piece.groups)?;
-        assembly.add(last)?;
-    }
-    Ok(())
+    assembly.add_piece(piece)
 }
 
 /// The error for a record that lies before the one before it.
@@ -124,10 +110,9 @@ pub fn out_of_order(judge: &Judge, line: Line<'_>, grouping: &Grouping) -> Error
 }
 
 /// Reduces a block.
-fn piece(reader: &mut GroupReader, block: &Block, judge: &Judge) -> Result<Piece> {
+fn piece(reader: &mut GroupReader, block: &Block, judge: &Judge) -> Result<GroupPiece> {
     let grouping = Arc::clone(reader.grouping());
-    let mut piece =
-        Piece { first: None, results: Vec::new(), groups: 0, last: None, line: block.first_line };
+    let mut piece = GroupPiece { line: block.first_line, ..GroupPiece::default() };
     let mut open: Option<Group> = None;
     let (mut key, mut last) = (Vec::new(), None);
     let (mut records, mut kept, mut lacking) = (0, 0, 0);
@@ -152,18 +137,7 @@ fn piece(reader: &mut GroupReader, block: &Block, judge: &Judge) -> Result<Piece
         kept += 1;
         let at = RecordPosition { shard: 0, index: line.number };
         if ended {
-            let mut group = match (open.take(), piece.first.is_none()) {
-                (None, _) => Group::default(),
-                (Some(whole), true) => {
-                    piece.first = Some(whole);
-                    Group::default()
-                }
-                (Some(mut whole), false) => {
-                    grouping.push_result(&mut whole, &mut piece.results)?;
-                    piece.groups += 1;
-                    whole
-                }
-            };
+            let mut group = piece.close(open.take(), &grouping)?;
             restart(&mut group, reader, &key, line.text, at);
             open = Some(group);
         }
@@ -173,10 +147,7 @@ fn piece(reader: &mut GroupReader, block: &Block, judge: &Judge) -> Result<Piece
             lacking += u64::from(lacks);
         }
     }
-    match piece.first.is_none() {
-        true => piece.first = open,
-        false => piece.last = open,
-    }
+    piece.end(open);
     judge.count(records, kept, block.bytes.len());
     judge.count_lacking(lacking);
     Ok(piece)
@@ -322,28 +293,36 @@ pub fn by_hashing(
     let in_flight = ByteLimit::new(settings.budget.in_flight(limits.jobs));
     let spare = Arc::new(BufferPool::new(SPARE_BLOCKS * size));
     let memory = Arc::clone(&spare);
+    let is_spread = grouping.key_is_certain() && grouping.plan().needs_operands_alone();
+    let partitions = is_spread.then(|| Arc::new(Partitions::new(limits)));
     parallel::ordered(
         limits.jobs,
         move || {
             let block = blocks.next(size, memory.take(), &stream_bad)?;
             Ok(block.map(|block| (in_flight.hold(block.bytes.len()), block)))
         },
-        || (GroupReader::new(&grouping), Table::new()),
-        move |(reader, table), (held, block)| {
-            let runs = fill(reader, table, &block, 0, share, &judged, None)?;
+        || Spreader::new(&grouping, share, partitions.as_ref()),
+        move |spreader, (held, block)| {
+            let runs = spreader.add(&block, &judged)?;
             spare.give(block.bytes);
             Ok((Some(held), runs))
         },
-        |(reader, table)| Ok(Some((None, vec![table.into_run(reader.grouping().plan())?]))),
+        |spreader| Ok(Some((None, vec![spreader.finish()?]))),
         |(_held, runs)| runs.into_iter().try_for_each(|run| sorter.add(run)),
     )?;
+    if let Some(partitions) = partitions {
+        partitions.finish(&grouping, limits.jobs, &judge, |run| sorter.add(run))?;
+    }
     let mut bytes_out = 0;
     let mut assembly = Assembly::new(&grouping, settings, |results: &[u8]| {
         bytes_out += results.len() as u64;
         output.write(results)
     });
-    let spilled = sorter
-        .finish_items(|key, text| assembly.add(table::decode(grouping.plan(), key, text)?))?;
+    let parts_of = Arc::clone(&grouping);
+    let spilled = sorter.finish_with(
+        move |parts| GroupPiece::of_parts(&parts_of, parts),
+        |piece| assembly.add_piece(piece),
+    )?;
     let (records_out, spilled_bytes) = finish(&grouping, assembly)?;
     output.flush()?;
     let spilled_bytes = spilled_bytes + spilled;

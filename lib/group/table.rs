@@ -47,14 +47,14 @@ pub(super) const GUESSES: usize = 64;
 pub(super) type Guess = Option<usize>;
 
 /// The hash of a spelling.
-#[inline]
+#[inline(always)]
 pub(super) fn hash(spelling: &[u8]) -> u64 {
     xxh3_64(spelling)
 }
 
 /// The first and the last bytes of a text, some of them twice: with its length, all of one of up to 16
 /// bytes.
-#[inline]
+#[inline(always)]
 fn ends(text: &[u8]) -> [u64; 2] {
     if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
         return [u64::from_le_bytes(*first), u64::from_le_bytes(*last)];
@@ -133,7 +133,7 @@ impl Table {
     }
 
     /// The group that is spelled so, which has this hash, and is guessed to be one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn get(&self, spelling: &[u8], hash: u64, guess: Guess) -> Option<usize> {
         let ends = ends(spelling);
         let is = |number: &usize| {
@@ -182,10 +182,16 @@ impl Table {
         number
     }
 
-    /// The states of a group.
+    /// Notes that a group has a record at `at`, which may lie before the first one that it knows.
     #[inline]
-    pub(super) fn states(&mut self, plan: &ReductionPlan, number: usize) -> &mut [OpState] {
-        let width = plan.width();
+    pub(super) fn comes_at(&mut self, number: usize, at: RecordPosition) {
+        let first = &mut self.entries[number].at;
+        *first = at.min(*first);
+    }
+
+    /// The states of a group, each of which has `width` of them.
+    #[inline]
+    pub(super) fn states(&mut self, width: usize, number: usize) -> &mut [OpState] {
         &mut self.states[number * width..][..width]
     }
 
@@ -266,15 +272,33 @@ pub fn encode(plan: &ReductionPlan, group: &Group, out: &mut Vec<u8>) {
 /// # Errors
 /// `Incomplete`, when the bytes are damaged.
 pub fn decode(plan: &ReductionPlan, key: &[u8], text: &[u8]) -> Result<Group> {
+    let mut group = Group::default();
+    decode_into(plan, key, text, &mut group)?;
+    Ok(group)
+}
+
+/// The same into the memory of another group.
+///
+/// # Errors
+/// As [`decode`].
+pub(super) fn decode_into(
+    plan: &ReductionPlan,
+    key: &[u8],
+    text: &[u8],
+    group: &mut Group,
+) -> Result<()> {
     let damaged = || crate::Error::incomplete("a spilled group is damaged");
     let (label_len, rest) = text.split_first_chunk::<4>().ok_or_else(damaged)?;
     let (label, rest) =
         rest.split_at_checked(u32::from_le_bytes(*label_len) as usize).ok_or_else(damaged)?;
     let (shard, rest) = rest.split_first_chunk::<8>().ok_or_else(damaged)?;
     let (index, states) = rest.split_first_chunk::<8>().ok_or_else(damaged)?;
-    let at =
+    group.at =
         RecordPosition { shard: u64::from_le_bytes(*shard), index: u64::from_le_bytes(*index) };
-    let mut group = Group { key: key.to_vec(), label: label.to_vec(), at, states: Vec::new() };
-    plan.decode(&mut StateDecoder::new(states), &mut group.states)?;
-    Ok(group)
+    group.key.clear();
+    group.key.extend_from_slice(key);
+    group.label.clear();
+    group.label.extend_from_slice(label);
+    group.states.clear();
+    plan.decode(&mut StateDecoder::new(states), &mut group.states)
 }

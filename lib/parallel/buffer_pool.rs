@@ -9,7 +9,13 @@ use crate::parallel::lock;
 pub(crate) struct BufferPool {
     /// How many bytes may lie idle.
     most: usize,
-    idle: Mutex<Vec<Vec<u8>>>,
+    idle: Mutex<Idle>,
+}
+
+#[derive(Default)]
+struct Idle {
+    memory: Vec<Vec<u8>>,
+    bytes: usize,
 }
 
 impl BufferPool {
@@ -18,17 +24,21 @@ impl BufferPool {
         BufferPool { most, idle: Mutex::default() }
     }
 
-    /// Some of it; none at all if there is none.
+    /// Some of it, empty; none at all if there is none.
     pub(crate) fn take(&self) -> Vec<u8> {
-        lock(&self.idle).pop().unwrap_or_default()
+        let mut idle = lock(&self.idle);
+        let memory = idle.memory.pop().unwrap_or_default();
+        idle.bytes -= memory.capacity();
+        memory
     }
 
     /// Takes `memory`, if that is not too much.
-    pub(crate) fn give(&self, memory: Vec<u8>) {
+    pub(crate) fn give(&self, mut memory: Vec<u8>) {
+        memory.clear();
         let mut idle = lock(&self.idle);
-        let bytes: usize = idle.iter().map(Vec::capacity).sum();
-        if memory.capacity() > 0 && memory.capacity() <= self.most.saturating_sub(bytes) {
-            idle.push(memory);
+        if memory.capacity() > 0 && memory.capacity() <= self.most.saturating_sub(idle.bytes) {
+            idle.bytes += memory.capacity();
+            idle.memory.push(memory);
         }
     }
 }
@@ -42,7 +52,11 @@ mod tests {
         let pool = BufferPool::new(250);
         assert_eq!(pool.take().capacity(), 0);
         pool.give(Vec::new());
-        (0..5).for_each(|_| pool.give(Vec::with_capacity(100)));
-        assert_eq!([(); 3].map(|()| pool.take().capacity()), [100, 100, 0]);
+        for _ in 0..2 {
+            (0..5).for_each(|_| pool.give(vec![1; 100]));
+            assert_eq!([(); 3].map(|()| pool.take().capacity()), [100, 100, 0]);
+        }
+        pool.give(vec![1; 100]);
+        assert!(pool.take().is_empty());
     }
 }

@@ -73,7 +73,7 @@ impl Fields {
 
     /// Where the record ends that begins at byte `at` of `text`, and its values, if it is built as the last one was
     /// and a line end follows it: then it is checked. Else nothing is known of it.
-    #[inline]
+    #[inline(always)]
     pub fn locate_line(
         &mut self,
         text: &[u8],

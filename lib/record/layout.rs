@@ -189,7 +189,7 @@ impl Layouts {
 
     /// Where the record ends that begins at byte `at` of `text`, if a line end follows it, and it fits as the
     /// last one did; then `found` is set as by [`Layouts::locate`]. Else nothing is known of it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn locate_line(
         &mut self,
         text: &[u8],

@@ -1,7 +1,8 @@
 //! Parts of groups: in a table, spilled, and put together again.
 
 use super::super::assemble::Assembly;
-use super::super::grouping::{Group, GroupReader};
+use super::super::grouping::Group;
+use super::super::reader::GroupReader;
 use super::super::table::{self, Table, hash};
 use super::*;
 use crate::aggregate::RecordPosition;
@@ -34,7 +35,7 @@ proptest! {
             });
             reader.clear();
             reader.read(b"{\"k\":1}").unwrap();
-            reader.add(0, b"{\"k\":1}", at, table.states(plan, number)).unwrap();
+            reader.add(0, b"{\"k\":1}", at, table.states(plan.width(), number)).unwrap();
         }
         let empty = Table::new().memory();
         prop_assert!(table.memory() >= empty + due.len() * 2);

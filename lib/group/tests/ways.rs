@@ -85,4 +85,43 @@ proptest! {
         in_order(grouping, &limits(1 << 20, 1), &strict(), None, blocks, &mut written).unwrap();
         prop_assert_eq!(counted(&records, &limits(memory, jobs)), written.lines());
     }
+
+    #[test]
+    fn groups_of_records_that_are_dealt_are_those_of_one_table(
+        rows in prop::collection::vec((0u8..40, 0u8..4, 0u8..4, -99i64..99), 0..900),
+        memory in prop::sample::select(vec![1usize, 10_000, 60_000]),
+        jobs in 1usize..4,
+        piece in 500usize..9000,
+        ops in prop::sample::select(vec![
+            vec!["count", "sum:v"],
+            vec!["count", "mean:v", "sum:w"],
+            vec!["median:v", "var:v"],
+            vec!["min:v", "first:w", "count:v", "collect:w"],
+            vec!["ndistinct:v"],
+        ]),
+        missing in prop::sample::select(vec![Missing::Null, Missing::Skip]),
+    ) {
+        let record = |(key, other, kind, value): &(u8, u8, u8, i64)| {
+            let key = if *key == 0 { String::new() } else { format!("\"k\":\"key {key}\",") };
+            let other = ["", "\"j\":null,", "\"j\":[1,2],", "\"j\":\"\\u0061\","][usize::from(*other)];
+            let value = match kind {
+                0 => format!("\"v\":{value}"),
+                1 => format!("\"w\":{value},\"v\":\"{value}\""),
+                2 => format!("\"v\":{value}.25,\"w\":{value}"),
+                _ => format!("\"v\":{}{}", value * 2 + 1, "0".repeat(20)),
+            };
+            format!("{{{key}{other}{value}}}")
+        };
+        let lines: Vec<String> = rows.iter().map(record).collect();
+        let results = |limits: &Limits| {
+            let mut written = Written::default();
+            let ops = ops.iter().map(|op| Op::parse(op).unwrap()).collect();
+            let keys = Some(Keys::parse("k,j").unwrap());
+            let grouping = Grouping::new(keys, ops, missing, MAX_RECORD).unwrap();
+            let input = Pieces::new(&lines, piece);
+            let summary = by_hashing(grouping, limits, &strict(), input, &mut written).unwrap();
+            (written.lines(), summary.records_in, summary.missing, summary.lacking)
+        };
+        prop_assert_eq!(results(&limits(memory, jobs)), results(&limits(64 << 20, 1)));
+    }
 }

@@ -99,7 +99,7 @@ impl Keyer {
 
     /// Where the record ends that begins at byte `at` of `text`, and where its values are, as
     /// [`Fields::locate_line`] says them.
-    #[inline]
+    #[inline(always)]
     pub fn find_line(&mut self, text: &[u8], at: usize) -> Option<(usize, Found<'_>)> {
         let (end, places) = self.fields.locate_line(text, at)?;
         Some((end, parted(&self.keys.parts, &self.order, places)))
