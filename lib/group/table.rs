@@ -186,7 +186,9 @@ impl Table {
     #[inline]
     pub(super) fn comes_at(&mut self, number: usize, at: RecordPosition) {
         let first = &mut self.entries[number].at;
-        *first = at.min(*first);
+        if at < *first {
+            *first = at;
+        }
     }
 
     /// The states of a group, each of which has `width` of them.
