@@ -94,6 +94,8 @@ pub struct Blocks<I> {
     max_record: usize,
     eager: bool,
     state: State,
+    /// The most room that the next read gets: it is as much as comes at once.
+    room: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -106,13 +108,16 @@ enum State {
 /// The least room that a read gets.
 const READ_BYTES: usize = 64 * 1024;
 
+/// The most room that it gets.
+const READ_BYTES_MAX: usize = 1 << 20;
+
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 impl<I: Input> Blocks<I> {
     /// To cut `input`, whose lines are at most `max_record` bytes long.
     pub fn new(input: I, max_record: usize) -> Blocks<I> {
         let (rest, next_line, state) = (Vec::new(), 1, State::Start);
-        Blocks { input, rest, next_line, max_record, eager: false, state }
+        Blocks { input, rest, next_line, max_record, eager: false, state, room: READ_BYTES }
     }
 
     /// The same, but with smaller blocks where more would have to be waited for: for stages that
@@ -234,10 +239,15 @@ impl<I: Input> Blocks<I> {
     fn read(&mut self, buffer: &mut Vec<u8>, size: usize) -> Result<()> {
         loop {
             let old = buffer.len();
-            let room = size.saturating_sub(old).clamp(READ_BYTES, 1 << 20);
+            let room = size.saturating_sub(old).clamp(READ_BYTES, self.room);
             buffer.resize(old + room, 0);
             let got = self.input.read(&mut buffer[old..])?;
             buffer.truncate(old + got);
+            // What is cleared for more than comes is cleared again for the next.
+            self.room = match got == room {
+                true => (self.room * 2).min(READ_BYTES_MAX),
+                false => got.clamp(READ_BYTES, READ_BYTES_MAX),
+            };
             match self.state {
                 _ if got == 0 => self.state = State::End,
                 State::Start if buffer.len() < BOM.len() && BOM.starts_with(buffer) => continue,
