@@ -3,6 +3,18 @@
 //! ([`mod@reduce`]), streams that are in order already ([`cursor`]), and two streams as one
 //! ([`mod@join`]).
 //!
+//! # How records become groups
+//!
+//! 1. *Blocks of records to a table*, on every thread ([`mod@fill`]): records are looked up some at once, by the
+//!    very bytes that spell their keys, so that the canonical key is made for a group and not for a record.
+//! 2. *Where there are more groups than fit into a core's cache*, a thread keeps those that it has in its table
+//!    and deals the other records to partitions, by their hash (`spread`). Of a record no more is kept than
+//!    where it stands, its key, and its operands (`kept`). Whoever has filled a partition adds all of it to the
+//!    partition's own table: each group is in memory once, however many threads there are.
+//! 3. *Tables that outgrow their memory* become sorted runs of parts of groups, as all do at the end; those are
+//!    merged by their canonical keys, in ranges. Parts that follow one another are of one group, and the thread
+//!    that merges them tells its result (`piece`); what may go on in the next range, [`assemble`] puts together.
+//!
 //! It spreads its work over threads, but knows no processes, hosts or options.
 
 pub mod assemble;
