@@ -72,6 +72,11 @@ pub fn members(object: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
+/// Where the value ends that begins at byte `at` of a valid record.
+pub fn value_end(record: &[u8], at: usize) -> Option<usize> {
+    value::<false>(record, at, 0).ok()
+}
+
 /// The elements of a valid array, in order; none for another value.
 pub fn elements(array: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut parts = Parts::of(array, b'[');
@@ -124,8 +129,9 @@ pub(super) fn expect_end(record: &[u8], end: usize) -> Scan<()> {
     }
 }
 
+/// The place of the first byte from `at` on that is no white space.
 #[inline]
-pub(super) fn skip_space(text: &[u8], mut at: usize) -> usize {
+pub fn skip_space(text: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\t' | b'\r' | b'\n') = text.get(at) {
         at += 1;
     }

@@ -1,5 +1,6 @@
 //! Records to CSV.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -211,15 +212,27 @@ fn push_in_order(
     columns: &Columns,
     cells: &Cells,
 ) -> std::result::Result<bool, String> {
-    let mut count = 0;
-    for (name, value) in scan::members(record) {
-        if columns.literals.get(count).is_none_or(|literal| literal != name) {
+    let mut at = scan::skip_space(record, 0) + 1;
+    for (count, literal) in columns.literals.iter().enumerate() {
+        // A brace before the first, a comma before the others.
+        if count > 0 {
+            at = scan::skip_space(record, at);
+            if record.get(at) != Some(&b',') {
+                return Ok(false);
+            }
+            at += 1;
+        }
+        at = scan::skip_space(record, at);
+        if !record.get(at..).is_some_and(|rest| rest.starts_with(literal)) {
             return Ok(false);
         }
-        push_value(rows, value, cells, count == 0)?;
-        count += 1;
+        // Behind the colon.
+        at = scan::skip_space(record, scan::skip_space(record, at + literal.len()) + 1);
+        let Some(end) = scan::value_end(record, at) else { return Ok(false) };
+        push_value(rows, &record[at..end], cells, count == 0)?;
+        at = end;
     }
-    Ok(count == columns.literals.len())
+    Ok(record.get(scan::skip_space(record, at)) == Some(&b'}'))
 }
 
 /// Appends the row of an object whose members come in any order; of duplicates the last counts.
@@ -267,7 +280,8 @@ fn push_value(rows: &mut Vec<u8>, value: &[u8], cells: &Cells, first: bool) -> C
         b"null" => cells.push_null(rows, first),
         [b'"', ..] => {
             let text = string_bytes(value);
-            if memchr::memchr(0xed, &text).is_some() && std::str::from_utf8(&text).is_err() {
+            // Only an escape brings one.
+            if matches!(text, Cow::Owned(_)) && std::str::from_utf8(&text).is_err() {
                 return Err("a value holds a lone surrogate, which has no UTF-8 form".into());
             }
             if cells.dialect.typed && is_number(&text) {
