@@ -80,6 +80,11 @@ impl Grouping {
         self.keys.is_none()
     }
 
+    /// How many parts the key has; none where all records are one group.
+    pub(super) fn key_parts(&self) -> usize {
+        self.keys.as_ref().map_or(0, |keys| keys.parts.len().max(1))
+    }
+
     /// Whether a record whose parts of the key are there, or need not be, has a key.
     pub(super) fn key_is_certain(&self) -> bool {
         let is_certain = |part: &KeyPart| part.sense != Sense::Number;

@@ -26,6 +26,15 @@ const NOT_THERE: u32 = u32::MAX;
 /// Says beside the length of the spelling that the operands are integers.
 const INTEGERS: u32 = 1 << 31;
 
+/// The longest key, as it is spelled, that can be kept.
+const SPELLING_MAX: usize = INTEGERS as usize - 1;
+
+/// Whether all records can be kept, none of which is longer than `record_max`, by a key of so many parts.
+pub(super) fn can_keep(record_max: usize, parts: usize) -> bool {
+    // Each part may be all of the record, and there is a comma between any two.
+    record_max.saturating_add(1).saturating_mul(parts) <= SPELLING_MAX
+}
+
 /// How many bytes a line's number takes: there are not as many lines.
 const NUMBER: usize = 6;
 

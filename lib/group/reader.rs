@@ -34,11 +34,11 @@ impl GroupReader {
     pub fn new(grouping: &Arc<Grouping>) -> GroupReader {
         let paths = grouping.plan.paths();
         let operands = paths.len();
-        let (finder, key_parts) = match &grouping.keys {
-            None => (Finder::Fields(Fields::new(paths)), 0),
+        let finder = match &grouping.keys {
+            None => Finder::Fields(Fields::new(paths)),
             Some(keys) => {
                 let keyer = Keyer::new(keys, grouping.missing, &paths);
-                (Finder::Keyer(keyer.reversed(grouping.reverse)), keys.parts.len().max(1))
+                Finder::Keyer(keyer.reversed(grouping.reverse))
             }
         };
         GroupReader {
@@ -47,7 +47,7 @@ impl GroupReader {
             scratch: Scratch::default(),
             operands,
             places: Vec::new(),
-            key_parts,
+            key_parts: grouping.key_parts(),
             parts: Vec::new(),
         }
     }

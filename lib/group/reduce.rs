@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::assemble::Assembly;
 use super::grouping::{Group, Grouping};
+use super::kept::can_keep;
 use super::order::{self, Judge, Limits, Order};
 use super::piece::GroupPiece;
 use super::reader::GroupReader;
@@ -293,7 +294,9 @@ pub fn by_hashing(
     let in_flight = ByteLimit::new(settings.budget.in_flight(limits.jobs));
     let spare = Arc::new(BufferPool::new(SPARE_BLOCKS * size));
     let memory = Arc::clone(&spare);
-    let is_spread = grouping.key_is_certain() && grouping.plan().needs_operands_alone();
+    let is_spread = grouping.key_is_certain()
+        && grouping.plan().needs_operands_alone()
+        && can_keep(limits.max_record, grouping.key_parts());
     let partitions = is_spread.then(|| Arc::new(Partitions::new(limits)));
     parallel::ordered(
         limits.jobs,

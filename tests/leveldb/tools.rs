@@ -11,7 +11,8 @@ fn mc_cat_reads_a_database_and_leaves_it_alone() {
     let database = dir.path().join("db");
     let expected = oracle(&["make", database.to_str().unwrap(), "levels"]);
     let tables = names(&database).iter().filter(|name| name.ends_with(".ldb")).count();
-    assert!(tables > 5, "only {tables} tables");
+    // How many depends on when the library finds the time to merge some.
+    assert!(tables > 1, "only {tables} tables");
     let before = snapshot(&database);
     mc("cat").arg("leveldb:db").current_dir(dir.path()).stdout(expected).succeeds();
     assert_eq!(before, snapshot(&database));

@@ -2,6 +2,7 @@
 
 use super::{Limits, Order};
 use crate::error::{Error, Result};
+use crate::extsort::budget::Budget;
 use crate::extsort::integers::{IntegerSettings, Integers, PushLines};
 use crate::extsort::run::{Run, RunBuilder};
 use crate::extsort::sorter::Sorter;
@@ -29,9 +30,11 @@ pub struct Collected {
 
 impl Collected {
     pub(super) fn new(order: &Order, limits: &Limits) -> Collected {
+        let runs = Budget::new(limits.memory, limits.jobs).runs;
         let settings = IntegerSettings {
-            // The rest is for blocks, and for what is being sorted and written.
-            memory: limits.memory / 2,
+            // More than of runs, for they are merged in less; the rest is for blocks, and for what is being
+            // sorted and written.
+            memory: runs + runs / 8,
             jobs: limits.jobs,
             directory: limits.directory.clone(),
             unique: order.unique,
