@@ -81,9 +81,15 @@ pub fn merge_with<T: Send + 'static>(
     jobs: usize,
     range_bytes: usize,
     work: impl Fn(&[u8]) -> Result<T> + Send + Sync + 'static,
-    emit: impl FnMut(T) -> Result<()>,
+    mut emit: impl FnMut(T) -> Result<()>,
 ) -> Result<()> {
     let mut ranges = Ranges::new(runs, range_bytes, false);
+    if ranges.cuts.is_empty() {
+        // Not worth a thread.
+        let (mut merged, whole) = (Vec::new(), ranges.next().unwrap_or_default());
+        merge_range(runs, &whole, false, OutputShape::Spill, &mut Vec::new(), &mut merged);
+        return emit(work(&merged)?);
+    }
     let runs = Arc::clone(runs);
     parallel::ordered(
         jobs,

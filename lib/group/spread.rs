@@ -53,6 +53,13 @@ struct Partition {
     table: Mutex<Table>,
 }
 
+impl Partition {
+    /// Whether nothing was dealt to it.
+    fn is_empty(&self) -> bool {
+        lock(&self.waiting).is_empty() && lock(&self.table).is_empty()
+    }
+}
+
 impl Partitions {
     /// Empty ones.
     pub(super) fn new(limits: &Limits) -> Partitions {
@@ -125,7 +132,7 @@ impl Partitions {
         judge: &Judge,
         mut take: impl FnMut(Run) -> Result<()>,
     ) -> Result<()> {
-        let numbers: Vec<usize> = (0..PARTITIONS).collect();
+        let numbers: Vec<usize> = (0..PARTITIONS).filter(|at| !self.all[*at].is_empty()).collect();
         // Some at a time: a run is made while its groups are still there.
         for some in numbers.chunks(jobs * AT_ONCE) {
             let runs = each(some, jobs, |number| {
@@ -159,7 +166,7 @@ const WORTH_IT: u64 = 4;
 pub(super) struct Spreader {
     reader: GroupReader,
     table: Table,
-    /// What the table may hold, in bytes, if there are no partitions.
+    /// What the table may hold, in bytes.
     share: usize,
     partitions: Option<Arc<Partitions>>,
     /// The rows that are not handed over yet, for each partition; none while all go to the table.

@@ -87,6 +87,11 @@ impl Table {
         }
     }
 
+    /// Whether there is no group in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Which groups probably are those with these hashes, each of which has `width` states. It looks at them,
     /// so that they come into the cache: none is waited for before the next is asked for.
     pub(super) fn guess(

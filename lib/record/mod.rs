@@ -26,7 +26,7 @@ pub mod stream;
 pub mod text;
 pub mod text_lines;
 mod version;
-mod wide;
+pub(crate) mod wide;
 
 /// How deep arrays and objects may nest.
 pub const MAX_DEPTH: usize = 1024;

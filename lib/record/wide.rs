@@ -81,6 +81,22 @@ pub(super) fn stops(word: u64) -> u64 {
     (control | zero(word ^ (ONES * b'"' as u64)) | zero(word ^ (ONES * b'\\' as u64))) & HIGH
 }
 
+/// Whether one of `marks` is in a text.
+#[inline]
+pub(crate) fn holds_any(text: &[u8], marks: [u8; 4]) -> bool {
+    let has = |eight: &[u8; 8]| {
+        marks.iter().fold(0, |found, mark| {
+            // A byte is zero where the mark is: only then, or above such a one, does its high bit show.
+            let word = u64::from_le_bytes(*eight) ^ (ONES * u64::from(*mark));
+            found | (word.wrapping_sub(ONES) & !word & HIGH)
+        }) != 0
+    };
+    match text.last_chunk() {
+        Some(last) => has(last) || text.as_chunks().0.iter().any(has),
+        None => text.iter().any(|byte| marks.contains(byte)),
+    }
+}
+
 /// Where the text ends that begins at `at`: before the first byte that cannot stand in a string
 /// literal as it is, or at the end of all. `None` if it is no UTF-8.
 #[inline]
@@ -133,4 +149,25 @@ pub(super) fn first_digits(text: u64, count: usize) -> u64 {
     let pairs = digits.wrapping_mul((10 << 8) + 1) >> 8;
     let fours = (pairs & 0x00ff_00ff_00ff_00ff).wrapping_mul((100 << 16) + 1) >> 16;
     (fours & 0x0000_ffff_0000_ffff).wrapping_mul((10_000 << 32) + 1) >> 32
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_of_four_bytes_is_found(
+            text in prop::collection::vec(prop_oneof![0u8..4, 0x7eu8..0x83, any::<u8>()], 0..40),
+            marks in any::<[u8; 4]>(),
+            few in prop::sample::select(vec![0u8, 1, 0x80]),
+        ) {
+            for marks in [marks, [few, few + 1, marks[0], few]] {
+                let due = text.iter().any(|byte| marks.contains(byte));
+                prop_assert_eq!(holds_any(&text, marks), due);
+            }
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::Dialect;
 use super::general::Scanner;
+use crate::record::wide::holds_any;
 
 /// Why something cannot be written.
 pub(super) type CellRefusal = std::result::Result<(), String>;
@@ -196,24 +197,5 @@ impl Cells {
             }
             rows.push(byte);
         }
-    }
-}
-
-/// Whether one of `marks` is in a text: eight bytes are looked at together.
-#[inline]
-fn holds_any(text: &[u8], marks: [u8; 4]) -> bool {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let has = |eight: [u8; 8]| {
-        marks.iter().fold(0, |found, mark| {
-            // A byte is zero where the mark is: only then, or above such a one, does its high bit show.
-            let word = u64::from_le_bytes(eight) ^ (ONES * u64::from(*mark));
-            found | (word.wrapping_sub(ONES) & !word & HIGH)
-        }) != 0
-    };
-    let (words, rest) = text.as_chunks::<8>();
-    match text.last_chunk::<8>() {
-        Some(last) => has(*last) || words.iter().any(|word| has(*word)),
-        None => rest.iter().any(|byte| marks.contains(byte)),
     }
 }
