@@ -4,12 +4,13 @@ use super::RecordPosition;
 use super::encoding::damaged;
 use super::extreme::Wanted;
 use super::number::Number;
-use super::operand::{Operand, OperandValue, Texts};
+use super::operand::{Operand, OperandValue, OrderedKey, Texts};
 use super::plan::{ReductionPlan, StateSlot};
 use super::state::{Held, OpState};
 use crate::error::{Error, Result};
 use crate::record::canonical::ValueKind;
 use crate::record::key::{KeyPlace, Missing};
+use crate::record::number::ShortKey;
 
 /// What [`ReductionPlan::add`] needs from one record to the next; each thread has its own.
 #[derive(Clone, Debug, Default)]
@@ -198,7 +199,21 @@ impl ReductionPlan {
         operand: &Operand,
         one: &Record,
     ) -> Result<usize> {
-        let key = &one.texts.bytes[operand.ordered.clone()];
+        let made;
+        let mut nearest = None;
+        let key = match &operand.ordered {
+            OrderedKey::Made(place) => &one.texts.bytes[place.clone()],
+            OrderedKey::Short(short) => {
+                nearest = operand.number.nearest();
+                if let (OpState::Extreme(extreme), Held::Extreme(wanted)) = (&*state, slot.held)
+                    && nearest.is_some_and(|nearest| extreme.surpasses(wanted, nearest))
+                {
+                    return Ok(0);
+                }
+                made = ShortKey::of(*short).ok_or_else(damaged)?;
+                made.bytes()
+            }
+        };
         let keep = |wanted: Wanted, out: &mut Vec<u8>| match wanted.record {
             true => out.extend_from_slice(one.record.trim_ascii()),
             false => operand.push_ordered_value(one.record, out),
@@ -207,7 +222,7 @@ impl ReductionPlan {
         match (state, slot.held) {
             (OpState::Extreme(extreme), Held::Extreme(wanted)) => {
                 extreme.kinds.add(key).map_err(mixed)?;
-                Ok(extreme.add(wanted, key, one.at, |out| keep(wanted, out)))
+                Ok(extreme.add(wanted, (key, nearest), one.at, |out| keep(wanted, out)))
             }
             (OpState::Top(top), Held::Top(limit, wanted)) => {
                 top.kinds.add(key).map_err(mixed)?;

@@ -32,26 +32,37 @@ pub struct Extreme {
 struct Best {
     /// The canonical key bytes of the value.
     key: Vec<u8>,
+    /// The double nearest to it, if it was read as an ordinary number.
+    nearest: Option<f64>,
     at: RecordPosition,
     /// The JSON text that is the result.
     kept: Vec<u8>,
 }
 
 impl Extreme {
+    /// Whether the best value is better than any number that `nearest` is the nearest double to, so that such a
+    /// one need not be offered. (Of two numbers the lesser one's double is not greater.)
+    #[inline]
+    pub(super) fn surpasses(&self, wanted: Wanted, nearest: f64) -> bool {
+        let best = self.best.as_ref().and_then(|best| best.nearest);
+        best.is_some_and(|best| best.partial_cmp(&nearest) == Some(wanted.order))
+    }
+
     /// Offers a value by its canonical key bytes; `keep` appends what is kept if it is the best,
-    /// as `wanted` says. Returns the memory it took.
+    /// as `wanted` says. `nearest` is the double nearest to it, if it is an ordinary number. Returns the
+    /// memory it took.
     #[inline]
     pub fn add(
         &mut self,
         wanted: Wanted,
-        key: &[u8],
+        (key, nearest): (&[u8], Option<f64>),
         at: RecordPosition,
         keep: impl FnOnce(&mut Vec<u8>),
     ) -> usize {
         let Some(best) = &mut self.best else {
             let mut kept = Vec::new();
             keep(&mut kept);
-            self.best = Some(Box::new(Best { key: key.to_vec(), at, kept }));
+            self.best = Some(Box::new(Best { key: key.to_vec(), nearest, at, kept }));
             return self.heap_bytes();
         };
         if !beats(wanted, (key, at), (&best.key, best.at)) {
@@ -59,6 +70,7 @@ impl Extreme {
         }
         let before = best.key.capacity() + best.kept.capacity();
         best.at = at;
+        best.nearest = nearest;
         best.key.clear();
         best.key.extend_from_slice(key);
         best.kept.clear();
@@ -113,7 +125,8 @@ impl Extreme {
         }
         let at = RecordPosition::decode(decoder)?;
         let (key, kept) = (decoder.bytes()?.to_vec(), decoder.bytes()?.to_vec());
-        Ok(Extreme { best: Some(Box::new(Best { key, at, kept })), kinds })
+        let best = Best { key, nearest: None, at, kept };
+        Ok(Extreme { best: Some(Box::new(best)), kinds })
     }
 }
 

@@ -61,6 +61,17 @@ impl Number {
         Some(Number::Double(if short.negative { -size } else { size }))
     }
 
+    /// The double nearest to it: of a number that is less than another, it is not greater. `None` of one that
+    /// takes more than what a processor has.
+    #[inline]
+    pub(super) fn nearest(&self) -> Option<f64> {
+        match self {
+            Number::Integer(integer) => Some(*integer as f64),
+            Number::Double(double) => Some(*double),
+            Number::Big(_) => None,
+        }
+    }
+
     fn parse_long(text: &[u8]) -> Result<Number, &'static str> {
         let parts = NumberParts::of(text);
         if !parts.integer {

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::record::absent::{self, placeholder};
 use crate::record::canonical::push_value;
 use crate::record::key::{KeyPlace, Missing};
-use crate::record::number::{Short, lenient, push_key, push_short_key};
+use crate::record::number::{Short, lenient, push_key};
 use crate::record::scan::Step;
 use crate::record::text::string_bytes;
 
@@ -52,9 +52,24 @@ pub(super) struct Operand {
     pub(super) spelled: bool,
     pub(super) number: Number,
     /// Where the canonical key bytes lie, numeric strings being numbers.
-    pub(super) ordered: Range<usize>,
+    pub(super) ordered: OrderedKey,
     /// Where the canonical key bytes of the value as it is lie.
     pub(super) literal: Range<usize>,
+}
+
+/// The canonical key bytes of an operand.
+#[derive(Clone, Debug)]
+pub(super) enum OrderedKey {
+    /// They lie here in [`Texts`].
+    Made(Range<usize>),
+    /// Those of an ordinary number, which is the operand's `number`, too: most are never asked for them.
+    Short(Short),
+}
+
+impl Default for OrderedKey {
+    fn default() -> OrderedKey {
+        OrderedKey::Made(0..0)
+    }
 }
 
 /// The bytes that the operands of one record need beside it.
@@ -93,7 +108,7 @@ impl OperandField {
         operand.what = OperandValue::Value;
         operand.raw = raw.clone();
         let value = &record[raw.clone()];
-        if !self.literal && lacking.nulls.is_empty() && self.read_short(value, operand, texts) {
+        if !self.literal && lacking.nulls.is_empty() && self.read_short(value, operand) {
             return Ok(());
         }
         self.read_any(value, lacking, operand, texts)
@@ -101,22 +116,18 @@ impl OperandField {
 
     /// Reads an ordinary number, in a string or as it is. Whether it is one; if not, nothing is set.
     #[inline]
-    fn read_short(&self, value: &[u8], operand: &mut Operand, texts: &mut Texts) -> bool {
+    fn read_short(&self, value: &[u8], operand: &mut Operand) -> bool {
         let (text, spelled) = match value {
             [b'"', text @ .., b'"'] if self.strict => (text, true),
             number => (number, false),
         };
         let Some(short) = Short::plain(text) else { return false };
-        if self.numeric {
+        if self.numeric || self.ordered {
             let Some(number) = Number::short(&short) else { return false };
             operand.number = number;
         }
         if self.ordered {
-            let start = texts.bytes.len();
-            if !push_short_key(&mut texts.bytes, short) {
-                return false;
-            }
-            operand.ordered = start..texts.bytes.len();
+            operand.ordered = OrderedKey::Short(short);
         }
         operand.spelled = spelled;
         true
@@ -180,7 +191,7 @@ impl OperandField {
             }
         }
         if self.ordered {
-            operand.ordered = texts.push_key(number.unwrap_or(value));
+            operand.ordered = OrderedKey::Made(texts.push_key(number.unwrap_or(value)));
             operand.spelled = number.is_some() && value.first() == Some(&b'"');
         }
         Ok(())
@@ -269,14 +280,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::record::number::ShortKey;
     use crate::record::scan::check;
 
     /// What is read of a value, its bytes and all.
     fn shown(operand: &Operand, texts: &Texts, value: &[u8]) -> impl PartialEq + std::fmt::Debug {
         let mut kept = Vec::new();
         operand.push_ordered_value(value, &mut kept);
-        let key = texts.bytes[operand.ordered.clone()].to_vec();
-        (operand.what, operand.number.clone(), key, operand.spelled, kept)
+        let key = match &operand.ordered {
+            OrderedKey::Made(place) => texts.bytes[place.clone()].to_vec(),
+            OrderedKey::Short(short) => ShortKey::of(*short).unwrap().bytes().to_vec(),
+        };
+        (operand.what, key, operand.spelled, kept)
     }
 
     proptest! {
@@ -305,6 +320,7 @@ mod tests {
             prop_assert_eq!(read.is_ok(), due.is_ok());
             if due.is_ok() && slow.0.what == OperandValue::Value {
                 prop_assert_eq!(shown(&fast.0, &fast.1, value), shown(&slow.0, &slow.1, value));
+                prop_assert!(!numeric || fast.0.number == slow.0.number);
             }
         }
     }

@@ -1,9 +1,12 @@
 //! Plans as their callers see them.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::record::DEFAULT_MAX_RECORD;
 use crate::record::fields::Fields;
 use crate::record::key::Missing;
+use crate::record::number::push_key;
 use crate::record::scan::Step;
 
 fn plan(ops: &[&str], value: Option<&[Step]>, missing: Missing) -> Result<ReductionPlan> {
@@ -194,5 +197,47 @@ fn damaged_bytes_are_refused() {
                 let _ = plan.merge(&mut states.clone(), decoded);
             }
         }
+    }
+}
+
+/// The first of some numbers, in the order of their key bytes (the last, if `greatest`): of equal ones the first.
+fn extreme(numbers: &[String], greatest: bool) -> &str {
+    let key = |number: &String| {
+        let mut key = Vec::new();
+        push_key(&mut key, number.as_bytes());
+        key
+    };
+    let mut best = &numbers[0];
+    for number in numbers {
+        let better = if greatest { key(number) > key(best) } else { key(number) < key(best) };
+        best = if better { number } else { best };
+    }
+    best
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// What a double cannot tell apart, a key does.
+    #[test]
+    fn the_least_and_the_greatest_are_those_by_key(
+        numbers in prop::collection::vec(
+            prop_oneof![
+                "-?(0|[1-9][0-9]{0,2})(\\.[0-9]{1,2})?",
+                "-?90071992547409[89][0-9]",
+                "-?9007199254740992\\.[0-9]",
+                "-?0\\.1000000000000000[0-9]{1,3}",
+                "-?[1-9]e-?[34][0-9][0-9]",
+                "-?[1-9][0-9]{17,40}",
+            ],
+            1..12,
+        ),
+    ) {
+        let plan = plan(&["min:v", "max:v"], None, Missing::Fail).unwrap();
+        let records: Vec<_> = numbers.iter().map(|number| format!("{{\"v\":{number}}}")).collect();
+        let records: Vec<_> = records.iter().map(String::as_str).collect();
+        let (least, greatest) = (extreme(&numbers, false), extreme(&numbers, true));
+        let due = format!("\"v_min\":{least},\"v_max\":{greatest}");
+        prop_assert_eq!(reduce(&plan, &records).unwrap().0, due);
     }
 }

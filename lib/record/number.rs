@@ -5,7 +5,7 @@
 
 mod key;
 
-pub use key::{push_key, push_short_key};
+pub use key::{ShortKey, push_key};
 
 use super::wide::{digits_in, first_digits};
 

@@ -44,26 +44,49 @@ pub fn push_key(out: &mut Vec<u8>, number: &[u8]) {
 
 /// The same of a short number; `false`, and nothing appended, if E is not ordinary.
 #[inline]
-pub fn push_short_key(out: &mut Vec<u8>, short: Short) -> bool {
-    let Some(log) = short.digits.checked_ilog10() else {
-        out.push(ZERO);
-        return true;
-    };
-    let count = log as usize + 1;
-    let exponent = short.exponent + count as i64 - LEAST_ORDINARY;
-    if !(0..=0xff).contains(&exponent) {
-        return false;
+fn push_short_key(out: &mut Vec<u8>, short: Short) -> bool {
+    let key = ShortKey::of(short);
+    out.extend_from_slice(key.as_ref().map_or(&[], ShortKey::bytes));
+    key.is_some()
+}
+
+/// The key bytes of a short number.
+#[derive(Clone, Copy, Debug)]
+pub struct ShortKey {
+    bytes: [u8; 10],
+    length: usize,
+}
+
+impl ShortKey {
+    /// Those of `short`; there are always some of one that is [plain](Short::plain). `None` if E is not
+    /// ordinary.
+    #[inline]
+    pub fn of(short: Short) -> Option<ShortKey> {
+        let mut bytes = [0; 10];
+        let Some(log) = short.digits.checked_ilog10() else {
+            bytes[0] = ZERO;
+            return Some(ShortKey { bytes, length: 1 });
+        };
+        let count = log as usize + 1;
+        let exponent = short.exponent + count as i64 - LEAST_ORDINARY;
+        if !(0..=0xff).contains(&exponent) {
+            return None;
+        }
+        let all = short.digits * POWERS_OF_TEN[SHORT_DIGITS - count];
+        let (head, tail) =
+            (all / POWERS_OF_TEN[TAIL_DIGITS], (all % POWERS_OF_TEN[TAIL_DIGITS]) as u16);
+        let word = (exponent as u64) << 48 | head << 1 | u64::from(tail != 0);
+        let (class, flip) = if short.negative { (NEGATIVE, !0 >> 8) } else { (POSITIVE, 0) };
+        bytes[..8].copy_from_slice(&(u64::from(class) << 56 | word ^ flip).to_be_bytes());
+        bytes[8..].copy_from_slice(&(tail << 1 ^ flip as u16).to_be_bytes());
+        Some(ShortKey { bytes, length: if tail == 0 { 8 } else { 10 } })
     }
-    let all = short.digits * POWERS_OF_TEN[SHORT_DIGITS - count];
-    let (head, tail) =
-        (all / POWERS_OF_TEN[TAIL_DIGITS], (all % POWERS_OF_TEN[TAIL_DIGITS]) as u16);
-    let word = (exponent as u64) << 48 | head << 1 | u64::from(tail != 0);
-    let (class, flip) = if short.negative { (NEGATIVE, !0 >> 8) } else { (POSITIVE, 0) };
-    out.extend_from_slice(&(u64::from(class) << 56 | word ^ flip).to_be_bytes());
-    if tail != 0 {
-        out.extend_from_slice(&(tail << 1 ^ flip as u16).to_be_bytes());
+
+    /// The bytes.
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
     }
-    true
 }
 
 /// Any number.
