@@ -68,6 +68,60 @@ impl Literal {
     }
 }
 
+/// A text that is copied to many places, eight bytes at a time.
+#[derive(Clone, Debug)]
+pub(crate) struct Words {
+    words: Vec<[u8; 8]>,
+    length: usize,
+}
+
+impl Words {
+    /// The text `bytes`.
+    pub(crate) fn new(bytes: &[u8]) -> Words {
+        let padded = |chunk: &[u8]| {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            word
+        };
+        Words { words: bytes.chunks(8).map(padded).collect(), length: bytes.len() }
+    }
+
+    /// Writes it to byte `at` of `out`, and anything behind it. Where it ends there; `None` if there may be no
+    /// room for it.
+    #[inline]
+    pub(crate) fn copy(&self, out: &mut [u8], at: usize) -> Option<usize> {
+        for (word, eight) in self.words.iter().zip(out.get_mut(at..)?.as_chunks_mut().0) {
+            *eight = *word;
+        }
+        (at + 8 * self.words.len() <= out.len()).then_some(at + self.length)
+    }
+}
+
+/// Writes the text that begins at byte `from` of `text` to byte `to` of `out`, and anything behind it. It ends
+/// before the first byte that cannot stand in a string literal as it is, or is `mark`, or at the end of all.
+/// Returns how long it is; `None` if there may be no room for it.
+#[inline(always)]
+pub(crate) fn copy_text(
+    text: &[u8],
+    from: usize,
+    mark: u8,
+    out: &mut [u8],
+    to: usize,
+) -> Option<usize> {
+    let (text, out) = (text.get(from..)?, out.get_mut(to..)?);
+    let mut length = 0;
+    loop {
+        let word = word_at(text, length);
+        *out.get_mut(length..)?.first_chunk_mut()? = word.to_le_bytes();
+        let other = word ^ (ONES * u64::from(mark));
+        let marks = stops(word) | (other.wrapping_sub(ONES) & !other & HIGH);
+        if marks != 0 {
+            return Some(length + marks.trailing_zeros() as usize / 8);
+        }
+        length += 8;
+    }
+}
+
 const ONES: u64 = 0x0101_0101_0101_0101;
 /// The high bit of each byte.
 pub(super) const HIGH: u64 = 0x8080_8080_8080_8080;
@@ -156,6 +210,27 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn what_is_copied_ends_where_it_must() {
+        let text = "eine Zeile, \u{e4}hnlich lang\"und mehr\\".as_bytes();
+        let mut out = [0; 64];
+        for (from, mark, due) in
+            [(0, b',', 10), (0, b'"', 25), (26, b'"', 8), (35, b'x', 0), (11, b'x', 14)]
+        {
+            assert_eq!(copy_text(text, from, mark, &mut out, 3), Some(due), "{from} {mark}");
+            assert_eq!(out[3..][..due], text[from..][..due]);
+        }
+        assert_eq!(copy_text(b"abc", 0, b',', &mut out, 0), Some(3));
+        assert_eq!(copy_text(b"abc", 0, b',', &mut out, 57), None);
+        assert_eq!(copy_text(b"abc", 4, b',', &mut out, 0), None);
+        for length in 0..20 {
+            let words = Words::new(&text[..length]);
+            assert_eq!(words.copy(&mut out, 7), Some(7 + length));
+            assert_eq!(out[7..][..length], text[..length]);
+            assert_eq!(words.copy(&mut out, 64 - length / 2), (length == 0).then_some(64));
+        }
+    }
 
     proptest! {
         #[test]

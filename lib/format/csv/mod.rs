@@ -16,6 +16,7 @@ mod general;
 mod header;
 mod hint;
 mod layout;
+mod plain;
 mod reader;
 mod row;
 mod union;

@@ -2,6 +2,7 @@
 
 use super::general::{Scanner, line_end};
 use super::layout::{RecordLayout, Values, take};
+use super::plain::{Converted, PlainRows};
 use super::row::{Coded, Field, Row};
 use super::window::Window;
 use super::{Dialect, hint};
@@ -18,6 +19,7 @@ pub struct CsvReader {
     pub(super) options: ReadOptions,
     /// How records are written; known once the header (or the first row) was read.
     pub(super) layout: Option<RecordLayout>,
+    plain: Option<PlainRows>,
     /// How long the header is, with what stands before it; without a header, the first row, which
     /// says how many fields there are.
     pub(super) head: u64,
@@ -45,6 +47,7 @@ impl CsvReader {
             dialect: dialect.clone(),
             options: options.clone(),
             layout: None,
+            plain: None,
             head: 0,
             in_the_middle: false,
             row: 1,
@@ -98,6 +101,17 @@ impl CsvReader {
             self.reject_line(&why)?;
         }
         Ok(length > most)
+    }
+
+    /// Appends the records of the rows at hand that need no closer look; whether there are any.
+    fn next_plain(&mut self, out: &mut Vec<u8>) -> bool {
+        let Some(plain) = &mut self.plain else { return false };
+        let (text, until) = self.window.valid_text();
+        let Converted { end, rows, records } = plain.convert(text, until);
+        out.extend_from_slice(records);
+        self.window.pass(end, rows);
+        self.row += rows;
+        rows > 0
     }
 
     /// Appends the record of the row at hand to `out`. `false` when the row is not whole yet.
@@ -195,11 +209,16 @@ impl Source for CsvReader {
         }
         let (start, full) = (out.len(), out.len() + FILL_BYTES);
         let Some(layout) = self.layout.take() else { return Ok(false) };
+        if self.plain.is_none() {
+            self.plain = PlainRows::new(&self.dialect, &layout, self.options.max_record);
+        }
         let mut more = true;
         while out.len() < full && more {
             let used_up = self.window.is_used_up();
             if used_up && self.window.whole || self.window.is_behind_end() {
                 more = false;
+            } else if self.next_plain(out) {
+                continue;
             } else if used_up || !self.next(&layout, out)? {
                 // What there is goes out before more is waited for.
                 if out.len() > start {

@@ -46,6 +46,19 @@ impl Window {
         &self.bytes[self.at..]
     }
 
+    /// What is here that is known to be UTF-8, and how much of it is before where rows are to be read no more.
+    pub(super) fn valid_text(&mut self) -> (&[u8], u64) {
+        if self.valid <= self.at {
+            let rest = &self.bytes[self.at..];
+            self.valid = self.at
+                + match std::str::from_utf8(rest) {
+                    Ok(_) => rest.len(),
+                    Err(e) => e.valid_up_to(),
+                };
+        }
+        (&self.bytes[self.at..self.valid], self.input.before_end(self.bytes.len() - self.at))
+    }
+
     /// Whether nothing is here.
     pub(super) fn is_used_up(&self) -> bool {
         self.at == self.bytes.len()

@@ -166,3 +166,71 @@ fn the_csv_crate_reads_the_same_and_more() {
         assert_eq!(more > 100, !options.contains("quote=no"), "{format}: {more}");
     }
 }
+
+/// What is read of some bytes in a dialect, and how it ended.
+fn read_bytes(format: &str, bytes: &[u8]) -> (Vec<u8>, Option<String>) {
+    let dialect = Dialect::parse(&Spec::parse(format).unwrap()).unwrap();
+    let options = ReadOptions::new(Policy::Fail).unwrap();
+    let mut reader = CsvReader::new(Box::new(Memory::new("m", bytes)), &dialect, &options);
+    let mut out = Vec::new();
+    loop {
+        match reader.fill(&mut out) {
+            Ok(true) => (),
+            Ok(false) => return (out, None),
+            Err(error) => return (out, Some(error.to_string())),
+        }
+    }
+}
+
+/// Rows whose fields are copied as they stand are those that a closer look finds: the one that a dialect
+/// with comments takes at each row.
+#[test]
+fn rows_are_read_alike_whether_they_are_copied_or_looked_at() {
+    let fields: [&[u8]; 18] = [
+        b"",
+        b"a",
+        b"eight by",
+        b"a longer text than that",
+        b"\"\"",
+        b"\"quoted, and long enough\"",
+        b"\"a \"\"quote\"\"\"",
+        b"\"two\nlines\"",
+        b"back\\slash",
+        b"\t",
+        b" x ",
+        "\u{e4}\u{20ac}\u{1f600}".as_bytes(),
+        b"-12.5",
+        b"1,2",
+        b"a\"b",
+        b"\"a\"b",
+        b"\xff",
+        b"\"",
+    ];
+    let ends: [&[u8]; 5] = [b"\n", b"\n", b"\r\n", b"\r", b"\n\n"];
+    let (mut whole, mut failed) = (0, 0);
+    for seed in 0..TEXTS {
+        let mut random = Random::seeded(seed);
+        let mut pick = |count: usize| random.below(count as u64) as usize;
+        // Mostly such as are mostly well.
+        let (width, known, odd) = (1 + pick(4), 1 + pick(fields.len()), pick(20));
+        let mut bytes = Vec::new();
+        for _ in 0..pick(40) {
+            let columns = if pick(200) == 0 { pick(6) } else { width };
+            for column in 0..columns {
+                bytes.extend_from_slice(if column > 0 { b"," } else { b"" });
+                let kinds = if pick(30) < odd { known } else { known.min(6) };
+                bytes.extend_from_slice(fields[pick(kinds)]);
+            }
+            bytes.extend_from_slice(ends[if odd > 10 { pick(ends.len()) } else { odd % 3 }]);
+        }
+        bytes.truncate(bytes.len() - pick(3).min(bytes.len()));
+        for dialect in ["header=no", "header=no,lax", "header=no,ragged=fit"] {
+            let copied = read_bytes(&format!("csv,{dialect}"), &bytes);
+            let looked_at = read_bytes(&format!("csv,{dialect},comment=~~~"), &bytes);
+            let text = String::from_utf8_lossy(&bytes);
+            assert_eq!(copied, looked_at, "{dialect}: {text:?}");
+            if copied.1.is_none() { whole += 1 } else { failed += 1 }
+        }
+    }
+    assert!(whole > 1000 && failed > 1000, "{whole} {failed}");
+}
