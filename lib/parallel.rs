@@ -6,7 +6,7 @@ mod buffer_pool;
 mod byte_limit;
 mod each;
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -16,13 +16,13 @@ pub(crate) use buffer_pool::BufferPool;
 pub(crate) use byte_limit::ByteLimit;
 pub(crate) use each::each;
 
-/// How many pieces may wait before, and results behind, each worker.
-const QUEUE: usize = 1;
+/// How many pieces there may be for each worker: in work, waiting for it, and waiting as results.
+const PIECES: usize = 3;
 
 /// How many pieces exist at once, at most, with so many workers: in the producer's and the
 /// consumer's hands, in work, and waiting on either side of it.
 pub(crate) const fn in_flight(jobs: usize) -> usize {
-    2 + jobs * (1 + 2 * QUEUE)
+    2 + jobs * PIECES
 }
 
 /// Locks `mutex`, whatever became of who held it before: what lies in it is whole at any time.
@@ -34,8 +34,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// state of its own from `state`), and `consume` on the results in the order of the pieces; at the
 /// end, `rest` on each thread's state, whose results, if any, follow.
 ///
-/// Pieces are dealt in turn and results taken in the same turn: nothing is numbered, or waits but in
-/// the short queues of the threads.
+/// Whoever is free takes the next piece, and the way that its result goes: those ways wait in the order of
+/// the pieces, so that nothing is numbered.
 ///
 /// The producer runs on a thread of its own and `consume` on the caller's. After a failure the
 /// caller is told at once; a producer that waits for input is left behind, not waited for.
@@ -55,28 +55,29 @@ where
     S: Send + 'static,
     R: Send + 'static,
 {
-    let (work, rest) = (Arc::new(work), Arc::new(rest));
-    let (mut givers, mut takers) = (Vec::new(), Vec::new());
-    for _ in 0..jobs.max(1) {
-        let (give_work, take_work) = sync_channel::<Option<Result<T>>>(QUEUE);
-        let (give_result, take_result) = sync_channel::<Option<Result<R>>>(QUEUE);
-        let (work, rest, state) = (Arc::clone(&work), Arc::clone(&rest), state());
-        spawn(move || labour(&take_work, &give_result, state, &*work, &*rest))?;
-        givers.push(give_work);
-        takers.push(take_result);
-    }
-    spawn(move || deal(produce, &givers))?;
-    // A worker that says `None` in its turn got no more pieces, and then nobody did.
-    let (mut turn, mut open) = (0, vec![true; takers.len()]);
-    while open.contains(&true) {
-        let taker = turn % takers.len();
-        turn += 1;
-        if open[taker] {
-            match takers[taker].recv() {
-                Ok(Some(result)) => consume(result?)?,
-                Ok(None) => open[taker] = false,
-                Err(_) => return Err(vanished()),
+    let (work, rest, jobs) = (Arc::new(work), Arc::new(rest), jobs.max(1));
+    let (give_piece, take_piece) = channel();
+    let (give_way, take_way) = sync_channel(jobs * PIECES);
+    let (give_rest, take_rest) = channel();
+    let take_piece = Arc::new(Mutex::new(take_piece));
+    for _ in 0..jobs {
+        let (take_piece, give_rest) = (Arc::clone(&take_piece), give_rest.clone());
+        let (work, rest, mut state) = (Arc::clone(&work), Arc::clone(&rest), state());
+        spawn(move || {
+            if labour(&take_piece, &mut state, &*work) {
+                // Nobody listens any more if this fails: then nobody waits for it either.
+                give_rest.send(rest(state)).unwrap_or_default();
             }
+        })?;
+    }
+    drop(give_rest);
+    spawn(move || deal(jobs, produce, &give_piece, &give_way))?;
+    while let Some(way) = take_way.recv().map_err(|_| vanished())? {
+        consume(way.recv().map_err(|_| vanished())??)?;
+    }
+    for _ in 0..jobs {
+        if let Some(result) = take_rest.recv().map_err(|_| vanished())?? {
+            consume(result)?;
         }
     }
     Ok(())
@@ -87,51 +88,54 @@ fn vanished() -> Error {
     Error::incomplete("internal error: a thread ended before its work did")
 }
 
-/// Deals the pieces out in turn, and `None` to every worker at the end. A failure to produce goes
-/// the way of a piece, so that it is seen in its place.
-fn deal<T>(
+/// A piece, and the way that its result goes; `None` is the end.
+type Dealt<T, R> = Option<(T, SyncSender<Result<R>>)>;
+
+/// Gives the pieces out, and `None` to every worker at the end. A failure to produce goes the way of a
+/// result, so that it is seen in its place.
+fn deal<T, R>(
+    jobs: usize,
     mut produce: impl FnMut() -> Result<Option<T>>,
-    givers: &[SyncSender<Option<Result<T>>>],
+    pieces: &Sender<Dealt<T, R>>,
+    ways: &SyncSender<Option<Receiver<Result<R>>>>,
 ) {
-    for turn in 0.. {
-        let Some(piece) = produce().transpose() else { break };
-        let failed = piece.is_err();
-        if givers[turn % givers.len()].send(Some(piece)).is_err() || failed {
+    while let Some(piece) = produce().transpose() {
+        let (give, take) = sync_channel(1);
+        // This waits while there are as many pieces as there may be.
+        if ways.send(Some(take)).is_err() {
             return;
         }
-    }
-    for giver in givers {
         // A worker that is gone has failed, and said so.
-        giver.send(None).unwrap_or_default();
+        match piece {
+            Ok(piece) => pieces.send(Some((piece, give))).unwrap_or_default(),
+            Err(error) => return give.send(Err(error)).unwrap_or_default(),
+        }
     }
+    for _ in 0..jobs {
+        pieces.send(None).unwrap_or_default();
+    }
+    ways.send(None).unwrap_or_default();
 }
 
-/// A worker's life: a result for every piece, the rest and `None` at the end, until nobody listens.
+/// A worker's life: a result for every piece. Whether it came to the end.
 fn labour<T, S, R>(
-    pieces: &Receiver<Option<Result<T>>>,
-    results: &SyncSender<Option<Result<R>>>,
-    mut state: S,
+    pieces: &Mutex<Receiver<Dealt<T, R>>>,
+    state: &mut S,
     work: &impl Fn(&mut S, T) -> Result<R>,
-    rest: &impl Fn(S) -> Result<Option<R>>,
-) {
+) -> bool {
     loop {
-        let result = match pieces.recv() {
-            Ok(Some(piece)) => piece.and_then(|piece| work(&mut state, piece)),
-            Ok(None) => break,
-            Err(_) => Err(vanished()),
+        let dealt = lock(pieces).recv();
+        let (piece, way) = match dealt {
+            Ok(Some(dealt)) => dealt,
+            Ok(None) => return true,
+            Err(_) => return false,
         };
+        let result = work(state, piece);
         let goes_on = result.is_ok();
-        if results.send(Some(result)).is_err() || !goes_on {
-            return;
+        if way.send(result).is_err() || !goes_on {
+            return false;
         }
     }
-    if let Some(result) = rest(state).transpose()
-        && results.send(Some(result)).is_err()
-    {
-        return;
-    }
-    // Nobody listens any more if this fails: then nobody waits for it either.
-    results.send(None).unwrap_or_default();
 }
 
 fn spawn(body: impl FnOnce() + Send + 'static) -> Result<()> {
