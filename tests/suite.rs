@@ -27,4 +27,5 @@ mod streaming;
 #[allow(dead_code, unused_imports)] // Each module uses what it needs.
 mod support;
 mod tidy;
+mod torture;
 mod tour;
