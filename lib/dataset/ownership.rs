@@ -35,6 +35,9 @@ const LOCKS: &str = "locks";
 /// What begins the name of a file that is not there yet.
 const DRAFT: &str = "draft.";
 
+/// How the name of an owner's socket ends.
+const SOCKET: &str = "ask";
+
 /// What a file holds: whether the data is there, and whether any reader came.
 const LIVE: &[u8] = b"LIVE\n-\n";
 const GONE: &[u8] = b"GONE\n";
@@ -94,6 +97,11 @@ impl Locks {
         }
     }
 
+    /// Where the owner of `run` may listen.
+    pub(crate) fn socket_of(&self, run: RunId) -> Option<PathBuf> {
+        self.find(run).map(|path| socket(&path))
+    }
+
     /// Whether the owner of `run` is alive, here.
     pub fn is_owned(&self, run: RunId) -> bool {
         let file = self.find(run).and_then(|path| open(&path).ok());
@@ -143,6 +151,11 @@ pub struct Owner {
 }
 
 impl Owner {
+    /// Where it may listen to its readers: what lies there goes with it.
+    pub(crate) fn socket(&self) -> PathBuf {
+        socket(&self.path)
+    }
+
     /// Waits until all readers have let go, or `grace` is over and none has come, or `stop` says
     /// so. After that no reader can come. To be called when the last line of the manifest is
     /// written and standard output is closed.
@@ -203,7 +216,13 @@ impl Claim {
 /// done where one of both fails.
 fn end(file: &File, path: &Path) {
     let _ = file.write_all_at(GONE, 0);
+    let _ = fs::remove_file(socket(path));
     let _ = fs::remove_file(path);
+}
+
+/// The socket beside the file at `path`.
+fn socket(path: &Path) -> PathBuf {
+    path.with_extension(SOCKET)
 }
 
 fn open(path: &Path) -> io::Result<File> {

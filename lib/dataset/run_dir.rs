@@ -4,6 +4,7 @@
 //! else, so that no data can make a tool reach a host or run a command that the user did not name:
 //! what is not known here is refused.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
@@ -61,6 +62,9 @@ pub struct RunRecord {
     /// The parts of local files that the shards are, where they are such: the first is shard 1.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub splits: Vec<Split>,
+    /// Where shards lie that were made again, after their manifest's line was written.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub moved: BTreeMap<u64, Vec<String>>,
     /// The file with its manifest, where the shards are kept; otherwise they go with their owner.
     pub kept: Option<Bytes>,
     /// Whether that file was not there yet when this was written.

@@ -1,6 +1,7 @@
 //! The reading of shards: whose they are, what their manifest says, and what became of those who
 //! made them. It brings no data.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
@@ -45,6 +46,8 @@ pub struct Consumer {
     pub origin: Arc<ShardHosts>,
     /// The parts of local files that the shards are, where they are such.
     splits: Vec<Split>,
+    /// Where shards lie that were made again.
+    moved: BTreeMap<u64, Vec<String>>,
     /// The tool that the data goes with, where it is not kept for good.
     pub(crate) owner: Option<String>,
 }
@@ -73,10 +76,13 @@ impl Consumer {
             hosts.push((found, host.name.clone()));
             settings = how;
         }
-        let origin = Arc::new(ShardHosts::new(hosts, settings));
+        // Whoever keeps its data for good has ended, or does not listen.
+        let owner = claim.as_ref().and_then(|_| reach.locks.socket_of(run));
+        let origin = Arc::new(ShardHosts::new(hosts, settings, owner));
         let (run, facts, splits) = (run.to_string(), record.facts, record.splits);
+        let moved = record.moved;
         let owner = Some(record.tool).filter(|_| record.kept.is_none());
-        Ok(Consumer { manifest, run, facts, claim, origin, splits, owner })
+        Ok(Consumer { manifest, run, facts, claim, origin, splits, moved, owner })
     }
 
     /// The next shard.
@@ -85,7 +91,8 @@ impl Consumer {
     /// What the manifest says.
     pub fn next_shard(&mut self) -> Result<Option<HostedShard>> {
         let Some(shard) = self.manifest.next_shard()? else { return Ok(None) };
-        let (run, number, hosts) = (self.run.clone(), shard.number, shard.hosts);
+        let (run, number) = (self.run.clone(), shard.number);
+        let hosts = self.moved.remove(&number).unwrap_or(shard.hosts);
         let mut split = None;
         if hosts.iter().any(|host| host == CLIENT) {
             let at = usize::try_from(number - 1).unwrap_or(usize::MAX);

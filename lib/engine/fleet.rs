@@ -217,6 +217,13 @@ impl Fleet {
         self.members.iter().map(|m| m.connection.welcome().slots as usize + AHEAD).sum()
     }
 
+    /// The shards that are lost with their hosts.
+    pub(crate) fn lost_shards(&self) -> BTreeSet<u64> {
+        let lost = self.members.iter().filter(|member| member.connection.lost().is_some());
+        let made = lost.flat_map(|member| member.made().iter().copied().collect::<Vec<u64>>());
+        made.filter(|shard| !self.has_copy(*shard)).collect()
+    }
+
     /// A lease at the member with the most room, of those at `near` if any of them is there, but at
     /// none of `avoid`, nor where tasks fail that go well elsewhere, if that can be helped. None when
     /// all are lost or have no room.
@@ -328,10 +335,10 @@ impl Fleet {
     /// # Errors
     /// `Hosts`, naming the shards.
     pub fn check(&self) -> Result<()> {
+        let lost = self.lost_shards();
         for member in &self.members {
             let Some(why) = member.connection.lost() else { continue };
-            let made: BTreeSet<u64> =
-                member.made().iter().copied().filter(|shard| !self.has_copy(*shard)).collect();
+            let made: Vec<u64> = lost.intersection(&member.made()).copied().collect();
             if !made.is_empty() {
                 let named: Vec<String> = made.iter().take(NAMED_MAX).map(u64::to_string).collect();
                 let more = made.len().saturating_sub(NAMED_MAX);

@@ -6,6 +6,7 @@
 //! without threads, clocks or processes; what cuts the stream into pieces is the caller's ([`Cut`]).
 //! Nothing here prints or knows of options.
 
+mod attempt;
 mod budget;
 pub mod consumer;
 mod copies;
@@ -15,6 +16,7 @@ pub mod fleet;
 mod heard;
 pub mod host_access;
 mod kept;
+pub(crate) mod lineage;
 mod memo_cut;
 mod pace;
 pub mod plan;

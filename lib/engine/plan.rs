@@ -8,10 +8,13 @@ use std::time::Duration;
 use crate::command::each::LocalFile;
 use crate::command::{Command, Form, Memo};
 use crate::engine::fleet::Fleet;
+use crate::engine::lineage::Lineage;
 use crate::engine::quarantine::Quarantine;
 use crate::engine::schedule::Halt;
 use crate::engine::shard_hosts::ShardHosts;
 use crate::engine::shared_files::Shared;
+use crate::engine::task_queue::Product;
+use crate::engine::work::Work;
 use crate::error::{Error, Result};
 use crate::group::order::Limits;
 use crate::record::bad::Bad;
@@ -155,11 +158,24 @@ pub struct Hosts<'a> {
     /// On how many hosts each shard is made.
     pub replicas: usize,
     /// Where shards lie that are the input, if they are.
-    pub origin: Option<&'a ShardHosts>,
+    pub origin: Option<Arc<ShardHosts>>,
     /// The run that their shards are of.
     pub run: String,
+    /// Takes note of what they are made of.
+    pub(crate) lineage: Arc<Lineage>,
     /// Makes the manifest's lines, which are asked for in the order of the tasks.
     pub line: MakeShardLine<'a>,
+}
+
+impl Hosts<'_> {
+    /// Takes note of what task `task` has made of `work`.
+    pub(crate) fn made(&self, task: u64, product: &Product, work: &Work) {
+        if let Product::Shard(made) = product
+            && !made.hosts.is_empty()
+        {
+            self.lineage.made(task, work, made.contents);
+        }
+    }
 }
 
 /// Makes the manifest's line for a shard: the hosts that it lies on, what it holds.

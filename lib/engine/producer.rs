@@ -7,6 +7,7 @@
 //! what counts; then the record says so. A tool that finds such a record whose owner is dead looks
 //! for the manifest, and removes the data where there is none (see `unpublished`).
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -20,6 +21,7 @@ use crate::dataset::run_dir::{RunRecord, Split};
 use crate::dataset::run_id::RunId;
 use crate::engine::fleet::{Fleet, Member, Need};
 use crate::engine::host_access::HostAccess;
+use crate::engine::lineage::{Lineage, Rebuild, RebuildRequests, Recovery};
 use crate::engine::shard_job::{SetUpLine, ShippedCommand};
 use crate::engine::unpublished;
 use crate::error::{Error, ErrorKind, Result};
@@ -33,8 +35,11 @@ pub struct Producer {
     reach: HostAccess,
     run: RunId,
     record: RunRecord,
-    fleet: Fleet,
+    fleet: Arc<Fleet>,
     owner: Option<Owner>,
+    /// Makes lost shards again, and answers those who ask for that.
+    lineage: Option<(Arc<Lineage>, Arc<dyn Rebuild>)>,
+    requests: Option<RebuildRequests>,
     writer: Mutex<Option<ManifestWriter>>,
     /// Holds on what the shards are made of.
     inputs: Vec<Claim>,
@@ -98,6 +103,7 @@ impl Producer {
             hosts: hosts.iter().map(host).collect(),
             inputs: Vec::new(),
             splits,
+            moved: BTreeMap::new(),
             kept: keep.map(|path| path.as_os_str().into()),
             unpublished: keep.is_some(),
         };
@@ -120,13 +126,34 @@ impl Producer {
             output.write(first.as_bytes())?;
             output.flush()?;
         }
-        let (reach, writer) = (reach.clone(), Mutex::new(Some(writer)));
-        Ok(Producer { reach, run, record, fleet, owner, writer, inputs: Vec::new() })
+        Ok(Producer {
+            reach: reach.clone(),
+            run,
+            record,
+            fleet: Arc::new(fleet),
+            owner,
+            lineage: None,
+            requests: None,
+            writer: Mutex::new(Some(writer)),
+            inputs: Vec::new(),
+        })
     }
 
     /// The workers.
-    pub fn fleet(&self) -> &Fleet {
+    pub fn fleet(&self) -> &Arc<Fleet> {
         &self.fleet
+    }
+
+    /// From now on lost shards are made again by `lineage`, when those who read them ask for it.
+    pub(crate) fn recover_by(&mut self, lineage: &Arc<Lineage>) {
+        let rebuild: Arc<dyn Rebuild> = Arc::new(Recovery::new(Arc::clone(lineage)));
+        if let Some(owner) = self.owner.as_ref().filter(|_| self.record.kept.is_none()) {
+            match RebuildRequests::listen(&owner.socket(), Arc::clone(&rebuild)) {
+                Ok(requests) => self.requests = Some(requests),
+                Err(error) => self.say(&format!("{error}; lost shards cannot be made again")),
+            }
+        }
+        self.lineage = Some((Arc::clone(lineage), rebuild));
     }
 
     /// The run.
@@ -204,8 +231,11 @@ impl Producer {
     /// # Errors
     /// `Hosts` when one is lost with its host; `Storage` when they cannot be kept; what `output`
     /// says.
-    pub fn end(&self, output: &mut dyn Output) -> Result<()> {
-        self.fleet.check()?;
+    pub fn end(&mut self, output: &mut dyn Output) -> Result<()> {
+        // Whoever reads them asks for those that are lost.
+        if self.record.kept.is_some() || self.lineage.is_none() {
+            self.restore()?;
+        }
         if self.record.kept.is_some() {
             // First the record, so that whatever is kept can be found and removed.
             self.reach.runs.keep(self.run, &self.record)?;
@@ -224,6 +254,25 @@ impl Producer {
             output.write(writer.end().as_bytes())?;
         }
         output.flush()
+    }
+
+    /// Makes the shards again that are lost with their hosts.
+    ///
+    /// # Errors
+    /// `Hosts`, naming the shards, when nothing is known of what they were made of; why one cannot be made.
+    fn restore(&mut self) -> Result<()> {
+        let Some((lineage, rebuild)) = &self.lineage else { return self.fleet.check() };
+        loop {
+            let lost = lineage.lost();
+            if lost.is_empty() {
+                return self.fleet.check();
+            }
+            for shard in lost {
+                let again = |error: Error| error.at(format!("shard {}", shard.shard));
+                let hosts = rebuild.rebuild(&shard).map_err(again)?;
+                self.record.moved.insert(shard.shard, hosts);
+            }
+        }
     }
 
     /// The manifest of what is kept is about to get the name of that of the run `before`, which counts
@@ -272,7 +321,8 @@ impl Producer {
     /// `Incomplete` when nobody came; `Hosts` when shards were lost meanwhile.
     pub fn stay(mut self) -> Result<()> {
         let Some(owner) = self.owner.take() else { return Ok(()) };
-        let outcome = owner.wait_for_readers(GRACE, &|| self.fleet.check().is_err())?;
+        let is_lost = || self.lineage.is_none() && self.fleet.check().is_err();
+        let outcome = owner.wait_for_readers(GRACE, &is_lost)?;
         match outcome {
             WaitOutcome::LetGo => Ok(()),
             WaitOutcome::Stopped => self.fleet.check(),
@@ -286,6 +336,7 @@ impl Producer {
 
 impl Drop for Producer {
     fn drop(&mut self) {
+        drop(self.requests.take());
         // First the data is said to be gone, then it goes, then what is known of it.
         drop(self.owner.take());
         self.fleet.close();

@@ -8,16 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::cluster::Connection;
 use crate::cluster::OnBad;
 use crate::cluster::host::shown;
 use crate::cluster::{Done, Failed, Fetch, Task, TaskReply, TaskSource as InputAt};
 use crate::command::relay::LastWords;
 use crate::command::{Rejects, relay};
+use crate::engine::attempt::{Bringing, attempt};
 use crate::engine::fleet::Lease;
 use crate::engine::kept::INPUT_MAX;
 use crate::engine::plan::Hosts;
-use crate::engine::shard_stream::ShardStream;
 use crate::engine::slot::{AttemptsResult, Slot, TaskAttempts};
 use crate::engine::task_queue::{Product, ShardResult, TaskFailure, TaskQueue};
 use crate::engine::work::TaskInput;
@@ -71,7 +70,6 @@ impl Slot<'_> {
         let mut failed_on: Vec<String> = Vec::new();
         let mut last: Option<(String, Failed)> = None;
         for number in first.. {
-            hosts.fleet.check()?;
             copies.retain(|(name, _)| hosts.fleet.is_there(name));
             let lease = self.lease(hosts, &source, task, &avoid)?;
             let member = lease.0;
@@ -240,17 +238,13 @@ impl Slot<'_> {
         let asked = Task { job: hosts.job, task, attempt: number, input: there, part, bisect };
         let mut rejects =
             Rejects::new(Spool::new(Vec::new(), self.budget.task, self.plan.folder()));
-        let sent = connection.begin_task(asked).and_then(|request| {
-            match (&*source, &fetched) {
-                (TaskInput::Here(spool) | TaskInput::Printed(spool), _) => {
-                    send(connection, request, spool)?
-                }
-                (_, Some(spool)) => send(connection, request, spool)?,
-                _ => (),
-            }
-            let unwanted = || self.queue.stops(task);
-            connection.task_reply(request, &unwanted, &mut |bytes| rejects.arrived(bytes))
-        });
+        let input = match (&*source, &fetched) {
+            (TaskInput::Here(spool) | TaskInput::Printed(spool), _) => Some(*spool),
+            (_, spool) => spool.as_ref(),
+        };
+        let unwanted = || self.queue.stops(task);
+        let take = &mut |bytes: &[u8]| rejects.arrived(bytes);
+        let sent = attempt(connection, asked, input, &unwanted, take);
         match sent {
             Ok(Some(TaskReply::Done(done))) => {
                 if let TaskInput::Here(input) = &*source {
@@ -266,39 +260,16 @@ impl Slot<'_> {
         }
     }
 
-    /// The records of a shard as the command reads them.
-    fn in_form(&self, shard: &HostedShard, records: Spool) -> Result<Spool> {
-        let form = self.plan.form();
-        if form.reads_records() {
-            return Ok(records);
-        }
-        let name = format!("shard {}", shard.number);
-        let to = Spool::new(Vec::new(), self.budget.task, self.plan.folder());
-        form.feed_all(&records, &name, self.plan.max_record(), self.plan.bad(), to)
-    }
-
     /// A shard that is brought here, to be sent on to where it does not lie.
     fn fetched(&self, hosts: &Hosts<'_>, shard: &mut HostedShard) -> Result<Spool> {
-        let Some(origin) = hosts.origin else {
-            return Err(Error::incomplete("a shard that lies nowhere"));
+        let bringing = Bringing {
+            origin: hosts.origin.as_deref(),
+            form: &self.plan.form(),
+            max_record: self.plan.max_record(),
+            bad: self.plan.bad(),
+            spool: &|| self.spool(),
         };
-        let mut spool = Spool::new(Vec::new(), self.budget.task, self.plan.folder());
-        let mut stream = ShardStream::new(origin, shard.clone());
-        let came = loop {
-            match stream.data(origin) {
-                Ok(None) => break Ok(()),
-                Ok(Some(data)) => {
-                    if let Err(error) = spool.push(&data) {
-                        stream.cancel();
-                        break Err(error);
-                    }
-                }
-                Err(error) => break Err(error),
-            }
-        };
-        *shard = stream.into_shard();
-        came?;
-        self.in_form(shard, spool)
+        bringing.bring(shard)
     }
 }
 
@@ -331,7 +302,7 @@ fn pass_over(
     failed: Failed,
 ) -> Result<()> {
     let why = failed.error().at(shown(host));
-    match (hosts.origin, source) {
+    match (&hosts.origin, source) {
         (Some(origin), TaskInput::Shard(shard)) => origin.pass_over(shard, host, &why),
         _ => Err(why),
     }
@@ -359,9 +330,4 @@ fn made(
     let hosts = copies.into_iter().map(|(name, _)| name).collect();
     let Done { contents, rejected, counters, .. } = done;
     Product::Shard(ShardResult { number, hosts, contents, rejected, rejects, counters })
-}
-
-fn send(connection: &Connection, request: u32, spool: &Spool) -> Result<()> {
-    spool.pour(|bytes| connection.send(request, bytes))?;
-    connection.sent_all(request)
 }

@@ -6,6 +6,7 @@
 //! hold is not its business.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -14,8 +15,12 @@ use crate::cluster::{Connection, Greeting, Host, Patience, Settings};
 use crate::engine::HostedShard;
 use crate::engine::copies::Copies;
 use crate::engine::fleet::CONNECT_AT_ONCE;
+use crate::engine::lineage::{self, LostShard};
 use crate::error::{Error, ErrorKind, Result};
 use crate::parallel::lock;
+
+/// How often a shard may turn out to be no good, and be made again.
+const REMADE_MAX: usize = 16;
 
 /// How often in a row a link to a host may break before a shard has come over it whole.
 const BREAKS_MAX: u32 = 3;
@@ -26,6 +31,8 @@ pub struct ShardHosts {
     pub hosts: Vec<(Host, String)>,
     links: Arc<Links>,
     copies: Mutex<Copies>,
+    /// Where whoever made the shards listens, and makes one again that is lost.
+    owner: Option<PathBuf>,
 }
 
 /// The links to them.
@@ -65,8 +72,13 @@ enum Link {
 }
 
 impl ShardHosts {
-    /// The hosts with their names in the manifest; none is connected to yet.
-    pub(crate) fn new(hosts: Vec<(Host, String)>, settings: Settings) -> ShardHosts {
+    /// The hosts with their names in the manifest; none is connected to yet. `owner` is where whoever made the
+    /// shards may listen.
+    pub(crate) fn new(
+        hosts: Vec<(Host, String)>,
+        settings: Settings,
+        owner: Option<PathBuf>,
+    ) -> ShardHosts {
         let place = |(host, name): &(Host, String)| HostPlace {
             host: host.clone(),
             name: name.clone(),
@@ -76,7 +88,7 @@ impl ShardHosts {
         let places = hosts.iter().map(place).collect();
         let state = HostsState { places, next: VecDeque::new(), threads: 0, closed: false };
         let links = Links { settings, state: Mutex::new(state), changed: Condvar::new() };
-        ShardHosts { hosts, links: Arc::new(links), copies: Mutex::default() }
+        ShardHosts { hosts, links: Arc::new(links), copies: Mutex::default(), owner }
     }
 
     /// Begins to connect to those of the hosts `names` that nothing was wanted of before. Does not
@@ -92,16 +104,23 @@ impl ShardHosts {
     }
 
     /// Asks for `shard` on the first host that has it and can be reached: the data comes on the
-    /// connection, for the request that is given.
+    /// connection, for the request that is given. It is made again where none can.
     ///
     /// # Errors
-    /// `Hosts` when none of its hosts can be reached.
-    pub(crate) fn ask(&self, shard: &HostedShard) -> Result<(Arc<Connection>, u32)> {
+    /// `Hosts` when none of its hosts can be reached; why it cannot be made again.
+    pub(crate) fn ask(&self, shard: &mut HostedShard) -> Result<(Arc<Connection>, u32)> {
         let fetch = Fetch { run: shard.run.clone(), shard: shard.number };
-        // Of a shard that has copies nothing is to come that is to be taken back.
-        let has_copies = shard.hosts.len() + shard.flaws.len() > 1;
         loop {
-            let connection = self.reach(&shard.hosts).map_err(|e| out_of_reach(e, shard))?;
+            let connection = match self.reach(&shard.hosts) {
+                Ok(connection) => connection,
+                Err(error) => {
+                    let (error, lost) = (out_of_reach(error, shard), shard.hosts.clone());
+                    self.remade(shard, lost, error)?;
+                    continue;
+                }
+            };
+            // Of a shard that has copies nothing is to come that is to be taken back.
+            let has_copies = shard.hosts.len() + shard.flaws.len() > 1;
             match connection.fetch(fetch.clone(), shard.contents, has_copies) {
                 Ok(request) => return Ok((connection, request)),
                 Err(error) => {
@@ -169,11 +188,41 @@ impl ShardHosts {
     /// # Errors
     /// As that.
     pub(crate) fn pass_over(&self, shard: &mut HostedShard, host: &str, why: &Error) -> Result<()> {
-        let mut copies = lock(&self.copies);
-        let said = copies.pass_over(shard, host, why)?;
-        drop(copies);
-        said.iter().for_each(|text| self.say(text));
+        let before = shard.hosts.clone();
+        let passed = lock(&self.copies).pass_over(shard, host, why);
+        match passed {
+            Ok(said) => said.iter().for_each(|text| self.say(text)),
+            Err(error) => {
+                let text = error.to_string();
+                self.remade(shard, before, error)?;
+                self.say(&format!("{text}; it is made again"));
+            }
+        }
         Ok(())
+    }
+
+    /// Has a shard made again that could not be had on the hosts `lost`, for the reason `why`.
+    ///
+    /// # Errors
+    /// That reason, and why it cannot be made.
+    fn remade(&self, shard: &mut HostedShard, lost: Vec<String>, why: Error) -> Result<()> {
+        let Some(owner) = self.owner.as_ref().filter(|path| path.exists()) else {
+            return Err(why);
+        };
+        if shard.flaws.len() >= REMADE_MAX {
+            return Err(why);
+        }
+        let asked = LostShard { shard: shard.number, hosts: lost, contents: shard.contents };
+        match lineage::ask(owner, &asked) {
+            Ok(hosts) => {
+                shard.flaws.push(why.to_string());
+                shard.hosts = hosts;
+                Ok(())
+            }
+            Err(error) => {
+                Err(Error::new(error.kind(), format!("{why}; it cannot be made again: {error}")))
+            }
+        }
     }
 
     /// Takes note that a shard came whole over `connection`.

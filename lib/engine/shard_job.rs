@@ -7,16 +7,18 @@ use std::sync::Arc;
 
 use crate::cluster::{ClientFiles, Greeting, Host, Shipped};
 use crate::cluster::{EachRecord, HadoopNames, Job, JobCommand, JobProgram, OnBad};
-use crate::command::Given;
+use crate::command::{Form, Given};
 use crate::dataset::ownership::Claim;
 use crate::engine::consumer::ConsumerInput;
 use crate::engine::cuts::{self, ShardCut};
 use crate::engine::exchange::Remote;
-use crate::engine::fleet::{self, Need};
+use crate::engine::fleet::{self, Fleet, Need};
 use crate::engine::host_access::HostAccess;
+use crate::engine::lineage::{Lineage, LineageJob};
 use crate::engine::plan::{CommandPlan, Hosts, Setting, Voice};
 use crate::engine::producer::Producer;
 use crate::engine::run::on_hosts;
+use crate::engine::shard_hosts::ShardHosts;
 use crate::error::{Error, Result};
 use crate::group::order::Limits;
 use crate::record::bad::Bad;
@@ -118,12 +120,15 @@ impl<'a> ShardJob<'a> {
             ConsumerInput::Shards(consumer) => Some(Arc::clone(&consumer.origin)),
             ConsumerInput::Records(_) => None,
         };
+        let lineage = self.lineage(plan, producer.fleet(), origin.clone())?;
+        producer.recover_by(&lineage);
         let on = Hosts {
             fleet: producer.fleet(),
             job: JOB,
-            origin: origin.as_deref(),
+            origin,
             replicas: self.replicas,
             run: producer.run().to_string(),
+            lineage,
             line: &|hosts, contents| producer.line(hosts, contents),
         };
         let summary = match feed {
@@ -143,6 +148,29 @@ impl<'a> ShardJob<'a> {
         producer.end(output)?;
         let client_bytes = producer.fleet().crossed();
         Ok((Summary { client_bytes, ..summary }, producer))
+    }
+
+    /// What the shards are made of, and by what.
+    fn lineage(
+        &self,
+        plan: Option<&CommandPlan>,
+        fleet: &Arc<Fleet>,
+        origin: Option<Arc<ShardHosts>>,
+    ) -> Result<Arc<Lineage>> {
+        let job = LineageJob {
+            fleet: Arc::clone(fleet),
+            job: JOB,
+            origin,
+            command: plan.map_or_else(String::new, |plan| plan.command.shown().to_string()),
+            form: plan.map_or_else(Form::default, |plan| plan.form.clone()),
+            tells_part: plan.is_some_and(|plan| plan.command.hadoop().is_some()),
+            searches: plan.is_some_and(|plan| plan.failed.is_on()),
+            retries: plan.map_or(0, |plan| plan.retries),
+            max_record: self.limits.max_record,
+            folder: self.limits.directory.clone(),
+            say: Arc::clone(&self.reach.settings.say),
+        };
+        Lineage::new(job).map(Arc::new)
     }
 
     fn setting<'s>(&'s self, input_name: &'s str) -> Setting<'s> {

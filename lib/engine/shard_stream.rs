@@ -31,7 +31,7 @@ enum ShardSource {
 }
 
 impl ShardSource {
-    fn ask(origin: &ShardHosts, shard: &HostedShard) -> ShardSource {
+    fn ask(origin: &ShardHosts, shard: &mut HostedShard) -> ShardSource {
         let asked = match &shard.split {
             Some(split) => split::open(split).map(ShardSource::Here),
             None => origin
@@ -59,8 +59,8 @@ impl ShardSource {
 
 impl ShardStream {
     /// Asks for `shard`. That it cannot be had is told in its turn.
-    pub(crate) fn new(origin: &ShardHosts, shard: HostedShard) -> ShardStream {
-        let from = ShardSource::ask(origin, &shard);
+    pub(crate) fn new(origin: &ShardHosts, mut shard: HostedShard) -> ShardStream {
+        let from = ShardSource::ask(origin, &mut shard);
         ShardStream { shard, from, digest: Digest::default(), given: Contents::default() }
     }
 
@@ -133,7 +133,7 @@ impl ShardStream {
             self.given = came;
         }
         self.digest = Digest::default();
-        self.from = ShardSource::ask(origin, &self.shard);
+        self.from = ShardSource::ask(origin, &mut self.shard);
     }
 
     /// That what came again is what was given out.

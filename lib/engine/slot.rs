@@ -84,10 +84,12 @@ impl Slot<'_> {
             Some(Work::Here(records)) => std::mem::take(&mut *lock(&records.rejects)),
             _ => Vec::new(),
         };
-        let hosts = match &result {
-            Ok(Product::Shard(made)) => made.hosts.clone(),
-            _ => Vec::new(),
-        };
+        let hosts = result.as_ref().map(Product::hosts).unwrap_or_default();
+        if let (WorkPlace::Hosts(at, _), Ok(product), Some(work)) =
+            (self.plan.place, &result, &work)
+        {
+            at.made(task, product, work);
+        }
         let counts = self.queue.finish(TaskOutcome { task, rejects: Vec::new(), result }, rejects);
         if let WorkPlace::Hosts(at, _) = self.plan.place
             && !counts

@@ -36,6 +36,13 @@ pub(crate) enum Product {
     Shard(ShardResult),
 }
 
+impl Product {
+    /// The hosts that it lies on.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        if let Product::Shard(made) = self { made.hosts.clone() } else { Vec::new() }
+    }
+}
+
 /// A shard that a task has made.
 #[derive(Debug, Default)]
 pub(crate) struct ShardResult {

@@ -1,7 +1,7 @@
 //! Looking at many bytes at once: the ends of texts and of digits, and whether a text stands at a
 //! place.
 //!
-//! Words of eight bytes: there is nothing in it of a particular processor.
+//! CopiedText of eight bytes: there is nothing in it of a particular processor.
 
 /// The next eight bytes of `text` from `at` on, which lies in it or at its end, the first in the lowest byte;
 /// zeros where there are less.
@@ -70,20 +70,20 @@ impl Literal {
 
 /// A text that is copied to many places, eight bytes at a time.
 #[derive(Clone, Debug)]
-pub(crate) struct Words {
+pub(crate) struct CopiedText {
     words: Vec<[u8; 8]>,
     length: usize,
 }
 
-impl Words {
+impl CopiedText {
     /// The text `bytes`.
-    pub(crate) fn new(bytes: &[u8]) -> Words {
+    pub(crate) fn new(bytes: &[u8]) -> CopiedText {
         let padded = |chunk: &[u8]| {
             let mut word = [0; 8];
             word[..chunk.len()].copy_from_slice(chunk);
             word
         };
-        Words { words: bytes.chunks(8).map(padded).collect(), length: bytes.len() }
+        CopiedText { words: bytes.chunks(8).map(padded).collect(), length: bytes.len() }
     }
 
     /// Writes it to byte `at` of `out`, and anything behind it. Where it ends there; `None` if there may be no
@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(copy_text(b"abc", 0, b',', &mut out, 57), None);
         assert_eq!(copy_text(b"abc", 4, b',', &mut out, 0), None);
         for length in 0..20 {
-            let words = Words::new(&text[..length]);
+            let words = CopiedText::new(&text[..length]);
             assert_eq!(words.copy(&mut out, 7), Some(7 + length));
             assert_eq!(out[7..][..length], text[..length]);
             assert_eq!(words.copy(&mut out, 64 - length / 2), (length == 0).then_some(64));

@@ -54,7 +54,7 @@ fn a_host_that_is_killed_while_copies_are_made() {
 }
 
 #[test]
-fn what_is_made_of_copies_has_none_itself_and_is_named_when_it_is_lost() {
+fn what_is_made_of_copies_has_none_itself_and_is_made_again() {
     let cluster = with_workers();
     let gate = Gate::close(&cluster);
     let command = format!("read n; [ $n -lt 1000 ] || {WAITS}; echo $n; cat");
@@ -62,15 +62,9 @@ fn what_is_made_of_copies_has_none_itself_and_is_named_when_it_is_lost() {
     let lost = work.first_shard();
     cluster.run(["kill", &lost]);
     drop(gate);
-    let ended = work.ends();
+    let ended = work.succeeds();
     let text = format!("mc-map: {lost} is lost");
     assert!(ended.stderr.contains(&text), "no {text:?} in\n{}", ended.stderr);
-    assert!(ended.stderr.contains("and with it shard "), "{}", ended.stderr);
-    // mc-cat, mc-scatter, mc-map, tee, mc-gather. Where mc-map was quick to end, mc-scatter had more to
-    // say to it.
-    assert!([0, 141].contains(&ended.codes[1]), "{}", ended.stderr);
-    assert_eq!([&ended.codes[..1], &ended.codes[2..]].concat(), [0, 5, 0, 4], "{}", ended.stderr);
-    assert!(!ended.whole);
     is_swept(&cluster);
 }
 

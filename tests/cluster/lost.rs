@@ -114,22 +114,6 @@ fn a_short_cut_is_nothing() {
 }
 
 #[test]
-fn shards_that_are_lost_with_their_host_are_named() {
-    let cluster = with_workers();
-    let gate = Gate::close(&cluster);
-    // Whichever host has made the first shard: it lies there while others are still made.
-    let command = format!("read n; [ $n -lt 1000 ] || {WAITS}; echo $n; cat");
-    let map = format!("mc-map -h {} --block 400 -c '{command}' | tee m", cluster.hosts(2));
-    let work = AtWork::of(&cluster, &map);
-    let lost = work.first_shard();
-    cluster.run(["kill", &lost]);
-    drop(gate);
-    let ended = work.fails_with(5, &format!("{lost} is lost"));
-    assert!(ended.stderr.contains("and with it shard "), "{}", ended.stderr);
-    is_swept(&cluster);
-}
-
-#[test]
 fn all_hosts_at_once() {
     let cluster = with_workers();
     let _gate = Gate::close(&cluster);

@@ -11,6 +11,7 @@ mod enough;
 mod exchange;
 mod hosts;
 mod kills;
+mod lineage;
 mod lost;
 mod modes;
 mod one_name;

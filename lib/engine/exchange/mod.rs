@@ -125,7 +125,7 @@ fn run(
     mut consumer: Box<Consumer>,
     output: &mut dyn Output,
 ) -> Result<(Summary, Producer)> {
-    let (producer, hosts) = begin(&what, facts, remote, &mut consumer, output)?;
+    let (mut producer, hosts) = begin(&what, facts, remote, &mut consumer, output)?;
     let planned = |host: &Arc<Connection>| PlannedHost::new(host.name(), host.welcome().slots);
     let planner = Planner::new(what, goal, hosts.iter().map(planned).collect());
     let report = driver::drive(planner, &hosts, &producer, consumer, output)?;

@@ -3,7 +3,7 @@
 
 use super::Dialect;
 use super::layout::{RecordLayout, Values};
-use crate::record::wide::{Words, copy_text};
+use crate::record::wide::{CopiedText, copy_text};
 
 /// How many bytes of records are made at once: they stay in the fastest cache.
 const ROOM_BYTES: usize = 16 * 1024;
@@ -12,8 +12,8 @@ const ROOM_BYTES: usize = 16 * 1024;
 pub(super) struct PlainRows {
     delimiter: u8,
     /// What stands before the text of each field: the quote that closes the one before, too.
-    before: Vec<Words>,
-    behind: Words,
+    before: Vec<CopiedText>,
+    behind: CopiedText,
     /// A row and a record may be so long.
     max_record: usize,
     room: Vec<u8>,
@@ -42,13 +42,13 @@ impl PlainRows {
             return None;
         }
         let closed = |(number, before): (usize, &Vec<u8>)| match number {
-            0 => Words::new(before),
-            _ => Words::new(&[b"\"", before.as_slice()].concat()),
+            0 => CopiedText::new(before),
+            _ => CopiedText::new(&[b"\"", before.as_slice()].concat()),
         };
         Some(PlainRows {
             delimiter: *delimiter,
             before: layout.before.iter().enumerate().map(closed).collect(),
-            behind: Words::new(&[b"\"", layout.behind].concat()),
+            behind: CopiedText::new(&[b"\"", layout.behind].concat()),
             max_record,
             room: vec![0; ROOM_BYTES],
         })

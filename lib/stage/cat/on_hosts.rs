@@ -10,8 +10,9 @@ use crate::cluster::{FileCut, FilePart, HostResource};
 use crate::cluster::{Job, OnBad};
 use crate::engine::fleet::{self, Need};
 use crate::engine::host_access::HostAccess;
+use crate::engine::lineage::{Lineage, LineageJob};
 use crate::engine::producer::Producer;
-use crate::engine::{self, Cut, HostFile, Hosts, Piece, Setting, Voice};
+use crate::engine::{self, Cut, Form, HostFile, Hosts, Piece, Setting, Voice};
 use crate::error::broken;
 use crate::error::{Error, ErrorKind, Result};
 use crate::group::order::Limits;
@@ -65,17 +66,32 @@ pub fn run(
         (Some(_), least) => Need::among(least, 1, hosts.len())?,
     };
     let (hosts, facts) = ((hosts.as_slice(), need), Facts::default());
-    let producer =
+    let mut producer =
         Producer::begin(options.reach, hosts, &Greeting::default(), options.keep, facts, output)?;
     let (max_record, bad) = (options.max_record as u64, OnBad::under(&options.bad));
     producer.job(&Job { number: JOB, max_record, bad, command: None }, None)?;
     let files = files(options, producer.fleet().connections())?;
+    let lineage = Arc::new(Lineage::new(LineageJob {
+        fleet: Arc::clone(producer.fleet()),
+        job: JOB,
+        origin: None,
+        command: String::new(),
+        form: Form::default(),
+        tells_part: false,
+        searches: false,
+        retries: 0,
+        max_record: options.max_record,
+        folder: options.directory.clone(),
+        say: Arc::clone(&options.reach.settings.say),
+    })?);
+    producer.recover_by(&lineage);
     let on = Hosts {
         fleet: producer.fleet(),
         job: JOB,
         origin: None,
         replicas: 1,
         run: producer.run().to_string(),
+        lineage,
         line: &|hosts, contents| producer.line(hosts, contents),
     };
     let limits = Limits {

@@ -62,7 +62,7 @@ pub fn run(
         }
     }
     let (reach, keep) = (options.reach, options.keep);
-    let producer = Producer::begin_splits(reach, keep, splits, output)?;
+    let mut producer = Producer::begin_splits(reach, keep, splits, output)?;
     let mut summary = Summary { bad: options.read.bad.count(), ..Summary::default() };
     for contents in &lines {
         output.write(&producer.line(&[CLIENT.to_string()], contents)?)?;

@@ -1,0 +1,112 @@
+//! Shards that are lost with their hosts after they were made: they are made again of what they were made of,
+//! when whoever reads them asks for them.
+
+use super::at_work::{AtWork, Gate, WAITS, with_workers};
+use super::lost::is_swept;
+use crate::support::{Cluster, until};
+
+/// A pipe that lets nothing through before its gate opens.
+fn gated(cluster: &Cluster) -> String {
+    format!("{{ flock -s {} true; cat; }}", cluster.srv().join("gate").display())
+}
+
+/// Whether the manifest of which `m` is a copy is whole.
+fn is_made(work: &AtWork) -> bool {
+    let lines = std::fs::read_to_string(work.dir.path().join("m")).unwrap_or_default();
+    lines.contains("{\"end\"")
+}
+
+/// Shards that `stages` has made, and nobody has read yet, are lost with a host: the answer is there for all
+/// that.
+#[track_caller]
+fn are_made_again(stages: &str, harm: &str) -> String {
+    let cluster = with_workers();
+    let gate = Gate::close(&cluster);
+    let stages = stages.replace("HOSTS", &cluster.hosts(3));
+    let work = AtWork::of(&cluster, &format!("{stages} | tee m | {}", gated(&cluster)));
+    until("the manifest", || is_made(&work));
+    let lost = work.first_shard();
+    cluster.run([harm, &lost]);
+    drop(gate);
+    let ended = work.succeeds();
+    let said = ended.stderr.matches(&format!("{lost} is lost")).count();
+    assert!((1..=4).contains(&said), "said {said} times:\n{}", ended.stderr);
+    is_swept(&cluster);
+    ended.stderr
+}
+
+#[test]
+fn of_records_that_came_from_a_stream() {
+    let said = are_made_again("mc-map -h HOSTS --block 400 cat", "kill");
+    assert!(said.contains("what it made is made again elsewhere"), "{said}");
+}
+
+#[test]
+fn of_records_that_were_scattered() {
+    are_made_again("mc-scatter -h HOSTS --block 400", "kill");
+}
+
+#[test]
+fn of_shards_that_are_lost_too() {
+    let stages = "mc-map -h HOSTS --block 400 cat | mc-map cat | mc-map -c 'sed s/^/1/' | mc-map -c 'sed s/^1//'";
+    are_made_again(stages, "kill");
+}
+
+#[test]
+fn of_a_host_that_is_cut_off() {
+    are_made_again("mc-scatter -h HOSTS --block 400 | mc-map cat", "cut");
+}
+
+#[test]
+fn that_are_damaged() {
+    let cluster = with_workers();
+    let gate = Gate::close(&cluster);
+    let map =
+        format!("mc-map -h {} --block 400 cat | tee m | {}", cluster.hosts(3), gated(&cluster));
+    let work = AtWork::of(&cluster, &map);
+    until("the manifest", || is_made(&work));
+    let host = work.first_shard();
+    cluster.on_host(&host, "truncate -s -1 /var/tmp/mycloud-*/runs/*/[0-9]");
+    drop(gate);
+    let ended = work.succeeds();
+    let said = format!("mc-gather: {host}: shard 1 is damaged");
+    assert!(ended.stderr.contains(&said), "no {said:?} in\n{}", ended.stderr);
+    assert!(ended.stderr.contains("; it is made again"), "{}", ended.stderr);
+    cluster.is_clean();
+}
+
+#[test]
+fn while_others_are_still_made() {
+    let cluster = with_workers();
+    let gate = Gate::close(&cluster);
+    // Whichever host has made the first shard: it lies there while others are still made.
+    let command = format!("read n; [ $n -lt 1000 ] || {WAITS}; echo $n; cat");
+    let map = format!("mc-map -h {} --block 400 -c '{command}' | tee m", cluster.hosts(2));
+    let work = AtWork::of(&cluster, &map);
+    let lost = work.first_shard();
+    cluster.run(["kill", &lost]);
+    drop(gate);
+    let ended = work.succeeds();
+    assert!(ended.stderr.contains(&format!("{lost} is lost")), "{}", ended.stderr);
+    is_swept(&cluster);
+}
+
+#[test]
+fn by_a_command_that_prints_something_else_each_time() {
+    let cluster = with_workers();
+    let gate = Gate::close(&cluster);
+    let map = format!(
+        "mc-map -h {} --block 400 -c 'cat >/dev/null; date +%s%N' | tee m | {}",
+        cluster.hosts(3),
+        gated(&cluster)
+    );
+    let work = AtWork::of(&cluster, &map);
+    until("the manifest", || is_made(&work));
+    cluster.run(["kill", &work.first_shard()]);
+    drop(gate);
+    let ended = work.ends();
+    assert_eq!(ended.codes.last(), Some(&4), "{}", ended.stderr);
+    assert!(ended.stderr.contains("is not repeatable"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("date +%s%N"), "{}", ended.stderr);
+    is_swept(&cluster);
+}
