@@ -21,7 +21,7 @@ use crate::dataset::run_dir::{RunRecord, Split};
 use crate::dataset::run_id::RunId;
 use crate::engine::fleet::{Fleet, Member, Need};
 use crate::engine::host_access::HostAccess;
-use crate::engine::lineage::{Lineage, Rebuild, RebuildRequests, Recovery};
+use crate::engine::lineage::{Rebuild, RebuildRequests};
 use crate::engine::shard_job::{SetUpLine, ShippedCommand};
 use crate::engine::unpublished;
 use crate::error::{Error, ErrorKind, Result};
@@ -38,7 +38,7 @@ pub struct Producer {
     fleet: Arc<Fleet>,
     owner: Option<Owner>,
     /// Makes lost shards again, and answers those who ask for that.
-    lineage: Option<(Arc<Lineage>, Arc<dyn Rebuild>)>,
+    rebuild: Option<Arc<dyn Rebuild>>,
     requests: Option<RebuildRequests>,
     writer: Mutex<Option<ManifestWriter>>,
     /// Holds on what the shards are made of.
@@ -132,7 +132,7 @@ impl Producer {
             record,
             fleet: Arc::new(fleet),
             owner,
-            lineage: None,
+            rebuild: None,
             requests: None,
             writer: Mutex::new(Some(writer)),
             inputs: Vec::new(),
@@ -144,16 +144,15 @@ impl Producer {
         &self.fleet
     }
 
-    /// From now on lost shards are made again by `lineage`, when those who read them ask for it.
-    pub(crate) fn recover_by(&mut self, lineage: &Arc<Lineage>) {
-        let rebuild: Arc<dyn Rebuild> = Arc::new(Recovery::new(Arc::clone(lineage)));
+    /// From now on lost shards are made again by `rebuild`, when those who read them ask for it.
+    pub(crate) fn recover_by(&mut self, rebuild: Arc<dyn Rebuild>) {
         if let Some(owner) = self.owner.as_ref().filter(|_| self.record.kept.is_none()) {
             match RebuildRequests::listen(&owner.socket(), Arc::clone(&rebuild)) {
                 Ok(requests) => self.requests = Some(requests),
                 Err(error) => self.say(&format!("{error}; lost shards cannot be made again")),
             }
         }
-        self.lineage = Some((Arc::clone(lineage), rebuild));
+        self.rebuild = Some(rebuild);
     }
 
     /// The run.
@@ -164,11 +163,6 @@ impl Producer {
     /// Says something to the user.
     pub(crate) fn say(&self, text: &str) {
         (self.reach.settings.say)(text);
-    }
-
-    /// Takes note of a shard that lies on the host that is called `name`.
-    pub(crate) fn made(&self, name: &str, shard: u64) {
-        self.fleet.has_made(name, shard);
     }
 
     /// Holds on to what the shards are made of, until they are gone themselves.
@@ -233,7 +227,7 @@ impl Producer {
     /// says.
     pub fn end(&mut self, output: &mut dyn Output) -> Result<()> {
         // Whoever reads them asks for those that are lost.
-        if self.record.kept.is_some() || self.lineage.is_none() {
+        if self.record.kept.is_some() || self.rebuild.is_none() {
             self.restore()?;
         }
         if self.record.kept.is_some() {
@@ -261,9 +255,9 @@ impl Producer {
     /// # Errors
     /// `Hosts`, naming the shards, when nothing is known of what they were made of; why one cannot be made.
     fn restore(&mut self) -> Result<()> {
-        let Some((lineage, rebuild)) = &self.lineage else { return self.fleet.check() };
+        let Some(rebuild) = &self.rebuild else { return self.fleet.check() };
         loop {
-            let lost = lineage.lost();
+            let lost = rebuild.lost();
             if lost.is_empty() {
                 return self.fleet.check();
             }
@@ -321,7 +315,7 @@ impl Producer {
     /// `Incomplete` when nobody came; `Hosts` when shards were lost meanwhile.
     pub fn stay(mut self) -> Result<()> {
         let Some(owner) = self.owner.take() else { return Ok(()) };
-        let is_lost = || self.lineage.is_none() && self.fleet.check().is_err();
+        let is_lost = || self.rebuild.is_none() && self.fleet.check().is_err();
         let outcome = owner.wait_for_readers(GRACE, &is_lost)?;
         match outcome {
             WaitOutcome::LetGo => Ok(()),

@@ -201,6 +201,18 @@ impl ShardHosts {
         Ok(())
     }
 
+    /// Has a shard made again that lies on no host that is there.
+    ///
+    /// # Errors
+    /// `Hosts`, and why it cannot be made.
+    pub(crate) fn move_elsewhere(&self, shard: &mut HostedShard) -> Result<()> {
+        let (number, hosts) = (shard.number, shard.hosts.clone());
+        let flaws: String = shard.flaws.iter().map(|flaw| format!("{flaw}; ")).collect();
+        let named = hosts.join(", ");
+        let text = format!("{flaws}shard {number} is out of reach, with {named}");
+        self.remade(shard, hosts, Error::new(ErrorKind::Hosts, text))
+    }
+
     /// Has a shard made again that could not be had on the hosts `lost`, for the reason `why`.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use crate::engine::cuts::{self, ShardCut};
 use crate::engine::exchange::Remote;
 use crate::engine::fleet::{self, Fleet, Need};
 use crate::engine::host_access::HostAccess;
-use crate::engine::lineage::{Lineage, LineageJob};
+use crate::engine::lineage::{Lineage, LineageJob, Recovery};
 use crate::engine::plan::{CommandPlan, Hosts, Setting, Voice};
 use crate::engine::producer::Producer;
 use crate::engine::run::on_hosts;
@@ -121,7 +121,7 @@ impl<'a> ShardJob<'a> {
             ConsumerInput::Records(_) => None,
         };
         let lineage = self.lineage(plan, producer.fleet(), origin.clone())?;
-        producer.recover_by(&lineage);
+        producer.recover_by(Arc::new(Recovery::new(Arc::clone(&lineage))));
         let on = Hosts {
             fleet: producer.fleet(),
             job: JOB,

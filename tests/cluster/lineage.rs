@@ -58,6 +58,33 @@ fn of_a_host_that_is_cut_off() {
 }
 
 #[test]
+fn of_what_was_exchanged() {
+    are_made_again("mc-scatter -h HOSTS --block 400 | mc-sort -n 7", "kill");
+}
+
+#[test]
+fn of_what_was_exchanged_and_more() {
+    let stages = "mc-map -h HOSTS --block 400 cat | mc-sort -n 9 -r | mc-map cat | mc-sort -u -n 7";
+    are_made_again(stages, "cut");
+}
+
+/// A host that is lost with what it has sorted, while other shards are still made: the others begin again.
+#[test]
+fn while_shards_are_exchanged() {
+    let cluster = with_workers();
+    let gate = Gate::close(&cluster);
+    let command = format!("read n; [ $n -lt 1000 ] || {WAITS}; echo $n; cat");
+    let map = format!("mc-map -h {} --block 400 -c '{command}' | tee m", cluster.hosts(3));
+    let work = AtWork::of(&cluster, &format!("{map} | mc-sort -n 7"));
+    let lost = work.first_shard();
+    cluster.run(["kill", &lost]);
+    drop(gate);
+    let ended = work.succeeds();
+    assert!(ended.stderr.contains("the others begin again"), "{}", ended.stderr);
+    is_swept(&cluster);
+}
+
+#[test]
 fn that_are_damaged() {
     let cluster = with_workers();
     let gate = Gate::close(&cluster);

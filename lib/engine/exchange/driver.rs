@@ -3,26 +3,19 @@
 //! What is done, and when, is the planner's to say.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, Scope};
 use std::time::Duration;
 
-use crate::cluster::Connection;
-use crate::engine::HostedShard;
-use crate::engine::consumer::{self, Consumer, ahead, blame};
+use crate::engine::exchange::feed::{Feed, Next};
 use crate::engine::exchange::planner::{
-    ExchangeReport, HostAnswer, Planner, PlannerAction, PlannerEvent,
+    ExchangeReport, HostAnswer, KeyRange, Planner, PlannerAction, PlannerEvent,
 };
 use crate::engine::exchange::tasks::Tasks;
-use crate::engine::producer::Producer;
+use crate::engine::shard_hosts::ShardHosts;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::digest::Contents;
-use crate::record::stream::Output;
-
-/// How many shards of the manifest are read ahead.
-const AHEAD: usize = 64;
 
 /// How many events the planner is told before it is asked what is to be done.
 const EVENTS_AT_ONCE: usize = 64;
@@ -30,98 +23,98 @@ const EVENTS_AT_ONCE: usize = 64;
 /// How often it is looked whether more of the manifest is wanted.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// A shard that is made, as the manifest is to name it: the hosts that it lies on, if it holds
-/// anything, and what it holds.
-type MadeShard = (Vec<String>, Contents);
+/// A shard that is made, as the manifest is to name it.
+#[derive(Clone, Debug)]
+pub(super) struct MadeShard {
+    /// The hosts that it lies on, if it holds anything.
+    pub(super) hosts: Vec<String>,
+    /// What it holds.
+    pub(super) contents: Contents,
+}
 
-/// Performs what `planner` plans for the shards of `consumer`, which lie on `hosts`, and writes the
-/// manifest's lines of the new ones to `output`.
-///
-/// # Errors
-/// The first failure, or that of the tool that makes the shards when they are not there for that.
+/// A round of an exchange: its plan, and what performs it.
+pub(super) struct Round<'a> {
+    pub(super) planner: Planner,
+    pub(super) tasks: &'a Tasks<'a>,
+    /// Where the shards lie that are exchanged.
+    pub(super) origin: &'a ShardHosts,
+    pub(super) say: &'a (dyn Fn(&str) + Send + Sync),
+}
+
+/// How it went.
+pub(super) struct Driven {
+    pub(super) result: Result<ExchangeReport>,
+    /// The ranges that the keys were cut into, if they were.
+    pub(super) ranges: Vec<KeyRange>,
+    /// Whether the shards were not all worked on yet.
+    pub(super) was_reading: bool,
+}
+
+/// Performs a round with the shards of `feed`, and gives the new ones to `publish`, with their numbers.
 pub(super) fn drive(
-    mut planner: Planner,
-    hosts: &[Arc<Connection>],
-    producer: &Producer,
-    mut consumer: Box<Consumer>,
-    output: &mut dyn Output,
-) -> Result<ExchangeReport> {
-    let owner = consumer.owner.take();
-    let coming = ahead(move || consumer.next_shard(), AHEAD)?;
-    let tasks = &Tasks::new(hosts, producer);
+    round: Round<'_>,
+    feed: &mut Feed,
+    publish: &mut (dyn FnMut(u64, MadeShard) -> Result<()> + Send),
+) -> Driven {
+    let Round { mut planner, tasks, origin, say } = round;
     let (events, happened) = channel();
     let (fed, written) = thread::scope(|scope| {
         let manifest = events.clone();
-        let feeding = scope.spawn(move || {
-            let fed = feed(&coming, &manifest, tasks);
-            (fed, coming)
-        });
+        let feeding = scope.spawn(move || tell(feed, tasks, origin, &manifest));
         let (failing, (made, makes)) = (events.clone(), channel());
-        let writing = scope.spawn(move || write(&makes, producer, output, &failing));
-        Driver { tasks, events, made }.run(scope, &mut planner, &happened);
+        let writing = scope.spawn(move || write(&makes, publish, &failing));
+        Driver { tasks, events, made, say }.run(scope, &mut planner, &happened);
         (feeding.join(), writing.join())
     });
+    let (ranges, was_reading) = (planner.ranges().to_vec(), planner.is_reading());
     let written = written.unwrap_or_else(|_| Err(internal()));
-    let was_reading = planner.is_reading();
-    match (planner.finish(), owner) {
-        (Ok(report), _) => written.map(|()| report),
-        (Err(failure), Some(owner)) if was_reading && failure.kind() == ErrorKind::Incomplete => {
-            let end = match fed {
-                Ok((Ok(true), _)) => Some(Ok(())),
-                Ok((Ok(false), coming)) => consumer::end(&coming),
-                Ok((Err(error), _)) => Some(Err(error)),
-                Err(_) => None,
-            };
-            Err(blame(failure, &owner, end, || producer.has_inputs()))
-        }
-        (Err(failure), _) => Err(failure),
-    }
+    let result = match planner.finish() {
+        Ok(report) if fed.is_ok() => written.map(|()| report),
+        Ok(_) => Err(internal()),
+        Err(failure) => Err(failure),
+    };
+    Driven { result, ranges, was_reading }
 }
 
-/// Tells of each shard that comes, until there are no more, or nothing more is wanted. Whether there
-/// are no more.
-fn feed(
-    coming: &Receiver<Result<Option<HostedShard>>>,
-    events: &Sender<PlannerEvent>,
-    tasks: &Tasks<'_>,
-) -> Result<bool> {
+/// Tells of each shard that comes, until there are no more, or nothing more is wanted. One that lies on no host
+/// that is there is made again.
+fn tell(feed: &mut Feed, tasks: &Tasks<'_>, origin: &ShardHosts, events: &Sender<PlannerEvent>) {
     // Nobody listens any more once all is over.
     let tell = |event| drop(events.send(event));
     while !tasks.is_stopped() {
-        let next = match coming.recv_timeout(LOOK_EVERY) {
-            Ok(next) => next,
-            Err(RecvTimeoutError::Timeout) => continue,
-            Err(RecvTimeoutError::Disconnected) => {
-                Err(Error::incomplete("internal error: the manifest's reader broke"))
+        let event = match feed.next(LOOK_EVERY) {
+            Ok(Next::Nothing) => continue,
+            Ok(Next::End) => return tell(PlannerEvent::ManifestEnd),
+            Ok(Next::Shard(at)) => {
+                let shard = feed.shard(at);
+                let is_there = |name: &str| {
+                    tasks.hosts.iter().any(|host| host.name() == name && host.lost().is_none())
+                };
+                match shard.contents.bytes == 0 || shard.hosts.iter().any(|name| is_there(name)) {
+                    true => PlannerEvent::Shard(shard.clone()),
+                    false => match origin.move_elsewhere(shard) {
+                        Ok(()) => PlannerEvent::Shard(shard.clone()),
+                        Err(error) => PlannerEvent::Aborted(error),
+                    },
+                }
             }
+            Err(error) => PlannerEvent::Aborted(error),
         };
-        match next {
-            Ok(Some(shard)) => tell(PlannerEvent::Shard(shard)),
-            Ok(None) => {
-                tell(PlannerEvent::ManifestEnd);
-                return Ok(true);
-            }
-            Err(error) => {
-                tell(PlannerEvent::Aborted(same(&error)));
-                return Err(error);
-            }
+        let ends = matches!(event, PlannerEvent::Aborted(_));
+        tell(event);
+        if ends {
+            return;
         }
     }
-    Ok(false)
 }
 
-/// Writes the lines of the shards, as they are made.
+/// Publishes the shards, as they are made.
 fn write(
-    made: &Receiver<MadeShard>,
-    producer: &Producer,
-    output: &mut dyn Output,
+    made: &Receiver<(u64, MadeShard)>,
+    publish: &mut (dyn FnMut(u64, MadeShard) -> Result<()> + Send),
     events: &Sender<PlannerEvent>,
 ) -> Result<()> {
-    let mut line = |(hosts, contents): MadeShard| {
-        output.write(&producer.line(&hosts, &contents)?)?;
-        output.flush()
-    };
-    let written = made.iter().try_for_each(&mut line);
+    let written = made.iter().try_for_each(|(number, made)| publish(number, made));
     if let Err(error) = &written {
         let _ = events.send(PlannerEvent::Aborted(same(error)));
     }
@@ -134,7 +127,8 @@ struct Driver<'a> {
     /// What happens is told here.
     events: Sender<PlannerEvent>,
     /// And what is made.
-    made: Sender<MadeShard>,
+    made: Sender<(u64, MadeShard)>,
+    say: &'a (dyn Fn(&str) + Send + Sync),
 }
 
 impl<'a> Driver<'a> {
@@ -188,12 +182,13 @@ impl<'a> Driver<'a> {
             PlannerAction::Relay(number, part) => {
                 self.begin(scope, number, move || tasks.relay(part));
             }
-            PlannerAction::Publish(host, contents) => {
+            PlannerAction::Publish(number, host, contents) => {
                 let host = host.map(|host| tasks.hosts[host].name().to_string());
+                let made = MadeShard { hosts: host.into_iter().collect(), contents };
                 // Whoever does not take it says why.
-                let _ = self.made.send((host.into_iter().collect(), contents));
+                let _ = self.made.send((number, made));
             }
-            PlannerAction::Say(text) => tasks.producer.say(&text),
+            PlannerAction::Say(text) => (self.say)(&text),
             PlannerAction::Stop => tasks.stopped.store(true, Ordering::SeqCst),
         }
     }

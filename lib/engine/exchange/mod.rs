@@ -18,27 +18,29 @@
 //! counted, with the sum of their hashes, and so is what came out of the merges.
 
 mod driver;
+mod feed;
 mod planner;
+mod rounds;
 mod tasks;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::aggregate::Op;
+use crate::cluster::Greeting;
 use crate::cluster::exchange as wire;
-use crate::cluster::{Connection, Greeting};
 use crate::engine::consumer::Consumer;
-use crate::engine::exchange::planner::{Goal, PlannedHost, Planner};
+use crate::engine::exchange::driver::MadeShard;
+use crate::engine::exchange::planner::Goal;
+use crate::engine::exchange::rounds::Rounds;
 use crate::engine::fleet::Need;
 use crate::engine::host_access::HostAccess;
+use crate::engine::lineage::Rebuild;
 use crate::engine::producer::Producer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::group::order::Order;
 use crate::record::key::Keys;
 use crate::record::stream::{Facts, Output, Summary};
-
-/// The number of the exchange: a tool has one.
-const NUMBER: u32 = 1;
 
 /// How hosts exchange their shards.
 pub struct Remote<'a> {
@@ -70,7 +72,7 @@ pub enum Roads {
 /// is an operand that is missing.
 pub fn what(order: &Order, ops: &[Op], nulls: &[String], max_record: usize) -> wire::Exchange {
     wire::Exchange {
-        number: NUMBER,
+        number: 0,
         keys: Some(order.keys.spelled()),
         order_by: Keys { parts: order.order_by.clone() }.spelled(),
         reverse: order.reverse,
@@ -125,46 +127,45 @@ fn run(
     mut consumer: Box<Consumer>,
     output: &mut dyn Output,
 ) -> Result<(Summary, Producer)> {
-    let (mut producer, hosts) = begin(&what, facts, remote, &mut consumer, output)?;
-    let planned = |host: &Arc<Connection>| PlannedHost::new(host.name(), host.welcome().slots);
-    let planner = Planner::new(what, goal, hosts.iter().map(planned).collect());
-    let report = driver::drive(planner, &hosts, &producer, consumer, output)?;
-    if let Goal::Ranges(..) = goal {
-        hosts.iter().try_for_each(|host| host.end_exchange(NUMBER))?;
-    }
-    report.details.iter().for_each(|text| (remote.reach.settings.explain)(text));
-    report.advice.iter().for_each(|text| (remote.reach.settings.say)(text));
+    let mut producer = begin(facts, remote, &mut consumer, output)?;
+    let settings = &remote.reach.settings;
+    let (fleet, origin) = (producer.fleet(), &consumer.origin);
+    let rounds = Arc::new(Rounds::new(what, goal, fleet, origin, &settings.say));
+    producer.recover_by(Arc::clone(&rounds) as Arc<dyn Rebuild>);
+    let mut write = |made: &MadeShard| {
+        output.write(&producer.line(&made.hosts, &made.contents)?)?;
+        output.flush()
+    };
+    let report = rounds.run(consumer, &mut write, || producer.has_inputs())?;
+    report.details.iter().for_each(|text| (settings.explain)(text));
+    report.advice.iter().for_each(|text| (settings.say)(text));
     producer.end(output)?;
     let client_bytes = producer.fleet().crossed();
     Ok((Summary { client_bytes, ..report.summary }, producer))
 }
 
-/// Begins a run where the shards of `consumer` lie; its hosts know what they are to do.
+/// Begins a run where the shards of `consumer` lie.
 fn begin(
-    what: &wire::Exchange,
     facts: Facts,
     remote: &Remote<'_>,
     consumer: &mut Consumer,
     output: &mut dyn Output,
-) -> Result<(Producer, Vec<Arc<Connection>>)> {
+) -> Result<Producer> {
     let (reach, hosts) = (remote.reach, &consumer.origin.hosts);
     let (memory, keep) = (remote.memory, remote.keep);
     let hosts = (hosts.as_slice(), Need::those_there());
     let greeting = Greeting { memory, ..Greeting::default() };
     let mut producer = Producer::begin(reach, hosts, &greeting, keep, facts, output)?;
     producer.hold(consumer.claim.take());
-    let hosts: Vec<Arc<Connection>> = producer.fleet().connections().cloned().collect();
-    hosts.iter().try_for_each(|host| host.begin_exchange(what))?;
-    Ok((producer, hosts))
+    Ok(producer)
 }
 
 /// That a host is lost, and what that means.
 fn lost(error: Error) -> Error {
     match error.kind() {
-        ErrorKind::Hosts => Error::new(
-            ErrorKind::Hosts,
-            format!("{error}, and with it what it had sorted; run it again"),
-        ),
+        ErrorKind::Hosts => {
+            Error::new(ErrorKind::Hosts, format!("{error}, and with it what it had sorted"))
+        }
         _ => error,
     }
 }

@@ -9,18 +9,21 @@ use crate::cluster::exchange::{MergeTask, Peers, Reduce, RelayedPart, SortTask, 
 use crate::cluster::{Answer, Connection, Fetch, MergeNews, Part};
 use crate::dataset::run_id::RunId;
 use crate::engine::HostedShard;
+use crate::engine::exchange::lost;
 use crate::engine::exchange::planner::{
     HostAnswer, HostTask, PartTransfer, PeerListener, PlannerEvent,
 };
-use crate::engine::exchange::{NUMBER, lost};
-use crate::engine::producer::Producer;
+use crate::engine::fleet::Fleet;
 use crate::error::{Error, Result};
 use crate::parallel::lock;
 
 /// The hosts, and what is under way on them.
 pub(super) struct Tasks<'a> {
     pub(super) hosts: &'a [Arc<Connection>],
-    pub(super) producer: &'a Producer,
+    /// The number of the exchange.
+    number: u32,
+    /// Takes note of the shards that are made.
+    fleet: &'a Fleet,
     /// Whether nothing more is wanted.
     pub(super) stopped: AtomicBool,
     /// How many bytes came of one host on their way to another: no range comes twice to one.
@@ -29,8 +32,8 @@ pub(super) struct Tasks<'a> {
 
 impl<'a> Tasks<'a> {
     /// Nothing is under way yet.
-    pub(super) fn new(hosts: &'a [Arc<Connection>], producer: &'a Producer) -> Tasks<'a> {
-        Tasks { hosts, producer, stopped: AtomicBool::new(false), relayed: Mutex::default() }
+    pub(super) fn new(hosts: &'a [Arc<Connection>], number: u32, fleet: &'a Fleet) -> Tasks<'a> {
+        Tasks { hosts, number, fleet, stopped: AtomicBool::new(false), relayed: Mutex::default() }
     }
 
     pub(super) fn is_stopped(&self) -> bool {
@@ -53,18 +56,18 @@ impl<'a> Tasks<'a> {
         match task {
             HostTask::Sort(shards) => {
                 let shards = shards.into_iter().map(|shard| (fetch(&shard), shard.contents));
-                let sort = SortTask { exchange: NUMBER, shards: shards.collect() };
+                let sort = SortTask { exchange: self.number, shards: shards.collect() };
                 answered(on.sort(sort, stop)).map(HostAnswer::Sorted)
             }
             HostTask::Reduce(shard) => {
                 let (fetch, contents) = (fetch(&shard), shard.contents);
-                let reduce = Reduce { exchange: NUMBER, fetch, contents };
+                let reduce = Reduce { exchange: self.number, fetch, contents };
                 let merged = answered(on.reduce(reduce, stop))?;
-                self.producer.made(on.name(), shard.number);
+                self.fleet.has_made(on.name(), shard.number);
                 Ok(HostAnswer::Merged(merged))
             }
-            HostTask::Weigh => answered(on.weigh(NUMBER, stop)).map(HostAnswer::HostOffer),
-            HostTask::Listen => match answered(on.listen(NUMBER, stop))? {
+            HostTask::Weigh => answered(on.weigh(self.number, stop)).map(HostAnswer::HostOffer),
+            HostTask::Listen => match answered(on.listen(self.number, stop))? {
                 Ok(found) => Ok(HostAnswer::Listening(Ok(PeerListener {
                     addresses: found.addresses,
                     public_key: found.public_key,
@@ -73,7 +76,7 @@ impl<'a> Tasks<'a> {
                 Err(why) => Ok(HostAnswer::Listening(Err(why))),
             },
             HostTask::Introduce(peers, secret) => {
-                let peers = Peers { exchange: NUMBER, peers, secret };
+                let peers = Peers { exchange: self.number, peers, secret };
                 answered(on.introduce(peers, stop)).map(|()| HostAnswer::Introduced)
             }
             HostTask::Merge(merge) => self.merge(number, host, merge, events),
@@ -99,7 +102,7 @@ impl<'a> Tasks<'a> {
                 }
                 Some(MergeNews::Ended(merged)) => {
                     let merged = merged?;
-                    self.producer.made(host.name(), shard);
+                    self.fleet.has_made(host.name(), shard);
                     return Ok(HostAnswer::Merged(merged));
                 }
             }
@@ -114,7 +117,7 @@ impl<'a> Tasks<'a> {
         let PartTransfer { from: source, to: sink, bounds: (first, end), deliver, bytes_max } =
             part;
         let (from, to) = (&self.hosts[source], &self.hosts[sink]);
-        let part = Part { exchange: NUMBER, from: first, to: end, token: None };
+        let part = Part { exchange: self.number, from: first, to: end, token: None };
         let coming = from.fetch_part(part).map_err(lost)?;
         let going = to.begin_delivery(deliver).map_err(lost)?;
         while let Some(data) = from.data(coming).map_err(lost)? {

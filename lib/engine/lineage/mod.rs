@@ -147,11 +147,6 @@ impl Lineage {
         .collect()
     }
 
-    /// All that are lost with their hosts.
-    pub(crate) fn lost(&self) -> Vec<LostShard> {
-        self.lost_behind(0)
-    }
-
     /// Makes a shard again, elsewhere than where it could not be had. Returns the hosts that it lies on.
     ///
     /// # Errors

@@ -63,6 +63,10 @@ impl Rebuild for Recovery {
             }
         }
     }
+
+    fn lost(&self) -> Vec<LostShard> {
+        self.0.lineage.lost_behind(0)
+    }
 }
 
 impl State {

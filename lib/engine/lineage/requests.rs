@@ -48,6 +48,9 @@ pub(crate) trait Rebuild: Send + Sync {
     /// # Errors
     /// Why it cannot be made.
     fn rebuild(&self, lost: &LostShard) -> Result<Vec<String>>;
+
+    /// All that are lost with their hosts.
+    fn lost(&self) -> Vec<LostShard>;
 }
 
 /// An owner that listens. Dropped, it does not any more.
@@ -140,6 +143,10 @@ mod tests {
                 1 => Ok(vec![format!("n{}", lost.shard)]),
                 _ => Err(Error::usage("not odd")),
             }
+        }
+
+        fn lost(&self) -> Vec<LostShard> {
+            Vec::new()
         }
     }
 

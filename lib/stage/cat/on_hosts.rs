@@ -10,7 +10,7 @@ use crate::cluster::{FileCut, FilePart, HostResource};
 use crate::cluster::{Job, OnBad};
 use crate::engine::fleet::{self, Need};
 use crate::engine::host_access::HostAccess;
-use crate::engine::lineage::{Lineage, LineageJob};
+use crate::engine::lineage::{Lineage, LineageJob, Recovery};
 use crate::engine::producer::Producer;
 use crate::engine::{self, Cut, Form, HostFile, Hosts, Piece, Setting, Voice};
 use crate::error::broken;
@@ -84,7 +84,7 @@ pub fn run(
         folder: options.directory.clone(),
         say: Arc::clone(&options.reach.settings.say),
     })?);
-    producer.recover_by(&lineage);
+    producer.recover_by(Arc::new(Recovery::new(Arc::clone(&lineage))));
     let on = Hosts {
         fleet: producer.fleet(),
         job: JOB,

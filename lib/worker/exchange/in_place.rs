@@ -31,7 +31,8 @@ impl ExchangeState {
         };
         let limits = self.limits(state);
         let (bad, grouping) = (Arc::new(Bad::new(Policy::Fail)?), (**grouping).clone());
-        let mut results = Results { shard: store.begin(ask.fetch.shard, 1)?, stopped: &stopped };
+        let mut results =
+            Results { shard: store.begin(ask.fetch.shard, ask.exchange)?, stopped: &stopped };
         let summary = shard_file::read(state, &ask.fetch, &ask.contents, |input| {
             let blocks = Blocks::new(input, limits.max_record);
             reduce::in_order(grouping, &limits, &bad, None, blocks, &mut results)

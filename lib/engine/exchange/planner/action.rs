@@ -14,8 +14,9 @@ pub(crate) enum PlannerAction {
     Ask(u64, usize, HostTask),
     /// A part is to be relayed: a task of this number.
     Relay(u64, PartTransfer),
-    /// The next shard is made, and lies on this host if it holds anything: the manifest may say so.
-    Publish(Option<usize>, Contents),
+    /// The shard of this number, the next one, is made, and lies on this host if it holds anything: the manifest may
+    /// say so.
+    Publish(u64, Option<usize>, Contents),
     /// The user is to be told.
     Say(String),
     /// No task is wanted any more.

@@ -16,13 +16,13 @@ const SKEW_BYTES: u64 = 32 << 20;
 
 /// A range of keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct KeyRange {
+pub(crate) struct KeyRange {
     /// Its first key.
-    pub(super) from: Option<Vec<u8>>,
+    pub(crate) from: Option<Vec<u8>>,
     /// The first key behind it.
-    pub(super) to: Option<Vec<u8>>,
+    pub(crate) to: Option<Vec<u8>>,
     /// How many bytes of it lie on each host, about.
-    pub(super) lie: Vec<u64>,
+    pub(crate) lie: Vec<u64>,
 }
 
 /// Cuts what the hosts have into `wanted` ranges, or as many as its size asks for; fewer where keys
@@ -47,21 +47,31 @@ pub(super) fn ranges(hosts: &[HostOffer], wanted: Option<u64>) -> Vec<KeyRange> 
         }
         before = before.saturating_add(*bytes);
     }
-    let mut ranges: Vec<KeyRange> = (0..=cuts.len())
+    let ranges: Vec<KeyRange> = (0..=cuts.len())
         .map(|number| KeyRange {
             from: number.checked_sub(1).map(|before| cuts[before].to_vec()),
             to: cuts.get(number).map(|cut| cut.to_vec()),
-            lie: vec![0; hosts.len()],
+            lie: Vec::new(),
         })
+        .collect();
+    again(&ranges, hosts)
+}
+
+/// The same ranges, of which other hosts have some.
+pub(super) fn again(ranges: &[KeyRange], hosts: &[HostOffer]) -> Vec<KeyRange> {
+    let cuts: Vec<&[u8]> = ranges.iter().filter_map(|range| range.to.as_deref()).collect();
+    let mut again: Vec<KeyRange> = ranges
+        .iter()
+        .map(|range| KeyRange { lie: vec![0; hosts.len()], ..range.clone() })
         .collect();
     for (number, host) in hosts.iter().enumerate() {
         for (key, bytes) in &host.samples {
             let at = cuts.partition_point(|cut| *cut <= key.0.as_slice());
-            let lies = &mut ranges[at].lie[number];
+            let lies = &mut again[at].lie[number];
             *lies = lies.saturating_add(*bytes);
         }
     }
-    ranges
+    again
 }
 
 /// A word about a range that is much larger than the others. `sizes` are those of all.

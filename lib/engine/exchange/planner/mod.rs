@@ -7,7 +7,7 @@
 //! are told of one another, ranges are merged. Or but the first: shards are reduced where they lie.
 //!
 //! A task that failed for what is wrong with a copy, or for lack of room, is planned again elsewhere;
-//! a host that is lost takes with it what it had sorted, and that ends the exchange. After the first
+//! a host that is lost takes with it what it had sorted, and that ends this round of the exchange. After the first
 //! failure nothing more is asked of any host.
 
 mod action;
@@ -26,11 +26,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::cluster::exchange::{Exchange, HostOffer, Merged, RelayedPart};
 use crate::cluster::host::shown;
 use crate::engine::HostedShard;
+pub(super) use crate::engine::exchange::planner::cuts::KeyRange;
 use crate::engine::exchange::planner::range_queue::RangeQueue;
 use crate::engine::exchange::planner::resequencer::Resequencer;
 use crate::engine::exchange::planner::shard_queues::ShardQueues;
 use crate::engine::exchange::planner::weighing::SortedTotal;
-use crate::engine::exchange::{NUMBER, Roads, lost};
+use crate::engine::exchange::{Roads, lost};
 use crate::error::{Error, ErrorKind, Result, broken};
 use crate::record::digest::Digest;
 
@@ -54,6 +55,15 @@ pub(super) enum Goal {
     Ranges(Option<u64>, Roads),
     /// The results of the groups of each shard, where it lies.
     Reduced,
+}
+
+/// What earlier rounds of an exchange have left to this one.
+#[derive(Clone, Default)]
+pub(super) struct Resume {
+    /// The ranges that the keys are cut into; none where they are not cut yet.
+    pub(super) ranges: Vec<KeyRange>,
+    /// The shards that are to be made; none where it is all of them.
+    pub(super) wanted: Option<BTreeSet<u64>>,
 }
 
 /// A host, as it is planned with.
@@ -116,6 +126,7 @@ enum Work {
 pub(super) struct Planner {
     what: Exchange,
     goal: Goal,
+    resume: Resume,
     hosts: Vec<PlannedHost>,
     phase: Phase,
     tasks: BTreeMap<u64, RunningTask>,
@@ -135,7 +146,12 @@ pub(super) struct Planner {
 
 impl Planner {
     /// For `hosts`, which know what they are to do.
-    pub(super) fn new(what: Exchange, goal: Goal, hosts: Vec<PlannedHost>) -> Planner {
+    pub(super) fn new(
+        what: Exchange,
+        goal: Goal,
+        resume: Resume,
+        hosts: Vec<PlannedHost>,
+    ) -> Planner {
         let batch_bytes = match goal {
             // The ends of a shard may be long: those of one fit into a message.
             Goal::Ranges(..) if !what.in_order => BATCH_BYTES,
@@ -154,7 +170,8 @@ impl Planner {
             offers: vec![HostOffer::default(); hosts.len()],
             listeners: hosts.iter().map(|_| None).collect(),
             ranges: RangeQueue::default(),
-            results: Resequencer::default(),
+            results: Resequencer::of(resume.wanted.clone()),
+            resume,
             actions: Vec::new(),
             failure: None,
             hosts,
@@ -205,6 +222,11 @@ impl Planner {
         self.phase == Phase::Shards
     }
 
+    /// The ranges that the keys are cut into, if they are.
+    pub(super) fn ranges(&self) -> &[KeyRange] {
+        &self.ranges.ranges
+    }
+
     /// What came of it, once it is over.
     ///
     /// # Errors
@@ -218,6 +240,11 @@ impl Planner {
 
     /// The shard is to be worked on, if it holds anything.
     fn shard(&mut self, shard: HostedShard) -> Result<()> {
+        if let (Goal::Reduced, Some(wanted)) = (self.goal, &self.resume.wanted)
+            && !wanted.contains(&shard.number)
+        {
+            return Ok(());
+        }
         self.named += 1;
         self.sorted.expect(&shard.contents);
         if shard.contents.bytes > 0 {

@@ -21,8 +21,8 @@ impl Planner {
                 Phase::Ranges => self.give_ranges(),
                 _ => (),
             }
-            while let Some((host, contents)) = self.results.next() {
-                self.actions.push(PlannerAction::Publish(host, contents));
+            while let Some((number, host, contents)) = self.results.next() {
+                self.actions.push(PlannerAction::Publish(number, host, contents));
             }
             let next = match self.phase {
                 Phase::Over => return Ok(()),
@@ -92,8 +92,12 @@ impl Planner {
     fn after_offers(&mut self) -> Result<Phase> {
         weighing::all_sorted(&self.what, &self.sorted, &self.offers)?;
         let Goal::Ranges(wanted, roads) = self.goal else { return Ok(Phase::Over) };
-        let ranges = cuts::ranges(&self.offers, wanted);
-        self.ranges = RangeQueue::new(ranges, &self.offers, roads);
+        let ranges = match self.resume.ranges.is_empty() {
+            true => cuts::ranges(&self.offers, wanted),
+            false => cuts::again(&self.resume.ranges, &self.offers),
+        };
+        let wanted = self.resume.wanted.as_ref();
+        self.ranges = RangeQueue::new(self.what.number, ranges, wanted, (&self.offers, roads));
         if roads == Roads::Relay || self.hosts.len() < 2 {
             return Ok(Phase::Ranges);
         }
@@ -152,8 +156,14 @@ impl Planner {
 
     /// No range is merged any more.
     fn after_ranges(&mut self) -> Result<Phase> {
-        if self.results.out() != self.ranges.ranges.len() as u64 {
+        let all = self.ranges.ranges.len();
+        let due = self.resume.wanted.as_ref().map_or(all, BTreeSet::len);
+        if self.results.out() != due as u64 {
             return Err(Error::incomplete("internal error: ranges that nobody merged"));
+        }
+        if self.resume.wanted.is_some() {
+            // Each is held against what it was.
+            return Ok(Phase::Over);
         }
         weighing::all_came(&self.offers, self.results.total.came)?;
         Ok(Phase::Over)

@@ -2,12 +2,12 @@
 //! already, and what cannot come to that host directly is relayed to it.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::cluster::exchange::{HostOffer, MergeTask, RangeSource, RelayedPart, token};
 use crate::engine::exchange::Roads;
 use crate::engine::exchange::planner::cuts::KeyRange;
-use crate::engine::exchange::planner::{NUMBER, PlannedHost, weighing};
+use crate::engine::exchange::planner::{PlannedHost, weighing};
 use crate::error::{Error, ErrorKind, Result, broken};
 use crate::record::bytes::Bytes;
 
@@ -18,9 +18,14 @@ const RELAYS_MAX: usize = 16;
 /// reads them in order.
 const REACH: usize = 2;
 
+/// More attempts than a range gets in one exchange: those of the next one have other numbers.
+const ATTEMPTS_MAX: u32 = 10_000;
+
 /// The ranges that wait, and the parts of ranges that wait to be relayed.
 #[derive(Default)]
 pub(super) struct RangeQueue {
+    /// The number of the exchange.
+    exchange: u32,
     pub(super) ranges: Vec<KeyRange>,
     /// The hosts that have anything at all: the sources of every merge, in this order.
     offering: Vec<usize>,
@@ -53,11 +58,20 @@ pub(super) struct WantedPart {
 }
 
 impl RangeQueue {
-    /// All of `ranges` wait, of which the hosts have what they offer; `roads` are those that their
-    /// parts may go by. So far no host can be asked by another one.
-    pub(super) fn new(ranges: Vec<KeyRange>, offers: &[HostOffer], roads: Roads) -> RangeQueue {
+    /// Those of `ranges` wait whose shards are `wanted`, or all of them; the hosts have what they offer of them,
+    /// and `roads` are those that their parts may go by. So far no host can be asked by another one.
+    pub(super) fn new(
+        exchange: u32,
+        ranges: Vec<KeyRange>,
+        wanted: Option<&BTreeSet<u64>>,
+        (offers, roads): (&[HostOffer], Roads),
+    ) -> RangeQueue {
+        let is_wanted =
+            |range: &usize| wanted.is_none_or(|wanted| wanted.contains(&(*range as u64 + 1)));
+        let before = exchange.saturating_sub(1).saturating_mul(ATTEMPTS_MAX);
         RangeQueue {
-            waiting: (0..ranges.len()).map(|range| (range, 0)).collect(),
+            exchange,
+            waiting: (0..ranges.len()).filter(is_wanted).map(|range| (range, before)).collect(),
             ranges,
             offering: (0..offers.len()).filter(|host| offers[*host].offered.items > 0).collect(),
             secrets: vec![None; offers.len()],
@@ -100,7 +114,7 @@ impl RangeQueue {
         };
         let sources = self.offering.iter().map(source).collect();
         let (shard, attempt) = (range as u64 + 1, tried + 1);
-        Some((range, MergeTask { exchange: NUMBER, shard, attempt, from, to, sources }))
+        Some((range, MergeTask { exchange: self.exchange, shard, attempt, from, to, sources }))
     }
 
     /// The bounds of a range, as messages carry them.
@@ -194,7 +208,7 @@ mod tests {
         let range = |lie: [u64; 2]| KeyRange { lie: lie.into(), ..KeyRange::default() };
         let offer = HostOffer { offered: Tally { items: 1, sum: 0 }, ..HostOffer::default() };
         let ranges = [[1, 5], [2, 2], [2, 1], [0, 9], [9, 9]].map(range).into();
-        RangeQueue::new(ranges, &[offer.clone(), offer], roads)
+        RangeQueue::new(1, ranges, None, (&[offer.clone(), offer], roads))
     }
 
     fn deliver(source: u32) -> RelayedPart {

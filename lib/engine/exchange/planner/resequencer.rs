@@ -3,7 +3,7 @@
 //! What waits is a few numbers of each, as it is with no other results in order: so it needs no bound,
 //! and none of what a [`Schedule`](crate::engine::schedule::Schedule) knows of memory and failures.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cluster::exchange::{Merged, Tally};
 use crate::record::digest::Contents;
@@ -13,6 +13,8 @@ use crate::record::digest::Contents;
 pub(super) struct Resequencer {
     /// How many are out.
     out: u64,
+    /// Those that are to be made and are not out yet, where it is not all.
+    wanted: Option<BTreeSet<u64>>,
     /// What is made of ranges, or of shards, by number from 1; and the host where it lies, if it
     /// holds anything.
     waiting: BTreeMap<u64, (Option<usize>, Merged)>,
@@ -46,12 +48,24 @@ impl Resequencer {
         self.waiting.insert(number, (host, merged));
     }
 
-    /// The next shard, if it is there: where it lies, and what it holds.
-    pub(super) fn next(&mut self) -> Option<(Option<usize>, Contents)> {
-        let (host, merged) = self.waiting.remove(&(self.out + 1))?;
+    /// For the shards of these numbers, or all.
+    pub(super) fn of(wanted: Option<BTreeSet<u64>>) -> Resequencer {
+        Resequencer { wanted, ..Resequencer::default() }
+    }
+
+    /// The next shard, if it is there: its number, where it lies, and what it holds.
+    pub(super) fn next(&mut self) -> Option<(u64, Option<usize>, Contents)> {
+        let number = match &self.wanted {
+            Some(wanted) => *wanted.first()?,
+            None => self.out + 1,
+        };
+        let (host, merged) = self.waiting.remove(&number)?;
         self.out += 1;
+        if let Some(wanted) = &mut self.wanted {
+            wanted.remove(&number);
+        }
         self.total.add(&merged);
-        Some((host, merged.contents))
+        Some((number, host, merged.contents))
     }
 
     /// How many shards are out.

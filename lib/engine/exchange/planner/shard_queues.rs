@@ -150,7 +150,7 @@ impl ShardQueues {
 fn out_of_reach(shard: &HostedShard) -> Error {
     let (number, hosts) = (shard.number, shard.hosts.join(", "));
     let flaws: String = shard.flaws.iter().map(|flaw| format!("{flaw}; ")).collect();
-    let text = format!("{flaws}shard {number} is out of reach, with {hosts}; run it again");
+    let text = format!("{flaws}shard {number} is out of reach, with {hosts}");
     Error::new(ErrorKind::Hosts, text)
 }
 
@@ -245,7 +245,7 @@ mod tests {
         hosts[1].lost = Some(Error::new(ErrorKind::Hosts, "n2 is lost"));
         queues.push(&hosts, shard(1, &["n2", "n3"], 1)).unwrap();
         let error = queues.push(&hosts, shard(2, &["n2"], 1)).unwrap_err();
-        assert_eq!(error.to_string(), "shard 2 is out of reach, with n2; run it again");
+        assert_eq!(error.to_string(), "shard 2 is out of reach, with n2");
         assert_eq!(numbers(&queues.next(2)), [1]);
     }
 }

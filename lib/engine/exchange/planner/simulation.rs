@@ -46,7 +46,7 @@ impl<'a> World<'a> {
         let hosts = (0..scenario.hosts).map(|host| PlannedHost::new(&name(host), 2)).collect();
         World {
             scenario,
-            planner: Planner::new(what(), goal, hosts),
+            planner: Planner::new(what(), goal, Resume::default(), hosts),
             next: 0,
             ended: false,
             doing: BTreeMap::new(),
@@ -100,7 +100,10 @@ impl<'a> World<'a> {
                     assert_ne!(part.from, part.to);
                     self.doing.insert(number, Doing::Relaying(part));
                 }
-                PlannerAction::Publish(host, contents) => self.published.push((host, contents)),
+                PlannerAction::Publish(number, host, contents) => {
+                    self.published.push((host, contents));
+                    assert_eq!(number, self.published.len() as u64);
+                }
                 PlannerAction::Say(text) => {
                     assert!(text.contains("place") || text.contains("go elsewhere"))
                 }
@@ -226,7 +229,7 @@ impl<'a> World<'a> {
 
 fn what() -> Exchange {
     Exchange {
-        number: NUMBER,
+        number: 1,
         keys: Some(".".into()),
         order_by: String::new(),
         reverse: false,
