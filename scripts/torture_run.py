@@ -109,6 +109,12 @@ class Work:
         return status if status >= 0 else 128 - status
 
     @property
+    def cause(self):
+        """The exit status of the first tool that failed and that was not only left alone."""
+        codes = [int(code) for code in self.codes.split("; ")[-1].split() if code.isdigit()]
+        return next((code for code in codes if code not in (0, 141)), self.code)
+
+    @property
     def codes(self):
         told = self.where / "codes"
         return "; ".join(told.read_text().splitlines()) if told.exists() else f"shell {self.code}"
@@ -117,13 +123,15 @@ class Work:
         return self.said.read_text(errors="replace")
 
     def message(self):
-        """The last line that the first tool said which failed, with names and numbers left out."""
+        """Why the first tool failed that did, with names and numbers left out."""
         codes = self.codes.split("; ")
         line = self.pipeline.lines[len(codes) - 1]
         tools = [part.split("/")[-1] for part in re.findall(r"(?:^|\| )([$\w/-]+)", line)]
-        failed = [tool for tool, code in zip(tools, codes[-1].split()) if code not in ("0", "141")]
-        lines = [text for text in self.text().splitlines() if failed and text.startswith(f"{failed[0]}: ")]
-        words = (lines or self.text().splitlines() or [""])[-1]
+        failed = next((tool for tool, code in zip(tools, codes[-1].split()) if code not in ("0", "141")), "mc-")
+        # What went on for all that is no reason, nor what others tell of it; a tool may be there twice.
+        said = [text for text in self.text().splitlines() if text.startswith("mc-") and not text.endswith("go elsewhere")]
+        said.sort(key=lambda text: (": the upstream " in text, not text.startswith(failed)))
+        words = (said or self.text().splitlines() or [""])[0]
         return re.sub(r"\d+", "N", re.sub(r"\b[0-9a-f]{16,}\b", "ID", re.sub(r"\bn[1-4]\b", "HOST", words)))[:230]
 
     def names(self):
@@ -271,7 +279,7 @@ class Lane:
                 if not work.text().strip() and not hit:
                     result.defects.append(("unsaid", f"{work.name}: status {code} and not a word"))
         first = next((work for work in works if work.code), works[0])
-        result.codes, result.code, result.seconds = first.codes, first.code, max(work.seconds for work in works)
+        result.codes, result.code, result.seconds = first.codes, first.cause, max(work.seconds for work in works)
         if result.verdict == "identical":
             result.recovery = max(0, works[0].seconds - expected)
 
