@@ -11,6 +11,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # In the environment of every process that a run starts: the directory of the run.
 MARK = "MYCLOUD_TORTURE"
+# How many seconds anything may take that is done to a cluster.
+PATIENCE = 90
 # The worker, as the processes of a host show it.
 WORKER = "/mycloud-"
 
@@ -47,7 +49,11 @@ class Cluster:
 
     def call(self, *words):
         """scripts/cluster WORDS: the exit status and what it printed."""
-        done = subprocess.run([ROOT / "scripts/cluster", *words], env=self.environment(), capture_output=True, text=True, check=False)
+        try:
+            done = subprocess.run([ROOT / "scripts/cluster", *words], env=self.environment(), capture_output=True, text=True,
+                                  timeout=PATIENCE, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise RuntimeError(f"cluster {' '.join(words)}: no end") from error
         return done.returncode, done.stdout, done.stderr
 
     def do(self, *words):

@@ -19,9 +19,12 @@ class Fault:
     # The hosts can be as they were after `cluster heal`; else they are made anew.
     heals = True
 
-    def __init__(self, rng):
+    def __init__(self, rng, taken):
         self.rng = rng
         self.host = rng.choice(HOSTS)
+        if self.host in taken:
+            # What is done to a host that is dead already shows nothing.
+            self.host = HOSTS[(HOSTS.index(self.host) + 1) % len(HOSTS)]
         self.others = [host for host in HOSTS if host != self.host]
         # Hosts that cannot be reached until they are healed, and those that nobody can speak to.
         self.gone, self.silent = [], []
@@ -180,12 +183,12 @@ class Worker(Fault):
 
 
 class Mapper(Fault):
-    """A process of a command."""
+    """A process of a command, which is none that a login has started."""
     may_fail = True
 
     def begin(self, cluster, run):
         found = [(pid, words) for _, pid, _, words in cluster.processes(self.host)
-                 if bed.WORKER not in words.split()[0] and not words.startswith("sshd: ")]
+                 if bed.WORKER not in words.split()[0] and not words.startswith("sshd: ") and words != "/bin/sh"]
         if found:
             pid, words = self.rng.choice(found)
             cluster.kill(self.host, [pid])
@@ -284,7 +287,11 @@ def schedule(rng, only):
         names.append(rng.choice(list(KINDS)))
     if only:
         names = [rng.choice(only) for _ in names]
-    found = [(name, KINDS[name](rng), rng.uniform(0, 0.9)) for name in names]
+    found, taken = [], []
+    for name in names:
+        fault = KINDS[name](rng, taken)
+        found.append((name, fault, rng.uniform(0, 0.9)))
+        taken.append(fault.host)
     return sorted(found, key=lambda fault: fault[2])
 
 

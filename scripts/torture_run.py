@@ -204,11 +204,14 @@ class Lane:
         while not all([work.ended() for work in works]) and time.monotonic() - began < self.limit:
             if events and time.monotonic() - began >= events[0][0]:
                 _, _, fault, begins = events.pop(0)
-                if begins:
-                    fault.begin(self.cluster, self.base)
-                    fault.begun = True
-                else:
-                    fault.end(self.cluster)
+                try:
+                    if begins:
+                        fault.begin(self.cluster, self.base)
+                        fault.begun = True
+                    else:
+                        fault.end(self.cluster)
+                except RuntimeError as error:
+                    fault.told += f" ({error})"
             time.sleep(0.01)
         return events
 
