@@ -201,6 +201,11 @@ impl ShardHosts {
         Ok(())
     }
 
+    /// Whether there is who can make shards again.
+    pub(crate) fn can_remake(&self) -> bool {
+        self.owner.as_ref().is_some_and(|path| path.exists())
+    }
+
     /// Has a shard made again that lies on no host that is there.
     ///
     /// # Errors
@@ -218,7 +223,7 @@ impl ShardHosts {
     /// # Errors
     /// That reason, and why it cannot be made.
     fn remade(&self, shard: &mut HostedShard, lost: Vec<String>, why: Error) -> Result<()> {
-        let Some(owner) = self.owner.as_ref().filter(|path| path.exists()) else {
+        let Some(owner) = self.owner.as_ref().filter(|_| self.can_remake()) else {
             return Err(why);
         };
         if shard.flaws.len() >= REMADE_MAX {

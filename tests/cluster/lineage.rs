@@ -86,19 +86,30 @@ fn while_shards_are_exchanged() {
 
 #[test]
 fn that_are_damaged() {
+    are_damaged("", "mc-gather: ");
+}
+
+#[test]
+fn that_are_damaged_when_they_are_sorted() {
+    are_damaged("| mc-sort -n 7", "mc-sort: ");
+}
+
+/// The shards of a host are damaged before anybody reads them, which is `reader`, of the stages that follow.
+#[track_caller]
+fn are_damaged(then: &str, reader: &str) {
     let cluster = with_workers();
     let gate = Gate::close(&cluster);
-    let map =
-        format!("mc-map -h {} --block 400 cat | tee m | {}", cluster.hosts(3), gated(&cluster));
+    let (hosts, gated) = (cluster.hosts(3), gated(&cluster));
+    let map = format!("mc-map -h {hosts} --block 400 cat | tee m | {gated} {then}");
     let work = AtWork::of(&cluster, &map);
     until("the manifest", || is_made(&work));
     let host = work.first_shard();
     cluster.on_host(&host, "truncate -s -1 /var/tmp/mycloud-*/runs/*/[0-9]");
     drop(gate);
     let ended = work.succeeds();
-    let said = format!("mc-gather: {host}: shard 1 is damaged");
-    assert!(ended.stderr.contains(&said), "no {said:?} in\n{}", ended.stderr);
-    assert!(ended.stderr.contains("; it is made again"), "{}", ended.stderr);
+    for said in [&format!("{reader}{host}: shard 1 is damaged"), "; it is made again"] {
+        assert!(ended.stderr.contains(said), "no {said:?} in\n{}", ended.stderr);
+    }
     cluster.is_clean();
 }
 

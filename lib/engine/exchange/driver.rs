@@ -8,9 +8,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, Scope};
 use std::time::Duration;
 
-use crate::engine::exchange::feed::{Feed, Next};
+use crate::engine::exchange::feed::{NextShard, ShardFeed};
 use crate::engine::exchange::planner::{
-    ExchangeReport, HostAnswer, KeyRange, Planner, PlannerAction, PlannerEvent,
+    ExchangeReport, HostAnswer, KeyRange, Planner, PlannerAction, PlannerEvent, StuckShards,
 };
 use crate::engine::exchange::tasks::Tasks;
 use crate::engine::shard_hosts::ShardHosts;
@@ -48,12 +48,14 @@ pub(super) struct Driven {
     pub(super) ranges: Vec<KeyRange>,
     /// Whether the shards were not all worked on yet.
     pub(super) was_reading: bool,
+    /// The shards that made it fail, if it did for such.
+    pub(super) stuck: Option<StuckShards>,
 }
 
 /// Performs a round with the shards of `feed`, and gives the new ones to `publish`, with their numbers.
 pub(super) fn drive(
     round: Round<'_>,
-    feed: &mut Feed,
+    feed: &mut ShardFeed,
     publish: &mut (dyn FnMut(u64, MadeShard) -> Result<()> + Send),
 ) -> Driven {
     let Round { mut planner, tasks, origin, say } = round;
@@ -67,25 +69,31 @@ pub(super) fn drive(
         (feeding.join(), writing.join())
     });
     let (ranges, was_reading) = (planner.ranges().to_vec(), planner.is_reading());
+    let stuck = planner.stuck();
     let written = written.unwrap_or_else(|_| Err(internal()));
     let result = match planner.finish() {
         Ok(report) if fed.is_ok() => written.map(|()| report),
         Ok(_) => Err(internal()),
         Err(failure) => Err(failure),
     };
-    Driven { result, ranges, was_reading }
+    Driven { result, ranges, was_reading, stuck }
 }
 
 /// Tells of each shard that comes, until there are no more, or nothing more is wanted. One that lies on no host
 /// that is there is made again.
-fn tell(feed: &mut Feed, tasks: &Tasks<'_>, origin: &ShardHosts, events: &Sender<PlannerEvent>) {
+fn tell(
+    feed: &mut ShardFeed,
+    tasks: &Tasks<'_>,
+    origin: &ShardHosts,
+    events: &Sender<PlannerEvent>,
+) {
     // Nobody listens any more once all is over.
     let tell = |event| drop(events.send(event));
     while !tasks.is_stopped() {
         let event = match feed.next(LOOK_EVERY) {
-            Ok(Next::Nothing) => continue,
-            Ok(Next::End) => return tell(PlannerEvent::ManifestEnd),
-            Ok(Next::Shard(at)) => {
+            Ok(NextShard::Nothing) => continue,
+            Ok(NextShard::End) => return tell(PlannerEvent::ManifestEnd),
+            Ok(NextShard::Shard(at)) => {
                 let shard = feed.shard(at);
                 let is_there = |name: &str| {
                     tasks.hosts.iter().any(|host| host.name() == name && host.lost().is_none())

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use crate::engine::HostedShard;
 use crate::engine::consumer::{self, blame};
+use crate::engine::exchange::planner::StuckShards;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Shards that come, and those that came.
-pub(super) struct Feed {
+pub(super) struct ShardFeed {
     /// Those that came, and how many of them this round has.
     shards: Vec<HostedShard>,
     given: usize,
@@ -19,7 +20,7 @@ pub(super) struct Feed {
 }
 
 /// What comes next.
-pub(super) enum Next {
+pub(super) enum NextShard {
     /// A shard; its place among them all.
     Shard(usize),
     /// There are no more.
@@ -28,15 +29,15 @@ pub(super) enum Next {
     Nothing,
 }
 
-impl Feed {
+impl ShardFeed {
     /// Of those that come by `coming`.
-    pub(super) fn new(coming: Receiver<Result<Option<HostedShard>>>) -> Feed {
-        Feed { shards: Vec::new(), given: 0, coming: Some(coming), failure: None }
+    pub(super) fn new(coming: Receiver<Result<Option<HostedShard>>>) -> ShardFeed {
+        ShardFeed { shards: Vec::new(), given: 0, coming: Some(coming), failure: None }
     }
 
     /// Of these.
-    pub(super) fn of(shards: Vec<HostedShard>) -> Feed {
-        Feed { shards, given: 0, coming: None, failure: None }
+    pub(super) fn of(shards: Vec<HostedShard>) -> ShardFeed {
+        ShardFeed { shards, given: 0, coming: None, failure: None }
     }
 
     /// Begins again with the first.
@@ -48,32 +49,38 @@ impl Feed {
     ///
     /// # Errors
     /// What is wrong with the manifest.
-    pub(super) fn next(&mut self, wait: Duration) -> Result<Next> {
+    pub(super) fn next(&mut self, wait: Duration) -> Result<NextShard> {
         if self.given == self.shards.len() {
-            let Some(coming) = &self.coming else { return Ok(Next::End) };
+            let Some(coming) = &self.coming else { return Ok(NextShard::End) };
             match coming.recv_timeout(wait) {
                 Ok(Ok(Some(shard))) => self.shards.push(shard),
                 Ok(Ok(None)) => {
                     self.coming = None;
-                    return Ok(Next::End);
+                    return Ok(NextShard::End);
                 }
                 Ok(Err(error)) => {
                     self.failure = Some(Error::new(error.kind(), error.to_string()));
                     return Err(error);
                 }
-                Err(RecvTimeoutError::Timeout) => return Ok(Next::Nothing),
+                Err(RecvTimeoutError::Timeout) => return Ok(NextShard::Nothing),
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(Error::incomplete("internal error: the manifest's reader broke"));
                 }
             }
         }
         self.given += 1;
-        Ok(Next::Shard(self.given - 1))
+        Ok(NextShard::Shard(self.given - 1))
     }
 
     /// The shard at a place.
     pub(super) fn shard(&mut self, at: usize) -> &mut HostedShard {
         &mut self.shards[at]
+    }
+
+    /// Shards are no good on a host: they are to be had elsewhere.
+    pub(super) fn pass_over(&mut self, stuck: &StuckShards) {
+        let shards = self.shards.iter_mut().filter(|shard| stuck.shards.contains(&shard.number));
+        shards.for_each(|shard| shard.hosts.retain(|host| *host != stuck.host));
     }
 
     /// Whether the manifest ended early.

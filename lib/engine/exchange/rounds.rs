@@ -11,9 +11,9 @@ use crate::cluster::exchange as wire;
 use crate::engine::HostedShard;
 use crate::engine::consumer::{Consumer, ahead};
 use crate::engine::exchange::driver::{Driven, MadeShard, Round, drive};
-use crate::engine::exchange::feed::Feed;
+use crate::engine::exchange::feed::ShardFeed;
 use crate::engine::exchange::planner::{
-    ExchangeReport, Goal, KeyRange, PlannedHost, Planner, Resume,
+    ExchangeReport, Goal, KeyRange, PlannedHost, Planner, Resume, StuckShards,
 };
 use crate::engine::exchange::tasks::Tasks;
 use crate::engine::fleet::Fleet;
@@ -43,6 +43,8 @@ pub(super) struct Rounds {
 struct State {
     /// Whether a round is under way.
     running: bool,
+    /// The hosts that have no room to sort what lies there, and why: others do that.
+    full: BTreeMap<String, String>,
     /// How many rounds there were.
     rounds: u32,
     /// The shards that were exchanged, once all are known.
@@ -71,15 +73,21 @@ impl Rounds {
         origin: &Arc<ShardHosts>,
         say: &Say,
     ) -> Rounds {
-        let (shards, ranges, made) = (Vec::new(), Vec::new(), BTreeMap::new());
-        let state = Mutex::new(State { running: true, rounds: 0, shards, ranges, made });
+        let state = State {
+            running: true,
+            full: BTreeMap::new(),
+            rounds: 0,
+            shards: Vec::new(),
+            ranges: Vec::new(),
+            made: BTreeMap::new(),
+        };
         Rounds {
             what,
             goal,
             fleet: Arc::clone(fleet),
             origin: Arc::clone(origin),
             say: Arc::clone(say),
-            state,
+            state: Mutex::new(state),
             changed: Condvar::new(),
         }
     }
@@ -96,7 +104,7 @@ impl Rounds {
         has_inputs: impl Fn() -> bool,
     ) -> Result<ExchangeReport> {
         let owner = consumer.owner.take();
-        let mut feed = Feed::new(ahead(move || consumer.next_shard(), AHEAD)?);
+        let mut feed = ShardFeed::new(ahead(move || consumer.next_shard(), AHEAD)?);
         let mut publish = |number: u64, made: MadeShard| match self.note(number, &made)? {
             true => write(&made),
             false => Ok(()),
@@ -122,7 +130,7 @@ impl Rounds {
     fn round(
         &self,
         wanted: Option<BTreeSet<u64>>,
-        feed: &mut Feed,
+        feed: &mut ShardFeed,
         publish: &mut (dyn FnMut(u64, MadeShard) -> Result<()> + Send),
     ) -> std::result::Result<ExchangeReport, Failed> {
         let (number, ranges) = {
@@ -132,11 +140,14 @@ impl Rounds {
         };
         let what = wire::Exchange { number, ..self.what.clone() };
         // One that is lost by now is left out.
-        let hosts: Vec<Arc<Connection>> = self.there().cloned().collect();
-        let hosts: Vec<Arc<Connection>> =
-            hosts.into_iter().filter(|host| host.begin_exchange(&what).is_ok()).collect();
+        let mut hosts = self.there();
+        hosts.retain(|host| host.begin_exchange(&what).is_ok());
         if hosts.is_empty() {
-            let error = self.fleet.exhausted("no host is left to exchange shards on");
+            let full = lock(&self.state).full.values().next().cloned();
+            let error = full.map_or_else(
+                || self.fleet.exhausted("no host is left to exchange shards on"),
+                |why| Error::new(ErrorKind::Storage, why),
+            );
             return Err(Failed { error, was_reading: false, goes_on: false });
         }
         let planned = |host: &Arc<Connection>| PlannedHost::new(host.name(), host.welcome().slots);
@@ -146,25 +157,50 @@ impl Rounds {
         let tasks = Tasks::new(&hosts, number, &self.fleet);
         let (origin, say) = (&*self.origin, &*self.say);
         let round = Round { planner, tasks: &tasks, origin, say };
-        let Driven { result, ranges, was_reading } = drive(round, feed, publish);
+        let Driven { result, ranges, was_reading, stuck } = drive(round, feed, publish);
         if !ranges.is_empty() {
             lock(&self.state).ranges = ranges;
         }
         // Of a lost one nothing is left that could be over.
         hosts.iter().for_each(|host| drop(host.end_exchange(number)));
         result.map_err(|error| {
-            let by_loss = matches!(error.kind(), ErrorKind::Hosts | ErrorKind::Incomplete);
-            let is_lost = hosts.iter().any(|host| host.lost().is_some());
-            let goes_on = by_loss && is_lost && !feed.has_failed() && self.there().next().is_some();
-            if goes_on {
-                (self.say)(&format!("{error}; the others begin again"));
+            let by_loss = matches!(error.kind(), ErrorKind::Hosts | ErrorKind::Incomplete)
+                && hosts.iter().any(|host| host.lost().is_some());
+            let how = match stuck {
+                _ if by_loss => Some("the others begin again"),
+                Some(stuck) if self.leaves(&stuck, &error, feed) => Some(match stuck.full {
+                    true => "the others begin again without it",
+                    false => "it is made again",
+                }),
+                _ => None,
+            };
+            let how = how.filter(|_| !feed.has_failed() && !self.there().is_empty());
+            if let Some(how) = how {
+                (self.say)(&format!("{error}; {how}"));
             }
-            Failed { error, was_reading, goes_on }
+            Failed { error, was_reading, goes_on: how.is_some() }
         })
     }
 
-    fn there(&self) -> impl Iterator<Item = &Arc<Connection>> {
-        self.fleet.connections().filter(|host| host.lost().is_none())
+    /// Leaves shards aside where they are no good, or a host that has no room for them; whether they may be had
+    /// elsewhere: whoever made them can make them again.
+    fn leaves(&self, stuck: &StuckShards, why: &Error, feed: &mut ShardFeed) -> bool {
+        if !self.origin.can_remake() {
+            return false;
+        }
+        if stuck.full {
+            return lock(&self.state).full.insert(stuck.host.clone(), why.to_string()).is_none();
+        }
+        feed.pass_over(stuck);
+        true
+    }
+
+    fn there(&self) -> Vec<Arc<Connection>> {
+        let state = lock(&self.state);
+        let is_there = |host: &&Arc<Connection>| {
+            host.lost().is_none() && !state.full.contains_key(host.name())
+        };
+        self.fleet.connections().filter(is_there).cloned().collect()
     }
 
     /// Takes note of a shard that was made, and whether it is for the first time.
@@ -189,7 +225,7 @@ impl Rounds {
         if let Goal::Reduced = self.goal {
             shards.retain(|shard| wanted.contains(&shard.number));
         }
-        let mut feed = Feed::of(shards);
+        let mut feed = ShardFeed::of(shards);
         let mut publish = |number: u64, made: MadeShard| self.note(number, &made).map(drop);
         loop {
             match self.round(Some(wanted.clone()), &mut feed, &mut publish) {

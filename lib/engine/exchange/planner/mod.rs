@@ -66,6 +66,15 @@ pub(super) struct Resume {
     pub(super) wanted: Option<BTreeSet<u64>>,
 }
 
+/// Shards that cannot be worked on where they lie, nor elsewhere: which, and at which host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct StuckShards {
+    pub(super) host: String,
+    pub(super) shards: Vec<u64>,
+    /// Whether it has no room; else they are not as they should be there.
+    pub(super) full: bool,
+}
+
 /// A host, as it is planned with.
 pub(super) struct PlannedHost {
     /// Its name in manifests, and in messages.
@@ -142,6 +151,7 @@ pub(super) struct Planner {
     results: Resequencer,
     actions: Vec<PlannerAction>,
     failure: Option<Error>,
+    stuck: Option<StuckShards>,
 }
 
 impl Planner {
@@ -174,6 +184,7 @@ impl Planner {
             resume,
             actions: Vec::new(),
             failure: None,
+            stuck: None,
             hosts,
         }
     }
@@ -225,6 +236,11 @@ impl Planner {
     /// The ranges that the keys are cut into, if they are.
     pub(super) fn ranges(&self) -> &[KeyRange] {
         &self.ranges.ranges
+    }
+
+    /// The shards that made it fail, if it did for such.
+    pub(super) fn stuck(&self) -> Option<StuckShards> {
+        self.stuck.clone()
     }
 
     /// What came of it, once it is over.
@@ -305,7 +321,11 @@ impl Planner {
     fn again(&mut self, RunningTask { host, work }: RunningTask, why: Error) -> Result<()> {
         match (work, why.kind()) {
             (Work::Shards(batch), ErrorKind::Incomplete | ErrorKind::Storage) => {
-                let said = self.shards.again(&self.hosts, host, batch, &why)?;
+                let shards = batch.iter().map(|shard| shard.number).collect();
+                let full = why.kind() == ErrorKind::Storage;
+                let stuck = StuckShards { host: self.hosts[host].name.clone(), shards, full };
+                let again = self.shards.again(&self.hosts, host, batch, &why);
+                let said = again.inspect_err(|_| self.stuck = Some(stuck))?;
                 self.actions.extend(said.into_iter().map(PlannerAction::Say));
             }
             (Work::Range(range, attempts, _), ErrorKind::Storage) => {
