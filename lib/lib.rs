@@ -109,4 +109,9 @@ pub mod stage;
 pub(crate) mod wire;
 pub(crate) mod worker;
 
+// Decoders are not public, so what feeds them nonsense is of the unit tests.
+#[cfg(test)]
+#[path = "../tests/fuzz/mod.rs"]
+mod fuzz;
+
 pub use error::{Error, Result};

@@ -13,6 +13,7 @@ mod format;
 mod harness;
 mod join;
 mod leveldb;
+mod look_alikes;
 mod makefile;
 mod manual;
 mod map;

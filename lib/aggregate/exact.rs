@@ -14,8 +14,9 @@ const LIMB_BITS: i64 = 64;
 /// Past this, the top limb gets another one above it.
 const TOP_LIMIT: u64 = 1 << 62;
 
-/// No operand lies so far (in limbs) from 1; only damaged bytes say so.
-const FARTHEST_LIMB: u64 = 1 << 20;
+/// No operand begins so far (in limbs) from 1, squares of doubles neither; only damaged bytes say so,
+/// and would have all limbs between made.
+const FARTHEST_LIMB: u64 = 64;
 
 /// An exact sum: of all limbs times `2^(64 * (low + index))`, the top limb being signed.
 ///

@@ -66,14 +66,15 @@ impl Sample {
         self.plain.extend_from_slice(&other.plain);
         self.large.extend(other.large);
         if let Some(theirs) = other.external {
-            self.external.get_or_insert_default().drained += theirs.drained;
+            let external = self.external.get_or_insert_default();
+            external.drained = external.drained.saturating_add(theirs.drained);
         }
     }
 
     /// How many numbers there are.
     pub fn count(&self) -> u64 {
         let drained = self.external.as_ref().map_or(0, |external| external.drained);
-        drained + (self.plain.len() + self.large.len()) as u64
+        drained.saturating_add((self.plain.len() + self.large.len()) as u64)
     }
 
     /// The number with this index in numeric order, if there is one (of drained numbers: if it was
@@ -107,7 +108,8 @@ impl Sample {
     /// Those of `take`.
     pub fn drain(&mut self, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let count = (self.plain.len() + self.large.len()) as u64;
-        self.external.get_or_insert_default().drained += count;
+        let external = self.external.get_or_insert_default();
+        external.drained = external.drained.saturating_add(count);
         for bits in std::mem::take(&mut self.plain) {
             take(&bits.to_be_bytes())?;
         }

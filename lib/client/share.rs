@@ -353,6 +353,42 @@ mod tests {
     }
 
     #[test]
+    fn a_link_that_is_swapped_while_it_is_followed_leads_nowhere() {
+        let dir = tree();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::write(at("in/d/out"), "inside").unwrap();
+        symlink("d", at("in/link")).unwrap();
+        let within = shares(&[&at("in")]);
+        let (mut inside, mut refused) = (0, 0);
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    for target in ["..", "d"] {
+                        symlink(target, at("in/next")).unwrap();
+                        std::fs::rename(at("in/next"), at("in/link")).unwrap();
+                    }
+                }
+            });
+            while inside < 1000 || refused < 1000 {
+                let mut text = String::new();
+                match within.read(&at("in/link/out")) {
+                    Ok((mut file, _)) => {
+                        file.read_to_string(&mut text).unwrap();
+                        inside += 1;
+                    }
+                    Err(_) => refused += 1,
+                }
+                if text == "outside" {
+                    done.store(true, std::sync::atomic::Ordering::Relaxed);
+                    panic!("the link was followed out of what is shared");
+                }
+            }
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+    }
+
+    #[test]
     fn no_other_than_regular_files_are_opened() {
         let dir = tree();
         let at = |name: &str| dir.path().join(name);

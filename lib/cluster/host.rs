@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 pub const SLOTS_MAX: u32 = 1024;
 
 /// The longest name of a host, and of a user, in bytes.
-const NAME_MAX: usize = 255;
+pub(super) const NAME_MAX: usize = 255;
 
 /// The longest number, in digits.
 const DIGITS_MAX: usize = 9;

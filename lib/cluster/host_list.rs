@@ -5,13 +5,17 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::rc::Rc;
 
 use crate::cluster::Host;
-use crate::cluster::host::{OrReason, number};
+use crate::cluster::host::{NAME_MAX, OrReason, number};
 use crate::error::{Error, Result};
 
 /// The most hosts in a list.
 pub const HOSTS_MAX: usize = 4096;
+
+/// The longest host that a word stands for, in bytes: slots, user, name and port.
+const WORD_MAX: usize = 2 * NAME_MAX + 64;
 
 /// How much of a word a message shows, in characters.
 const SHOWN: usize = 80;
@@ -68,7 +72,7 @@ fn split(text: &str, parts: impl Fn(char) -> bool) -> Vec<&str> {
 struct Hosts {
     found: Vec<Host>,
     /// How each was written: the place, and the word.
-    words: HashMap<String, String>,
+    words: HashMap<String, Rc<str>>,
 }
 
 impl Hosts {
@@ -79,10 +83,11 @@ impl Hosts {
             Error::usage(format!("{place}{shown:?} is no host: {why}"))
         };
         let room = HOSTS_MAX - self.found.len();
+        let written: Rc<str> = format!("{place}{word:?}").into();
         for name in expand(word, room).map_err(|why| wrong(&why))? {
             let host = Host::of_word(&name).map_err(|why| wrong(&why))?;
             if !host.is_local()
-                && let Some(first) = self.words.insert(host.to_string(), format!("{place}{word:?}"))
+                && let Some(first) = self.words.insert(host.to_string(), Rc::clone(&written))
             {
                 return Err(Error::usage(format!(
                     "{place}{word:?} names {host} again, after {first}: name a host once, with its \
@@ -111,6 +116,10 @@ fn expand(word: &str, room: usize) -> OrReason<Vec<String>> {
         if choices.len().saturating_mul(words.len()) > room {
             return Err(too_many());
         }
+        // None of them would be a host, and all of them might take much memory.
+        if words.iter().any(|word| word.len() + before.len() > WORD_MAX) {
+            return Err(too_long());
+        }
         let with = |word: &String| {
             let word = format!("{word}{before}");
             choices.iter().map(move |choice| format!("{word}{choice}")).collect::<Vec<_>>()
@@ -121,8 +130,15 @@ fn expand(word: &str, room: usize) -> OrReason<Vec<String>> {
     if words.len() > room {
         return Err(too_many());
     }
+    if rest.len() > WORD_MAX {
+        return Err(too_long());
+    }
     words.iter_mut().for_each(|word| word.push_str(rest));
     Ok(words)
+}
+
+fn too_long() -> String {
+    format!("it is longer than {WORD_MAX} bytes")
 }
 
 fn too_many() -> String {
@@ -280,6 +296,9 @@ mod tests {
             wrong(word);
         }
         assert!(wrong(&"a".repeat(300)).len() < 200);
+        for long in [format!("{}[1-9]", "a".repeat(1000)), format!("[1-9]{}", "a".repeat(1000))] {
+            assert!(wrong(&long).ends_with("is no host: it is longer than 574 bytes"));
+        }
         let many = vec![":"; HOSTS_MAX + 1].join(",");
         assert!(wrong(&many).contains("at most 4096"));
         assert_eq!(parse(&many[2..]).unwrap().len(), HOSTS_MAX);

@@ -40,7 +40,7 @@ mod request;
 mod road;
 pub mod shipment;
 #[cfg(feature = "ssh2")]
-mod ssh2;
+pub(crate) mod ssh2;
 mod ssh_failure;
 mod verbs;
 

@@ -55,7 +55,7 @@ impl<I: Input> NdjsonReader<I> {
     }
 
     /// Reads the records of `input`; `leniency` says what becomes of lines that are no JSON.
-    pub(super) fn of(
+    pub(crate) fn of(
         input: Decoded<I>,
         leniency: Leniency,
         options: &ReadOptions,

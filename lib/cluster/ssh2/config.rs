@@ -50,7 +50,7 @@ const TAMED: [(&str, &str); 3] = [
 
 /// The configuration of one host.
 #[derive(Debug)]
-pub(in crate::cluster) struct SshConfig {
+pub(crate) struct SshConfig {
     values: Vec<(String, String)>,
     home: Option<PathBuf>,
 }
@@ -86,7 +86,7 @@ impl SshConfig {
         SshConfig::parse(&text, settings)
     }
 
-    fn parse(text: &str, settings: &Settings) -> SshConfig {
+    pub(crate) fn parse(text: &str, settings: &Settings) -> SshConfig {
         let values = text.lines().filter_map(|line| {
             let (key, value) = line.trim().split_once(' ')?;
             Some((key.to_ascii_lowercase(), value.trim().to_string()))
@@ -101,7 +101,7 @@ impl SshConfig {
     }
 
     /// Why the host needs the ssh program itself, if it does.
-    pub(in crate::cluster) fn needs_program(&self) -> Option<&'static str> {
+    pub(crate) fn needs_program(&self) -> Option<&'static str> {
         let set = PROGRAM_IF_SET.iter().find(|(key, _)| self.value(key).is_some());
         let like = PROGRAM_IF.iter().find(|(key, value, _)| self.value(key) == Some(value));
         let certificate = || {
@@ -120,28 +120,28 @@ impl SshConfig {
     }
 
     /// What this program must be told beside what every ssh program is.
-    pub(in crate::cluster) fn tamed(&self) -> Vec<&'static str> {
+    pub(crate) fn tamed(&self) -> Vec<&'static str> {
         let known = |key: &str| self.values.iter().any(|(name, _)| name == key);
         TAMED.iter().filter(|(key, _)| known(key)).map(|(_, option)| *option).collect()
     }
 
     /// The name or address to connect to.
-    pub(super) fn host_name(&self) -> &str {
+    pub(crate) fn host_name(&self) -> &str {
         self.value("hostname").unwrap_or_default()
     }
 
     /// The port to connect to.
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.value("port").and_then(|port| port.parse().ok()).unwrap_or(known_hosts::PORT)
     }
 
     /// The user to log in as.
-    pub(super) fn user(&self) -> &str {
+    pub(crate) fn user(&self) -> &str {
         self.value("user").unwrap_or_default()
     }
 
     /// The names by which the host's key is known: its full name, and the one without a port.
-    pub(super) fn key_names(&self) -> (String, String) {
+    pub(crate) fn key_names(&self) -> (String, String) {
         match self.value("hostkeyalias") {
             Some(alias) => {
                 let alias = known_hosts::file_name(alias, known_hosts::PORT);
@@ -155,25 +155,25 @@ impl SshConfig {
     }
 
     /// The files of known hosts.
-    pub(super) fn known_hosts_files(&self) -> Vec<PathBuf> {
+    pub(crate) fn known_hosts_files(&self) -> Vec<PathBuf> {
         let files = ["userknownhostsfile", "globalknownhostsfile"];
         let files = files.iter().filter_map(|key| self.value(key));
         files.flat_map(|files| files.split(' ')).filter_map(|path| self.expand(path)).collect()
     }
 
     /// The files of the user's keys.
-    pub(super) fn identities(&self) -> Vec<PathBuf> {
+    pub(crate) fn identities(&self) -> Vec<PathBuf> {
         let of_key = self.values.iter().filter(|(name, _)| name == "identityfile");
         of_key.filter_map(|(_, path)| self.expand(path)).collect()
     }
 
     /// Whether the agent's keys count only where they are among [`SshConfig::identities`].
-    pub(super) fn identities_only(&self) -> bool {
+    pub(crate) fn identities_only(&self) -> bool {
         self.value("identitiesonly") == Some("yes")
     }
 
     /// The socket of the agent to ask, `usual` being the user's.
-    pub(super) fn agent(&self, usual: Option<&Path>) -> Option<PathBuf> {
+    pub(crate) fn agent(&self, usual: Option<&Path>) -> Option<PathBuf> {
         let named = self.values.iter().find(|(name, _)| name == "identityagent");
         match named.map(|(_, value)| value.as_str()) {
             None | Some("SSH_AUTH_SOCK") => usual.map(Path::to_path_buf),
@@ -183,13 +183,13 @@ impl SshConfig {
     }
 
     /// Which addresses are wanted: any, or those of one family, `inet` or `inet6`.
-    pub(super) fn family(&self) -> &str {
+    pub(crate) fn family(&self) -> &str {
         self.value("addressfamily").unwrap_or("any")
     }
 
     /// A list of algorithms, where the program knows one: `ciphers`, `macs`, `kexalgorithms`,
     /// `hostkeyalgorithms`.
-    pub(super) fn algorithms(&self, key: &str) -> Option<Vec<&str>> {
+    pub(crate) fn algorithms(&self, key: &str) -> Option<Vec<&str>> {
         self.value(key).map(|list| list.split(',').collect())
     }
 

@@ -12,11 +12,11 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 /// The port that a host's name in these files means when it names none.
-pub(super) const PORT: u16 = 22;
+pub(crate) const PORT: u16 = 22;
 
 /// What the files say of one host.
 #[derive(Debug, Default)]
-pub(super) struct KnownHosts {
+pub(crate) struct KnownHosts {
     keys: Vec<Key>,
     /// Keys that were found under the host's bare name, without its port: good for a match only.
     portless: Vec<Key>,
@@ -35,7 +35,7 @@ struct Key {
 
 /// What to think of a key that a host shows.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// It is one of its keys.
     Known,
     /// No key of its kind is known.
@@ -47,18 +47,18 @@ pub(super) enum Verdict {
 }
 
 /// A host's name as the files write it.
-pub(super) fn file_name(name: &str, port: u16) -> String {
+pub(crate) fn file_name(name: &str, port: u16) -> String {
     let name = name.to_ascii_lowercase();
     if port == PORT { name } else { format!("[{name}]:{port}") }
 }
 
 /// The fingerprint by which people compare a key, as OpenSSH prints it.
-pub(super) fn fingerprint(blob: &[u8]) -> String {
+pub(crate) fn fingerprint(blob: &[u8]) -> String {
     format!("SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest(blob)))
 }
 
 /// The kind of a key, as the key itself says.
-pub(super) fn kind_of(blob: &[u8]) -> Option<&str> {
+pub(crate) fn kind_of(blob: &[u8]) -> Option<&str> {
     let (length, rest) = blob.split_at_checked(4)?;
     let length = u32::from_be_bytes(length.try_into().ok()?) as usize;
     std::str::from_utf8(rest.get(..length)?).ok()
@@ -67,7 +67,7 @@ pub(super) fn kind_of(blob: &[u8]) -> Option<&str> {
 impl KnownHosts {
     /// Takes what `text`, the text of `file`, says of the host that [`file_name`] gave `name`, and
     /// that is called `bare` without its port. Lines that make no sense are skipped.
-    pub(super) fn read(&mut self, text: &[u8], file: &Path, name: &str, bare: &str) {
+    pub(crate) fn read(&mut self, text: &[u8], file: &Path, name: &str, bare: &str) {
         for line in text.split(|byte| *byte == b'\n') {
             if let Ok(line) = std::str::from_utf8(line) {
                 let _ = self.line(line.trim(), file, name, bare);
@@ -95,12 +95,12 @@ impl KnownHosts {
     }
 
     /// Whether an authority signs keys for it.
-    pub(super) fn has_authority(&self) -> bool {
+    pub(crate) fn has_authority(&self) -> bool {
         self.authority
     }
 
     /// The kinds of the keys that are known.
-    pub(super) fn kinds(&self) -> Vec<&str> {
+    pub(crate) fn kinds(&self) -> Vec<&str> {
         let mut kinds: Vec<&str> = Vec::new();
         for key in self.keys.iter().chain(&self.portless) {
             if !kinds.contains(&key.kind.as_str()) {
@@ -111,7 +111,7 @@ impl KnownHosts {
     }
 
     /// What to think of the key that the host shows.
-    pub(super) fn judge(&self, blob: &[u8]) -> Verdict {
+    pub(crate) fn judge(&self, blob: &[u8]) -> Verdict {
         if self.revoked.iter().any(|revoked| revoked == blob) {
             return Verdict::Revoked;
         }

@@ -3,11 +3,11 @@
 //! It serves what most hosts need; for the rest it says why it cannot, and the ssh program can. It
 //! never asks, and never trusts a key that is not known.
 
-pub(super) mod config;
+pub(crate) mod config;
 
 mod acquaintance;
 mod key_file;
-mod known_hosts;
+pub(crate) mod known_hosts;
 mod login;
 mod pump;
 
