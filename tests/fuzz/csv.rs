@@ -61,7 +61,7 @@ fn read(spec: &str, input: &[u8], step: usize, strict: bool) -> Read {
 
 /// The rows that the `csv` crate finds; none where they do not fit, or are no text.
 fn of_the_crate(input: &[u8]) -> Option<Vec<Vec<String>>> {
-    let input = input.strip_prefix(b"\xef\xbb\xbf").unwrap_or(input);
+    // It leaves out the mark at the beginning itself.
     let mut reader = ::csv::ReaderBuilder::new().has_headers(false).from_reader(input);
     let rows = reader.records().map(|row| Some(row.ok()?.iter().map(str::to_string).collect()));
     rows.collect()
