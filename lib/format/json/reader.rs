@@ -196,8 +196,8 @@ impl JsonReader {
         while at <= last {
             let end = memchr::memchr(b'\n', &text[at..]).map_or(last, |length| at + length);
             let raw = &text[at..end];
-            // As the value would be taken, however the input is cut where it is read.
-            let line = trimmed(raw.strip_prefix(&[SEPARATOR]).unwrap_or(raw));
+            let mut line = raw.strip_suffix(b"\r").unwrap_or(raw);
+            line = line.strip_prefix(&[SEPARATOR]).unwrap_or(line);
             let blank = is_blank(line);
             if !blank && (line.len() > self.options.max_record || scan::check(line).is_err()) {
                 break;
@@ -333,14 +333,6 @@ fn push_record(value: &[u8], nan: bool, out: &mut Vec<u8>) {
         out.extend_from_slice(String::from_utf8_lossy(&text).as_bytes());
     }
     out.push(b'\n');
-}
-
-/// A line without the white space around its value.
-fn trimmed(line: &[u8]) -> &[u8] {
-    let is_text = |byte: &u8| !matches!(byte, b' ' | b'\t' | b'\r');
-    let start = line.iter().position(is_text).unwrap_or(line.len());
-    let end = line.iter().rposition(is_text).map_or(start, |last| last + 1);
-    &line[start..end]
 }
 
 impl Source for JsonReader {
