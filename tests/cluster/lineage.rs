@@ -68,7 +68,7 @@ fn of_what_was_exchanged_and_more() {
     are_made_again(stages, "cut");
 }
 
-/// A host that is lost with what it has sorted, while other shards are still made: the others begin again.
+/// A host that is lost with what it may have sorted, while other shards are still made.
 #[test]
 fn while_shards_are_exchanged() {
     let cluster = with_workers();
@@ -80,7 +80,9 @@ fn while_shards_are_exchanged() {
     cluster.run(["kill", &lost]);
     drop(gate);
     let ended = work.succeeds();
-    assert!(ended.stderr.contains("the others begin again"), "{}", ended.stderr);
+    // Whether mc-sort has sorted anything there by then is chance; where it has, the others begin again, which
+    // a worker that brings no frames shows each time (`exchange::hostile`).
+    assert!(ended.stderr.contains(&format!("{lost} is lost")), "{}", ended.stderr);
     is_swept(&cluster);
 }
 

@@ -17,10 +17,10 @@ const KNOWN: &str = include_str!("known.txt");
 
 /// How many inputs a target gets, unless this variable says otherwise.
 const INPUTS: usize = 100_000;
+const INPUTS_VARIABLE: &str = "MYCLOUD_FUZZ_INPUTS";
+
 /// The tests feed the same inputs in every run, `scripts/fuzz` others.
 const SEED: u64 = 1;
-
-const INPUTS_VARIABLE: &str = "MYCLOUD_FUZZ_INPUTS";
 
 /// For how many minutes it gets inputs, if this variable says so.
 const MINUTES_VARIABLE: &str = "MYCLOUD_FUZZ_MINUTES";

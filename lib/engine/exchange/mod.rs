@@ -12,7 +12,8 @@
 //! Where groups lie whole in shards already they are reduced in place, without all that.
 //!
 //! What is done when is the [`planner`]'s to say; the [`driver`] performs it, with a thread for each
-//! of the [`tasks`].
+//! of the [`tasks`]. When a host is lost with what it had sorted, the others do it again, in another of
+//! the [`rounds`].
 //!
 //! Nothing may be lost or doubled on the way: what was made of the records when they were sorted is
 //! counted, with the sum of their hashes, and so is what came out of the merges.
@@ -90,9 +91,9 @@ pub fn what(order: &Order, ops: &[Op], nulls: &[String], max_record: usize) -> w
 /// which `facts` will be known, to `output`.
 ///
 /// # Errors
-/// `Hosts` when no host can be reached, or one is lost with what it had sorted; `BadInput` for a
-/// record that gives no key; `Storage` when a host has no room; `Incomplete` when not all came
-/// through.
+/// `Hosts` when no host can be reached, or is left, or shards that are lost with one cannot be made again;
+/// `BadInput` for a record that gives no key; `Storage` when no host has room; `Incomplete` when not all
+/// came through.
 pub fn exchange(
     what: wire::Exchange,
     facts: Facts,

@@ -26,16 +26,16 @@ use crate::parallel::lock;
 const AHEAD: usize = 64;
 
 /// Says something to the user.
-pub(super) type Say = Arc<dyn Fn(&str) + Send + Sync>;
+type Say = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// An exchange, from its first round on.
 pub(super) struct Rounds {
-    pub(super) what: wire::Exchange,
-    pub(super) goal: Goal,
-    pub(super) fleet: Arc<Fleet>,
+    what: wire::Exchange,
+    goal: Goal,
+    fleet: Arc<Fleet>,
     /// Where the shards lie that are exchanged.
-    pub(super) origin: Arc<ShardHosts>,
-    pub(super) say: Say,
+    origin: Arc<ShardHosts>,
+    say: Say,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -209,14 +209,12 @@ impl Rounds {
     /// `Incomplete` when it is not what it was then.
     fn note(&self, number: u64, made: &MadeShard) -> Result<bool> {
         let mut state = lock(&self.state);
-        let before = state.made.insert(number, made.clone());
-        self.changed.notify_all();
-        match before {
-            Some(before) if before.contents != made.contents => Err(Error::incomplete(format!(
-                "shard {number}, made again after a host was lost, is not what it was"
-            ))),
-            before => Ok(before.is_none()),
+        if state.made.get(&number).is_some_and(|before| before.contents != made.contents) {
+            let text = "made again after a host was lost, is not what it was";
+            return Err(Error::incomplete(format!("shard {number}, {text}")));
         }
+        self.changed.notify_all();
+        Ok(state.made.insert(number, made.clone()).is_none())
     }
 
     /// Makes the shards again that are `wanted`.

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::cluster::host::shown;
-use crate::cluster::{Done, Failed, Fetch, Task, TaskReply, TaskSource};
+use crate::cluster::{Connection, Done, Failed, Fetch, Task, TaskReply, TaskSource};
 use crate::command::Form;
 use crate::engine::attempt::{Bringing, attempt};
 use crate::engine::fleet::Fleet;
@@ -119,6 +119,10 @@ impl Lineage {
 
     /// Takes note of a shard that is made of `work`. To be told before anybody can read it.
     pub(crate) fn made(&self, shard: u64, work: &Work, contents: Contents) {
+        // A second attempt at a task that lags behind is of the same.
+        if lock(&self.made).contains_key(&shard) {
+            return;
+        }
         let of = match work {
             Work::Here(records) => {
                 let (place, said) = self.inputs.keep(&records.input);
@@ -219,7 +223,7 @@ impl Lineage {
 
     fn attempt(
         &self,
-        connection: &crate::cluster::Connection,
+        connection: &Connection,
         shard: u64,
         source: &mut Recalled,
     ) -> Result<TaskReply> {
