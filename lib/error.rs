@@ -56,6 +56,7 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     text: String,
+    is_refusal: bool,
 }
 
 /// Why no process or thread can be started, where the system says that it is unavailable.
@@ -68,7 +69,14 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// An error of `kind` that says `text`.
     pub fn new(kind: ErrorKind, text: impl Into<String>) -> Error {
-        Error(Box::new(Inner { kind, text: text.into() }))
+        Error(Box::new(Inner { kind, text: text.into(), is_refusal: false }))
+    }
+
+    /// A host cannot be used for a reason that lasts and is its user's to judge: its name, its key,
+    /// the login, its shell, no place for the worker (exit 5).
+    pub fn refusal(text: impl Into<String>) -> Error {
+        let kind = ErrorKind::Hosts;
+        Error(Box::new(Inner { kind, text: text.into(), is_refusal: true }))
     }
 
     /// The call is wrong (exit 2).
@@ -122,6 +130,11 @@ impl Error {
     /// What kind of error it is.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
+    }
+
+    /// Whether it is an [`Error::refusal`], and not a host that is out of reach.
+    pub fn is_refusal(&self) -> bool {
+        self.0.is_refusal
     }
 
     /// The exit status that it means.

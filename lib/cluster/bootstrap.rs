@@ -176,10 +176,13 @@ fn converse(
             }
             ("other", _) => return Err(BootstrapFailure::Final(other(host, system.trim()))),
             ("none", why) => {
-                return Err(BootstrapFailure::Final(no_place(host, ErrorKind::Hosts, why)));
+                return Err(BootstrapFailure::Final(Error::refusal(no_place(host, why))));
             }
             ("full", why) => {
-                return Err(BootstrapFailure::Final(no_place(host, ErrorKind::Storage, why)));
+                return Err(BootstrapFailure::Final(Error::new(
+                    ErrorKind::Storage,
+                    no_place(host, why),
+                )));
             }
             (_, why) => {
                 let why = harmless(why.as_bytes());
@@ -218,16 +221,15 @@ fn other(host: &Host, system: &str) -> Error {
     Error::usage(format!("{host}: it is {system}, and the worker runs on {SYSTEM} only"))
 }
 
-fn no_place(host: &Host, kind: ErrorKind, why: &str) -> Error {
+fn no_place(host: &Host, why: &str) -> String {
     let why = harmless(why.as_bytes());
-    Error::new(kind, format!("{host}: no place for the worker there: {why}"))
+    format!("{host}: no place for the worker there: {why}")
 }
 
 /// The login runs something that is no shell.
 fn no_shell(host: &Host, heard: &[u8]) -> Error {
     let heard = harmless(heard);
-    let text = format!("{host}: its login prints without end and gives no shell: {heard}");
-    Error::new(ErrorKind::Hosts, text)
+    Error::refusal(format!("{host}: its login prints without end and gives no shell: {heard}"))
 }
 
 #[cfg(test)]

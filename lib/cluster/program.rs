@@ -38,6 +38,9 @@ const OPTIONS: &[&str] = &[
     "StrictHostKeyChecking=yes",
 ];
 
+/// The exit status of ssh where it failed itself; any other is that of the shell on the host.
+const OWN_FAILURE: i32 = 255;
+
 /// How long a program that has closed its streams may take to exit.
 const EXIT_MAX: Duration = Duration::from_secs(1);
 
@@ -78,9 +81,10 @@ fn attempt(
     let refusal = match failure {
         BootstrapFailure::Final(error) => SshFailure::Final(error),
         BootstrapFailure::Ended(printed) => {
-            program.finish();
+            let status = program.finish().and_then(|status| status.code());
             let lines = program.complaints.last();
-            meaning(host, &typed(host, settings), &lines, &printed)
+            let by_itself = status.is_some_and(|code| code != OWN_FAILURE);
+            meaning(host, &typed(host, settings), &lines, &printed, by_itself)
         }
         BootstrapFailure::Silent(printed) => {
             let mut lines = program.complaints.last();

@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind};
 
 /// What a failure to reach a host calls for.
 pub(super) enum SshFailure {
-    /// Another try: its sshd had too many logins to deal with.
+    /// Another try: its sshd had too many logins to deal with, or the connection broke.
     Again(Error),
     /// Nothing, or something by the user.
     Final(Error),
@@ -23,6 +23,9 @@ const BUSY: [&str; 4] = [
     "Connection closed by ",
     "Connection reset by ",
 ];
+
+/// Words by which ssh says that a connection broke that was one.
+const BROKE: [&str; 3] = ["client_loop: ", "Connection to ", "Timeout, server "];
 
 /// Words by which ssh says that its own configuration is wrong.
 const MISCONFIGURED: [&str; 5] = [
@@ -39,28 +42,51 @@ pub(super) const REVOKED: &str = "its host key is marked as revoked: nothing is 
 /// How many of the last lines are shown where nothing better is known.
 const SHOWN_LINES: usize = 3;
 
+/// The connection to a host broke while a worker was started there.
+pub(super) fn broke(host: &Host, why: &str) -> Error {
+    let text = format!("{host}: the connection broke while it was logged in to{why}");
+    Error::new(ErrorKind::Hosts, text)
+}
+
 /// What the lines mean that ssh said, `ssh` being how the user would call it for this host, and
-/// `printed` what came from the host's standard output instead of an answer.
-pub(super) fn meaning(host: &Host, ssh: &str, lines: &[String], printed: &str) -> SshFailure {
-    let busy = |line: &String| BUSY.iter().any(|words| line.starts_with(words));
+/// `printed` what came from the host's standard output instead of an answer; `by_itself` if the
+/// shell there has ended, and was not torn away.
+pub(super) fn meaning(
+    host: &Host,
+    ssh: &str,
+    lines: &[String],
+    printed: &str,
+    by_itself: bool,
+) -> SshFailure {
+    let all = |begin: &[&str]| {
+        let is_one = |line: &String| begin.iter().any(|words| line.starts_with(words));
+        !lines.is_empty() && lines.iter().all(is_one)
+    };
     let at_host = |text: String| Error::new(ErrorKind::Hosts, format!("{host}: {text}"));
-    if !lines.is_empty() && lines.iter().all(busy) {
+    let refused = |text: String| SshFailure::Final(Error::refusal(format!("{host}: {text}")));
+    if all(&BUSY) {
         return SshFailure::Again(at_host(format!("it turns logins away ({})", lines.join("; "))));
     }
     if MISCONFIGURED.iter().any(|words| lines.iter().any(|line| line.contains(words))) {
         return SshFailure::Final(Error::usage(format!("{host}: ssh says: {}", lines.join("; "))));
     }
-    let known = key_trouble(ssh, lines).or_else(|| login_trouble(lines));
-    SshFailure::Final(at_host(known.unwrap_or_else(|| {
-        if lines.is_empty() && printed.is_empty() {
-            return "its login ended without a word: is its shell one that runs /bin/sh?".into();
+    if let Some(known) = key_trouble(ssh, lines).or_else(|| login_trouble(lines)) {
+        return refused(known);
+    }
+    if !by_itself && (lines.is_empty() || all(&BROKE)) {
+        let why = lines.last().map(|line| format!(" ({line})"));
+        return SshFailure::Again(broke(host, &why.unwrap_or_default()));
+    }
+    let last = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
+    let last = last.join("; ").trim_start_matches("ssh: ").to_string();
+    match by_itself || last.contains("Could not resolve hostname") {
+        true if !lines.is_empty() => refused(last),
+        true if printed.is_empty() => {
+            refused("its login ended without a word: is its shell one that runs /bin/sh?".into())
         }
-        if lines.is_empty() {
-            return format!("its login gives no shell: {printed}");
-        }
-        let last = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
-        last.join("; ").trim_start_matches("ssh: ").to_string()
-    })))
+        true => refused(format!("its login gives no shell: {printed}")),
+        false => SshFailure::Final(at_host(last)),
+    }
 }
 
 /// What is wrong with the key of the host.
@@ -122,13 +148,18 @@ pub(super) fn changed_key(fix: &str) -> String {
 mod tests {
     use super::*;
 
-    fn of(lines: &[&str]) -> (bool, String) {
+    fn of_end(lines: &[&str], by_itself: bool) -> (bool, Error) {
         let host = Host { name: "n1".into(), ..Host::local() };
         let lines: Vec<String> = lines.iter().map(|line| line.to_string()).collect();
-        match meaning(&host, "ssh n1", &lines, "") {
-            SshFailure::Again(error) => (true, error.to_string()),
-            SshFailure::Final(error) => (false, error.to_string()),
+        match meaning(&host, "ssh n1", &lines, "", by_itself) {
+            SshFailure::Again(error) => (true, error),
+            SshFailure::Final(error) => (false, error),
         }
+    }
+
+    fn of(lines: &[&str]) -> (bool, String) {
+        let (again, error) = of_end(lines, false);
+        (again, error.to_string())
     }
 
     #[test]
@@ -144,7 +175,36 @@ mod tests {
             assert!(of(lines).0, "{lines:?}");
         }
         assert!(!of(&["nc: getaddrinfo: no", "Connection closed by UNKNOWN port 65535"]).0);
-        assert!(!of(&[]).0);
+    }
+
+    #[test]
+    fn a_shell_that_ends_is_told_from_a_connection_that_breaks() {
+        for lines in [
+            &[][..],
+            &["Connection to 10.0.0.1 closed by remote host."],
+            &["client_loop: send disconnect: Broken pipe"],
+        ] {
+            let (again, error) = of_end(lines, false);
+            assert!(again && !error.is_refusal(), "{lines:?}");
+            assert!(error.to_string().contains("the connection broke while it was"), "{error}");
+            let (again, error) = of_end(lines, true);
+            assert!(!again && error.is_refusal(), "{lines:?}");
+        }
+        let (again, error) = of_end(&[], true);
+        assert!(!again && error.to_string().contains("without a word: is its shell"), "{error}");
+    }
+
+    #[test]
+    fn what_its_user_must_cure_is_told_from_what_passes() {
+        for (line, is_refusal) in [
+            ("root@n1: Permission denied (publickey).", true),
+            ("Host key verification failed.", true),
+            ("ssh: Could not resolve hostname n9: Name or service not known", true),
+            ("ssh: connect to host n1 port 22: Connection refused", false),
+            ("ssh: connect to host n1 port 22: Connection timed out", false),
+        ] {
+            assert_eq!(of_end(&[line], false).1.is_refusal(), is_refusal, "{line}");
+        }
     }
 
     #[test]

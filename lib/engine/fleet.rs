@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::cluster::{Connection, Greeting, Host, Settings};
+use crate::engine::need::{Need, some_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::parallel::{self, lock};
 
@@ -21,16 +22,6 @@ const AHEAD: usize = 1;
 /// The workers of a stage.
 pub struct Fleet {
     members: Vec<Member>,
-}
-
-/// How many of its hosts a stage must have.
-#[derive(Clone, Copy, Debug)]
-pub struct Need {
-    /// So many at least.
-    pub least: usize,
-    /// Whether one that cannot be reached is the end, however many others are there. One that has no
-    /// room is left out.
-    pub all: bool,
 }
 
 /// One of them.
@@ -111,32 +102,6 @@ pub fn names(hosts: &[Host]) -> Vec<String> {
     names
 }
 
-impl Need {
-    /// All of `hosts`: what each of them has is wanted.
-    pub fn each(hosts: usize) -> Need {
-        Need { least: hosts, all: true }
-    }
-
-    /// Of `hosts`, which are to work on what is given to them: all, or `least` where the user says so,
-    /// or as many as hold the copies of a shard where it has `copies`.
-    ///
-    /// # Errors
-    /// `Usage` when there are fewer.
-    pub fn among(least: Option<usize>, copies: usize, hosts: usize) -> Result<Need> {
-        if let Some(least) = least.filter(|least| *least > hosts) {
-            return Err(Error::usage(format!(
-                "--min-hosts {least} needs as many hosts, not {hosts}"
-            )));
-        }
-        Ok(Need { least: least.unwrap_or(1).max(copies), all: least.is_none() && copies < 2 })
-    }
-
-    /// Those that are there, if any are.
-    pub fn those_there() -> Need {
-        Need { least: 1, all: false }
-    }
-}
-
 impl Fleet {
     /// Starts a worker on each of `hosts`; those that are not there are left out, which is said, as
     /// far as `need` allows.
@@ -151,8 +116,7 @@ impl Fleet {
         need: Need,
     ) -> Result<Fleet> {
         let (members, mut missing) = Fleet::open_some(hosts, settings, greeting);
-        let is_wanted = |error: &Error| need.all && error.kind() != ErrorKind::Storage;
-        if let Some(at) = missing.iter().position(is_wanted) {
+        if let Some(at) = missing.iter().position(|error| !need.allows(error)) {
             let (error, there) = (missing.swap_remove(at), members.len());
             if there == 0 || there < need.least || need.least == hosts.len() {
                 return Err(error);
@@ -160,8 +124,9 @@ impl Fleet {
             let text = format!("{error}; --min-hosts {there} goes on with the others");
             return Err(Error::new(error.kind(), text));
         }
-        if members.len() < need.least {
-            return Err(too_few(members.len(), hosts.len(), need.least, missing));
+        let full = missing.iter().filter(|error| error.kind() == ErrorKind::Storage).count();
+        if !need.is_met(members.len(), full) {
+            return Err(need.too_few(members.len(), hosts.len(), missing));
         }
         missing.iter().for_each(|error| (settings.say)(&format!("{error}; going on without it")));
         Ok(Fleet { members })
@@ -367,28 +332,6 @@ impl Fleet {
         self.members.iter().for_each(|member| member.connection.hang_up());
         self.members.iter().for_each(|member| member.connection.wait_for_end());
     }
-}
-
-/// That only `there` of `hosts` hosts are there, for the reasons in `missing`.
-fn too_few(there: usize, hosts: usize, least: usize, mut missing: Vec<Error>) -> Error {
-    if hosts == 1 && missing.len() == 1 {
-        return missing.swap_remove(0);
-    }
-    let full = missing.iter().all(|error| error.kind() == ErrorKind::Storage);
-    let whys: Vec<String> = missing.iter().map(ToString::to_string).collect();
-    let whys = some_of(&whys);
-    let text = match there {
-        0 => format!("of {hosts} hosts none can be worked on: {whys}"),
-        _ => format!("of {hosts} hosts {there} can be worked on, not {least}: {whys}"),
-    };
-    Error::new(if full { ErrorKind::Storage } else { ErrorKind::Hosts }, text)
-}
-
-/// The first of some reasons.
-fn some_of(whys: &[String]) -> String {
-    let more = whys.len().saturating_sub(NAMED_MAX);
-    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-    format!("{}{more}", whys[..whys.len().min(NAMED_MAX)].join("; "))
 }
 
 impl Drop for Fleet {

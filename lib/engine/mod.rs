@@ -18,6 +18,7 @@ pub mod host_access;
 mod kept;
 pub(crate) mod lineage;
 mod memo_cut;
+pub mod need;
 mod pace;
 pub mod plan;
 pub mod producer;

@@ -12,6 +12,7 @@ mod exchange;
 mod hosts;
 mod kills;
 mod lineage;
+mod login;
 mod lost;
 mod modes;
 mod one_name;

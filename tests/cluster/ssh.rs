@@ -10,7 +10,7 @@ use crate::support::{Call, Cluster, cluster, dir, mc, need, sh, until, write};
 
 /// What can carry a link to the hosts: without a network of this machine's own, only the program
 /// finds them.
-fn carriers(cluster: &Cluster) -> &'static [&'static str] {
+pub(super) fn carriers(cluster: &Cluster) -> &'static [&'static str] {
     let config = std::fs::read_to_string(cluster.ssh_config()).unwrap();
     if config.contains("ProxyCommand") { &["ssh"] } else { &["ssh2", "ssh"] }
 }

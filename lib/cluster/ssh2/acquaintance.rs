@@ -38,7 +38,7 @@ pub(super) fn reach(host: &Host, config: &SshConfig) -> Result<TcpStream> {
     let addresses = (name, port).to_socket_addrs().map_err(|e| {
         let why = reason(&e);
         let why = why.trim_start_matches("failed to lookup address information: ");
-        Error::new(ErrorKind::Hosts, format!("{host}: cannot find the address of {name}: {why}"))
+        Error::refusal(format!("{host}: cannot find the address of {name}: {why}"))
     })?;
     let wanted = |address: &SocketAddr| match family {
         "inet" => address.is_ipv4(),
@@ -138,7 +138,7 @@ pub(super) fn verify(
 ) -> Result<()> {
     let (key, _) = session
         .host_key()
-        .ok_or_else(|| Error::new(ErrorKind::Hosts, format!("{host}: it shows no host key")))?;
+        .ok_or_else(|| Error::refusal(format!("{host}: it shows no host key")))?;
     let (name, _) = config.key_names();
     let text = match known.judge(key) {
         Verdict::Known => return Ok(()),
@@ -152,7 +152,7 @@ pub(super) fn verify(
         }
         Verdict::Revoked => REVOKED.to_string(),
     };
-    Err(Error::new(ErrorKind::Hosts, format!("{host}: {text}")))
+    Err(Error::refusal(format!("{host}: {text}")))
 }
 
 #[cfg(test)]

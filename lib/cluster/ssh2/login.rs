@@ -12,30 +12,38 @@ use crate::cluster::ssh2::known_hosts::kind_of;
 /// with a key is no reason not to try the next.
 const GONE: [i32; 4] = [-7, -9, -13, -43];
 
-/// Why a login is denied.
-pub(super) struct Denied {
-    /// The ways to log in that the host offers.
-    pub ways: String,
-    /// Keys that were not tried: they would have to be unlocked first.
-    pub locked: Vec<PathBuf>,
+/// Why there is no login.
+pub(super) enum LoginFailure {
+    /// No key is taken.
+    Denied {
+        /// The ways to log in that the host offers.
+        ways: String,
+        /// Keys that were not tried: they would have to be unlocked first.
+        locked: Vec<PathBuf>,
+    },
+    /// The connection has broken, or nothing comes.
+    Gone(::ssh2::Error),
 }
 
 /// Logs in as the configuration says, with `agent` the socket of the user's agent.
 ///
 /// # Errors
-/// [`Denied`] when no key is taken, or the connection breaks meanwhile.
+/// [`LoginFailure`].
 pub(super) fn log_in(
     session: &Session,
     config: &SshConfig,
     agent: Option<&Path>,
-) -> Result<(), Denied> {
-    let ways = session.auth_methods(config.user()).map(str::to_string).unwrap_or_default();
+) -> Result<(), LoginFailure> {
+    let ways = match session.auth_methods(config.user()) {
+        Err(e) if is_gone(&e) => return Err(LoginFailure::Gone(e)),
+        ways => ways.map(str::to_string).unwrap_or_default(),
+    };
     if session.authenticated() {
         return Ok(());
     }
     let files: Vec<KeyFile> =
         config.identities().iter().filter_map(|path| KeyFile::look(path)).collect();
-    let denied = |locked| Err(Denied { ways: ways.clone(), locked });
+    let denied = |locked| Err(LoginFailure::Denied { ways: ways.clone(), locked });
     if !ways.split(',').any(|way| way == "publickey") {
         return denied(Vec::new());
     }
@@ -44,7 +52,7 @@ pub(super) fn log_in(
         for key in wanted(keys, &files, config.identities_only()) {
             match agent.userauth(config.user(), key) {
                 Ok(()) => return Ok(()),
-                Err(e) if is_gone(&e) => return denied(Vec::new()),
+                Err(e) if is_gone(&e) => return Err(LoginFailure::Gone(e)),
                 Err(_) => {}
             }
         }
@@ -53,7 +61,7 @@ pub(super) fn log_in(
     {
         match session.userauth_pubkey_file(config.user(), None, &file.path, None) {
             Ok(()) => return Ok(()),
-            Err(e) if is_gone(&e) => return denied(Vec::new()),
+            Err(e) if is_gone(&e) => return Err(LoginFailure::Gone(e)),
             Err(_) => {}
         }
     }
@@ -65,7 +73,7 @@ pub(super) fn log_in(
     denied(locked.map(|file| file.path).collect())
 }
 
-fn is_gone(error: &::ssh2::Error) -> bool {
+pub(super) fn is_gone(error: &::ssh2::Error) -> bool {
     matches!(error.code(), ErrorCode::Session(code) if GONE.contains(&code))
 }
 

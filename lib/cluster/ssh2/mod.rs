@@ -25,10 +25,11 @@ use crate::cluster::bootstrap::{self, ANSWER_MAX, BootstrapFailure};
 use crate::cluster::complaints::Complaints;
 use crate::cluster::patience::Patience;
 use crate::cluster::program::typed;
-use crate::cluster::ssh_failure::{SshFailure, denied, meaning};
+use crate::cluster::ssh_failure::{SshFailure, broke, denied, meaning};
 use crate::cluster::ssh2::acquaintance::{known_hosts, prefer, reach, verify};
 use crate::cluster::ssh2::config::SshConfig;
-use crate::cluster::ssh2::pump::Pump;
+use crate::cluster::ssh2::login::{LoginFailure, is_gone};
+use crate::cluster::ssh2::pump::{Pump, PumpEnd};
 use crate::cluster::{Carrier, Host, Link, Settings};
 use crate::error::{Error, ErrorKind, reason};
 use crate::parallel::lock;
@@ -60,6 +61,9 @@ pub(super) enum RoadFailure {
 enum Attempt {
     Linked(Link),
     Again(Error),
+    /// It came to this, and the connection is gone: whether that broke, or the host has had enough,
+    /// a second attempt shows.
+    Gone(RoadFailure),
 }
 
 impl From<Error> for RoadFailure {
@@ -77,10 +81,15 @@ pub(super) fn connect(
     settings: &Settings,
     config: &SshConfig,
 ) -> std::result::Result<Link, RoadFailure> {
-    let mut patience = Patience::new();
+    let (mut patience, mut was_gone) = (Patience::new(), false);
     loop {
         match attempt(host, settings, config)? {
             Attempt::Linked(link) => return Ok(link),
+            Attempt::Gone(failure) if was_gone || !patience.wait() => return Err(failure),
+            Attempt::Gone(RoadFailure::Unable(_, why) | RoadFailure::Final(why)) => {
+                was_gone = true;
+                (settings.explain)(&format!("{why}; the connection is gone; tries again"));
+            }
             Attempt::Again(error) if !patience.wait() => return Err(RoadFailure::Final(error)),
             Attempt::Again(error) => (settings.explain)(&format!("{error}; tries again")),
         }
@@ -110,23 +119,49 @@ fn attempt(
                 Ok(Attempt::Again(Error::new(ErrorKind::Hosts, text)))
             }
             TIMEOUT => Err(broken(host, &e).into()),
-            _ => Err(RoadFailure::Unable("for its algorithms", broken(host, &e))),
+            _ => gone_or(&stream, RoadFailure::Unable("for its algorithms", broken(host, &e))),
         };
     }
     verify(&session, host, settings, config, &known)?;
-    if let Err(why) = login::log_in(&session, config, settings.agent.as_deref()) {
-        let error =
-            Error::new(ErrorKind::Hosts, format!("{host}: {}", denied(&why.ways, &why.locked)));
-        // The program asks for no passphrase either, but has other ways than keys.
-        let has_other = ["gssapi", "hostbased"].iter().any(|way| why.ways.contains(way));
-        return Err(match why.locked.is_empty() || has_other {
-            true => RoadFailure::Unable("for another way to log in", error),
-            false => RoadFailure::Final(error),
-        });
+    match login::log_in(&session, config, settings.agent.as_deref()) {
+        Ok(()) => {}
+        Err(LoginFailure::Gone(e)) => return lost(host, &e),
+        Err(LoginFailure::Denied { ways, locked }) => {
+            let error = Error::refusal(format!("{host}: {}", denied(&ways, &locked)));
+            // The program asks for no passphrase either, but has other ways than keys.
+            let has_other = ["gssapi", "hostbased"].iter().any(|way| ways.contains(way));
+            let failure = match locked.is_empty() || has_other {
+                true => RoadFailure::Unable("for another way to log in", error),
+                false => RoadFailure::Final(error),
+            };
+            return gone_or(&stream, failure);
+        }
     }
-    let mut channel = session.channel_session().map_err(|e| broken(host, &e))?;
-    channel.exec("/bin/sh").map_err(|e| broken(host, &e))?;
-    start(host, settings, (session, channel, stream))
+    let opened = session.channel_session().and_then(|mut channel| {
+        channel.exec("/bin/sh")?;
+        Ok(channel)
+    });
+    match opened {
+        Ok(channel) => start(host, settings, (session, channel, stream)),
+        Err(e) => lost(host, &e),
+    }
+}
+
+/// What an attempt came to that ends with `failure`.
+fn gone_or(stream: &TcpStream, failure: RoadFailure) -> std::result::Result<Attempt, RoadFailure> {
+    let is_gone = match stream.set_nonblocking(true).and_then(|()| stream.peek(&mut [0])) {
+        Ok(read) => read == 0,
+        Err(e) => e.kind() != io::ErrorKind::WouldBlock,
+    };
+    if is_gone { Ok(Attempt::Gone(failure)) } else { Err(failure) }
+}
+
+/// What follows when a step of a login fails with `error`: another try where the connection broke.
+fn lost(host: &Host, error: &::ssh2::Error) -> std::result::Result<Attempt, RoadFailure> {
+    match code(error) != TIMEOUT && is_gone(error) {
+        true => Ok(Attempt::Again(broke(host, &format!(" ({})", error.message())))),
+        false => Err(broken(host, error).into()),
+    }
 }
 
 /// Hands the session to a thread of its own, and makes its shell the worker.
@@ -166,8 +201,10 @@ fn start(
         Err(BootstrapFailure::Ended(printed)) => {
             end.finish();
             let lines = end.complaints.last();
-            match meaning(host, &typed(host, settings), &lines, &printed) {
-                SshFailure::Again(error) | SshFailure::Final(error) => Err(error.into()),
+            let by_itself = matches!(*lock(&end.why), Some(PumpEnd::Exited(_)));
+            match meaning(host, &typed(host, settings), &lines, &printed, by_itself) {
+                SshFailure::Again(error) => Ok(Attempt::Again(error)),
+                SshFailure::Final(error) => Err(error.into()),
             }
         }
     }
@@ -205,7 +242,7 @@ fn cannot(host: &Host, doing: &str, error: &io::Error) -> Error {
 struct Carried {
     stream: TcpStream,
     complaints: Arc<Complaints>,
-    why: Arc<Mutex<Option<String>>>,
+    why: Arc<Mutex<Option<PumpEnd>>>,
     thread: JoinHandle<()>,
 }
 
@@ -228,7 +265,7 @@ impl Carrier for Carried {
 
     fn why(&self) -> Option<String> {
         self.finish();
-        let why = lock(&self.why).clone();
+        let why = lock(&self.why).as_ref().and_then(PumpEnd::words);
         let early = || self.complaints.early().map(|line| format!("; earlier: {line}"));
         self.complaints.last().pop().or_else(|| Some(why? + &early().unwrap_or_default()))
     }

@@ -42,8 +42,30 @@ pub(super) struct Pump {
     pub down: File,
     /// Takes the command's standard error.
     pub complaints: Arc<Complaints>,
-    /// Takes the reason of the end, where there is one to give.
-    pub why: Arc<Mutex<Option<String>>>,
+    /// Takes what was the end, where it was not the tool.
+    pub why: Arc<Mutex<Option<PumpEnd>>>,
+}
+
+/// How the other side ended.
+pub(super) enum PumpEnd {
+    /// The command there, with this status.
+    Exited(i32),
+    /// The command there, by a signal of this name.
+    Killed(String),
+    /// The connection broke, for this reason.
+    Broke(String),
+}
+
+impl PumpEnd {
+    /// The same in words, where it was no good end.
+    pub(super) fn words(&self) -> Option<String> {
+        match self {
+            PumpEnd::Exited(0) => None,
+            PumpEnd::Exited(status) => Some(format!("it ended with exit status {status}")),
+            PumpEnd::Killed(signal) => Some(format!("it was killed by signal {signal}")),
+            PumpEnd::Broke(why) => Some(format!("the connection broke ({why})")),
+        }
+    }
 }
 
 /// What the tool writes, on its way to the channel.
@@ -116,9 +138,9 @@ impl Pump {
         // Whoever reads need not wait for the status.
         drop((up, down));
         let told = match ended {
-            Ok(true) => status(&mut channel),
+            Ok(true) => Some(status(&mut channel)),
             Ok(false) => None,
-            Err(e) => Some(format!("the connection broke ({e})")),
+            Err(e) => Some(PumpEnd::Broke(e.to_string())),
         };
         *lock(&why) = told;
         let _ = stream.shutdown(Shutdown::Both);
@@ -205,8 +227,8 @@ impl Pump {
     }
 }
 
-/// How the command ended, in words, where it did not end well.
-fn status(channel: &mut Channel) -> Option<String> {
+/// How the command ended.
+fn status(channel: &mut Channel) -> PumpEnd {
     let deadline = Instant::now() + STATUS_MAX;
     while let Ok(None) = now(|| channel.wait_close().map_err(io::Error::from)) {
         if Instant::now() >= deadline {
@@ -216,8 +238,7 @@ fn status(channel: &mut Channel) -> Option<String> {
     }
     // A process that was killed has the exit status 0 here.
     if let Some(signal) = channel.exit_signal().ok().and_then(|exit| exit.exit_signal) {
-        return Some(format!("it was killed by signal {signal}"));
+        return PumpEnd::Killed(signal);
     }
-    let status = channel.exit_status().ok().filter(|status| *status != 0);
-    status.map(|status| format!("it ended with exit status {status}"))
+    PumpEnd::Exited(channel.exit_status().unwrap_or_default())
 }
