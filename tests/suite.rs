@@ -9,6 +9,7 @@ mod client;
 mod cluster;
 mod dependencies;
 mod exits;
+mod failpoints;
 mod format;
 mod harness;
 mod join;

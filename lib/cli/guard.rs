@@ -97,8 +97,8 @@ fn signals() -> SigSet {
 /// In the child: starts the thread that cleans up when the parent has died.
 fn watch_parent(life: OwnedFd, names: Arc<Names>) -> Result<()> {
     let watch = move || {
-        // Nothing is ever written: it is ready when its other end closes.
-        while nix::unistd::read(&life, &mut [0]) == Err(Errno::EINTR) {}
+        // Nothing is ever written: it ends when its other end closes. An error is no end.
+        while nix::unistd::read(&life, &mut [0]).is_err() {}
         children::start_no_more();
         process_tree::end(own_children);
         names.remove_all();

@@ -169,7 +169,12 @@ pub fn sync_directory(path: &Path) -> Result<()> {
         Err(e) if e.kind() == io::ErrorKind::InvalidInput => Ok(()),
         // A directory may be written to and not read: then it cannot be opened for this.
         Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Ok(()),
-        result => result.map_err(|e| Error::path("write", directory, &e)),
+        result => result.map_err(|e| {
+            let error = Error::path("sync the directory", directory, &e);
+            error.hint(
+                "(what was written has its name, which may not outlast a crash of the machine)",
+            )
+        }),
     }
 }
 

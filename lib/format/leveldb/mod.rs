@@ -31,6 +31,7 @@
 mod batch;
 mod block;
 mod bytewise;
+mod calls;
 mod chain;
 mod coding;
 mod compression;

@@ -19,6 +19,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
 use super::batch::{Batch, Pair};
 use super::bytewise::Bytewise;
+use super::calls::WholeCalls;
 use super::key::excerpt;
 use super::lock::Lock;
 use super::reader::{self, DatabaseOptions};
@@ -74,6 +75,7 @@ impl LevelDbWriter {
         let work = Work {
             directory: tree.directory().to_path_buf(),
             shown: shown.clone(),
+            calls: WholeCalls::default(),
             abandoned: Arc::clone(&abandoned),
             record_count: 0,
             batch: Batch::default(),
@@ -171,6 +173,7 @@ struct Work {
     directory: PathBuf,
     /// The name for messages.
     shown: PathBuf,
+    calls: WholeCalls,
     abandoned: Arc<AtomicBool>,
     /// How many records came.
     record_count: u64,
@@ -182,8 +185,8 @@ struct Work {
 
 impl Work {
     fn run(mut self, queue: &Receiver<Vec<u8>>) -> Result<()> {
-        let status = |status: Status| failed(&self.shown, status);
-        let mut database = DB::open(&self.directory, options()).map_err(status)?;
+        let opened = DB::open(&self.directory, options(&self.calls));
+        let mut database = opened.map_err(|status| self.failed(&status))?;
         for records in queue {
             for line in records.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
                 self.take(line)?;
@@ -231,7 +234,7 @@ impl Work {
             if known && database.get(pair.key).is_some() {
                 return Err(self.repeated(&pair));
             }
-            database.put(pair.key, pair.value).map_err(|status| failed(&self.shown, status))?;
+            database.put(pair.key, pair.value).map_err(|status| self.failed(&status))?;
             self.total.add(pair.key, pair.value);
         }
         if let Some(last) = self.batch.pairs().next_back()
@@ -241,6 +244,11 @@ impl Work {
         }
         self.batch.clear();
         Ok(())
+    }
+
+    /// What the library says is wrong; where the disk was the reason, that.
+    fn failed(&self, status: &Status) -> Error {
+        failed(&self.shown, self.calls.reason().unwrap_or_else(|| status.to_string()))
     }
 
     fn repeated(&self, pair: &Pair<'_>) -> Error {
@@ -255,7 +263,7 @@ impl Work {
 
     /// Gets everything into tables, so that whoever opens the database has nothing to recover.
     fn close(&self, mut database: DB) -> Result<()> {
-        let status = |status: Status| failed(&self.shown, status);
+        let status = |status: Status| self.failed(&status);
         if let Some(greatest) = &self.greatest {
             // Behind the last key there is nothing to compact: this writes out what is in memory.
             let behind = [greatest.as_slice(), &[0]].concat();
@@ -266,14 +274,18 @@ impl Work {
 
     /// Reads the database, and compares it with what was written.
     fn read_back(&self) -> Result<()> {
+        let unread = |e: Error| failed(&self.shown, format!("it cannot be read back: {e}"));
         let mut found = Total::default();
         let (mut entries, _lock) =
             reader::entries(&self.directory, DatabaseOptions::strict(usize::MAX))
-                .map_err(|e| failed(&self.shown, format!("it cannot be read back: {e}")))?;
-        while entries.advance().map_err(|e| failed(&self.shown, e))? {
+                .map_err(unread)?;
+        while entries.advance().map_err(unread)? {
             found.add(entries.key(), entries.value());
         }
         if found != self.total {
+            if let Some(why) = self.calls.reason() {
+                return Err(failed(&self.shown, why));
+            }
             let (found, wrote) = (found.count, self.total.count);
             let text = format!("{wrote} records were written, and {found} came back or others");
             return Err(failed(&self.shown, text));
@@ -282,9 +294,10 @@ impl Work {
     }
 }
 
-fn options() -> Options {
+fn options(calls: &WholeCalls) -> Options {
     Options {
         cmp: Rc::new(Box::new(Bytewise)),
+        env: Rc::new(Box::new(calls.clone())),
         create_if_missing: true,
         compressor: SnappyCompressor::ID,
         write_buffer_size: WRITE_BUFFER_BYTES,
