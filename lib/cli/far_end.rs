@@ -73,6 +73,7 @@ fn work(tools: &[Called]) -> Result<()> {
         output,
         base: base.map(PathBuf::from),
         home: std::env::var_os("HOME").map(PathBuf::from),
+        runtime: std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from),
         search_path: std::env::var_os("PATH"),
         ssh_connection: std::env::var("SSH_CONNECTION").ok(),
         program: std::env::current_exe().map_err(|e| Error::io("find", "this program", &e))?,

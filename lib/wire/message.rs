@@ -238,6 +238,8 @@ pub struct Welcome {
     pub arch: String,
     /// Where its files lie.
     pub directory: Bytes,
+    /// Where else it finds files of workers before it.
+    pub others: Vec<Bytes>,
 }
 
 /// How a request went well.

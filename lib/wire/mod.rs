@@ -45,7 +45,7 @@ pub(crate) use frame::FrameKind;
 pub(crate) use frame_reader::FrameReader;
 
 /// The version of the protocol: another one is not spoken with.
-pub(crate) const VERSION: u32 = 9;
+pub(crate) const VERSION: u32 = 10;
 
 /// How often each side shows that it lives.
 pub(crate) const BEAT_EVERY: Duration = Duration::from_secs(2);

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result, broken};
 use crate::format::ledger::Ledger;
-use crate::wire::message::{self, Ask, Failed, Hello, Reply};
+use crate::wire::message::{self, Ask, Failed, Hello, Reply, Welcome};
 use crate::wire::{FrameKind, FrameReader, VERSION};
 use crate::worker::base::Base;
 use crate::worker::frame_writer::FrameWriter;
@@ -23,6 +23,21 @@ pub(super) fn hello(frames: &mut FrameReader) -> Result<Hello> {
             hello.protocol, hello.version
         ))),
         _ => Err(broken("no greeting")),
+    }
+}
+
+/// The answer: what this host has.
+pub(super) fn welcome(base: &Base, slots: u32, cores: u32, memory: u64) -> Welcome {
+    Welcome {
+        protocol: VERSION,
+        version: env!("CARGO_PKG_VERSION").into(),
+        slots,
+        cores,
+        memory,
+        disk: base.free(),
+        arch: std::env::consts::ARCH.into(),
+        directory: base.path().as_os_str().into(),
+        others: base.others().iter().map(|path| path.as_os_str().into()).collect(),
     }
 }
 

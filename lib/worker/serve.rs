@@ -19,8 +19,8 @@ use crate::format::ledger::Ledger;
 use crate::parallel::lock;
 use crate::spool::Spool;
 use crate::wire::client::OF_WORKER;
-use crate::wire::message::{self, Ask, Done, Reply, Task, Welcome};
-use crate::wire::{BEAT_EVERY, FrameKind, FrameReader, SILENCE_MAX, VERSION};
+use crate::wire::message::{self, Ask, Done, Reply, Task};
+use crate::wire::{BEAT_EVERY, FrameKind, FrameReader, SILENCE_MAX};
 use crate::worker::base::Base;
 use crate::worker::client::ClientCopies;
 use crate::worker::deliveries::Deliveries;
@@ -54,6 +54,8 @@ pub(crate) struct Surroundings {
     pub base: Option<PathBuf>,
     /// The user's home directory.
     pub home: Option<PathBuf>,
+    /// The user's directory for what lives as long as the login.
+    pub runtime: Option<PathBuf>,
     /// `$PATH`, for commands.
     pub search_path: Option<std::ffi::OsString>,
     /// `$SSH_CONNECTION`: by which address the tool reached this host.
@@ -76,6 +78,7 @@ pub(crate) struct Surroundings {
 pub(crate) fn serve(surroundings: Surroundings) -> Result<()> {
     let Surroundings { input, output, mut search_path, ssh_connection, .. } = surroundings;
     let base = Base::open(surroundings.base, surroundings.home.as_deref())?;
+    let base = base.among_others(surroundings.home.as_deref(), surroundings.runtime.as_deref());
     store::sweep(&base);
     let login = std::env::current_dir().unwrap_or_else(|_| "/".into());
     let mut frames = FrameReader::new(input);
@@ -84,16 +87,7 @@ pub(crate) fn serve(surroundings: Surroundings) -> Result<()> {
     let cores = thread::available_parallelism().map_or(1, |n| n.get() as u32);
     let slots = Slots::new(base.slots(), hello.slots.unwrap_or(cores));
     let memory = hello.memory.unwrap_or(surroundings.memory);
-    let welcome = Welcome {
-        protocol: VERSION,
-        version: env!("CARGO_PKG_VERSION").into(),
-        slots: slots.count(),
-        cores,
-        memory,
-        disk: base.free(),
-        arch: std::env::consts::ARCH.into(),
-        directory: base.path().as_os_str().into(),
-    };
+    let welcome = greeting::welcome(&base, slots.count(), cores, memory);
     let store = greeting::begin(&hello, &base, &to_tool, surroundings.ledger)?;
     if let Some(store) = &store {
         search_path = Some(store.link(&surroundings.program, &surroundings.tools, search_path)?);

@@ -59,7 +59,7 @@ impl WorkerState {
     /// pipe is judged by `ok_exit`.
     ///
     /// # Errors
-    /// As [`Command::find`].
+    /// As [`Command::find`]; `Storage` where it is not the command's fault but the place's.
     pub(crate) fn command(
         &self,
         given: Given,
@@ -70,7 +70,8 @@ impl WorkerState {
             environment.clone().filter(|(name, _)| name == PATH).map(|(_, path)| path).last();
         let told = told.zip(self.store.as_ref()).map(|(path, store)| store.search_path(path));
         let path = told.as_deref().or(self.search_path.as_deref());
-        let mut command = Command::find(given, ok_exit, path)?;
+        let found = Command::find(given, ok_exit, path);
+        let mut command = found.or_else(|error| self.base.runs_programs().and(Err(error)))?;
         for (name, value) in environment.filter(|(name, _)| name != PATH) {
             command = command.setting(name, value);
         }

@@ -249,8 +249,8 @@ fn sync(directory: &Path) -> io::Result<()> {
 
 /// The directories of a run, wherever they lie here.
 fn directories(base: &Base, run: &str) -> Vec<PathBuf> {
-    let entries =
-        [base.runs(), base.kept()].into_iter().filter_map(|place| fs::read_dir(place).ok());
+    let places = [base.all_runs(), base.all_kept()].concat();
+    let entries = places.into_iter().filter_map(|place| fs::read_dir(place).ok());
     let paths = entries.flatten().flatten().map(|entry| entry.path());
     paths.filter(|path| run_of(path) == Some(run.to_string())).collect()
 }
@@ -283,8 +283,9 @@ pub(super) fn files(base: &Base, run: &str, shard: u64) -> Result<Vec<PathBuf>> 
 pub(super) fn remove(base: &Base, run: &str) -> Result<bool> {
     check(run)?;
     let found = directories(base, run);
-    let runs = base.runs();
-    if found.iter().any(|path| path.starts_with(&runs) && !is_free(path)) {
+    let runs = base.all_runs();
+    let is_run = |path: &Path| runs.iter().any(|runs| path.starts_with(runs));
+    if found.iter().any(|path| is_run(path) && !is_free(path)) {
         return Err(Error::usage(format!("run {run} belongs to a tool that still runs")));
     }
     for path in &found {
@@ -300,7 +301,9 @@ pub(super) fn remove(base: &Base, run: &str) -> Result<bool> {
 /// What lies here.
 pub(super) fn list(base: &Base) -> Vec<KeptDataset> {
     let mut all: Vec<KeptDataset> = Vec::new();
-    for (place, for_good) in [(base.kept(), true), (base.runs(), false)] {
+    let kept = base.all_kept().into_iter().map(|place| (place, true));
+    let runs = base.all_runs().into_iter().map(|place| (place, false));
+    for (place, for_good) in kept.chain(runs) {
         for entry in fs::read_dir(place).into_iter().flatten().flatten() {
             let Some(run) = run_of(&entry.path()) else { continue };
             let files = fs::read_dir(entry.path()).into_iter().flatten().flatten();
@@ -336,7 +339,8 @@ fn is_free(directory: &Path) -> bool {
 
 /// Removes directories of runs that are nobody's.
 pub(super) fn sweep(base: &Base) {
-    let entries = fs::read_dir(base.runs()).into_iter().flatten().flatten().take(SWEEP_MAX);
+    let places = base.all_runs().into_iter().filter_map(|runs| fs::read_dir(runs).ok());
+    let entries = places.flat_map(|entries| entries.flatten().take(SWEEP_MAX));
     for directory in entries.map(|entry| entry.path()).filter(|path| is_free(path)) {
         let _ = fs::remove_dir_all(directory);
     }
@@ -403,6 +407,31 @@ mod tests {
         File::open(&left).unwrap().set_modified(long_ago).unwrap();
         sweep(&base);
         assert!(!left.exists());
+    }
+
+    #[test]
+    fn what_lies_in_another_place_is_found_and_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let before = Base::open(Some(folder.path().join(".cache/mycloud/here")), None);
+        assert!(before.is_err(), "its parent is missing");
+        let below = folder.path().join(".cache/mycloud");
+        fs::create_dir_all(&below).unwrap();
+        let before = Base::open(Some(below.join("here")), None).unwrap();
+        let store = Store::create(&before, RUN, Ledger::none()).unwrap();
+        store.put(1, 1, &spool(b"1\n")).unwrap();
+        store.keep().unwrap();
+        let dead = before.runs().join(format!("{}.1", RUN.replace('0', "f")));
+        fs::create_dir(&dead).unwrap();
+        fs::write(dead.join(LEASE), "").unwrap();
+
+        let base = Base::open(Some(folder.path().join("b")), None).unwrap();
+        assert!(files(&base, RUN, 1).is_err());
+        let base = base.among_others(Some(folder.path()), None);
+        assert_eq!(text(&base, 1), "1\n");
+        assert!(list(&base).iter().any(|kept| kept.run == RUN && kept.for_good));
+        sweep(&base);
+        assert!(!dead.exists());
+        assert!(remove(&base, RUN).unwrap() && fs::read_dir(before.kept()).unwrap().count() == 0);
     }
 
     #[test]

@@ -88,6 +88,46 @@ fn directories_where_nothing_may_be_run() {
 }
 
 #[test]
+fn a_directory_where_nothing_may_be_run_any_more() {
+    let (cluster, dir) = (Cluster::new(), with_command());
+    let half = |from: u32, to: u32| format!("seq {from} {to}");
+    let script = format!(
+        "set -o pipefail; ({}; until [ -e go ]; do sleep 0.05; done; {}) | \
+         mc-map -h n1,n2 --block 200 ./f | mc-gather",
+        half(1, 250),
+        half(251, 500)
+    );
+    let call = sh("bash", &script).on(&cluster).current_dir(&dir);
+    let running = call.stderr_has("mc-map: n2: ").stdout(numbers()).spawn();
+    cluster.on_host("n2", "until ls -R /var/tmp/mycloud-0/runs | grep -qx f; do sleep 0.05; done");
+    cluster.run(["noexec", "n2", "/var/tmp"]);
+    write(&dir, "go", "");
+    let said = String::from_utf8(running.exits(0).stderr).unwrap();
+    let expected =
+        "nothing may be run in /var/tmp/mycloud-0 any more (noexec); its tasks go elsewhere";
+    assert!(said.contains(expected), "{said}");
+    cluster.is_clean();
+}
+
+#[test]
+fn what_was_kept_where_workers_had_to_be_is_found_when_they_may_be_elsewhere() {
+    let (cluster, dir) = (Cluster::new(), dir());
+    let run = |script: &str| {
+        let script = format!("set -o pipefail; {script}");
+        let call = sh("bash", &script).on(&cluster).current_dir(&dir).stdin(numbers());
+        call.env("XDG_STATE_HOME", dir.path().join("state"))
+    };
+    cluster.run(["noexec", "n2"]);
+    run("mc-map -h n1,n2 --block 200 -o x.mc cat").succeeds();
+    cluster.on_host("n2", "find /home /root -path '*/.cache/mycloud/*/kept/*' | grep .");
+    cluster.run(["heal", "n2"]);
+    run("mc-cat x.mc").stdout(numbers()).succeeds();
+    run("mc-sort -k .:n x.mc | mc-gather").stdout(numbers()).succeeds();
+    run("mc-hosts --rm x.mc").succeeds();
+    cluster.is_clean();
+}
+
+#[test]
 fn directories_that_are_not_ours() {
     survives(|cluster| {
         cluster.on_host("n2", "mkdir -m 777 /var/tmp/mycloud-0");

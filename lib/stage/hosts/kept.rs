@@ -199,8 +199,8 @@ fn gone(path: &Path, reach: &HostAccess, error: Error) -> Error {
 /// A host where nothing of a run is any more.
 struct Asked {
     word: String,
-    /// The directory that holds its worker's files.
-    directory: Bytes,
+    /// The directories where files of workers may lie there.
+    directories: Vec<Bytes>,
     /// Whether there was something.
     found: bool,
 }
@@ -209,7 +209,7 @@ impl Asked {
     /// Whether it is this host of a run.
     fn is(&self, host: &RunHost) -> bool {
         self.word == host.word
-            && (self.directory == host.directory || host.directory == Bytes::default())
+            && (self.directories.contains(&host.directory) || host.directory == Bytes::default())
     }
 }
 
@@ -220,8 +220,10 @@ fn remove_from(places: &[HostPlace], run: RunId, say: &dyn Fn(&str)) -> Result<(
         // That the host was reached, and then how it went.
         match connection.remove(&run.to_string()) {
             Ok(found) => {
-                let directory = connection.welcome().directory.clone();
-                Ok(Ok(Asked { word: connection.host().to_string(), directory, found }))
+                let welcome = connection.welcome();
+                let directories =
+                    [vec![welcome.directory.clone()], welcome.others.clone()].concat();
+                Ok(Ok(Asked { word: connection.host().to_string(), directories, found }))
             }
             Err(error) if error.kind() == ErrorKind::Hosts => Err(error),
             Err(error) => Ok(Err(error)),
