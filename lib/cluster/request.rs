@@ -48,17 +48,31 @@ impl Connection {
     ///
     /// # Errors
     /// `Hosts` when the worker is lost.
-    pub fn send(&self, request: u32, mut bytes: &[u8]) -> Result<()> {
+    pub fn send(&self, request: u32, bytes: &[u8]) -> Result<()> {
+        self.send_within(SILENCE_MAX, request, bytes)
+    }
+
+    /// The same for a part that a merge has asked for, with more patience: a merge takes no more of one
+    /// while another does not come, and it is whoever owes that one that is to be lost.
+    ///
+    /// # Errors
+    /// `Hosts` when the worker is lost.
+    pub fn deliver(&self, request: u32, bytes: &[u8]) -> Result<()> {
+        self.send_within(2 * SILENCE_MAX, request, bytes)
+    }
+
+    fn send_within(&self, limit: Duration, request: u32, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
             let wanted = bytes.len().min(DATA_BYTES) as u64;
-            let count = self.wait_for_owed(|state| match state.requests.get_mut(&request) {
-                Some(open) if open.reply.is_none() => {
-                    let count = open.allowance.left().min(wanted);
-                    open.allowance.spend(count);
-                    Some(count).filter(|count| *count > 0)
-                }
-                _ => Some(0),
-            })? as usize;
+            let count =
+                self.wait_for_owed(limit, |state| match state.requests.get_mut(&request) {
+                    Some(open) if open.reply.is_none() => {
+                        let count = open.allowance.left().min(wanted);
+                        open.allowance.spend(count);
+                        Some(count).filter(|count| *count > 0)
+                    }
+                    _ => Some(0),
+                })? as usize;
             if count == 0 {
                 return Ok(());
             }
@@ -82,7 +96,7 @@ impl Connection {
     /// # Errors
     /// `Hosts` when the worker is lost; what it says when the request failed.
     pub fn data(&self, request: u32) -> Result<Option<Vec<u8>>> {
-        let next = self.wait_for_owed(|state| {
+        let next = self.wait_for_owed(SILENCE_MAX, |state| {
             let open = state.requests.get_mut(&request)?;
             if let Some(data) = open.data.pop_front() {
                 let credit = open.debt.dealt_with(data.len() as u64);
@@ -194,9 +208,10 @@ impl Connection {
     }
 
     /// As [`Connection::wait`], for what the worker owes and could give at once: it is lost when nothing but
-    /// signs of life comes of it for [`SILENCE_MAX`].
+    /// signs of life comes of it for as long as `limit`.
     fn wait_for_owed<T>(
         &self,
+        limit: Duration,
         mut done: impl FnMut(&mut ConnectionState) -> Option<T>,
     ) -> Result<T> {
         let (mut state, mut silent) = (self.state(), Duration::ZERO);
@@ -207,7 +222,7 @@ impl Connection {
             if let Some(why) = &state.lost {
                 return Err(self.lost_error(why));
             }
-            if silent >= SILENCE_MAX {
+            if silent >= limit {
                 state.in_debt = true;
                 drop(state);
                 let seconds = silent.as_secs();

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::cluster::Connection;
 use crate::cluster::exchange as wire;
@@ -25,6 +26,16 @@ use crate::parallel::lock;
 /// How many shards of the manifest are read ahead.
 const AHEAD: usize = 64;
 
+/// How long whoever waits for a shard to be made again waits while no other is made: those that are made
+/// may wait to be read by it.
+const STUCK_MAX: Duration = Duration::from_secs(60);
+
+/// How often that is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What is said then.
+const STUCK: &str = "others are still made, and for a minute none was";
+
 /// Says something to the user.
 type Say = Arc<dyn Fn(&str) + Send + Sync>;
 
@@ -43,8 +54,9 @@ pub(super) struct Rounds {
 struct State {
     /// Whether a round is under way.
     running: bool,
-    /// The hosts that have no room to sort what lies there, and why: others do that.
-    full: BTreeMap<String, String>,
+    /// The hosts that are there and are left aside: they have no room to sort what lies there, for this
+    /// reason, or who reads what they made cannot have it.
+    aside: BTreeMap<String, Option<String>>,
     /// How many rounds there were.
     rounds: u32,
     /// The shards that were exchanged, once all are known.
@@ -75,7 +87,7 @@ impl Rounds {
     ) -> Rounds {
         let state = State {
             running: true,
-            full: BTreeMap::new(),
+            aside: BTreeMap::new(),
             rounds: 0,
             shards: Vec::new(),
             ranges: Vec::new(),
@@ -143,7 +155,7 @@ impl Rounds {
         let mut hosts = self.there();
         hosts.retain(|host| host.begin_exchange(&what).is_ok());
         if hosts.is_empty() {
-            let full = lock(&self.state).full.values().next().cloned();
+            let full = lock(&self.state).aside.values().flatten().next().cloned();
             let error = full.map_or_else(
                 || self.fleet.exhausted("no host is left to exchange shards on"),
                 |why| Error::new(ErrorKind::Storage, why),
@@ -189,7 +201,10 @@ impl Rounds {
             return false;
         }
         if stuck.full {
-            return lock(&self.state).full.insert(stuck.host.clone(), why.to_string()).is_none();
+            return lock(&self.state)
+                .aside
+                .insert(stuck.host.clone(), Some(why.to_string()))
+                .is_none();
         }
         feed.pass_over(stuck);
         true
@@ -198,7 +213,7 @@ impl Rounds {
     fn there(&self) -> Vec<Arc<Connection>> {
         let state = lock(&self.state);
         let is_there = |host: &&Arc<Connection>| {
-            host.lost().is_none() && !state.full.contains_key(host.name())
+            host.lost().is_none() && !state.aside.contains_key(host.name())
         };
         self.fleet.connections().filter(is_there).cloned().collect()
     }
@@ -247,6 +262,7 @@ impl State {
 impl Rebuild for Rounds {
     fn rebuild(&self, lost: &LostShard) -> Result<Vec<String>> {
         let mut state = lock(&self.state);
+        let (mut made, mut since) = (state.made.len(), Instant::now());
         loop {
             if let Some(hosts) = state.place(lost, &self.fleet) {
                 return Ok(hosts);
@@ -254,9 +270,19 @@ impl Rebuild for Rounds {
             if !state.running {
                 break;
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            if made != state.made.len() {
+                (made, since) = (state.made.len(), Instant::now());
+            } else if since.elapsed() > STUCK_MAX {
+                return Err(Error::new(ErrorKind::Hosts, STUCK));
+            }
+            let waited = self.changed.wait_timeout(state, LOOK_EVERY);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         state.running = true;
+        for host in &lost.hosts {
+            // The copy there is no good, or whoever reads it cannot reach it: neither is to come again.
+            state.aside.entry(host.clone()).or_default();
+        }
         drop(state);
         let mut wanted = self.fleet.lost_shards();
         wanted.insert(lost.shard);

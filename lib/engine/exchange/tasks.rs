@@ -127,7 +127,7 @@ impl<'a> Tasks<'a> {
                 to.cancel(going);
                 return Err(if is_too_much { too_much().at(from.shown()) } else { stopped() });
             }
-            to.send(going, &data).map_err(lost)?;
+            to.deliver(going, &data).map_err(lost)?;
         }
         to.end_delivery(going).map_err(lost)?.map(|()| HostAnswer::Relayed)
     }
