@@ -16,7 +16,7 @@ use crate::cluster::complaints::Complaints;
 use crate::cluster::patience::Patience;
 use crate::cluster::ssh_failure::{SshFailure, meaning};
 use crate::cluster::{Carrier, Host, Link, Settings};
-use crate::error::{Error, ErrorKind, Result, reason};
+use crate::error::{Error, ErrorKind, Result};
 use crate::parallel::lock;
 
 /// What the user's configuration must not change: nothing is asked, nothing else is started, and
@@ -109,10 +109,7 @@ fn spawn(host: &Host, settings: &Settings, more: &[&str]) -> Result<(Program, Ow
     // An ssh of a jump host does not hear of BatchMode: it asks this program, which knows nothing.
     command.env("SSH_ASKPASS", "/bin/false").env("SSH_ASKPASS_REQUIRE", "force");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let failed = |e: io::Error| {
-        let text = format!("{host}: cannot run {}: {}", name.display(), reason(&e));
-        Error::usage(text)
-    };
+    let failed = |e: io::Error| Error::io("run", name.display(), &e).at(host);
     let mut child = command.spawn().map_err(failed)?;
     let (Some(to), Some(from), Some(stderr)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
@@ -122,7 +119,11 @@ fn spawn(host: &Host, settings: &Settings, more: &[&str]) -> Result<(Program, Ow
     let complaints = Complaints::new(host.to_string(), settings);
     let drained = {
         let complaints = Arc::clone(&complaints);
-        thread::spawn(move || complaints.drain(stderr))
+        let drained = thread::Builder::new().spawn(move || complaints.drain(stderr));
+        drained.map_err(|e| {
+            let (_, _) = (child.kill(), child.wait());
+            Error::io("start", "a thread", &e).at(host)
+        })?
     };
     let program = Program { child: Mutex::new(child), complaints, drained };
     Ok((program, to.into(), from.into()))

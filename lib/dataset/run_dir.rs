@@ -157,7 +157,10 @@ impl Runs {
             }
             let made = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(&self.directory)?;
             fs::write(made.path().join(FILE), bytes)?;
-            fs::rename(made.keep(), &directory)
+            fs::rename(made.path(), &directory)?;
+            // It has another name now.
+            drop(made.keep());
+            Ok(())
         };
         write().map_err(|e| Error::path("keep the record of a run in", &directory, &e))
     }

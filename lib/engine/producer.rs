@@ -109,15 +109,14 @@ impl Producer {
             unpublished: keep.is_some(),
         };
         let (writer, first) = ManifestWriter::begin(run);
+        let mut begun = Begun { reach, run, is_owned: false };
         if keep.is_none() {
             // Before the hosts are connected to: whoever reads the manifest connects meanwhile.
             reach.runs.keep(run, &record)?;
             output.write(first.as_bytes())?;
             output.flush()?;
         }
-        let fleet = open(run).inspect_err(|_| {
-            let _ = reach.runs.remove(run);
-        })?;
+        let fleet = open(run)?;
         unpublished::settle(left, reach, &fleet);
         if keep.is_some() {
             let of = |c: &Arc<Connection>| {
@@ -127,6 +126,7 @@ impl Producer {
             output.write(first.as_bytes())?;
             output.flush()?;
         }
+        begun.is_owned = true;
         Ok(Producer {
             reach: reach.clone(),
             run,
@@ -336,6 +336,21 @@ impl Drop for Producer {
         drop(self.owner.take());
         self.fleet.close();
         if self.record.kept.is_none() {
+            let _ = self.reach.runs.remove(self.run);
+        }
+    }
+}
+
+/// The record of a run that has no producer yet; without one, it goes.
+struct Begun<'a> {
+    reach: &'a HostAccess,
+    run: RunId,
+    is_owned: bool,
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        if !self.is_owned {
             let _ = self.reach.runs.remove(self.run);
         }
     }

@@ -125,7 +125,7 @@ fn open(
 type Sign<'a> = &'a dyn Fn() -> Result<()>;
 
 /// Reads all of a shard, and checks it.
-fn verify(file: &mut File, fetch: &Fetch, contents: &Contents, sign: Sign<'_>) -> Result<()> {
+fn verify(file: &mut impl Read, fetch: &Fetch, contents: &Contents, sign: Sign<'_>) -> Result<()> {
     let (mut check, mut buffer, mut unsigned) = (Check::default(), vec![0; READ_BYTES], 0);
     loop {
         let count = file.read(&mut buffer).map_err(|e| unreadable(&name(fetch), &e))?;
@@ -153,4 +153,44 @@ fn damaged(fetch: &Fetch) -> Error {
 
 fn unreadable(name: &str, error: &io::Error) -> Error {
     Error::incomplete(format!("{name} cannot be read: {}", crate::error::reason(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::digest::Digest;
+
+    const SHARD_BYTES: usize = 64 << 10;
+
+    /// A shard's bytes, what its manifest says of it, and the request for it.
+    fn shard() -> (Vec<u8>, Contents, Fetch) {
+        let records = (0..).map(|n| format!("{{\"number\":{n},\"text\":\"{}\"}}\n", n * 7919));
+        let mut bytes: Vec<u8> =
+            records.flat_map(String::into_bytes).take(SHARD_BYTES - 1).collect();
+        bytes.push(b'\n');
+        let mut digest = Digest::default();
+        digest.push(&bytes);
+        (bytes, digest.contents(), Fetch { run: "0".repeat(32), shard: 7 })
+    }
+
+    fn is_sound(mut bytes: &[u8], fetch: &Fetch, contents: &Contents) -> bool {
+        let verified = verify(&mut bytes, fetch, contents, &|| Ok(()));
+        verified.as_ref().map_err(|e| assert_eq!(e.kind(), ErrorKind::Incomplete)).is_ok()
+    }
+
+    #[test]
+    fn every_bit_that_is_flipped_is_noticed_and_every_cut() {
+        let (mut bytes, contents, fetch) = shard();
+        assert!(is_sound(&bytes, &fetch, &contents));
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                bytes[at] ^= 1 << bit;
+                assert!(!is_sound(&bytes, &fetch, &contents), "bit {bit} of byte {at}");
+                bytes[at] ^= 1 << bit;
+            }
+            assert!(!is_sound(&bytes[..at], &fetch, &contents), "cut at {at}");
+        }
+        bytes.push(b'\n');
+        assert!(!is_sound(&bytes, &fetch, &contents));
+    }
 }

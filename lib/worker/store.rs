@@ -65,7 +65,7 @@ impl Store {
     /// `Storage` when it cannot be made, or is there.
     pub(super) fn create(base: &Base, run: &str, ledger: Ledger) -> Result<Store> {
         check(run)?;
-        let name = format!("{run}.{}", std::process::id());
+        let name = of_this_worker(run);
         let directory = base.runs().join(&name);
         let error = |e: io::Error| failed("make", &directory, &e);
         ledger.promise(&directory)?;
@@ -255,6 +255,11 @@ fn directories(base: &Base, run: &str) -> Vec<PathBuf> {
     paths.filter(|path| run_of(path) == Some(run.to_string())).collect()
 }
 
+/// What this worker calls its directory of `run`.
+fn of_this_worker(run: &str) -> String {
+    format!("{run}.{}", std::process::id())
+}
+
 /// The run that a directory is of.
 fn run_of(directory: &Path) -> Option<String> {
     let (run, _) = directory.file_name()?.to_str()?.split_once('.')?;
@@ -282,8 +287,9 @@ pub(super) fn files(base: &Base, run: &str, shard: u64) -> Result<Vec<PathBuf>> 
 /// `Storage` when it cannot be removed, `Usage` when a tool still works with it.
 pub(super) fn remove(base: &Base, run: &str) -> Result<bool> {
     check(run)?;
-    let found = directories(base, run);
-    let runs = base.all_runs();
+    let (mut found, runs) = (directories(base, run), base.all_runs());
+    // What this worker has not kept goes with it.
+    found.retain(|path| *path != base.runs().join(of_this_worker(run)));
     let is_run = |path: &Path| runs.iter().any(|runs| path.starts_with(runs));
     if found.iter().any(|path| is_run(path) && !is_free(path)) {
         return Err(Error::usage(format!("run {run} belongs to a tool that still runs")));
@@ -378,7 +384,14 @@ mod tests {
         assert_eq!(text(&base, 7), "3\n");
         sweep(&base);
         assert_eq!(list(&base).len(), 1);
-        assert!(remove(&base, RUN).is_err(), "its worker lives");
+        assert!(!remove(&base, RUN).unwrap() && store.directory().exists(), "its worker lives");
+        let other = base.runs().join(format!("{RUN}.1"));
+        fs::create_dir(&other).unwrap();
+        let lease = File::create(other.join(LEASE)).unwrap();
+        let lease = Flock::lock(lease, FlockArg::LockExclusiveNonblock).unwrap();
+        assert!(remove(&base, RUN).is_err(), "another's worker lives");
+        drop(lease);
+        assert!(remove(&base, RUN).unwrap() && !other.exists());
         drop(store);
         assert!(files(&base, RUN, 7).is_err() && list(&base).is_empty());
 

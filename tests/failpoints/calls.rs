@@ -96,6 +96,11 @@ impl Plan {
         self.write(&format!("{program} any 0 0\n"));
     }
 
+    /// Nothing fails, and nothing is noted.
+    pub fn nothing(&self) {
+        self.note("nobody");
+    }
+
     fn write(&self, line: &str) {
         for name in ["fired", "calls"] {
             let _ = remove_file(self.directory.join(name));

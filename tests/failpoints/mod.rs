@@ -9,4 +9,5 @@
 mod calls;
 mod local;
 mod pipeline;
+mod remote;
 mod sweep;

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use crate::cluster::program::whereto;
 use crate::cluster::ssh2::known_hosts;
 use crate::cluster::{Host, Settings};
-use crate::error::{Error, Result, reason};
+use crate::error::{Error, Result};
 use crate::record::harmless::harmless;
 
 /// The identities of a user without configuration, in ssh's order.
@@ -73,7 +73,7 @@ impl SshConfig {
                 Err(Error::usage(format!("{host}: ssh -G says: {said}")))
             }
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(Error::usage(format!("{host}: cannot run ssh -G: {}", reason(&e)))),
+            Err(e) => Err(Error::io("run", "ssh -G", &e).at(host)),
         }
     }
 

@@ -185,7 +185,9 @@ fn start(
         complaints: Arc::clone(&complaints),
         why: Arc::clone(&why),
     };
-    let thread = thread::spawn(move || pump.run());
+    let thread = thread::Builder::new().spawn(move || pump.run());
+    let thread =
+        thread.map_err(|e| RoadFailure::Final(Error::io("start", "a thread", &e).at(host)))?;
     let end = Arc::new(Carried { stream, complaints, why, thread });
     match bootstrap::start(&to, &from, host, settings) {
         Ok(()) => {
