@@ -11,6 +11,7 @@
 //! - [`pipe`]: pipes between tools, and the registry of how their writers ended.
 //! - [`dataset`]: shards on hosts: their manifests, the records of their runs, who owns their data.
 //! - [`wire`]: the protocol between a tool and the worker on a host. Pure.
+//! - [`blocks`]: what temporary files held when they were written. Pure.
 //! - [`spool`]: bytes in memory, beyond a limit in a file without a name.
 //! - [`command`]: running a command: a task, one attempt at it, its streams, its process tree.
 //! - [`peer`]: direct connections between hosts. The only room that names TLS.
@@ -43,10 +44,11 @@
 //! | client | wire, record, error |
 //! | pipe | record, error |
 //! | wire | record, error |
-//! | spool | record, error |
-//! | extsort | parallel, error |
+//! | spool | blocks, record, error |
+//! | extsort | blocks, parallel, error |
 //! | record | error |
 //! | parallel | error |
+//! | blocks | error |
 //! | error | |
 //!
 //! # Invariants
@@ -90,6 +92,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod aggregate;
+pub mod blocks;
 pub mod cli;
 pub mod client;
 pub mod cluster;

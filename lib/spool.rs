@@ -1,11 +1,13 @@
 //! Bytes that are kept in memory up to a bound, and beyond it in an unlinked temporary file, which
 //! is gone however the process ends.
 
+use std::borrow::Borrow;
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use crate::blocks::{BLOCK_BYTES, Blocks, changed};
 use crate::error::{Error, Result};
 use crate::record::stream::Input;
 
@@ -13,7 +15,7 @@ use crate::record::stream::Input;
 pub(crate) const READ_BYTES: usize = 64 * 1024;
 
 /// How much of a file is held in memory at once while it is read back.
-const CHUNK_BYTES: usize = 256 * 1024;
+const CHUNK_BYTES: usize = 4 * BLOCK_BYTES as usize;
 
 /// Bytes written once and read any number of times.
 #[derive(Debug)]
@@ -22,12 +24,19 @@ pub struct Spool {
     folder: PathBuf,
     limit: usize,
     /// Bytes before those in memory.
-    file: Option<File>,
+    file: Option<Written>,
     file_bytes: u64,
     /// The last bytes: the first `used` of these. The rest is room, kept written over so that a
     /// read needs no clearing before it.
     memory: Vec<u8>,
     used: usize,
+}
+
+/// A file, and what was written to it.
+#[derive(Debug)]
+struct Written {
+    file: File,
+    blocks: Blocks,
 }
 
 impl Spool {
@@ -116,7 +125,7 @@ impl Spool {
     pub fn end_line(&mut self) -> Result<()> {
         let last = match (&self.file, self.memory[..self.used].last()) {
             (_, Some(last)) => *last,
-            (Some(file), None) if self.file_bytes > 0 => {
+            (Some(Written { file, .. }), None) if self.file_bytes > 0 => {
                 let mut last = [0];
                 file.read_exact_at(&mut last, self.file_bytes - 1)
                     .map_err(|e| Error::path("read a temporary file in", &self.folder, &e))?;
@@ -133,11 +142,15 @@ impl Spool {
     /// `Storage` when the file cannot be made or takes no more.
     pub fn spill(&mut self) -> Result<()> {
         let failed = |e: &std::io::Error| Error::path("write a temporary file in", &self.folder, e);
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => self.file.insert(tempfile::tempfile_in(&self.folder).map_err(|e| failed(&e))?),
+        let written = match &mut self.file {
+            Some(written) => written,
+            None => {
+                let file = tempfile::tempfile_in(&self.folder).map_err(|e| failed(&e))?;
+                self.file.insert(Written { file, blocks: Blocks::default() })
+            }
         };
-        file.write_all(&self.memory[..self.used]).map_err(|e| failed(&e))?;
+        written.blocks.push(&self.memory[..self.used]);
+        written.file.write_all(&self.memory[..self.used]).map_err(|e| failed(&e))?;
         self.file_bytes += self.used as u64;
         self.used = 0;
         Ok(())
@@ -174,17 +187,22 @@ impl Spool {
         Ok(self.memory)
     }
 
-    /// The bytes as a file; none if there never were any.
+    /// The bytes as a file, with what was written to it.
     ///
     /// # Errors
     /// `Storage` when the file takes no more.
-    pub fn into_file(mut self) -> Result<Option<File>> {
+    pub fn into_file(mut self) -> Result<Option<(File, Blocks)>> {
         self.spill()?;
-        Ok(self.file.take())
+        Ok(self.file.take().map(|Written { file, blocks }| (file, blocks)))
     }
 
     /// Reads it from the beginning.
-    pub fn read(&self) -> Reading<'_> {
+    pub fn read(&self) -> Reading<&Spool> {
+        Reading { spool: self, at: 0, held: Vec::new(), held_start: 0 }
+    }
+
+    /// The same, of one that is not needed otherwise.
+    pub fn into_reading(self) -> Reading<Spool> {
         Reading { spool: self, at: 0, held: Vec::new(), held_start: 0 }
     }
 
@@ -212,22 +230,22 @@ impl Spool {
 }
 
 /// A walk over the bytes of a spool.
-pub struct Reading<'a> {
-    spool: &'a Spool,
+pub struct Reading<S: Borrow<Spool>> {
+    spool: S,
     at: u64,
     /// A piece of the file, and where it begins.
     held: Vec<u8>,
     held_start: u64,
 }
 
-impl Reading<'_> {
+impl<S: Borrow<Spool>> Reading<S> {
     /// The next bytes, as many as are at hand; none at the end.
     ///
     /// # Errors
-    /// `Storage` when the file cannot be read.
+    /// `Storage` when the file cannot be read, `Incomplete` when it does not hold what was written.
     pub fn chunk(&mut self) -> Result<&[u8]> {
-        let spool = self.spool;
-        let Some(file) = spool.file.as_ref().filter(|_| self.at < spool.file_bytes) else {
+        let spool: &Spool = self.spool.borrow();
+        let Some(written) = spool.file.as_ref().filter(|_| self.at < spool.file_bytes) else {
             let from = (self.at - spool.file_bytes) as usize;
             return Ok(&spool.memory[from..spool.used]);
         };
@@ -236,31 +254,45 @@ impl Reading<'_> {
             let length = (spool.file_bytes - self.at).min(CHUNK_BYTES as u64) as usize;
             self.held.resize(length, 0);
             self.held_start = self.at;
-            file.read_exact_at(&mut self.held, self.at)
+            written
+                .file
+                .read_exact_at(&mut self.held, self.at)
                 .map_err(|e| Error::path("read a temporary file in", &spool.folder, &e))?;
+            // It is read in pieces of whole blocks, one behind the other.
+            if !written.blocks.are(self.at, &self.held) {
+                return Err(changed());
+            }
         }
         Ok(&self.held[(self.at - self.held_start) as usize..])
     }
 
     /// Steps over `count` bytes of those that [`Reading::chunk`] gave.
     pub fn consume(&mut self, count: usize) {
-        self.at = (self.at + count as u64).min(self.spool.len());
+        self.at = (self.at + count as u64).min(self.spool.borrow().len());
+    }
+
+    /// Fills `buffer` with the next bytes, as far as they are at hand; nothing at the end.
+    ///
+    /// # Errors
+    /// As [`Reading::chunk`].
+    pub fn fill(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let next = self.chunk()?;
+        let count = next.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&next[..count]);
+        self.consume(count);
+        Ok(count)
     }
 }
 
 /// The bytes of a spool, as a stream.
 pub struct SpoolStream<'a> {
-    reading: Reading<'a>,
+    reading: Reading<&'a Spool>,
     name: &'a str,
 }
 
 impl Input for SpoolStream<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let next = self.reading.chunk()?;
-        let count = next.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&next[..count]);
-        self.reading.consume(count);
-        Ok(count)
+        self.reading.fill(buffer)
     }
 
     fn name(&self) -> &str {
@@ -297,6 +329,30 @@ mod tests {
                 assert!(back == bytes, "limit {limit}");
             }
         }
+    }
+
+    #[test]
+    fn what_has_changed_in_the_file_is_noticed_before_it_is_given_out() {
+        let bytes: Vec<u8> = (0..200_000u32).flat_map(u32::to_le_bytes).collect();
+        let mut spool = Spool::new(Vec::new(), 100_000, Path::new("/tmp"));
+        bytes.chunks(77_777).for_each(|part| spool.push(part).unwrap());
+        let sound = |spool: &Spool| {
+            let mut back = Vec::new();
+            let poured = spool.pour(|part| {
+                back.extend_from_slice(part);
+                Ok(())
+            });
+            assert!(bytes.starts_with(&back));
+            poured.is_ok()
+        };
+        assert!(sound(&spool) && spool.spilled() > 3 * CHUNK_BYTES as u64);
+        for at in (0..spool.spilled()).step_by(9973).chain([spool.spilled() - 1]) {
+            let file = &spool.file.as_ref().unwrap().file;
+            file.write_all_at(&[bytes[at as usize] ^ 64], at).unwrap();
+            assert!(!sound(&spool), "{at}");
+            file.write_all_at(&[bytes[at as usize]], at).unwrap();
+        }
+        assert!(sound(&spool));
     }
 
     #[test]

@@ -53,7 +53,7 @@ fn prepare(ours: &impl AsFd, wide: bool) -> io::Result<()> {
 /// The standard input of a command, and what of its block is still to be written to it.
 pub(crate) struct Feed<'a> {
     pub(crate) pipe: PipeWriter,
-    pub(crate) rest: Reading<'a>,
+    pub(crate) rest: Reading<&'a Spool>,
     /// How many bytes were written to it.
     pub(crate) fed: u64,
 }

@@ -118,7 +118,7 @@ impl Rejects {
 }
 
 /// Fills `part` with the next of the `left` bytes.
-fn take(reading: &mut Reading<'_>, left: &mut u64, mut part: &mut [u8]) -> Result<()> {
+fn take(reading: &mut Reading<&Spool>, left: &mut u64, mut part: &mut [u8]) -> Result<()> {
     while !part.is_empty() {
         let next = reading.chunk()?;
         let count = next.len().min(part.len());

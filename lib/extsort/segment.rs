@@ -130,6 +130,7 @@ impl Segment {
         while items.advance()? && items.key() < bound {
             at += (LENGTHS + items.key().len() + items.text().len()) as u64;
         }
+        items.ascertain()?;
         Ok(at)
     }
 

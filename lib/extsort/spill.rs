@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::merge::Cursor;
 use super::run::{Item, Run};
+use crate::blocks::{BlockCheck, Blocks, changed};
 use crate::error::{Error, ErrorKind, Result};
 
 pub use reader::SpillReader;
@@ -78,6 +79,7 @@ pub struct SpillWriter {
     bytes: u64,
     /// The last of these bytes, which are not in the file yet.
     held: Vec<u8>,
+    blocks: Blocks,
 }
 
 impl SpillWriter {
@@ -97,7 +99,8 @@ impl SpillWriter {
     }
 
     fn at_end_of(file: Arc<File>, start: u64, directory: &Path) -> SpillWriter {
-        SpillWriter { file, directory: directory.into(), start, bytes: 0, held: Vec::new() }
+        let (held, blocks) = (Vec::new(), Blocks::default());
+        SpillWriter { file, directory: directory.into(), start, bytes: 0, held, blocks }
     }
 
     /// Writes items in the form of [`push_item`], behind the others.
@@ -145,6 +148,7 @@ impl SpillWriter {
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        self.blocks.push(bytes);
         (&*self.file).write_all(bytes).map_err(|e| {
             let place = format!("a temporary file in {}", self.directory.display());
             Error::io("write", format!("{place} (-T names another directory)"), &e)
@@ -162,7 +166,8 @@ impl SpillWriter {
     /// When the disk is full.
     pub fn finish(mut self) -> Result<Spill> {
         self.write_held()?;
-        Ok(Spill { file: self.file, start: self.start, bytes: self.bytes })
+        let blocks = Arc::new(self.blocks);
+        Ok(Spill { file: self.file, start: self.start, bytes: self.bytes, blocks })
     }
 }
 
@@ -173,12 +178,13 @@ pub struct Spill {
     /// Where in the file it begins.
     start: u64,
     bytes: u64,
+    blocks: Arc<Blocks>,
 }
 
 impl Spill {
-    /// The items that `file` holds, which are so many bytes.
-    pub fn of(file: Arc<File>, bytes: u64) -> Spill {
-        Spill { file, start: 0, bytes }
+    /// The items that `file` holds, which was written as `blocks` say.
+    pub fn of(file: Arc<File>, blocks: Blocks) -> Spill {
+        Spill { file, start: 0, bytes: blocks.bytes(), blocks: Arc::new(blocks) }
     }
 
     /// How many bytes it is.
@@ -193,8 +199,7 @@ impl Spill {
 
     /// To read the items between two places where items begin or the run ends.
     pub fn read_part(&self, from: u64, to: u64, buffer_bytes: usize) -> SpillReader {
-        let length = to.saturating_sub(from);
-        SpillReader::new(Arc::clone(&self.file), self.start + from, length, buffer_bytes)
+        SpillReader::new(self.clone(), from, to, buffer_bytes)
     }
 
     /// Gives the bytes between two places to `take`.
@@ -208,18 +213,48 @@ impl Spill {
         take: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
         let mut buffer = vec![0; COPY_BYTES.min(usize::try_from(to - from).unwrap_or(COPY_BYTES))];
+        let mut check = self.check(from)?;
         while from < to {
             let count = usize::try_from(to - from).unwrap_or(COPY_BYTES).min(COPY_BYTES);
-            read_at(&self.file, &mut buffer[..count], self.start + from)?;
+            self.read_at(&mut buffer[..count], from)?;
+            check.push(&buffer[..count], &self.blocks)?;
             take(&buffer[..count])?;
             from += count as u64;
+        }
+        self.check_on(&mut check, None)
+    }
+
+    /// Fills `buffer` from byte `at` on, unchecked.
+    fn read_at(&self, buffer: &mut [u8], at: u64) -> Result<()> {
+        read_at(&self.file, buffer, self.start + at)
+    }
+
+    /// To check what is read from byte `at` on: what lies before it in its block is read for that.
+    fn check(&self, at: u64) -> Result<BlockCheck> {
+        let mut check = BlockCheck::before(at);
+        self.check_on(&mut check, Some(at))?;
+        Ok(check)
+    }
+
+    /// Reads on to byte `to`, or else to the end of the block, only to check it.
+    fn check_on(&self, check: &mut BlockCheck, to: Option<u64>) -> Result<()> {
+        let to = to.unwrap_or_else(|| check.open_until(&self.blocks));
+        if to > self.bytes {
+            return Err(changed());
+        }
+        let left = usize::try_from(to.saturating_sub(check.at())).unwrap_or(COPY_BYTES);
+        let mut buffer = vec![0; COPY_BYTES.min(left)];
+        while check.at() < to {
+            let count = buffer.len().min(usize::try_from(to - check.at()).unwrap_or(COPY_BYTES));
+            self.read_at(&mut buffer[..count], check.at())?;
+            check.push(&buffer[..count], &self.blocks)?;
         }
         Ok(())
     }
 }
 
 /// Fills `buffer` from byte `at` of a temporary file on.
-pub(super) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> Result<()> {
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> Result<()> {
     file.read_exact_at(buffer, at).map_err(|e| match e.kind() {
         std::io::ErrorKind::UnexpectedEof => cut_short(),
         _ => Error::io("read", PLACE, &e),
@@ -285,5 +320,100 @@ impl Cursor for Items<'_> {
 
     fn text(&self) -> &[u8] {
         &self.bytes[self.key_end..self.end]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Items, some of them larger than a read buffer, over more than one block; what each of them is.
+    fn spilled(sizes: &[usize]) -> (Spill, Vec<(Vec<u8>, Vec<u8>)>) {
+        let mut writer = SpillWriter::new(&std::env::temp_dir()).unwrap();
+        let each = |(n, size): (usize, &usize)| {
+            (format!("{n:05}").into_bytes(), (0..*size).map(|i| (i * 31 + n) as u8).collect())
+        };
+        let items: Vec<(Vec<u8>, Vec<u8>)> = sizes.iter().enumerate().map(each).collect();
+        items.iter().for_each(|(key, text)| writer.push(key, text).unwrap());
+        (writer.finish().unwrap(), items)
+    }
+
+    /// Whether all of it is read without an error; what is read is what was written then.
+    fn is_read(spill: &Spill, items: &[(Vec<u8>, Vec<u8>)], buffer: usize, heads: bool) -> bool {
+        let (mut reader, mut count) = (spill.read(buffer), 0);
+        loop {
+            match if heads { reader.advance_head() } else { reader.advance() } {
+                Ok(true) => count += 1,
+                Ok(false) => break,
+                Err(_) => return false,
+            }
+            if !heads && (reader.key(), reader.text()) != (&items[count - 1].0, &items[count - 1].1)
+            {
+                // It was given out, so it must be told before the end.
+                while let Ok(more) = reader.advance() {
+                    assert!(more, "damage was not noticed");
+                }
+                return false;
+            }
+        }
+        let mut bytes = Vec::new();
+        let copied = spill.copy(3, spill.bytes() - 3, &mut |part| {
+            bytes.extend_from_slice(part);
+            Ok(())
+        });
+        copied.is_ok() && count == items.len()
+    }
+
+    fn flip(spill: &Spill, at: u64, bit: u8) {
+        let mut byte = [0];
+        read_at(&spill.file, &mut byte, at).unwrap();
+        spill.file.write_all_at(&[byte[0] ^ 1 << bit], at).unwrap();
+    }
+
+    #[test]
+    fn every_bit_that_is_flipped_is_noticed_and_every_cut() {
+        let (spill, items) = spilled(&[0, 1, 900, 5, 300, 2000]);
+        assert!(is_read(&spill, &items, 512, false) && is_read(&spill, &items, 512, true));
+        for at in 0..spill.bytes() {
+            for bit in 0..8 {
+                flip(&spill, at, bit);
+                assert!(!is_read(&spill, &items, 512, false), "bit {bit} of byte {at}");
+                assert!(!is_read(&spill, &items, 512, true), "bit {bit} of byte {at}, in place");
+                flip(&spill, at, bit);
+            }
+        }
+        for end in (0..spill.bytes()).rev() {
+            spill.file.set_len(end).unwrap();
+            assert!(!is_read(&spill, &items, 512, false), "cut at {end}");
+        }
+    }
+
+    #[test]
+    fn damage_is_noticed_in_any_block_from_anywhere_in_it() {
+        let (spill, items) = spilled(&[40_000, 70_000, 3, 50_000, 66_000, 9, 9]);
+        let places: Vec<u64> =
+            (0..spill.bytes()).step_by(4999).chain([spill.bytes() - 1]).collect();
+        for &at in &places {
+            flip(&spill, at, 3);
+            for buffer in [256, 4096, 1 << 20] {
+                assert!(!is_read(&spill, &items, buffer, false), "{at}, {buffer}");
+                assert!(!is_read(&spill, &items, buffer, true), "{at}, {buffer}, in place");
+            }
+            // From each item on: what lies in the blocks that are read is sound, or else it is said.
+            let (mut from, block) = (0, crate::blocks::BLOCK_BYTES);
+            for (key, text) in &items {
+                let to = from + (LENGTHS + key.len() + text.len()) as u64;
+                let read = || {
+                    let mut reader = spill.read_part(from, to, 4096);
+                    while reader.advance()? {}
+                    Ok::<(), Error>(())
+                };
+                let touched = at >= from - from % block && at < to.next_multiple_of(block);
+                assert_eq!(read().is_err(), touched, "{at} in {from}..{to}");
+                from = to;
+            }
+            flip(&spill, at, 3);
+        }
+        assert!(is_read(&spill, &items, 256, false) && is_read(&spill, &items, 256, true));
     }
 }

@@ -1,21 +1,22 @@
 //! Reading a run on disk, item by item. An item that is larger than the read buffer can be left where
 //! it lies: then how its key begins is all that is in memory.
 
-use std::fs::File;
-use std::sync::Arc;
-
 use super::super::merge::Cursor;
-use super::{LENGTHS, cut_short, lengths, read_at};
+use super::{LENGTHS, Spill, cut_short, lengths};
+use crate::blocks::BlockCheck;
 use crate::error::Result;
 
 /// Smaller buffers do not hold what a key begins with.
 const BUFFER_MIN: usize = 256;
 
-/// Reads a run item by item.
+/// Reads a run item by item. Damage is noticed at the end of its block at the latest, and so before the
+/// end of the run.
 #[derive(Debug)]
 pub struct SpillReader {
-    file: Arc<File>,
-    /// Where in the file the next bytes are.
+    spill: Spill,
+    /// None before the first bytes are read.
+    check: Option<BlockCheck>,
+    /// Where in the run the next bytes are.
     next: u64,
     /// Bytes of the run that were not read yet.
     left: u64,
@@ -38,12 +39,13 @@ struct Large {
 }
 
 impl SpillReader {
-    /// For the `length` bytes of `file` from byte `from` on, through a buffer of so many bytes.
-    pub(super) fn new(file: Arc<File>, from: u64, length: u64, buffer_bytes: usize) -> SpillReader {
+    /// For the bytes of `spill` from byte `from` to `to`, through a buffer of so many bytes.
+    pub(super) fn new(spill: Spill, from: u64, to: u64, buffer_bytes: usize) -> SpillReader {
         SpillReader {
-            file,
+            spill,
+            check: None,
             next: from,
-            left: length,
+            left: to.saturating_sub(from),
             buffer: Vec::new(),
             chunk: buffer_bytes.max(BUFFER_MIN),
             at: 0,
@@ -51,6 +53,26 @@ impl SpillReader {
             end: 0,
             large: None,
         }
+    }
+
+    /// Makes sure of what was read so far: the rest of its block is checked.
+    ///
+    /// # Errors
+    /// `Incomplete` where it has changed; when it cannot be read.
+    pub fn ascertain(&mut self) -> Result<()> {
+        match &mut self.check {
+            Some(check) => self.spill.check_on(check, None),
+            None => Ok(()),
+        }
+    }
+
+    /// What checks the next bytes.
+    fn check(&mut self) -> Result<&mut BlockCheck> {
+        let check = match self.check.take() {
+            Some(check) => check,
+            None => self.spill.check(self.next)?,
+        };
+        Ok(self.check.insert(check))
     }
 
     /// Sees to it that `wanted` bytes behind the current item are in the buffer.
@@ -68,7 +90,11 @@ impl SpillReader {
         }
         self.buffer.reserve_exact(part);
         self.buffer.resize(have + part, 0);
-        read_at(&self.file, &mut self.buffer[have..], self.next)?;
+        self.spill.read_at(&mut self.buffer[have..], self.next)?;
+        self.check()?;
+        if let Some(check) = &mut self.check {
+            check.push(&self.buffer[have..], &self.spill.blocks)?;
+        }
         self.next += part as u64;
         self.left -= part as u64;
         Ok(())
@@ -81,6 +107,9 @@ impl SpillReader {
         let behind = (key + text - (self.buffer.len() - self.at)) as u64;
         self.left = self.left.checked_sub(behind).ok_or_else(cut_short)?;
         self.next += behind;
+        if let Some(check) = &mut self.check {
+            self.spill.check_on(check, Some(self.next))?;
+        }
         self.buffer.clear();
         (self.at, self.key_end, self.end) = (0, 0, 0);
         Ok(())
@@ -90,6 +119,7 @@ impl SpillReader {
     fn step(&mut self, most: usize) -> Result<bool> {
         self.pass_large()?;
         if self.end == self.buffer.len() && self.left == 0 {
+            self.ascertain()?;
             return Ok(false);
         }
         self.ahead(LENGTHS)?;
@@ -136,7 +166,7 @@ impl Cursor for SpillReader {
         let held = self.buffer.get(self.at + from..).unwrap_or_default();
         let (held, count) = (&held[..held.len().min(part.len())], held.len().min(part.len()));
         part[..count].copy_from_slice(held);
-        read_at(&self.file, &mut part[count..], item.place + (from + count) as u64)
+        self.spill.read_at(&mut part[count..], item.place + (from + count) as u64)
     }
 }
 

@@ -3,7 +3,6 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{Read, Seek};
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,7 +20,7 @@ use crate::group::join::JoinKind;
 use crate::record::block::{Blocks, flaw_error};
 use crate::record::scan;
 use crate::record::stream::{Input, Output, Summary};
-use crate::spool::Spool;
+use crate::spool::{Reading, Spool};
 
 /// Bytes that are read at once.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -78,14 +77,11 @@ pub fn read(options: &JoinOptions, right: Box<dyn Input>, memory: u64) -> Result
         spool.push(&block.bytes)?;
         if spool.len() > memory / HELD_TIMES {
             note(&format!("{name}: too large to be sent to the hosts and held there"));
-            let mut file = spool.into_file()?;
-            if let Some(file) = &mut file {
-                file.rewind().map_err(|e| Error::path("read a file in", &limits.directory, &e))?;
-            }
+            let kept = Some(spool.into_reading());
             let (bad, block) = (Arc::clone(bad), Vec::new());
             return Ok(RightRead::Large(Box::new(Resumed {
                 name,
-                file,
+                kept,
                 blocks,
                 bad,
                 block,
@@ -95,13 +91,14 @@ pub fn read(options: &JoinOptions, right: Box<dyn Input>, memory: u64) -> Result
     }
     let bytes = spool.len();
     note(&format!("{name}: {bytes} bytes, sent to each host and joined where the shards lie"));
-    Ok(RightRead::Small(SmallSide { file: spool.into_file()?, memory }))
+    let file = spool.into_file()?.map(|(file, _)| file);
+    Ok(RightRead::Small(SmallSide { file, memory }))
 }
 
-/// A stream of which some was kept in a file.
+/// A stream of which some was kept.
 struct Resumed {
     name: String,
-    file: Option<File>,
+    kept: Option<Reading<Spool>>,
     blocks: Blocks<Box<dyn Input>>,
     bad: Arc<crate::record::bad::Bad>,
     block: Vec<u8>,
@@ -110,9 +107,9 @@ struct Resumed {
 
 impl Input for Resumed {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        if let Some(file) = &mut self.file {
-            match file.read(buffer).map_err(|e| Error::io("read", "a temporary file", &e))? {
-                0 => self.file = None,
+        if let Some(kept) = &mut self.kept {
+            match kept.fill(buffer)? {
+                0 => self.kept = None,
                 count => return Ok(count),
             }
         }

@@ -26,9 +26,11 @@ impl ReceivedPart {
             Ok(bytes) => return Ok(ReceivedPart::Memory(bytes)),
             Err(spool) => spool,
         };
-        let Some(file) = spool.into_file()? else { return Ok(ReceivedPart::Memory(Vec::new())) };
+        let Some((file, blocks)) = spool.into_file()? else {
+            return Ok(ReceivedPart::Memory(Vec::new()));
+        };
         let places = places(&file, bytes)?;
-        Ok(ReceivedPart::File { spill: Spill::of(Arc::new(file), bytes), places })
+        Ok(ReceivedPart::File { spill: Spill::of(Arc::new(file), blocks), places })
     }
 
     /// Its memory, to be used again.
