@@ -327,19 +327,22 @@ impl Cursor for Items<'_> {
 mod tests {
     use super::*;
 
+    /// A key and a text.
+    type Pair = (Vec<u8>, Vec<u8>);
+
     /// Items, some of them larger than a read buffer, over more than one block; what each of them is.
-    fn spilled(sizes: &[usize]) -> (Spill, Vec<(Vec<u8>, Vec<u8>)>) {
+    fn spilled(sizes: &[usize]) -> (Spill, Vec<Pair>) {
         let mut writer = SpillWriter::new(&std::env::temp_dir()).unwrap();
         let each = |(n, size): (usize, &usize)| {
             (format!("{n:05}").into_bytes(), (0..*size).map(|i| (i * 31 + n) as u8).collect())
         };
-        let items: Vec<(Vec<u8>, Vec<u8>)> = sizes.iter().enumerate().map(each).collect();
+        let items: Vec<Pair> = sizes.iter().enumerate().map(each).collect();
         items.iter().for_each(|(key, text)| writer.push(key, text).unwrap());
         (writer.finish().unwrap(), items)
     }
 
     /// Whether all of it is read without an error; what is read is what was written then.
-    fn is_read(spill: &Spill, items: &[(Vec<u8>, Vec<u8>)], buffer: usize, heads: bool) -> bool {
+    fn is_read(spill: &Spill, items: &[Pair], buffer: usize, heads: bool) -> bool {
         let (mut reader, mut count) = (spill.read(buffer), 0);
         loop {
             match if heads { reader.advance_head() } else { reader.advance() } {
