@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn what_has_changed_in_the_file_is_noticed_before_it_is_given_out() {
-        let bytes: Vec<u8> = (0..200_000u32).flat_map(u32::to_le_bytes).collect();
+        let bytes: Vec<u8> = (0..300_000u32).flat_map(u32::to_le_bytes).collect();
         let mut spool = Spool::new(Vec::new(), 100_000, Path::new("/tmp"));
         bytes.chunks(77_777).for_each(|part| spool.push(part).unwrap());
         let sound = |spool: &Spool| {
