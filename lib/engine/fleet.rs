@@ -2,11 +2,12 @@
 //! and which shards lie where.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::cluster::{Connection, Greeting, Host, Settings};
 use crate::engine::need::{Need, some_of};
+use crate::engine::roster::Roster;
 use crate::error::{Error, ErrorKind, Result};
 use crate::parallel::{self, lock};
 
@@ -22,71 +23,33 @@ const AHEAD: usize = 1;
 /// The workers of a stage.
 pub struct Fleet {
     members: Vec<Member>,
+    roster: Mutex<Roster>,
 }
 
 /// One of them.
 pub(crate) struct Member {
     pub(crate) connection: Arc<Connection>,
-    /// Tasks that were sent there and have not come back.
-    load: AtomicUsize,
-    /// The shards that it has made.
-    made: Mutex<BTreeSet<u64>>,
+    /// Its number in the roster.
+    number: usize,
     /// Whether it was said that it is lost.
-    mourned: Mutex<bool>,
-    /// Why it gets no more tasks though it is there: it has no room.
-    full: Mutex<Option<String>>,
-    /// How its tasks end.
-    record: Mutex<TrackRecord>,
+    mourned: AtomicBool,
 }
-
-/// How the tasks of a member end.
-#[derive(Debug, Default)]
-struct TrackRecord {
-    well: u64,
-    failed: u64,
-    /// Those that failed there and went well elsewhere.
-    well_elsewhere: u64,
-    /// Whether it is left aside for it, where there are others.
-    is_distrusted: bool,
-}
-
-/// How many tasks of a host must have failed there and gone well elsewhere before it is to blame.
-const FAULTS_MAX: u64 = 3;
 
 impl Member {
-    fn made(&self) -> MutexGuard<'_, BTreeSet<u64>> {
-        lock(&self.made)
-    }
-
-    fn full(&self) -> MutexGuard<'_, Option<String>> {
-        lock(&self.full)
-    }
-
-    /// Whether tasks can be given to it.
-    fn is_usable(&self) -> bool {
-        self.connection.lost().is_none() && self.full().is_none()
-    }
-
-    /// Whether its tasks go as well as elsewhere, as far as is known.
-    fn is_trusted(&self) -> bool {
-        !lock(&self.record).is_distrusted
-    }
-
     /// Says once that it is lost.
     pub(crate) fn mourn(&self, say: impl FnOnce()) {
-        let mut mourned = lock(&self.mourned);
-        if !std::mem::replace(&mut *mourned, true) {
+        if !self.mourned.swap(true, Ordering::SeqCst) {
             say();
         }
     }
 }
 
 /// A task's place at a member; dropped, it is free for another.
-pub(crate) struct Lease<'a>(pub(crate) &'a Member);
+pub(crate) struct Lease<'a>(pub(crate) &'a Member, &'a Fleet);
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        self.0.load.fetch_sub(1, Ordering::SeqCst);
+        self.1.roster().has_left(self.0.number);
     }
 }
 
@@ -129,28 +92,31 @@ impl Fleet {
             return Err(need.too_few(members.len(), hosts.len(), missing));
         }
         missing.iter().for_each(|error| (settings.say)(&format!("{error}; going on without it")));
-        Ok(Fleet { members })
+        Ok(Fleet::of(members))
+    }
+
+    fn of(connections: Vec<Arc<Connection>>) -> Fleet {
+        let mut roster = Roster::default();
+        let member = |(number, connection): (usize, Arc<Connection>)| {
+            roster.add(connection.name(), connection.welcome().slots as usize);
+            Member { connection, number, mourned: AtomicBool::new(false) }
+        };
+        let members = connections.into_iter().enumerate().map(member).collect();
+        Fleet { members, roster: Mutex::new(roster) }
     }
 
     fn open_some(
         hosts: &[(Host, String)],
         settings: &Settings,
         greeting: &Greeting,
-    ) -> (Vec<Member>, Vec<Error>) {
+    ) -> (Vec<Arc<Connection>>, Vec<Error>) {
         let connections = parallel::each(hosts, CONNECT_AT_ONCE, |(host, name)| {
             Connection::open(host, name, settings, greeting)
         });
         let (mut members, mut missing) = (Vec::new(), Vec::new());
         for connection in connections {
             match connection {
-                Ok(connection) => members.push(Member {
-                    connection,
-                    load: AtomicUsize::new(0),
-                    made: Mutex::default(),
-                    mourned: Mutex::default(),
-                    full: Mutex::default(),
-                    record: Mutex::default(),
-                }),
+                Ok(connection) => members.push(connection),
                 Err(error) => missing.push(error),
             }
         }
@@ -162,9 +128,33 @@ impl Fleet {
         &self.members
     }
 
+    fn roster(&self) -> MutexGuard<'_, Roster> {
+        lock(&self.roster)
+    }
+
+    fn is_lost(&self, number: usize) -> bool {
+        self.members[number].connection.lost().is_some()
+    }
+
+    /// Whether `choose` finds a member that is there.
+    fn has(&self, choose: impl Fn(&Roster) -> Option<usize>) -> bool {
+        self.roster().there(&|number| self.is_lost(number), choose).is_some()
+    }
+
+    /// The roster, when it is known which members are lost.
+    fn roll_call(&self) -> MutexGuard<'_, Roster> {
+        let mut roster = self.roster();
+        for member in &self.members {
+            if !roster.is_lost(member.number) && member.connection.lost().is_some() {
+                roster.lose(member.number);
+            }
+        }
+        roster
+    }
+
     /// Whether tasks can be given to any of them.
     pub(crate) fn is_usable(&self) -> bool {
-        self.members.iter().any(Member::is_usable)
+        self.has(Roster::usable)
     }
 
     /// The connections, in the order of the hosts.
@@ -184,72 +174,61 @@ impl Fleet {
 
     /// The shards that are lost with their hosts.
     pub(crate) fn lost_shards(&self) -> BTreeSet<u64> {
-        let lost = self.members.iter().filter(|member| member.connection.lost().is_some());
-        let made = lost.flat_map(|member| member.made().iter().copied().collect::<Vec<u64>>());
-        made.filter(|shard| !self.has_copy(*shard)).collect()
+        self.roll_call().lost_shards()
     }
 
-    /// A lease at the member with the most room, of those at `near` if any of them is there, but at
-    /// none of `avoid`, nor where tasks fail that go well elsewhere, if that can be helped. None when
-    /// all are lost or have no room.
+    /// A lease at the member that [`Roster::pick`] says. None when all are lost or have no room.
     pub(crate) fn lease(&self, near: &[String], avoid: &[String]) -> Option<Lease<'_>> {
-        let usable = || self.members.iter().filter(|m| m.is_usable());
-        let name = |m: &Member| m.connection.name().to_string();
-        let is_fresh = |m: &Member| !avoid.contains(&name(m));
-        let is_near = |m: &Member| near.contains(&name(m));
-        let room = |m: &&Member| {
-            let slots = m.connection.welcome().slots.max(1) as usize;
-            (m.load.load(Ordering::SeqCst) + 1) * 1000 / slots
-        };
-        let best = |fits: &dyn Fn(&Member) -> bool| usable().filter(|m| fits(m)).min_by_key(room);
-        let member = best(&|m| is_fresh(m) && is_near(m) && m.is_trusted())
-            .or_else(|| best(&|m| is_fresh(m) && m.is_trusted()))
-            .or_else(|| best(&|m| is_fresh(m) && is_near(m)))
-            .or_else(|| best(&is_fresh))
-            .or_else(|| best(&|_| true))?;
-        member.load.fetch_add(1, Ordering::SeqCst);
-        Some(Lease(member))
+        let pick = |roster: &Roster| roster.pick(near, avoid, &[]);
+        self.lease_by(|roster, is_lost| roster.there(is_lost, pick).ok_or(())).ok()
     }
 
-    /// A task went well on the member that is called `name`.
-    pub(crate) fn went_well(&self, name: &str) {
-        if let Some(member) = self.member(name) {
-            lock(&member.record).well += 1;
+    /// A lease at the member that `place` says, which is told the roster, and which members are lost.
+    ///
+    /// # Errors
+    /// What `place` says.
+    pub(crate) fn lease_by<E>(
+        &self,
+        place: impl FnOnce(&mut Roster, &dyn Fn(usize) -> bool) -> std::result::Result<usize, E>,
+    ) -> std::result::Result<Lease<'_>, E> {
+        let mut roster = self.roster();
+        let number = place(&mut roster, &|number| self.is_lost(number))?;
+        roster.takes(number);
+        Ok(Lease(&self.members[number], self))
+    }
+
+    /// A task went well on the member that is called `name`, and had not on those called one of `failed_on`: which
+    /// of these get no more for it.
+    pub(crate) fn went_well<'a>(&self, name: &str, failed_on: &'a [String]) -> Vec<&'a str> {
+        let mut roster = self.roster();
+        if let Some(number) = roster.number(name) {
+            roster.went_well(number);
         }
+        let is_to_blame = |failed: &&String| {
+            let Some(number) = roster.number(failed).filter(|_| *failed != name) else {
+                return false;
+            };
+            roster.went_well_elsewhere(number, &|number| self.is_lost(number))
+        };
+        failed_on.iter().filter(is_to_blame).map(String::as_str).collect()
     }
 
     /// A task failed on the member that is called `name`.
     pub(crate) fn went_wrong(&self, name: &str) {
         if let Some(member) = self.member(name) {
-            lock(&member.record).failed += 1;
+            self.roster().went_wrong(member.number);
         }
-    }
-
-    /// A task went well that had failed on the member that is called `name`: whether that is the
-    /// reason for it to get no more, as long as there are others. It is when that is so of more of its
-    /// tasks than went well there, and another one has not half as many failures: where they fail
-    /// everywhere at first, it is the command that is to blame.
-    pub(crate) fn went_well_elsewhere(&self, name: &str) -> bool {
-        let Some(member) = self.member(name) else { return false };
-        let others = self.members.iter().filter(|m| m.is_usable() && m.connection.name() != name);
-        let least = others.map(|other| lock(&other.record).failed).min();
-        let mut record = lock(&member.record);
-        record.well_elsewhere += 1;
-        let faults = record.well_elsewhere;
-        let is_bad = faults >= FAULTS_MAX
-            && faults > record.well
-            && least.is_some_and(|failed| 2 * failed < faults);
-        is_bad && !std::mem::replace(&mut record.is_distrusted, true)
     }
 
     /// Whether there is a member of another name to work on.
     pub(crate) fn has_other(&self, name: &str) -> bool {
-        self.members.iter().any(|m| m.is_usable() && m.connection.name() != name)
+        self.has(|roster| roster.other(name))
     }
 
     /// The member that is called `name`, if it is there.
     pub(crate) fn member(&self, name: &str) -> Option<&Member> {
-        self.members.iter().find(|m| m.connection.name() == name)
+        let number = self.roster().number(name)?;
+        self.members.get(number)
     }
 
     /// Whether the member that is called `name` is not lost.
@@ -257,24 +236,17 @@ impl Fleet {
         self.member(name).is_some_and(|member| member.connection.lost().is_none())
     }
 
-    /// Takes note of a shard that lies with the member that is called `name`.
+    /// Takes note of a shard that counts, and lies with the member that is called `name`.
     pub(crate) fn has_made(&self, name: &str, shard: u64) {
         if let Some(member) = self.member(name) {
-            member.made().insert(shard);
-        }
-    }
-
-    /// The shard that the member that is called `name` has made does not count: another one was first.
-    pub(crate) fn does_not_count(&self, name: &str, shard: u64) {
-        if let Some(member) = self.member(name) {
-            member.made().remove(&shard);
+            self.roster().has_made(member.number, shard);
         }
     }
 
     /// Gives no more tasks to `member`, which has no room: `why` says so and names it. That is said
     /// once, if others are there.
     pub(crate) fn set_aside(&self, member: &Member, why: &Error, say: impl FnOnce(&str)) {
-        let first = member.full().replace(why.to_string()).is_none();
+        let first = self.roster().set_aside(member.number, &why.to_string());
         if first && self.is_usable() {
             say(&format!("{why}; its tasks go elsewhere"));
         }
@@ -282,7 +254,7 @@ impl Fleet {
 
     /// Why too few members are left, where `too_few` says of what: they have no room, or are lost.
     pub(crate) fn exhausted(&self, too_few: &str) -> Error {
-        let full: Vec<String> = self.members.iter().filter_map(|m| m.full().clone()).collect();
+        let full = self.roster().all_full();
         match full.is_empty() {
             true => Error::new(ErrorKind::Hosts, too_few),
             false => Error::new(ErrorKind::Storage, format!("{too_few}: {}", some_of(&full))),
@@ -291,7 +263,8 @@ impl Fleet {
 
     /// Why a member that is called one of `names` has no room, if it is so.
     pub(crate) fn full(&self, names: &[String]) -> Option<Error> {
-        let full = names.iter().find_map(|name| self.member(name)?.full().clone());
+        let roster = self.roster();
+        let full = names.iter().find_map(|name| roster.full(roster.number(name)?));
         full.map(|why| Error::new(ErrorKind::Storage, why))
     }
 
@@ -300,10 +273,13 @@ impl Fleet {
     /// # Errors
     /// `Hosts`, naming the shards.
     pub fn check(&self) -> Result<()> {
-        let lost = self.lost_shards();
+        let roster = self.roll_call();
         for member in &self.members {
-            let Some(why) = member.connection.lost() else { continue };
-            let made: Vec<u64> = lost.intersection(&member.made()).copied().collect();
+            let Some(why) = member.connection.lost().filter(|_| roster.is_lost(member.number))
+            else {
+                continue;
+            };
+            let made = roster.lost_with(member.number);
             if !made.is_empty() {
                 let named: Vec<String> = made.iter().take(NAMED_MAX).map(u64::to_string).collect();
                 let more = made.len().saturating_sub(NAMED_MAX);
@@ -319,12 +295,6 @@ impl Fleet {
             }
         }
         Ok(())
-    }
-
-    /// Whether a shard lies with a member that is there.
-    fn has_copy(&self, shard: u64) -> bool {
-        let mut alive = self.members.iter().filter(|m| m.connection.lost().is_none());
-        alive.any(|member| member.made().contains(&shard))
     }
 
     /// Hangs up everywhere, and waits for the workers to end.

@@ -2,8 +2,10 @@
 //!
 //! [`here`] runs a command over the pieces of a stream, several at once, each again when it failed,
 //! and gives the output of whole tasks in the order of the input; [`on_hosts`] has shards made of
-//! them. [`schedule`] decides,
-//! without threads, clocks or processes; what cuts the stream into pieces is the caller's ([`Cut`]).
+//! them. What cuts the stream into pieces is the caller's ([`Cut`]).
+//!
+//! What is done when is decided without threads, clocks or processes: by [`schedule`] which task counts, by
+//! `dispatch` what a slot does next, by `roster` which host gets a task, by `trial` what follows an attempt's end.
 //! Nothing here prints or knows of options.
 
 mod attempt;
@@ -11,6 +13,7 @@ mod budget;
 pub mod consumer;
 mod copies;
 pub mod cuts;
+mod dispatch;
 pub mod exchange;
 pub mod fleet;
 mod heard;
@@ -26,16 +29,22 @@ pub mod quarantine;
 pub mod records;
 mod remember;
 mod remote;
+mod roster;
 mod run;
 pub mod schedule;
 pub mod shard_hosts;
 pub mod shard_job;
 mod shard_stream;
 pub mod shared_files;
+// Plans are not public, so what plays them is of the unit tests.
+#[cfg(test)]
+#[path = "../../tests/simulation/mod.rs"]
+mod simulation;
 mod slot;
 pub mod split;
 mod stragglers;
 mod task_queue;
+mod trial;
 mod unpublished;
 mod work;
 

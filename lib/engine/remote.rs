@@ -1,8 +1,4 @@
-//! A task on a host: where it is tried, and where again when that went wrong.
-//!
-//! A command that failed is tried again as often as the plan says, elsewhere if there is an
-//! elsewhere. A host that is lost, or has no room, is not the command's fault: the task goes to
-//! another one, and that does not count.
+//! A task on a host: it is tried there, and again as its [`trial`](super::trial) says.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,10 +15,10 @@ use crate::engine::kept::INPUT_MAX;
 use crate::engine::plan::Hosts;
 use crate::engine::slot::{AttemptsResult, Slot, TaskAttempts};
 use crate::engine::task_queue::{Product, ShardResult, TaskFailure, TaskQueue};
+use crate::engine::trial::{Copied, NoPlace, Trial};
 use crate::engine::work::TaskInput;
 use crate::engine::{HostFile, HostedShard};
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::digest::Contents;
 use crate::spool::Spool;
 
 /// How an attempt on a host went.
@@ -34,24 +30,31 @@ enum AttemptResult {
     Lost(Error),
 }
 
-/// An attempt's stay on a host, where no other attempt at its task is.
+/// An attempt's stay on a host, or that of what it made: no other attempt at its task is there.
 struct Stay<'a> {
     queue: &'a TaskQueue,
     task: u64,
-    host: &'a str,
+    host: String,
 }
 
 impl<'a> Stay<'a> {
-    /// None where another attempt is there: two of a task cannot be on one host.
-    fn begin(queue: &'a TaskQueue, task: u64, host: &'a str) -> Option<Stay<'a>> {
-        let stay = Stay { queue, task, host };
-        queue.goes_to(task, host).then_some(stay)
+    /// With the attempt's number. None where another attempt is there: two of a task cannot be on one host.
+    fn begin(queue: &'a TaskQueue, which: TaskAttempts, host: &str) -> Option<(Stay<'a>, u32)> {
+        let TaskAttempts { task, first } = which;
+        let number = queue.goes_to(task, host, first)?;
+        Some((Stay { queue, task, host: host.to_string() }, number))
+    }
+
+    /// What was made stays for good.
+    fn settle(mut self) {
+        drop(std::mem::take(&mut self.host));
+        std::mem::forget(self);
     }
 }
 
 impl Drop for Stay<'_> {
     fn drop(&mut self) {
-        self.queue.has_left(self.task, self.host);
+        self.queue.has_left(self.task, &self.host);
     }
 }
 
@@ -64,37 +67,39 @@ impl Slot<'_> {
         mut source: TaskInput<'_>,
     ) -> AttemptsResult {
         let TaskAttempts { task, first } = which;
-        let (mut failures, mut avoid) = (0, Vec::new());
-        let mut copies: Vec<(String, Contents)> = Vec::new();
-        // Where it failed, and may be not the command's fault but the host's.
-        let mut failed_on: Vec<String> = Vec::new();
-        let mut last: Option<(String, Failed)> = None;
-        for number in first.. {
-            copies.retain(|(name, _)| hosts.fleet.is_there(name));
-            let lease = self.lease(hosts, &source, task, &avoid)?;
+        let mut trial = Trial::new(hosts.replicas, first > 1);
+        // Where copies of the shard are, no other attempt goes until they are given up.
+        let mut stays = Vec::new();
+        loop {
+            let taken = self.queue.hosts_of(task);
+            let lease = match self.lease(hosts, &source, &taken, &mut trial)? {
+                Ok(lease) => lease,
+                Err(NoPlace::Taken) => match trial.is_second() {
+                    false if self.queue.is_free(task, &taken) => continue,
+                    _ => break,
+                },
+                Err(NoPlace::Nowhere) => {
+                    return Err(hosts.fleet.exhausted("no host is left to work on").into());
+                }
+                Err(NoPlace::TooFew) => return Err(too_few(hosts).into()),
+            };
             let member = lease.0;
             let name = member.connection.name().to_string();
-            if copies.iter().any(|(other, _)| *other == name) {
-                return Err(too_few(hosts).into());
-            }
-            let Some(_stay) = Stay::begin(self.queue, task, &name) else {
-                // The other attempt has the last host that is left.
-                let Some((name, failed)) = last else { break };
-                return Err(self.failed_on(hosts, &name, (task, failures), failed, source));
-            };
-            let bisect = self.looks_for_records(hosts, &name, failures);
-            match self.attempt_on(hosts, &lease, (task, number, bisect), &mut source)? {
+            let Some((stay, number)) = Stay::begin(self.queue, which, &name) else { continue };
+            let bisect = self.looks_for_records(hosts, &name, trial.failures());
+            let attempt = (task, number, bisect);
+            match self.attempt_on(hosts, &lease, attempt, &mut source)? {
                 AttemptResult::Done(done, rejects) => {
-                    check_same(task, &copies, (&name, &done.contents))?;
-                    self.blame(hosts, &name, &failed_on);
-                    copies.push((name.clone(), done.contents));
-                    if copies.len() == hosts.replicas {
-                        // Not before: who is lost until then takes no shard away, but is one of
-                        // those that still lack a copy.
-                        copies.iter().for_each(|(name, _)| hosts.fleet.has_made(name, task));
-                        return Ok(made(task, copies, done, rejects));
+                    let copied = trial.made(&name, done.contents);
+                    if let Copied::Unlike(other) = copied {
+                        return Err(unlike(task, &other, &name).into());
                     }
-                    avoid.push(name.clone());
+                    self.blame(hosts, &name, trial.failed_on());
+                    stays.push(stay);
+                    if copied == Copied::Enough {
+                        stays.into_iter().for_each(Stay::settle);
+                        return Ok(made(task, trial.copies(), done, rejects));
+                    }
                 }
                 AttemptResult::Stopped => break,
                 AttemptResult::Lost(error) => {
@@ -111,35 +116,32 @@ impl Slot<'_> {
                     self.retried();
                 }
                 AttemptResult::Failed(failed) => {
-                    avoid.push(name.clone());
-                    failed_on.push(name.clone());
-                    if failed.by_command && failed.code != ErrorKind::BadInput.exit_code() {
-                        failures += 1;
-                    }
-                    if failures == 0 || first > 1 || !self.queue.again(task, failures) {
-                        return Err(self.failed_on(hosts, &name, (task, failures), failed, source));
+                    let may_pass =
+                        failed.by_command && failed.code != ErrorKind::BadInput.exit_code();
+                    if !trial.failed(&name, may_pass, |failures| self.queue.again(task, failures)) {
+                        let attempts = (task, trial.failures());
+                        return Err(self.failed_on(hosts, &name, attempts, failed, source));
                     }
                     self.failed_once(hosts, &name, task, &failed);
-                    last = Some((name.clone(), failed));
                 }
             }
         }
-        Err(Error::incomplete("stopped").into())
+        Err(TaskFailure::given_up())
     }
 
-    /// A place for a task at a host, but at none of `avoid` if that can be helped.
+    /// A place for the next attempt at a task, or why there is none.
     fn lease<'a>(
         &self,
         hosts: &Hosts<'a>,
         source: &TaskInput<'_>,
-        task: u64,
-        avoid: &[String],
-    ) -> Result<Lease<'a>> {
-        let avoid = [avoid, &self.queue.hosts_of(task)].concat();
-        let Some(lease) = hosts.fleet.lease(source.near(), &avoid) else {
-            return Err(hosts.fleet.exhausted("no host is left to work on"));
-        };
+        taken: &[String],
+        trial: &mut Trial,
+    ) -> Result<std::result::Result<Lease<'a>, NoPlace>> {
+        let near = source.near();
+        let lease =
+            hosts.fleet.lease_by(|roster, is_lost| trial.place(roster, is_lost, near, taken));
         if let TaskInput::Resource(file) = source
+            && let Ok(lease) = &lease
             && !file.hosts.iter().any(|host| host == lease.0.connection.name())
         {
             let full = hosts.fleet.full(&file.hosts);
@@ -150,14 +152,11 @@ impl Slot<'_> {
 
     /// A task went well on `name`, and had not on `failed_on`: such a host is the worse for it.
     fn blame(&self, hosts: &Hosts<'_>, name: &str, failed_on: &[String]) {
-        hosts.fleet.went_well(name);
-        for failed in failed_on.iter().filter(|failed| *failed != name) {
-            if hosts.fleet.went_well_elsewhere(failed) {
-                let failed = shown(failed);
-                self.say_plainly(&format!(
-                    "{failed}: tasks fail there that go well elsewhere; it gets no more of them"
-                ));
-            }
+        for failed in hosts.fleet.went_well(name, failed_on) {
+            let failed = shown(failed);
+            self.say_plainly(&format!(
+                "{failed}: tasks fail there that go well elsewhere; it gets no more of them"
+            ));
         }
     }
 
@@ -212,7 +211,7 @@ impl Slot<'_> {
         let error = failed.error();
         let error = Error::new(error.kind(), format!("{}: {error}{tries}", shown(host)));
         let record = failed.record.map(|record| record.0);
-        TaskFailure { error, by_command: failed.by_command, input, record }
+        TaskFailure { error, by_command: failed.by_command, input, record, given_up: false }
     }
 
     fn attempt_on(
@@ -308,26 +307,15 @@ fn pass_over(
     }
 }
 
-/// That the copy of a shard on a host is the same as those that were made before.
-fn check_same(
-    task: u64,
-    copies: &[(String, Contents)],
-    (name, made): (&str, &Contents),
-) -> Result<()> {
-    let Some((other, _)) = copies.first().filter(|(_, other)| other != made) else { return Ok(()) };
+/// That what was made on a host is not what was made on another one.
+fn unlike(task: u64, other: &str, name: &str) -> Error {
     let (one, other) = (shown(other), shown(name));
-    Err(Error::incomplete(format!(
+    Error::incomplete(format!(
         "task {task} printed one thing on {one} and another on {other}: it is not repeatable"
-    )))
+    ))
 }
 
-fn made(
-    number: u64,
-    copies: Vec<(String, Contents)>,
-    done: Done,
-    rejects: Option<Rejects>,
-) -> Product {
-    let hosts = copies.into_iter().map(|(name, _)| name).collect();
+fn made(number: u64, hosts: Vec<String>, done: Done, rejects: Option<Rejects>) -> Product {
     let Done { contents, rejected, counters, .. } = done;
     Product::Shard(ShardResult { number, hosts, contents, rejected, rejects, counters })
 }

@@ -68,6 +68,8 @@ pub struct Schedule {
     writing: bool,
     /// The outcomes that wait: how much memory each takes, and whether it has a file.
     waiting: BTreeMap<u64, (usize, bool)>,
+    /// What they come to: bytes of memory, and files.
+    held: (usize, usize),
 }
 
 impl Schedule {
@@ -86,6 +88,28 @@ impl Schedule {
             next: 1,
             writing: false,
             waiting: BTreeMap::new(),
+            held: (0, 0),
+        }
+    }
+
+    /// An outcome waits.
+    fn wait(&mut self, task: u64, memory: usize, has_file: bool) {
+        self.forget(task);
+        self.waiting.insert(task, (memory, has_file));
+        self.held = (self.held.0 + memory, self.held.1 + usize::from(has_file));
+    }
+
+    /// It waits no more, if it did.
+    fn forget(&mut self, task: u64) {
+        if let Some((memory, has_file)) = self.waiting.remove(&task) {
+            self.held = (self.held.0 - memory, self.held.1 - usize::from(has_file));
+        }
+    }
+
+    /// Those of `task` and of all behind it wait no more.
+    fn forget_from(&mut self, task: u64) {
+        for behind in self.waiting.split_off(&task).into_values() {
+            self.held = (self.held.0 - behind.0, self.held.1 - usize::from(behind.1));
         }
     }
 
@@ -114,22 +138,22 @@ impl Schedule {
     pub fn fail(&mut self, task: u64) {
         self.failed = Some(self.failed.map_or(task, |first| first.min(task)));
         match self.halt {
-            Halt::Behind | Halt::Soon => self.waiting.retain(|&waiting, _| waiting < task),
+            Halt::Behind | Halt::Soon => self.forget_from(task),
             Halt::Now => {
-                self.waiting.clear();
+                self.forget_from(0);
                 if !self.writing {
                     self.next = task;
                 }
             }
         }
-        self.waiting.insert(task, (0, false));
+        self.wait(task, 0, false);
     }
 
     /// Nothing of this stage is wanted any more.
     pub fn abandon(&mut self) {
         self.failed = Some(0);
         self.abandoned = true;
-        self.waiting.clear();
+        self.forget_from(0);
     }
 
     /// Whether what an attempt at a task makes may still count.
@@ -160,7 +184,7 @@ impl Schedule {
 
     /// Where the output of a finished task waits, of which `memory` bytes are in memory.
     pub fn place(&self, task: u64, memory: usize) -> OutcomePlace {
-        let held: usize = self.waiting.values().map(|(bytes, _)| bytes).sum();
+        let (held, files) = self.held;
         if !self.wanted(task) {
             OutcomePlace::Nowhere
         } else if task == self.next || memory == 0 || held + memory <= self.memory_bytes {
@@ -168,7 +192,7 @@ impl Schedule {
         } else if self.is_there(self.next) {
             // The reader of our output is what is slow: files would not help.
             OutcomePlace::Slot
-        } else if self.waiting.values().filter(|(_, file)| *file).count() < self.files {
+        } else if files < self.files {
             OutcomePlace::File
         } else {
             OutcomePlace::Slot
@@ -177,7 +201,7 @@ impl Schedule {
 
     /// The output of a task, of which `memory` bytes are in memory, waits from now on.
     pub fn finish(&mut self, task: u64, memory: usize, has_file: bool) {
-        self.waiting.insert(task, (memory, has_file));
+        self.wait(task, memory, has_file);
     }
 
     fn is_there(&self, task: u64) -> bool {
@@ -198,7 +222,7 @@ impl Schedule {
 
     /// The task named last is out.
     pub fn out(&mut self) {
-        self.waiting.remove(&self.next);
+        self.forget(self.next);
         self.writing = false;
         self.next = match (self.halt, self.failed) {
             (Halt::Now, Some(task)) => task,
@@ -350,7 +374,8 @@ mod tests {
                     }
                 }
                 let held: usize = schedule.waiting.values().map(|(bytes, _)| bytes).sum();
-                prop_assert!(held <= MEMORY + 20);
+                let files = schedule.waiting.values().filter(|(_, file)| *file).count();
+                prop_assert!(held <= MEMORY + 20 && schedule.held == (held, files));
                 if let Next::Task(task) = schedule.upcoming() && luck % 2 == 0 {
                     schedule.out();
                     out.push(task);

@@ -70,7 +70,9 @@ impl Slot<'_> {
                     // Numbers that the first one has no use for.
                     let retries = self.plan.command().map_or(0, |command| command.retries);
                     let first = retries.saturating_add(2);
-                    (self.attempts(TaskAttempts { task, first }, &work), Some(work))
+                    let result = self.attempts(TaskAttempts { task, first }, &work);
+                    let silent = |failure| TaskFailure { given_up: true, ..failure };
+                    (result.map_err(silent), Some(work))
                 }
             };
             std::mem::forget(duty);
@@ -91,10 +93,9 @@ impl Slot<'_> {
             at.made(task, product, work);
         }
         let counts = self.queue.finish(TaskOutcome { task, rejects: Vec::new(), result }, rejects);
-        if let WorkPlace::Hosts(at, _) = self.plan.place
-            && !counts
-        {
-            hosts.iter().for_each(|name| at.fleet.does_not_count(name, task));
+        if let (WorkPlace::Hosts(at, _), true) = (self.plan.place, counts) {
+            // Not before: what another attempt has made lies there too, and is nothing that can be lost.
+            hosts.iter().for_each(|name| at.fleet.has_made(name, task));
         }
         // Nobody else works on it any more, or another slot gives its memory back.
         if let Some(Work::Here(records)) = work.and_then(Arc::into_inner)
@@ -248,7 +249,7 @@ impl Slot<'_> {
                     }
                 }
             }
-            Err(Error::incomplete("stopped").into())
+            Err(TaskFailure::given_up())
         })
     }
 

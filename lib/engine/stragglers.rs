@@ -1,7 +1,7 @@
 //! The tasks that run, and which of them lag behind: what a slot that is idle at the end of the
 //! input tries a second time (`--speculate`). Knows no clock: times are told, from any beginning.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// How many times as long as others a task has taken that lags behind.
@@ -17,6 +17,8 @@ const KNOWN_MAX: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Stragglers<W> {
     running: BTreeMap<u64, RunningTask<W>>,
+    /// Those that were tried but once, by when that began.
+    once: BTreeSet<(Duration, u64)>,
     /// How long the last ones took that went well.
     known: VecDeque<Duration>,
 }
@@ -27,10 +29,10 @@ struct RunningTask<W> {
     work: W,
     /// How many attempts are under way.
     attempts: u32,
-    /// Whether one of them is, or was, the second one.
-    again: bool,
-    /// The hosts that they are on.
+    /// The hosts that they are on, or what they made.
     hosts: Vec<String>,
+    /// The number of the last attempt on a host.
+    number: u32,
 }
 
 /// When there is something to try again.
@@ -48,15 +50,17 @@ pub(crate) enum Straggler<W> {
 
 impl<W> Default for Stragglers<W> {
     fn default() -> Stragglers<W> {
-        Stragglers { running: BTreeMap::new(), known: VecDeque::new() }
+        Stragglers { running: BTreeMap::new(), once: BTreeSet::new(), known: VecDeque::new() }
     }
 }
 
 impl<W: Clone> Stragglers<W> {
     /// The first attempt at a task begins.
     pub(crate) fn begun(&mut self, task: u64, now: Duration, work: W) {
-        let (again, hosts) = (false, Vec::new());
-        self.running.insert(task, RunningTask { begun: now, work, attempts: 1, again, hosts });
+        let (attempts, hosts, number) = (1, Vec::new(), 0);
+        let running = RunningTask { begun: now, work, attempts, hosts, number };
+        self.running.insert(task, running);
+        self.once.insert((now, task));
     }
 
     /// An attempt has ended, well or not: how many others are under way.
@@ -71,6 +75,7 @@ impl<W: Clone> Stragglers<W> {
             }
         }
         if others == 0 {
+            self.once.remove(&(running.begun, task));
             self.running.remove(&task);
         }
         others
@@ -78,19 +83,16 @@ impl<W: Clone> Stragglers<W> {
 
     /// The task that is to have a second attempt, which then counts as under way.
     pub(crate) fn next(&mut self, now: Duration) -> Straggler<W> {
-        let limit = self.limit();
-        let once = self.running.iter_mut().filter(|(_, running)| !running.again);
-        let Some((task, slowest)) = once.min_by_key(|(_, running)| running.begun) else {
-            return Straggler::None;
-        };
-        let Some(limit) = limit else { return Straggler::Unknown };
-        let took = now.saturating_sub(slowest.begun);
+        let Some((begun, task)) = self.once.first().copied() else { return Straggler::None };
+        let Some(limit) = self.limit() else { return Straggler::Unknown };
+        let took = now.saturating_sub(begun);
         if took < limit {
             return Straggler::After(limit - took);
         }
-        slowest.again = true;
+        self.once.pop_first();
+        let Some(slowest) = self.running.get_mut(&task) else { return Straggler::None };
         slowest.attempts += 1;
-        Straggler::Now(*task, slowest.work.clone())
+        Straggler::Now(task, slowest.work.clone())
     }
 
     /// How long a task may take that does not lag behind, when enough is known: as many have ended as
@@ -104,12 +106,21 @@ impl<W: Clone> Stragglers<W> {
         Some((known[known.len() / 2] * FACTOR).max(LEAST))
     }
 
-    /// An attempt at a task goes to a host: the hosts of those that were under way before.
-    pub(crate) fn is_on(&mut self, task: u64, host: &str) -> Vec<String> {
-        let Some(running) = self.running.get_mut(&task) else { return Vec::new() };
-        let before = running.hosts.clone();
+    /// An attempt at a task goes to a host: its number, from `first` on, which no other one has. None where another
+    /// one is, or what it made.
+    pub(crate) fn goes_to(&mut self, task: u64, host: &str, first: u32) -> Option<u32> {
+        let Some(running) = self.running.get_mut(&task) else { return Some(first) };
+        if running.hosts.iter().any(|other| other == host) {
+            return None;
+        }
         running.hosts.push(host.to_string());
-        before
+        running.number = running.number.saturating_add(1).max(first);
+        Some(running.number)
+    }
+
+    /// How many attempts at a task are under way.
+    pub(crate) fn attempts(&self, task: u64) -> u32 {
+        self.running.get(&task).map_or(0, |running| running.attempts)
     }
 
     /// The hosts of a task's attempts.
@@ -166,10 +177,10 @@ mod tests {
     fn it_is_known_where_attempts_are() {
         let mut tasks = Stragglers::default();
         tasks.begun(1, s(0), ());
-        assert!(tasks.is_on(1, "n1").is_empty());
-        assert_eq!(tasks.is_on(1, "n2"), ["n1"]);
+        assert_eq!((tasks.goes_to(1, "n1", 1), tasks.goes_to(1, "n1", 1)), (Some(1), None));
+        assert_eq!((tasks.goes_to(1, "n2", 4), tasks.goes_to(1, "n3", 1)), (Some(4), Some(5)));
         tasks.has_left(1, "n1");
-        assert_eq!(tasks.hosts(1), ["n2"]);
-        assert!(tasks.hosts(2).is_empty());
+        assert_eq!(tasks.hosts(1), ["n3", "n2"]);
+        assert!(tasks.hosts(2).is_empty() && tasks.goes_to(2, "n1", 1) == Some(1));
     }
 }

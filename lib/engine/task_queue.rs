@@ -1,16 +1,15 @@
 //! Where the threads of a stage meet: pieces go from the reader to the slots, outcomes from the
-//! slots to the writer, as the schedule says, and memory goes round.
+//! slots to the writer, as the [`dispatch`](super::dispatch) says, and memory goes round.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::command::Rejects;
 use crate::command::form::{Reject, TaskOutput};
 use crate::engine::Piece;
+use crate::engine::dispatch::{Dispatch, End, Turn};
 use crate::engine::pace::Pace;
-use crate::engine::schedule::{Next, OutcomePlace, Schedule};
-use crate::engine::stragglers::{Straggler, Stragglers};
+use crate::engine::schedule::{OutcomePlace, Schedule};
 use crate::engine::work::Work;
 use crate::error::{Error, Result};
 use crate::parallel::{BufferPool, lock};
@@ -70,11 +69,20 @@ pub(crate) struct TaskFailure {
     pub(crate) input: Option<Arc<Spool>>,
     /// The record that it was run on, where each is a run of its own.
     pub(crate) record: Option<Vec<u8>>,
+    /// Whether it says nothing of the task: attempts were given up, or were second ones.
+    pub(crate) given_up: bool,
+}
+
+impl TaskFailure {
+    /// Of attempts that are given up.
+    pub(crate) fn given_up() -> TaskFailure {
+        TaskFailure { given_up: true, ..Error::incomplete("stopped").into() }
+    }
 }
 
 impl From<Error> for TaskFailure {
     fn from(error: Error) -> TaskFailure {
-        TaskFailure { error, by_command: false, input: None, record: None }
+        TaskFailure { error, by_command: false, input: None, record: None, given_up: false }
     }
 }
 
@@ -99,31 +107,15 @@ pub(crate) struct TaskQueue {
 }
 
 struct QueueState {
-    schedule: Schedule,
+    dispatch: Dispatch<Piece, Arc<Work>, TaskOutcome>,
     pace: Pace,
-    /// The next piece, until a slot takes it.
-    ready: Option<Piece>,
-    running: Stragglers<Arc<Work>>,
-    /// Tasks whose pieces are being prepared: they run soon.
-    prepared: BTreeSet<u64>,
-    outcomes: BTreeMap<u64, TaskOutcome>,
-    /// Failures of attempts, while another one of their task is under way.
-    set_back: BTreeMap<u64, TaskOutcome>,
 }
 
 impl TaskQueue {
     /// One for the tasks of `schedule`, whose sizes `pace` says, that keeps at most so many bytes of
     /// memory to be used again. Tasks that lag behind are tried a second time if it `speculates`.
     pub(crate) fn new(schedule: Schedule, pace: Pace, spare: usize, speculates: bool) -> TaskQueue {
-        let state = QueueState {
-            schedule,
-            pace,
-            ready: None,
-            running: Stragglers::default(),
-            prepared: BTreeSet::new(),
-            outcomes: BTreeMap::new(),
-            set_back: BTreeMap::new(),
-        };
+        let state = QueueState { dispatch: Dispatch::new(schedule, speculates), pace };
         let (state, memory) = (Mutex::new(state), BufferPool::new(spare));
         let (changed, epoch) = (Condvar::new(), Instant::now());
         TaskQueue { state, changed, epoch, speculates, memory }
@@ -155,10 +147,7 @@ impl TaskQueue {
 
     /// Waits until a slot has taken the last piece: whether more are wanted.
     pub(crate) fn wants_more(&self) -> bool {
-        self.wait(|state| match state.schedule.wants_more() {
-            true if state.ready.is_some() => None,
-            more => Some(more),
-        })
+        self.wait(|state| state.dispatch.wants_more())
     }
 
     /// Of about how many bytes the next piece is to be, when so many are left.
@@ -177,14 +166,13 @@ impl TaskQueue {
         self.change(|state| match piece {
             Ok(Some(piece)) => {
                 state.pace.begun(piece.bytes());
-                state.ready = Some(piece);
+                state.dispatch.offer(piece);
             }
-            Ok(None) => state.schedule.complete(),
-            Err(error) => {
-                let task = state.schedule.start();
+            Ok(None) => state.dispatch.complete(),
+            Err(error) => state.dispatch.break_off(|task| {
                 let result = Err(TaskFailure::from(error));
-                state.fail(TaskOutcome { task, rejects: Vec::new(), result });
-            }
+                TaskOutcome { task, rejects: Vec::new(), result }
+            }),
         });
     }
 
@@ -192,28 +180,18 @@ impl TaskQueue {
     pub(crate) fn take(&self) -> Option<Assignment> {
         let mut state = self.lock();
         loop {
-            if state.schedule.is_failing() {
-                return None;
-            }
-            if let Some(piece) = state.ready.take() {
-                let task = state.schedule.start();
-                state.prepared.insert(task);
-                drop(state);
-                self.changed.notify_all();
-                return Some(Assignment::Piece(task, Box::new(piece)));
-            }
-            let lagging = match state.schedule.wants_more() {
-                true => Straggler::Unknown,
-                false if self.speculates => state.running.next(self.epoch.elapsed()),
-                false => Straggler::None,
-            };
-            state = match lagging {
-                Straggler::Now(task, work) => return Some(Assignment::Straggler(task, work)),
-                Straggler::None if !self.speculates || state.prepared.is_empty() => return None,
-                Straggler::None | Straggler::Unknown => {
+            state = match state.dispatch.turn(self.epoch.elapsed()) {
+                Turn::End => return None,
+                Turn::Straggler(task, work) => return Some(Assignment::Straggler(task, work)),
+                Turn::Piece(task, piece) => {
+                    drop(state);
+                    self.changed.notify_all();
+                    return Some(Assignment::Piece(task, Box::new(piece)));
+                }
+                Turn::Wait(None) => {
                     self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
                 }
-                Straggler::After(time) => {
+                Turn::Wait(Some(time)) => {
                     let waited = self.changed.wait_timeout(state, time);
                     waited.unwrap_or_else(PoisonError::into_inner).0
                 }
@@ -224,44 +202,50 @@ impl TaskQueue {
     /// The first attempt at a task begins, on `work`.
     pub(crate) fn begun(&self, task: u64, work: &Arc<Work>) {
         let (now, work) = (self.epoch.elapsed(), Arc::clone(work));
-        let mut state = self.lock();
-        state.prepared.remove(&task);
-        state.running.begun(task, now, work);
-        drop(state);
+        self.lock().dispatch.begun(task, now, work);
         if self.speculates {
             // An idle slot may wait for it to lag behind.
             self.changed.notify_all();
         }
     }
 
-    /// The hosts that attempts at a task are on.
+    /// The hosts that attempts at a task are on, or what they made.
     pub(crate) fn hosts_of(&self, task: u64) -> Vec<String> {
-        self.lock().running.hosts(task)
+        self.lock().dispatch.hosts_of(task)
     }
 
-    /// An attempt at a task goes to `host`: whether no other one is there.
-    pub(crate) fn goes_to(&self, task: u64, host: &str) -> bool {
-        !self.lock().running.is_on(task, host).iter().any(|name| name == host)
+    /// As [`Dispatch::goes_to`].
+    pub(crate) fn goes_to(&self, task: u64, host: &str, first: u32) -> Option<u32> {
+        self.lock().dispatch.goes_to(task, host, first)
     }
 
-    /// An attempt at a task has left `host`.
+    /// An attempt at a task has left `host`, and what it made there, if it did, is of no use.
     pub(crate) fn has_left(&self, task: u64, host: &str) {
-        self.lock().running.has_left(task, host);
+        self.lock().dispatch.has_left(task, host);
+        if self.speculates {
+            // Another one may wait for the host.
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits for attempts at a task to leave the hosts `taken`: whether others of it go on then.
+    pub(crate) fn is_free(&self, task: u64, taken: &[String]) -> bool {
+        self.wait(|state| state.dispatch.is_free(task, taken))
     }
 
     /// Whether what an attempt at a task makes may still count.
     pub(crate) fn wanted(&self, task: u64) -> bool {
-        self.lock().schedule.wanted(task)
+        self.lock().dispatch.schedule().wanted(task)
     }
 
     /// Whether an attempt at a task is to be ended.
     pub(crate) fn stops(&self, task: u64) -> bool {
-        self.lock().schedule.stops(task)
+        self.lock().dispatch.schedule().stops(task)
     }
 
     /// Whether a task is tried again after this attempt.
     pub(crate) fn again(&self, task: u64, attempt: u32) -> bool {
-        self.lock().schedule.again(task, attempt)
+        self.lock().dispatch.schedule().again(task, attempt)
     }
 
     /// Hands over what came of an attempt, to which `rejects` adds the bad records of the input if it
@@ -277,7 +261,7 @@ impl TaskQueue {
                 if outcome.result.is_err() {
                     return Some(OutcomePlace::AsItIs);
                 }
-                Some(state.schedule.place(task, memory))
+                Some(state.dispatch.place(task, memory))
                     .filter(|place| *place != OutcomePlace::Slot)
             });
             match place {
@@ -288,80 +272,36 @@ impl TaskQueue {
                 _ => break,
             }
         }
-        let now = self.epoch.elapsed();
-        self.change(|state| state.finish(outcome, rejects, now))
+        let end = match &outcome.result {
+            Ok(_) => End::Well(outcome.memory(), outcome.has_file()),
+            Err(failure) if failure.given_up => End::GivenUp,
+            Err(_) => End::Failed,
+        };
+        let (now, finished) = (self.epoch.elapsed(), (outcome.task, end, outcome));
+        self.change(|state| {
+            state.dispatch.finish(finished, now, |outcome| outcome.rejects = rejects())
+        })
     }
 
     /// Waits for the outcome that is next; `None` when all are out.
     pub(crate) fn next(&self) -> Option<TaskOutcome> {
-        self.wait(|state| match state.schedule.upcoming() {
-            Next::Wait => None,
-            Next::End => Some(None),
-            Next::Task(task) => Some(state.outcomes.remove(&task)),
-        })
+        self.wait(|state| state.dispatch.next())
     }
 
     /// The outcome given last is written, and its memory free.
     pub(crate) fn out(&self, memory: Vec<u8>) {
         self.memory.give(memory);
-        self.change(|state| state.schedule.out());
+        self.change(|state| state.dispatch.out());
     }
 
     /// What the outcome given last holds is the end of the stage: it has failed after all.
     pub(crate) fn halt(&self, task: u64) {
-        self.change(|state| {
-            state.schedule.fail(task);
-            state.outcomes.clear();
-        });
+        self.change(|state| state.dispatch.halt(task));
     }
 
     /// Nothing is wanted any more.
     pub(crate) fn abandon(&self) {
-        self.change(|state| {
-            state.schedule.abandon();
-            state.outcomes.clear();
-        });
-    }
-}
-
-impl QueueState {
-    /// An attempt has come to its end: whether what it made counts.
-    fn finish(
-        &mut self,
-        mut outcome: TaskOutcome,
-        rejects: impl FnOnce() -> Vec<Reject>,
-        now: Duration,
-    ) -> bool {
-        let (task, well) = (outcome.task, outcome.result.is_ok());
-        self.prepared.remove(&task);
-        let others = self.running.ended(task, now, well);
-        let wanted = self.schedule.wanted(task);
-        match well {
-            true if wanted => {
-                outcome.rejects = rejects();
-                self.schedule.finish(task, outcome.memory(), outcome.has_file());
-                self.outcomes.insert(task, outcome);
-            }
-            true => (),
-            false if others > 0 => {
-                self.set_back.entry(task).or_insert(outcome);
-            }
-            false => {
-                // What failed first says why; one that came later may have been given up for it.
-                let mut outcome = self.set_back.remove(&task).unwrap_or(outcome);
-                outcome.rejects = rejects();
-                self.fail(outcome);
-            }
-        }
-        well && wanted
-    }
-
-    fn fail(&mut self, outcome: TaskOutcome) {
-        if self.schedule.wanted(outcome.task) {
-            self.schedule.fail(outcome.task);
-            self.outcomes.retain(|&task, _| task < outcome.task);
-            self.outcomes.insert(outcome.task, outcome);
-        }
+        self.change(|state| state.dispatch.abandon());
     }
 }
 

@@ -47,3 +47,13 @@ fn a_task_that_hangs_on_one_host_is_done_by_another() {
                 'read -r n; test $n$MC_HOST = 3000n1 && sleep 600; echo $n' | mc-gather";
     run(line).stderr_any().succeeds();
 }
+
+#[test]
+fn what_can_go_no_better_is_not_tried_again_though_it_failed_otherwise_before() {
+    let line = "mc-map -h n1,n2 --block 500 -c 'test $MC_ATTEMPT != 1 && echo {' | mc-gather";
+    let script = format!("set -o pipefail; {line}");
+    let call = sh("bash", &script).on(cluster()).stdin("1\n").stderr_any();
+    let said = call.fails(4).stderr;
+    let said = String::from_utf8(said).unwrap();
+    assert_eq!(said.matches("trying again").count(), 1, "{said}");
+}

@@ -22,7 +22,7 @@ mod manifest;
 mod mutation;
 #[allow(dead_code, unreachable_pub)] // The suite uses all of it.
 #[path = "../support/random.rs"]
-mod random;
+pub(crate) mod random;
 mod resources;
 mod shrink;
 mod text;

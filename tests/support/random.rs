@@ -16,6 +16,11 @@ impl Random {
         }
     }
 
+    /// The numbers of this seed, whatever the variable says.
+    pub fn of(seed: u64) -> Random {
+        Random(seed)
+    }
+
     /// Other numbers in every run, but where the variable `MYCLOUD_TEST_SEED` says which.
     pub fn fresh() -> Random {
         let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, Scope};
 use std::time::Duration;
 
+use crate::engine::exchange::course::MadeShard;
 use crate::engine::exchange::feed::{NextShard, ShardFeed};
 use crate::engine::exchange::planner::{
     ExchangeReport, HostAnswer, KeyRange, Planner, PlannerAction, PlannerEvent, StuckShards,
@@ -15,22 +16,12 @@ use crate::engine::exchange::planner::{
 use crate::engine::exchange::tasks::Tasks;
 use crate::engine::shard_hosts::ShardHosts;
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::digest::Contents;
 
 /// How many events the planner is told before it is asked what is to be done.
 const EVENTS_AT_ONCE: usize = 64;
 
 /// How often it is looked whether more of the manifest is wanted.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-
-/// A shard that is made, as the manifest is to name it.
-#[derive(Clone, Debug)]
-pub(super) struct MadeShard {
-    /// The hosts that it lies on, if it holds anything.
-    pub(super) hosts: Vec<String>,
-    /// What it holds.
-    pub(super) contents: Contents,
-}
 
 /// A round of an exchange: its plan, and what performs it.
 pub(super) struct Round<'a> {

@@ -13,11 +13,12 @@
 //!
 //! What is done when is the [`planner`]'s to say; the [`driver`] performs it, with a thread for each
 //! of the [`tasks`]. When a host is lost with what it had sorted, the others do it again, in another of
-//! the [`rounds`].
+//! the [`rounds`], as their [`course`] has it.
 //!
 //! Nothing may be lost or doubled on the way: what was made of the records when they were sorted is
 //! counted, with the sum of their hashes, and so is what came out of the merges.
 
+mod course;
 mod driver;
 mod feed;
 mod planner;
@@ -31,7 +32,7 @@ use crate::aggregate::Op;
 use crate::cluster::Greeting;
 use crate::cluster::exchange as wire;
 use crate::engine::consumer::Consumer;
-use crate::engine::exchange::driver::MadeShard;
+use crate::engine::exchange::course::MadeShard;
 use crate::engine::exchange::planner::Goal;
 use crate::engine::exchange::rounds::Rounds;
 use crate::engine::host_access::HostAccess;

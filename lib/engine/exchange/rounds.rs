@@ -3,7 +3,7 @@
 //! manifest says already must come out of it again. And as long as the new shards are read, those that are lost
 //! with their hosts are made again by another round, for their ranges alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,11 +11,10 @@ use crate::cluster::Connection;
 use crate::cluster::exchange as wire;
 use crate::engine::HostedShard;
 use crate::engine::consumer::{Consumer, ahead};
-use crate::engine::exchange::driver::{Driven, MadeShard, Round, drive};
+use crate::engine::exchange::course::{Again, Course, MadeShard, RoundFailure};
+use crate::engine::exchange::driver::{Driven, Round, drive};
 use crate::engine::exchange::feed::ShardFeed;
-use crate::engine::exchange::planner::{
-    ExchangeReport, Goal, KeyRange, PlannedHost, Planner, Resume, StuckShards,
-};
+use crate::engine::exchange::planner::{ExchangeReport, Goal, PlannedHost, Planner, Resume};
 use crate::engine::exchange::tasks::Tasks;
 use crate::engine::fleet::Fleet;
 use crate::engine::lineage::{LostShard, Rebuild};
@@ -54,17 +53,9 @@ pub(super) struct Rounds {
 struct State {
     /// Whether a round is under way.
     running: bool,
-    /// The hosts that are there and are left aside: they have no room to sort what lies there, for this
-    /// reason, or who reads what they made cannot have it.
-    aside: BTreeMap<String, Option<String>>,
-    /// How many rounds there were.
-    rounds: u32,
+    course: Course,
     /// The shards that were exchanged, once all are known.
     shards: Vec<HostedShard>,
-    /// The ranges that their keys were cut into.
-    ranges: Vec<KeyRange>,
-    /// What was made.
-    made: BTreeMap<u64, MadeShard>,
 }
 
 /// How a round failed.
@@ -85,14 +76,7 @@ impl Rounds {
         origin: &Arc<ShardHosts>,
         say: &Say,
     ) -> Rounds {
-        let state = State {
-            running: true,
-            aside: BTreeMap::new(),
-            rounds: 0,
-            shards: Vec::new(),
-            ranges: Vec::new(),
-            made: BTreeMap::new(),
-        };
+        let state = State { running: true, course: Course::default(), shards: Vec::new() };
         Rounds {
             what,
             goal,
@@ -145,17 +129,13 @@ impl Rounds {
         feed: &mut ShardFeed,
         publish: &mut (dyn FnMut(u64, MadeShard) -> Result<()> + Send),
     ) -> std::result::Result<ExchangeReport, Failed> {
-        let (number, ranges) = {
-            let mut state = lock(&self.state);
-            state.rounds += 1;
-            (state.rounds, state.ranges.clone())
-        };
+        let (number, ranges) = lock(&self.state).course.begin();
         let what = wire::Exchange { number, ..self.what.clone() };
         // One that is lost by now is left out.
         let mut hosts = self.there();
         hosts.retain(|host| host.begin_exchange(&what).is_ok());
         if hosts.is_empty() {
-            let full = lock(&self.state).aside.values().flatten().next().cloned();
+            let full = lock(&self.state).course.full().map(str::to_string);
             let error = full.map_or_else(
                 || self.fleet.exhausted("no host is left to exchange shards on"),
                 |why| Error::new(ErrorKind::Storage, why),
@@ -170,22 +150,25 @@ impl Rounds {
         let (origin, say) = (&*self.origin, &*self.say);
         let round = Round { planner, tasks: &tasks, origin, say };
         let Driven { result, ranges, was_reading, stuck } = drive(round, feed, publish);
-        if !ranges.is_empty() {
-            lock(&self.state).ranges = ranges;
-        }
+        lock(&self.state).course.cut(ranges);
         // Of a lost one nothing is left that could be over.
         hosts.iter().for_each(|host| drop(host.end_exchange(number)));
         result.map_err(|error| {
-            let by_loss = matches!(error.kind(), ErrorKind::Hosts | ErrorKind::Incomplete)
-                && hosts.iter().any(|host| host.lost().is_some());
-            let how = match stuck {
-                _ if by_loss => Some("the others begin again"),
-                Some(stuck) if self.leaves(&stuck, &error, feed) => Some(match stuck.full {
-                    true => "the others begin again without it",
-                    false => "it is made again",
-                }),
-                _ => None,
+            let failure = RoundFailure {
+                error: &error,
+                stuck: stuck.as_ref(),
+                has_lost: hosts.iter().any(|host| host.lost().is_some()),
+                can_remake: self.origin.can_remake(),
             };
+            let again = lock(&self.state).course.after(&failure);
+            let how = again.map(|again| match again {
+                Again::Others => "the others begin again",
+                Again::WithoutFull => "the others begin again without it",
+                Again::Remade => "it is made again",
+            });
+            if let (Some(Again::Remade), Some(stuck)) = (again, &stuck) {
+                feed.pass_over(stuck);
+            }
             let how = how.filter(|_| !feed.has_failed() && !self.there().is_empty());
             if let Some(how) = how {
                 (self.say)(&format!("{error}; {how}"));
@@ -194,27 +177,10 @@ impl Rounds {
         })
     }
 
-    /// Leaves shards aside where they are no good, or a host that has no room for them; whether they may be had
-    /// elsewhere: whoever made them can make them again.
-    fn leaves(&self, stuck: &StuckShards, why: &Error, feed: &mut ShardFeed) -> bool {
-        if !self.origin.can_remake() {
-            return false;
-        }
-        if stuck.full {
-            return lock(&self.state)
-                .aside
-                .insert(stuck.host.clone(), Some(why.to_string()))
-                .is_none();
-        }
-        feed.pass_over(stuck);
-        true
-    }
-
     fn there(&self) -> Vec<Arc<Connection>> {
         let state = lock(&self.state);
-        let is_there = |host: &&Arc<Connection>| {
-            host.lost().is_none() && !state.aside.contains_key(host.name())
-        };
+        let is_there =
+            |host: &&Arc<Connection>| host.lost().is_none() && !state.course.is_aside(host.name());
         self.fleet.connections().filter(is_there).cloned().collect()
     }
 
@@ -224,12 +190,9 @@ impl Rounds {
     /// `Incomplete` when it is not what it was then.
     fn note(&self, number: u64, made: &MadeShard) -> Result<bool> {
         let mut state = lock(&self.state);
-        if state.made.get(&number).is_some_and(|before| before.contents != made.contents) {
-            let text = "made again after a host was lost, is not what it was";
-            return Err(Error::incomplete(format!("shard {number}, {text}")));
-        }
+        let is_new = state.course.note(number, made)?;
         self.changed.notify_all();
-        Ok(state.made.insert(number, made.clone()).is_none())
+        Ok(is_new)
     }
 
     /// Makes the shards again that are `wanted`.
@@ -253,7 +216,7 @@ impl Rounds {
 impl State {
     /// Where a shard lies that could not be had elsewhere.
     fn place(&self, lost: &LostShard, fleet: &Fleet) -> Option<Vec<String>> {
-        let hosts = &self.made.get(&lost.shard)?.hosts;
+        let hosts = &self.course.made(lost.shard)?.hosts;
         let is_there = |host: &String| !lost.hosts.contains(host) && fleet.is_there(host);
         hosts.iter().any(is_there).then(|| hosts.clone())
     }
@@ -262,7 +225,7 @@ impl State {
 impl Rebuild for Rounds {
     fn rebuild(&self, lost: &LostShard) -> Result<Vec<String>> {
         let mut state = lock(&self.state);
-        let (mut made, mut since) = (state.made.len(), Instant::now());
+        let (mut made, mut since) = (state.course.made_count(), Instant::now());
         loop {
             if let Some(hosts) = state.place(lost, &self.fleet) {
                 return Ok(hosts);
@@ -270,8 +233,8 @@ impl Rebuild for Rounds {
             if !state.running {
                 break;
             }
-            if made != state.made.len() {
-                (made, since) = (state.made.len(), Instant::now());
+            if made != state.course.made_count() {
+                (made, since) = (state.course.made_count(), Instant::now());
             } else if since.elapsed() > STUCK_MAX {
                 return Err(Error::new(ErrorKind::Hosts, STUCK));
             }
@@ -279,10 +242,8 @@ impl Rebuild for Rounds {
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         state.running = true;
-        for host in &lost.hosts {
-            // The copy there is no good, or whoever reads it cannot reach it: neither is to come again.
-            state.aside.entry(host.clone()).or_default();
-        }
+        // The copy there is no good, or whoever reads it cannot reach it: neither is to come again.
+        lost.hosts.iter().for_each(|host| state.course.set_aside(host));
         drop(state);
         let mut wanted = self.fleet.lost_shards();
         wanted.insert(lost.shard);
@@ -298,7 +259,7 @@ impl Rebuild for Rounds {
     fn lost(&self) -> Vec<LostShard> {
         let state = lock(&self.state);
         let lost = self.fleet.lost_shards().into_iter().filter_map(|shard| {
-            let MadeShard { hosts, contents } = state.made.get(&shard)?.clone();
+            let MadeShard { hosts, contents } = state.course.made(shard)?.clone();
             Some(LostShard { shard, hosts, contents })
         });
         lost.collect()

@@ -264,7 +264,14 @@ impl Planner {
         self.named += 1;
         self.sorted.expect(&shard.contents);
         if shard.contents.bytes > 0 {
-            return self.shards.push(&self.hosts, shard);
+            let (number, full) = (shard.number, self.shards.full(&self.hosts, &shard));
+            return self.shards.push(&self.hosts, shard).inspect_err(|_| {
+                self.stuck = full.map(|(host, _)| StuckShards {
+                    host: self.hosts[host].name.clone(),
+                    shards: vec![number],
+                    full: true,
+                });
+            });
         }
         if let Goal::Reduced = self.goal {
             let contents = Digest::default().contents();

@@ -28,8 +28,8 @@ struct HostQueue {
     waiting: VecDeque<(HostedShard, bool)>,
     /// How many bytes they are.
     bytes: u64,
-    /// Whether the host has no room to make anything of more.
-    full: bool,
+    /// Why the host has no room to make anything of more, if it is so.
+    full: Option<String>,
 }
 
 impl HostQueue {
@@ -49,11 +49,26 @@ impl ShardQueues {
     /// A shard waits from now on.
     ///
     /// # Errors
-    /// `Hosts` when it lies on no host that is there.
+    /// `Hosts` when it lies on no host that is there; `Storage` when it lies on one that has no room.
     pub(super) fn push(&mut self, hosts: &[PlannedHost], shard: HostedShard) -> Result<()> {
-        let host = self.place(hosts, &shard).ok_or_else(|| out_of_reach(&shard))?;
-        self.queues[host].push(shard, false);
+        match (self.place(hosts, &shard), self.full(hosts, &shard)) {
+            (Some(host), _) => self.queues[host].push(shard, false),
+            (None, Some((_, why))) => return Err(Error::new(ErrorKind::Storage, why)),
+            (None, None) => return Err(out_of_reach(&shard)),
+        }
         Ok(())
+    }
+
+    /// The host that has a shard, and has no room for what is to be made of it, and why.
+    pub(super) fn full(
+        &self,
+        hosts: &[PlannedHost],
+        shard: &HostedShard,
+    ) -> Option<(usize, String)> {
+        let has_it =
+            |at: &usize| hosts[*at].lost.is_none() && shard.hosts.contains(&hosts[*at].name);
+        let mut near = (0..hosts.len()).filter(has_it);
+        near.find_map(|at| Some((at, self.queues[at].full.clone()?)))
     }
 
     /// No more shards come.
@@ -112,7 +127,7 @@ impl ShardQueues {
     ) -> Result<Vec<String>> {
         let (full, several) = (why.kind() == ErrorKind::Storage, batch.len() > 1);
         let mut said = Vec::new();
-        if full && !std::mem::replace(&mut self.queues[host].full, true) {
+        if full && self.queues[host].full.replace(why.to_string()).is_none() {
             said.push(format!("{why}; copies of its shards on other hosts take their place"));
         }
         for mut shard in batch {
@@ -140,7 +155,7 @@ impl ShardQueues {
     fn place(&self, hosts: &[PlannedHost], shard: &HostedShard) -> Option<usize> {
         let is_near = |at: &usize| {
             let (host, queue) = (&hosts[*at], &self.queues[*at]);
-            host.lost.is_none() && !queue.full && shard.hosts.contains(&host.name)
+            host.lost.is_none() && queue.full.is_none() && shard.hosts.contains(&host.name)
         };
         (0..hosts.len()).filter(is_near).min_by_key(|at| self.queues[*at].bytes)
     }
@@ -232,6 +247,8 @@ mod tests {
         );
         queues.push(&hosts, shard(4, &["n1", "n2"], 1)).unwrap();
         assert_eq!(numbers(&queues.next(1)), [1, 2, 3, 4]);
+        let error = queues.push(&hosts, shard(6, &["n1"], 1)).unwrap_err();
+        assert_eq!(error.to_string(), "n1: no space left");
         let error = queues.again(&hosts, 0, vec![shard(5, &["n1"], 1)], &full).unwrap_err();
         assert_eq!(
             (error.kind(), error.to_string().as_str()),

@@ -2,6 +2,7 @@
 //! order, and lose copies, room, roads and their lives at any time.
 
 mod hosts;
+mod rounds;
 mod scenario;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,13 +33,23 @@ struct World<'a> {
     segments: Vec<Vec<Record>>,
     secrets: Vec<Option<String>>,
     made: BTreeMap<u64, (usize, Vec<Record>)>,
+    attempts: BTreeSet<(u64, u32)>,
+    /// The number of the round.
+    number: u32,
     published: Vec<(Option<usize>, Contents)>,
+    /// The shards that are to be made, where it is not all.
+    wanted: Option<Vec<u64>>,
     stopped: bool,
     log: Vec<String>,
 }
 
 impl<'a> World<'a> {
     fn new(scenario: &'a Scenario) -> World<'a> {
+        World::round(scenario, Resume::default(), 1)
+    }
+
+    /// A round of this number, to which earlier ones have left something.
+    fn round(scenario: &'a Scenario, resume: Resume, number: u32) -> World<'a> {
         let goal = match scenario.reduced {
             true => Goal::Reduced,
             false => Goal::Ranges(Some(scenario.ranges), scenario.roads),
@@ -46,7 +57,8 @@ impl<'a> World<'a> {
         let hosts = (0..scenario.hosts).map(|host| PlannedHost::new(&name(host), 2)).collect();
         World {
             scenario,
-            planner: Planner::new(what(), goal, Resume::default(), hosts),
+            wanted: resume.wanted.as_ref().map(|wanted| wanted.iter().copied().collect()),
+            planner: Planner::new(Exchange { number, ..what() }, goal, resume, hosts),
             next: 0,
             ended: false,
             doing: BTreeMap::new(),
@@ -56,6 +68,8 @@ impl<'a> World<'a> {
             segments: vec![Vec::new(); scenario.hosts],
             secrets: vec![None; scenario.hosts],
             made: BTreeMap::new(),
+            attempts: BTreeSet::new(),
+            number,
             published: Vec::new(),
             stopped: false,
             log: Vec::new(),
@@ -102,7 +116,12 @@ impl<'a> World<'a> {
                 }
                 PlannerAction::Publish(number, host, contents) => {
                     self.published.push((host, contents));
-                    assert_eq!(number, self.published.len() as u64);
+                    let out = self.published.len();
+                    let due = self
+                        .wanted
+                        .as_ref()
+                        .map_or(Some(out as u64), |all| all.get(out - 1).copied());
+                    assert_eq!(Some(number), due, "shards leave in order");
                 }
                 PlannerAction::Say(text) => {
                     assert!(text.contains("place") || text.contains("go elsewhere"))
@@ -126,7 +145,10 @@ impl<'a> World<'a> {
         let shards = match task {
             HostTask::Sort(shards) => shards.as_slice(),
             HostTask::Reduce(shard) => std::slice::from_ref(shard),
-            HostTask::Merge(_) => return assert!(busy < 3),
+            HostTask::Merge(merge) => {
+                let is_wanted = self.wanted.as_ref().is_none_or(|all| all.contains(&merge.shard));
+                return assert!(busy < 3 && is_wanted, "{merge:?}");
+            }
             _ => return,
         };
         assert!(busy < 2 && !shards.is_empty());

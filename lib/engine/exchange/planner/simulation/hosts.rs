@@ -95,8 +95,10 @@ impl World<'_> {
                 let mut has = self.segments[host].clone();
                 has.sort();
                 let (offered, bytes) = (tally(&has), contents(&has).bytes);
-                let samples = has.iter().map(|(key, _)| (Bytes(vec![*key]), RECORD_BYTES));
-                let samples = samples.collect();
+                // Which keys are told is chance, and other in each round.
+                let round = self.number as usize + host;
+                let told = has.iter().enumerate().filter(|(at, _)| !(at + round).is_multiple_of(3));
+                let samples = told.map(|(_, (key, _))| (Bytes(vec![*key]), RECORD_BYTES)).collect();
                 Ok(HostAnswer::HostOffer(HostOffer { offered, bytes, samples }))
             }
             HostTask::Listen if has(self.scenario.deaf, host) => {
@@ -134,6 +136,7 @@ impl World<'_> {
 
     /// A merge wants the parts that do not come to its host by themselves.
     fn begin_merge(&mut self, number: u64, host: usize, merge: MergeTask) {
+        assert!(self.attempts.insert((merge.shard, merge.attempt)), "an attempt twice: {merge:?}");
         let mut wanted = Vec::new();
         let mut here = self.offering();
         for (source, from) in merge.sources.iter().zip(&mut here) {
