@@ -12,20 +12,20 @@ pub const BLOCK_BYTES: u64 = 64 << 10;
 
 /// The sums (XXH3, 64 bits) of the blocks of what was written, which may still grow.
 #[derive(Clone, Default)]
-pub struct Blocks {
+pub struct BlockSums {
     sums: Vec<u64>,
     /// Of the last block, which is not full; large.
     open: Box<Xxh3>,
     bytes: u64,
 }
 
-impl fmt::Debug for Blocks {
+impl fmt::Debug for BlockSums {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Blocks").field("bytes", &self.bytes).finish_non_exhaustive()
+        f.debug_struct("BlockSums").field("bytes", &self.bytes).finish_non_exhaustive()
     }
 }
 
-impl Blocks {
+impl BlockSums {
     /// Takes the next bytes that are written, cut anywhere.
     pub fn push(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
@@ -103,7 +103,7 @@ impl BlockCheck {
     }
 
     /// Where the block ends that is not read to its end; where it is, if there is none.
-    pub fn open_until(&self, blocks: &Blocks) -> u64 {
+    pub fn open_until(&self, blocks: &BlockSums) -> u64 {
         if self.at.is_multiple_of(BLOCK_BYTES) { self.at } else { blocks.end_of(self.at - 1) }
     }
 
@@ -111,7 +111,7 @@ impl BlockCheck {
     ///
     /// # Errors
     /// [`changed`], when a block ends in them that is not what it was.
-    pub fn push(&mut self, mut bytes: &[u8], blocks: &Blocks) -> Result<(), Error> {
+    pub fn push(&mut self, mut bytes: &[u8], blocks: &BlockSums) -> Result<(), Error> {
         while !bytes.is_empty() {
             let (begin, end) = (self.at - self.at % BLOCK_BYTES, blocks.end_of(self.at));
             let lacking = usize::try_from(end.saturating_sub(self.at)).unwrap_or(usize::MAX);
@@ -145,13 +145,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn blocks(bytes: &[u8], step: usize) -> Blocks {
-        let mut blocks = Blocks::default();
+    fn blocks(bytes: &[u8], step: usize) -> BlockSums {
+        let mut blocks = BlockSums::default();
         bytes.chunks(step).for_each(|part| blocks.push(part));
         blocks
     }
 
-    fn checked(blocks: &Blocks, bytes: &[u8], from: usize, step: usize) -> Result<(), Error> {
+    fn checked(blocks: &BlockSums, bytes: &[u8], from: usize, step: usize) -> Result<(), Error> {
         let mut check = BlockCheck::before(from as u64);
         for part in bytes[check.at() as usize..].chunks(step) {
             check.push(part, blocks)?;

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::blocks::{BLOCK_BYTES, Blocks, changed};
+use crate::blocks::{BLOCK_BYTES, BlockSums, changed};
 use crate::error::{Error, Result};
 use crate::record::stream::Input;
 
@@ -36,7 +36,7 @@ pub struct Spool {
 #[derive(Debug)]
 struct Written {
     file: File,
-    blocks: Blocks,
+    blocks: BlockSums,
 }
 
 impl Spool {
@@ -146,7 +146,7 @@ impl Spool {
             Some(written) => written,
             None => {
                 let file = tempfile::tempfile_in(&self.folder).map_err(|e| failed(&e))?;
-                self.file.insert(Written { file, blocks: Blocks::default() })
+                self.file.insert(Written { file, blocks: BlockSums::default() })
             }
         };
         written.blocks.push(&self.memory[..self.used]);
@@ -191,7 +191,7 @@ impl Spool {
     ///
     /// # Errors
     /// `Storage` when the file takes no more.
-    pub fn into_file(mut self) -> Result<Option<(File, Blocks)>> {
+    pub fn into_file(mut self) -> Result<Option<(File, BlockSums)>> {
         self.spill()?;
         Ok(self.file.take().map(|Written { file, blocks }| (file, blocks)))
     }

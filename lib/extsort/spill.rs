@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::merge::Cursor;
 use super::run::{Item, Run};
-use crate::blocks::{BlockCheck, Blocks, changed};
+use crate::blocks::{BlockCheck, BlockSums, changed};
 use crate::error::{Error, ErrorKind, Result};
 
 pub use reader::SpillReader;
@@ -79,7 +79,7 @@ pub struct SpillWriter {
     bytes: u64,
     /// The last of these bytes, which are not in the file yet.
     held: Vec<u8>,
-    blocks: Blocks,
+    blocks: BlockSums,
 }
 
 impl SpillWriter {
@@ -99,7 +99,7 @@ impl SpillWriter {
     }
 
     fn at_end_of(file: Arc<File>, start: u64, directory: &Path) -> SpillWriter {
-        let (held, blocks) = (Vec::new(), Blocks::default());
+        let (held, blocks) = (Vec::new(), BlockSums::default());
         SpillWriter { file, directory: directory.into(), start, bytes: 0, held, blocks }
     }
 
@@ -178,12 +178,12 @@ pub struct Spill {
     /// Where in the file it begins.
     start: u64,
     bytes: u64,
-    blocks: Arc<Blocks>,
+    blocks: Arc<BlockSums>,
 }
 
 impl Spill {
     /// The items that `file` holds, which was written as `blocks` say.
-    pub fn of(file: Arc<File>, blocks: Blocks) -> Spill {
+    pub fn of(file: Arc<File>, blocks: BlockSums) -> Spill {
         Spill { file, start: 0, bytes: blocks.bytes(), blocks: Arc::new(blocks) }
     }
 
