@@ -109,7 +109,7 @@ fn half_an_output_is_noticed() {
     let (lanes, found) = (lanes(dir.path()), Mutex::new(Found::default()));
     sweep(&CARELESS, dir.path(), &lanes, &found);
     let found = found.into_inner().unwrap();
-    for call in ["open 3 EMFILE", "read 1 EIO", "give 1 EIO"] {
+    for call in ["open", "read", "give"] {
         let (of, wrong) =
             (format!("careless: mc-cat {call} "), "it did well, and the output is another");
         let is_told = |text: &String| text.starts_with(&of) && text.contains(wrong);

@@ -13,7 +13,7 @@ FRAME, WINDOW = 1 << 17, 1 << 20
 OURS = 1 << 31
 
 asked, asked_by_peers, credits, is_mute = set(), {}, {}, False
-saying, telling, harming = threading.Lock(), threading.Lock(), threading.Lock()
+saying, telling, harming = threading.Lock(), threading.Lock(), threading.RLock()
 
 
 def frames(stream):
@@ -102,8 +102,7 @@ def taken():
 def harmed(data):
     """The data of a part, and whether it was harmed."""
     if HARM == "mute":
-        first()
-        return data, True
+        return data, mute()
     found = segments(data)
     full = [items for items in found if len(items) > 2]
     if not full:
