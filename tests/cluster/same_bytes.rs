@@ -204,13 +204,16 @@ fn bad_records_by_the_megabyte() {
     let over = everywhere(&format!("{} -o ndjson:out", map("limit=120003")), in_dir);
     assert_eq!((over.code, names(&dir)), (4, vec!["bad".to_string()]));
 
-    // What is said, too; and each once, however often its task is run, and on whatever hosts.
+    // What is said, too; and each once, however often its task is run, and on whatever hosts; but what is
+    // said of the attempts, and of a host that had most of the first ones, which all fail.
     let said = |options: &str, tail: &str| {
         let again = "test $MC_ATTEMPT = 1 && { echo [; exit 1; }";
         let line = format!("mc-map --block 1 {options} -c '{again}; {bad}' {tail}");
         let call = in_dir(sh("bash", &line)).on(cluster()).stderr_any().ends();
         let stderr = String::from_utf8(call.stderr).unwrap();
-        stderr.lines().filter(|l| !l.contains("trying again")).map(String::from).collect::<Vec<_>>()
+        let of_attempts = ["trying again", "tasks fail there that go well elsewhere"];
+        let is_due = |line: &&str| !of_attempts.iter().any(|text| line.contains(text));
+        stderr.lines().filter(is_due).map(String::from).collect::<Vec<_>>()
     };
     for policy in ["skip", "limit=75000"] {
         let here = said(&format!("--bad {policy}"), ">/dev/null");
