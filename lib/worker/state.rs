@@ -20,6 +20,10 @@ use crate::worker::setup::MadeReady;
 use crate::worker::slots::Slots;
 use crate::worker::store::Store;
 
+/// What tells bash that it is not the login's own shell. Where it takes itself for that, as it does below
+/// an sshd, `bash -c` reads `~/.bashrc`, and what that prints would be the command's.
+const SHELL_LEVEL: (&str, &str) = ("SHLVL", "1");
+
 /// What the threads of a worker share.
 pub(crate) struct WorkerState {
     pub(crate) to_tool: FrameWriter,
@@ -71,7 +75,8 @@ impl WorkerState {
         let told = told.zip(self.store.as_ref()).map(|(path, store)| store.search_path(path));
         let path = told.as_deref().or(self.search_path.as_deref());
         let found = Command::find(given, ok_exit, path);
-        let mut command = found.or_else(|error| self.base.runs_programs().and(Err(error)))?;
+        let command = found.or_else(|error| self.base.runs_programs().and(Err(error)))?;
+        let mut command = command.setting(SHELL_LEVEL.0, SHELL_LEVEL.1.into());
         for (name, value) in environment.filter(|(name, _)| name != PATH) {
             command = command.setting(name, value);
         }

@@ -160,6 +160,18 @@ fn logins_may_be_noisy_or_have_another_shell() {
 }
 
 #[test]
+fn what_a_login_prints_is_not_what_its_commands_print() {
+    let hosts = Cluster::new();
+    hosts.on_host("n1", "echo 'echo Welcome; echo to you >&2' > ~/.bashrc");
+    for command in ["cat | cat", "cat", "bash -c cat"] {
+        let line = format!("mc-map -h n1 -c '{command}' | mc-gather");
+        let call = sh("bash", &line).on(&hosts).stdin("1\n2\n").stdout("1\n2\n").stderr_any();
+        let said = String::from_utf8(call.succeeds().stderr).unwrap();
+        assert!(!said.contains("task") && !said.contains("Welcome"), "{command}: {said}");
+    }
+}
+
+#[test]
 fn a_host_that_turns_logins_away_is_asked_again() {
     let hosts = Cluster::new();
     hosts.run(["sshd", "n1", "MaxStartups 1:100:1"]);
