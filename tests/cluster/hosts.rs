@@ -79,13 +79,16 @@ fn a_host_out_of_reach_is_said_and_the_others_are_shown() {
 #[test]
 fn what_is_kept_is_listed_until_it_is_removed() {
     let hosts = Cluster::new();
-    let dir = dir();
+    // What other tests keep meanwhile is not of this one's knowledge.
+    let (dir, state) = (dir(), dir());
+    let known = |call: Call| call.env("XDG_STATE_HOME", state.path());
     let make = |name: &str| {
         let script = format!("mc-cat range:0..5000 | mc-map -h n1,n2 --block 4K -o {name} cat");
-        sh("dash", &script).current_dir(&dir).on(&hosts).succeeds();
+        known(sh("dash", &script)).current_dir(&dir).on(&hosts).succeeds();
         run(&dir.path().join(name))
     };
-    let kept = |call: &[&str]| mc("hosts").args(call).arg("--kept").on(&hosts).succeeds().text();
+    let kept =
+        |call: &[&str]| known(mc("hosts").args(call)).arg("--kept").on(&hosts).succeeds().text();
     let (one, two) = (make("one.mc"), make("two.mc"));
     let listed = kept(&["-h", "n[1-4]"]);
     assert!(kept(&[]).contains(&one), "known without -h");
@@ -97,7 +100,7 @@ fn what_is_kept_is_listed_until_it_is_removed() {
         assert!(shards > 2 && lines.iter().all(|words| words[4] == "kept"), "{listed}");
         assert!(lines[0][7].ends_with(".mc"), "{listed}");
     }
-    let rm = |words: &[&str]| mc("hosts").args(words).current_dir(&dir).on(&hosts);
+    let rm = |words: &[&str]| known(mc("hosts").args(words)).current_dir(&dir).on(&hosts);
     rm(&["--rm", "one.mc"]).stdout("").succeeds();
     // By name, on hosts that are named: as if the run were not known.
     rm(&["-h", "n1,n2", "--rm", &two]).succeeds();
