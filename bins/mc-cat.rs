@@ -47,8 +47,8 @@ struct Args {
     #[arg(long, value_name = "SIZE", value_parser = size::bytes, requires = "shared")]
     block: Option<u64>,
 
-    /// With --shared: go on without hosts that cannot be reached, as long as N of them can [default:
-    /// all must]
+    /// With --shared: go on without hosts that cannot be used, as long as N of them can [default: half must
+    /// be in reach, and none refuse]
     #[arg(long, value_name = "N", requires = "shared")]
     min_hosts: Option<NonZeroUsize>,
 

@@ -37,7 +37,7 @@ struct Args {
     #[command(flatten)]
     hosts: HostOptions,
 
-    /// Go on without hosts that cannot be reached, as long as N of them can [default: all must]
+    /// Go on as long as N hosts can be used [default: half must be in reach, and none refuse]
     #[arg(long, value_name = "N", requires = "hosts")]
     min_hosts: Option<NonZeroUsize>,
 

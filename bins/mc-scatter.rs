@@ -20,8 +20,8 @@ struct Args {
     #[command(flatten)]
     hosts: HostOptions,
 
-    /// Go on without hosts that cannot be reached, as long as N of them can [default: all must, or as
-    /// many as --replicas asks for]
+    /// Go on without hosts that cannot be used, as long as N of them can [default: half must be in reach, and
+    /// none refuse; or as many as --replicas asks for]
     #[arg(long, value_name = "N", requires = "hosts")]
     min_hosts: Option<NonZeroUsize>,
 

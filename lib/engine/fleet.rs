@@ -14,7 +14,7 @@ use crate::parallel::{self, lock};
 /// How many hosts are connected to at once: more would only queue up at a jump host.
 pub(crate) const CONNECT_AT_ONCE: usize = 16;
 
-/// How many lost shards, or hosts, a message names.
+/// How many lost shards a message names.
 const NAMED_MAX: usize = 10;
 
 /// The tasks that a host has beyond those that run: their inputs are there when a slot is free.

@@ -72,24 +72,23 @@ fn lanes(dir: &Path) -> Vec<Lane> {
     (0..count).map(of).collect()
 }
 
-#[test]
-fn every_call_of_a_pipeline_of_four_stages() {
+/// What comes of it when each call in each of these pipelines fails in turn.
+fn swept(pipelines: &[Pipeline]) -> Found {
     let dir = dir();
     inputs(&dir);
     let (lanes, found) = (lanes(dir.path()), Mutex::new(Found::default()));
-    sweep(&CSV, dir.path(), &lanes, &found);
-    found.into_inner().unwrap().report();
+    pipelines.iter().for_each(|pipeline| sweep(pipeline, dir.path(), &lanes, &found));
+    found.into_inner().unwrap()
+}
+
+#[test]
+fn every_call_of_a_pipeline_of_four_stages() {
+    swept(&[CSV]).report();
 }
 
 #[test]
 fn every_call_of_what_writes_an_output() {
-    let dir = dir();
-    inputs(&dir);
-    let (lanes, found) = (lanes(dir.path()), Mutex::new(Found::default()));
-    for pipeline in &OUTPUTS[..if thorough() { OUTPUTS.len() } else { 2 }] {
-        sweep(pipeline, dir.path(), &lanes, &found);
-    }
-    found.into_inner().unwrap().report();
+    swept(&OUTPUTS[..if thorough() { OUTPUTS.len() } else { 2 }]).report();
 }
 
 /// Not of ours, it takes what came for the whole.
@@ -104,11 +103,7 @@ const CARELESS: Pipeline = Pipeline {
 
 #[test]
 fn half_an_output_is_noticed() {
-    let dir = dir();
-    inputs(&dir);
-    let (lanes, found) = (lanes(dir.path()), Mutex::new(Found::default()));
-    sweep(&CARELESS, dir.path(), &lanes, &found);
-    let found = found.into_inner().unwrap();
+    let found = swept(&[CARELESS]);
     for call in ["open", "read", "give"] {
         let (of, wrong) =
             (format!("careless: mc-cat {call} "), "it did well, and the output is another");
