@@ -40,7 +40,7 @@
 //! | group | aggregate, extsort, record, parallel, error |
 //! | aggregate | record, error |
 //! | format | client, pipe, spool, record, parallel, error |
-//! | dataset | pipe, record, error |
+//! | dataset | pipe, record, parallel, error |
 //! | client | wire, record, error |
 //! | pipe | record, error |
 //! | wire | record, error |

@@ -31,6 +31,7 @@
 //! [`run`] adds the options that every tool has (`--help`, `--version`, `-v`, `--stats`), flushes
 //! standard output, says the error, and gives the exit code. Nothing here knows what a tool does.
 
+mod again;
 pub mod command;
 pub mod duration;
 pub mod environment;

@@ -85,6 +85,7 @@ impl Resources {
         for word in words {
             places.extend(ResourcePlace::parse(word)?.expand(true, options.note.as_ref())?);
         }
+        places.iter().for_each(|place| session.reads_place(place));
         if places.contains(&ResourcePlace::Standard) {
             options.stdin = Once::new(Box::new(session.stdin()?));
         }
@@ -104,6 +105,7 @@ impl Resources {
         let format = self.format()?;
         let named = |path: &PathBuf| Resource::named(path, format.as_ref());
         let resources = names.iter().map(named).collect::<Result<Vec<_>>>()?;
+        resources.iter().for_each(|resource| session.reads(resource));
         guard_plugins(&resources, session)?;
         Ok((resources, read_options(records, session)?))
     }
@@ -139,6 +141,7 @@ impl Resources {
         if resources.is_empty() {
             resources.push(Resource::parse("-".as_ref(), format.as_ref())?);
         }
+        resources.iter().for_each(|resource| session.reads(resource));
         guard_plugins(&resources, session)?;
         Ok(resources)
     }

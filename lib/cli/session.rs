@@ -6,11 +6,14 @@ use std::sync::{Arc, OnceLock};
 use crate::cli::ledger::Names;
 use crate::cli::progress::Progress;
 use crate::cli::stdout::{Mark, StdoutKind};
-use crate::cli::{Stdin, Stdout, Tool, guard, message};
+use crate::cli::{Stdin, Stdout, Tool, again, guard, message};
 use crate::cluster::StartWorker;
+use crate::dataset::lineage::LineageRecorder;
 use crate::engine::Voice;
 use crate::error::{Error, Result};
 use crate::format::ledger::Ledger;
+use crate::format::place::ResourcePlace;
+use crate::format::resource::Resource;
 use crate::pipe::registry::{self, Registry};
 use crate::worker::setup::MadeReady;
 
@@ -24,6 +27,8 @@ pub struct Session {
     stdin_taken: bool,
     names: Option<Arc<Names>>,
     verbose: bool,
+    /// What is known of how the output comes to be.
+    lineage: Arc<LineageRecorder>,
     /// What stays until the end.
     held: OnceLock<MadeReady>,
 }
@@ -44,6 +49,7 @@ impl Session {
             stdin_taken: false,
             names: None,
             verbose: false,
+            lineage: Arc::new(LineageRecorder::new(again::this_call(tool))),
             held: OnceLock::new(),
         }
     }
@@ -79,7 +85,7 @@ impl Session {
     /// What is held back cannot be written.
     pub fn close_stdout(&self) -> Result<()> {
         self.stdout.finish()?;
-        self.stdout.close();
+        self.stdout.close(|| self.lineage.as_bytes());
         Ok(())
     }
 
@@ -120,6 +126,7 @@ impl Session {
         if std::mem::replace(&mut self.stdin_taken, true) {
             return Err(Error::usage("standard input can be read only once"));
         }
+        self.lineage.reads_stdin(std::io::stdin());
         Stdin::open(self.progress.clone())
     }
 
@@ -154,6 +161,29 @@ impl Session {
         }
     }
 
+    /// What is known of how the output comes to be.
+    pub(super) fn lineage(&self) -> &Arc<LineageRecorder> {
+        &self.lineage
+    }
+
+    /// Takes note of what is read besides standard input.
+    pub(super) fn reads(&self, resource: &Resource) {
+        // A range is no file.
+        if resource.spec.name() != "range" {
+            self.reads_place(&resource.place);
+        }
+    }
+
+    /// The same of what has no format.
+    pub(super) fn reads_place(&self, place: &ResourcePlace) {
+        match place {
+            ResourcePlace::Path(path) => self.lineage.reads(path),
+            // Counted by itself.
+            ResourcePlace::Standard => (),
+            ResourcePlace::Url(_) | ResourcePlace::Client(_) => self.lineage.reads_once(),
+        }
+    }
+
     /// Holds what was made ready for a command until the tool ends.
     pub(super) fn hold(&self, ready: MadeReady) {
         let _ = self.held.set(ready);
@@ -173,6 +203,6 @@ impl Session {
 
     /// Ends: the reader of standard output learns how.
     pub(super) fn end_stdout(&self, status: u8) {
-        self.stdout.end(status);
+        self.stdout.end(status, || self.lineage.as_bytes());
     }
 }

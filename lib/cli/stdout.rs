@@ -150,8 +150,8 @@ impl Stdout {
     }
 
     /// Closes it at a good end, whatever it is.
-    pub(super) fn close(&self) {
-        self.end(0);
+    pub(super) fn close(&self, lineage: impl FnOnce() -> Vec<u8>) {
+        self.end(0, lineage);
         let mut stream = self.lock();
         stream.sort = StdoutKind::Closed;
         if let Ok(null) = OpenOptions::new().write(true).open("/dev/null") {
@@ -180,8 +180,8 @@ impl Stdout {
     }
 
     /// Lets the reader know that the stream is at its end, as that of a tool that exits with
-    /// `status`. Nothing can be written any more.
-    pub(super) fn end(&self, status: u8) {
+    /// `status`, and how it came to be, as `lineage` tells. Nothing can be written any more.
+    pub(super) fn end(&self, status: u8, lineage: impl FnOnce() -> Vec<u8>) {
         let mut stream = self.lock();
         stream.buffer.clear();
         let (mark, entry) = (std::mem::take(&mut stream.mark), stream.entry.take());
@@ -189,7 +189,8 @@ impl Stdout {
             return;
         }
         if let Some(entry) = entry {
-            entry.end(status, stream.written);
+            let lineage = if status == 0 { lineage() } else { Vec::new() };
+            entry.end(status, stream.written, &lineage);
         }
         if status == 0 && mark == Mark::Writing {
             pipe_mark::leave(std::io::stdout());

@@ -11,7 +11,7 @@ use indicatif::DecimalBytes;
 use crate::cli::command::{self, Asked};
 use crate::cli::stats::Stats;
 use crate::cli::stdout::Mark;
-use crate::cli::{Session, guard, message, process, surroundings};
+use crate::cli::{Session, again, guard, message, process, surroundings};
 use crate::cluster::StartWorker;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::counters::Counters;
@@ -124,7 +124,10 @@ fn work<A: Parser>(
                 return Err(error);
             }
             let variable = std::env::var_os(STATS_VARIABLE).filter(|v| !v.is_empty());
-            if let Some(path) = common.stats.or(variable.map(PathBuf::from)) {
+            let stats = common.stats.or(variable.map(PathBuf::from));
+            // What is made again was counted when it was made.
+            let is_first = again::told(session.lineage().argv()).is_none();
+            if let Some(path) = stats.filter(|_| is_first) {
                 wishes.stats = Some(Stats::open(&path)?);
             }
             Some(body(args, session)?)

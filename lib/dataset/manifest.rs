@@ -19,7 +19,7 @@ use crate::dataset::RunId;
 use crate::error::{Error, Result};
 use crate::record::digest::{Contents, hex};
 
-pub(crate) use reader::{ManifestReader, run_of};
+pub(crate) use reader::{ManifestReader, input, run_of};
 
 /// What every line of a manifest begins with; no line of JSON does.
 pub(crate) const PREFIX: &str = "#mc1 ";

@@ -5,6 +5,7 @@
 //! here reads the environment or prints.
 
 pub(crate) mod claimed_name;
+pub(crate) mod lineage;
 pub(crate) mod manifest;
 pub(crate) mod ownership;
 pub(crate) mod run_dir;

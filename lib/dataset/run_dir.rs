@@ -16,6 +16,7 @@ use nix::unistd::Uid;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::RunId;
+use crate::dataset::lineage::RecordedLineage;
 use crate::dataset::ownership::Locks;
 use crate::error::{Error, Result};
 use crate::pipe::runtime_dir;
@@ -65,6 +66,9 @@ pub struct RunRecord {
     /// Where shards lie that were made again, after their manifest's line was written.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub moved: BTreeMap<u64, Vec<String>>,
+    /// How they came to be, where they are kept and that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<RecordedLineage>,
     /// The file with its manifest, where the shards are kept; otherwise they go with their owner.
     pub kept: Option<Bytes>,
     /// Whether that file was not there yet when this was written.

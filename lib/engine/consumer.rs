@@ -13,7 +13,8 @@ use crate::dataset::ownership::Claim;
 use crate::dataset::run_dir::{RunRecord, Split};
 use crate::engine::HostedShard;
 use crate::engine::host_access::HostAccess;
-use crate::engine::shard_hosts::ShardHosts;
+use crate::engine::replay::Replay;
+use crate::engine::shard_hosts::{Remaker, ShardHosts};
 use crate::engine::split::CLIENT;
 use crate::engine::unpublished;
 use crate::error::{Error, ErrorKind, Result};
@@ -76,9 +77,14 @@ impl Consumer {
             hosts.push((found, host.name.clone()));
             settings = how;
         }
-        // Whoever keeps its data for good has ended, or does not listen.
-        let owner = claim.as_ref().and_then(|_| reach.locks.socket_of(run));
-        let origin = Arc::new(ShardHosts::new(hosts, settings, owner));
+        let remaker = match &claim {
+            Some(_) => reach.locks.socket_of(run).map(Remaker::Owner),
+            // Whoever keeps its data for good has ended, or does not listen.
+            None => {
+                Replay::new(reach, run, &record).map(|replay| Remaker::Replay(Box::new(replay)))
+            }
+        };
+        let origin = Arc::new(ShardHosts::new(hosts, settings, remaker));
         let (run, facts, splits) = (run.to_string(), record.facts, record.splits);
         let moved = record.moved;
         let owner = Some(record.tool).filter(|_| record.kept.is_none());
@@ -100,7 +106,7 @@ impl Consumer {
             split = Some(self.splits.get(at).cloned().ok_or_else(unknown)?);
         }
         let (flaws, contents) = (Vec::new(), shard.contents);
-        Ok(Some(HostedShard { run, number, hosts, flaws, contents, split }))
+        Ok(Some(HostedShard { run, number, hosts, flaws, contents, split, made_again: None }))
     }
 
     /// Why shards could not be had, when `error` is what came of it: the rest of the manifest, which

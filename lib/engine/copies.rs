@@ -71,6 +71,7 @@ mod tests {
             flaws: Vec::new(),
             contents: Contents::default(),
             split: None,
+            made_again: None,
         }
     }
 

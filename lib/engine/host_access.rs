@@ -1,8 +1,10 @@
 //! What a tool needs to reach hosts, and the runs of its user.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::cluster::{Host, Settings};
+use crate::dataset::lineage::{LineageRecorder, StageAgain};
 use crate::dataset::ownership::Locks;
 use crate::dataset::run_dir::{RunHost, Runs};
 use crate::error::{Error, ErrorKind, Result};
@@ -19,10 +21,14 @@ pub struct HostAccess {
     pub runs: Runs,
     /// The locks on their data.
     pub locks: Locks,
-    /// The tool's words, for the record of a run.
-    pub argv: Vec<Bytes>,
-    /// The directory that it works in.
-    pub cwd: PathBuf,
+    /// What is known of how the tool's output comes to be.
+    pub lineage: Arc<LineageRecorder>,
+    /// How it is to make something again, where it is to.
+    pub again: Option<Arc<StageAgain>>,
+    /// Where the tools are, if that is known.
+    pub tools: Option<PathBuf>,
+    /// Where small temporary files are made.
+    pub directory: PathBuf,
 }
 
 impl HostAccess {

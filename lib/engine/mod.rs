@@ -18,6 +18,7 @@ pub mod exchange;
 pub mod fleet;
 mod heard;
 pub mod host_access;
+mod host_links;
 mod kept;
 pub(crate) mod lineage;
 mod memo_cut;
@@ -29,6 +30,7 @@ pub mod quarantine;
 pub mod records;
 mod remember;
 mod remote;
+mod replay;
 mod roster;
 mod run;
 pub mod schedule;
@@ -48,7 +50,7 @@ mod trial;
 mod unpublished;
 mod work;
 
-use crate::cluster::HostResource;
+use crate::cluster::{Fetch, HostResource};
 use crate::dataset::run_dir::Split;
 use crate::error::Result;
 use crate::record::block::Block;
@@ -102,6 +104,19 @@ pub struct HostedShard {
     pub contents: Contents,
     /// The part of a local file that it is, if it is one.
     pub split: Option<Split>,
+    /// Where it lies under another name, the run and number that it has there: it was made again.
+    pub(crate) made_again: Option<(String, u64)>,
+}
+
+impl HostedShard {
+    /// What its hosts know it by.
+    pub(crate) fn fetch(&self) -> Fetch {
+        let (run, shard) = match &self.made_again {
+            Some((run, number)) => (run.clone(), *number),
+            None => (self.run.clone(), self.number),
+        };
+        Fetch { run, shard }
+    }
 }
 
 impl Piece {

@@ -89,6 +89,8 @@ impl Producer {
         facts: Facts,
         output: &mut dyn Output,
     ) -> Result<Producer> {
+        // What is made again is read at once, by who wants it.
+        let keep = keep.filter(|_| reach.again.is_none());
         let left = reach.runs.sweep(&reach.locks);
         reach.locks.sweep();
         let run = RunId::random()?;
@@ -97,14 +99,15 @@ impl Producer {
         let host = |(host, name): &(Host, String)| reach.record_of(host, name, Bytes::default());
         let mut record = RunRecord {
             tool: reach.tool.into(),
-            argv: reach.argv.clone(),
-            cwd: reach.cwd.as_os_str().into(),
+            argv: reach.lineage.argv().to_vec(),
+            cwd: reach.lineage.cwd().clone(),
             started,
             facts,
             hosts: hosts.iter().map(host).collect(),
             inputs: Vec::new(),
             splits,
             moved: BTreeMap::new(),
+            lineage: None,
             kept: keep.map(|path| path.as_os_str().into()),
             unpublished: keep.is_some(),
         };
@@ -232,6 +235,7 @@ impl Producer {
             self.restore()?;
         }
         if self.record.kept.is_some() {
+            self.record.lineage = self.reach.lineage.recorded();
             // First the record, so that whatever is kept can be found and removed.
             self.reach.runs.keep(self.run, &self.record)?;
             // What lay on one that is lost lies on others too.

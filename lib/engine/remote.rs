@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::cluster::OnBad;
 use crate::cluster::host::shown;
-use crate::cluster::{Done, Failed, Fetch, Task, TaskReply, TaskSource as InputAt};
+use crate::cluster::{Done, Failed, Task, TaskReply, TaskSource as InputAt};
 use crate::command::relay::LastWords;
 use crate::command::{Rejects, relay};
 use crate::engine::attempt::{Bringing, attempt};
@@ -227,8 +227,7 @@ impl Slot<'_> {
             TaskInput::Printed(_) => (InputAt::Printed, None),
             TaskInput::Resource(file) => (InputAt::Resource(file.resource.clone()), None),
             TaskInput::Shard(shard) if shard.hosts.iter().any(|host| host == connection.name()) => {
-                let fetch = Fetch { run: shard.run.clone(), shard: shard.number };
-                (InputAt::Shard(fetch, shard.contents), None)
+                (InputAt::Shard(shard.fetch(), shard.contents), None)
             }
             TaskInput::Shard(shard) => (InputAt::Stream, Some(self.fetched(hosts, shard)?)),
         };

@@ -7,15 +7,14 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use crate::cluster::Fetch;
-use crate::cluster::{Connection, Greeting, Host, Patience, Settings};
+use crate::cluster::{Connection, Host, Settings};
 use crate::engine::HostedShard;
 use crate::engine::copies::Copies;
-use crate::engine::fleet::CONNECT_AT_ONCE;
+use crate::engine::host_links::{HostLink, HostPlace, HostsState, Links};
 use crate::engine::lineage::{self, LostShard};
+use crate::engine::replay::{Replay, Replayed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::parallel::lock;
 
@@ -31,64 +30,34 @@ pub struct ShardHosts {
     pub hosts: Vec<(Host, String)>,
     links: Arc<Links>,
     copies: Mutex<Copies>,
-    /// Where whoever made the shards listens, and makes one again that is lost.
-    owner: Option<PathBuf>,
+    remaker: Option<Remaker>,
 }
 
-/// The links to them.
-struct Links {
-    settings: Settings,
-    state: Mutex<HostsState>,
-    changed: Condvar,
-}
-
-struct HostsState {
-    /// One for each host.
-    places: Vec<HostPlace>,
-    /// The hosts that are to be connected to, by their numbers in `places`.
-    next: VecDeque<usize>,
-    /// How many threads connect to hosts.
-    threads: usize,
-    /// Nothing more is wanted.
-    closed: bool,
-}
-
-struct HostPlace {
-    host: Host,
-    name: String,
-    link: Link,
-    /// How often the link broke since a shard came over it whole.
-    breaks: u32,
-}
-
-enum Link {
-    /// Nobody has asked for a shard of the host.
-    Unwanted,
-    /// It is being connected to, or soon will be.
-    Coming,
-    There(Arc<Connection>),
-    /// It cannot be reached.
-    Away(Error),
+/// Who makes a shard again that is lost.
+pub(crate) enum Remaker {
+    /// Whoever made the shards, and listens there.
+    Owner(PathBuf),
+    /// Nobody of those who made them is there any more.
+    Replay(Box<Replay>),
 }
 
 impl ShardHosts {
-    /// The hosts with their names in the manifest; none is connected to yet. `owner` is where whoever made the
-    /// shards may listen.
+    /// The hosts with their names in the manifest; none is connected to yet.
     pub(crate) fn new(
         hosts: Vec<(Host, String)>,
         settings: Settings,
-        owner: Option<PathBuf>,
+        remaker: Option<Remaker>,
     ) -> ShardHosts {
         let place = |(host, name): &(Host, String)| HostPlace {
             host: host.clone(),
             name: name.clone(),
-            link: Link::Unwanted,
+            link: HostLink::Unwanted,
             breaks: 0,
         };
         let places = hosts.iter().map(place).collect();
         let state = HostsState { places, next: VecDeque::new(), threads: 0, closed: false };
         let links = Links { settings, state: Mutex::new(state), changed: Condvar::new() };
-        ShardHosts { hosts, links: Arc::new(links), copies: Mutex::default(), owner }
+        ShardHosts { hosts, links: Arc::new(links), copies: Mutex::default(), remaker }
     }
 
     /// Begins to connect to those of the hosts `names` that nothing was wanted of before. Does not
@@ -97,7 +66,7 @@ impl ShardHosts {
         let mut state = self.links.state();
         for at in 0..state.places.len() {
             let place = &state.places[at];
-            if matches!(place.link, Link::Unwanted) && names.contains(&place.name) {
+            if matches!(place.link, HostLink::Unwanted) && names.contains(&place.name) {
                 self.links.connect(&mut state, at);
             }
         }
@@ -109,8 +78,8 @@ impl ShardHosts {
     /// # Errors
     /// `Hosts` when none of its hosts can be reached; why it cannot be made again.
     pub(crate) fn ask(&self, shard: &mut HostedShard) -> Result<(Arc<Connection>, u32)> {
-        let fetch = Fetch { run: shard.run.clone(), shard: shard.number };
         loop {
+            let fetch = shard.fetch();
             let connection = match self.reach(&shard.hosts) {
                 Ok(connection) => connection,
                 Err(error) => {
@@ -119,9 +88,11 @@ impl ShardHosts {
                     continue;
                 }
             };
-            // Of a shard that has copies nothing is to come that is to be taken back.
-            let has_copies = shard.hosts.len() + shard.flaws.len() > 1;
-            match connection.fetch(fetch.clone(), shard.contents, has_copies) {
+            // Of a shard that has copies, or can be made again long after it was made, nothing is to come that
+            // is to be taken back.
+            let has_copies = shard.hosts.len() + shard.flaws.len() > 1
+                || matches!(self.remaker, Some(Remaker::Replay(_)));
+            match connection.fetch(fetch, shard.contents, has_copies) {
                 Ok(request) => return Ok((connection, request)),
                 Err(error) => {
                     self.broke(&connection, error);
@@ -140,9 +111,9 @@ impl ShardHosts {
             for name in names {
                 let place = state.places.iter().find(|place| place.name == *name);
                 match place.map(|place| &place.link) {
-                    Some(Link::There(connection)) => return Ok(Arc::clone(connection)),
-                    Some(Link::Unwanted | Link::Coming) => coming = true,
-                    Some(Link::Away(e)) => why = why.or(Some((e.kind(), e.to_string()))),
+                    Some(HostLink::There(connection)) => return Ok(Arc::clone(connection)),
+                    Some(HostLink::Unwanted | HostLink::Coming) => coming = true,
+                    Some(HostLink::Away(e)) => why = why.or(Some((e.kind(), e.to_string()))),
                     None => (),
                 }
             }
@@ -203,7 +174,19 @@ impl ShardHosts {
 
     /// Whether there is who can make shards again.
     pub(crate) fn can_remake(&self) -> bool {
-        self.owner.as_ref().is_some_and(|path| path.exists())
+        match &self.remaker {
+            Some(Remaker::Owner(path)) => path.exists(),
+            Some(Remaker::Replay(_)) => true,
+            None => false,
+        }
+    }
+
+    /// Where whoever made the shards may listen.
+    pub(crate) fn owner(&self) -> Option<PathBuf> {
+        match &self.remaker {
+            Some(Remaker::Owner(path)) => Some(path.clone()),
+            _ => None,
+        }
     }
 
     /// Has a shard made again that lies on no host that is there.
@@ -223,23 +206,46 @@ impl ShardHosts {
     /// # Errors
     /// That reason, and why it cannot be made.
     fn remade(&self, shard: &mut HostedShard, lost: Vec<String>, why: Error) -> Result<()> {
-        let Some(owner) = self.owner.as_ref().filter(|_| self.can_remake()) else {
+        let remaker = self.remaker.as_ref().filter(|_| self.can_remake());
+        let Some(remaker) = remaker.filter(|_| shard.flaws.len() < REMADE_MAX) else {
             return Err(why);
         };
-        if shard.flaws.len() >= REMADE_MAX {
-            return Err(why);
-        }
-        let asked = LostShard { shard: shard.number, hosts: lost, contents: shard.contents };
-        match lineage::ask(owner, &asked) {
-            Ok(hosts) => {
-                shard.flaws.push(why.to_string());
-                shard.hosts = hosts;
-                Ok(())
+        let made = match remaker {
+            Remaker::Owner(owner) => {
+                let asked =
+                    LostShard { shard: shard.number, hosts: lost, contents: shard.contents };
+                lineage::ask(owner, &asked).map(|hosts| shard.hosts = hosts)
             }
-            Err(error) => {
-                Err(Error::new(error.kind(), format!("{why}; it cannot be made again: {error}")))
-            }
+            Remaker::Replay(replay) => self.replayed(replay, shard, lost),
+        };
+        if let Err(error) = made {
+            let kind = match (error.kind(), remaker) {
+                // That it cannot be made tells less than why it is to be.
+                (ErrorKind::Hosts, Remaker::Replay(_)) => why.kind(),
+                (kind, _) => kind,
+            };
+            return Err(Error::new(kind, format!("{why}; it cannot be made again: {error}")));
         }
+        shard.flaws.push(why.to_string());
+        Ok(())
+    }
+
+    /// Has a shard made again by those who are called again for that; one that they have made, by the last of
+    /// them, which is there as long as what it made is read.
+    fn replayed(&self, replay: &Replay, shard: &mut HostedShard, lost: Vec<String>) -> Result<()> {
+        let is_away = |names: &[String]| self.links.are_away(names);
+        let Replayed { shard: made, hosts, owner } = replay.remake(shard, &is_away)?;
+        self.links.add(&hosts);
+        let again = shard.made_again.is_some();
+        shard.made_again = Some((made.run, made.number));
+        shard.hosts = match owner.filter(|_| again) {
+            Some(owner) => {
+                let (number, contents) = (made.number, shard.contents);
+                lineage::ask(&owner, &LostShard { shard: number, hosts: lost, contents })?
+            }
+            None => made.hosts,
+        };
+        Ok(())
     }
 
     /// Takes note that a shard came whole over `connection`.
@@ -262,7 +268,7 @@ impl ShardHosts {
         place.breaks = if connection.is_in_debt() { BREAKS_MAX } else { place.breaks + 1 };
         let given_up = place.breaks >= BREAKS_MAX;
         if given_up {
-            place.link = Link::Away(error);
+            place.link = HostLink::Away(error);
             self.links.changed.notify_all();
         } else {
             (self.links.settings.explain)(&format!("{error}; connecting again"));
@@ -277,7 +283,7 @@ impl ShardHosts {
         state.closed = true;
         state.next.clear();
         let links = state.places.iter().filter_map(|place| match &place.link {
-            Link::There(connection) => Some(Arc::clone(connection)),
+            HostLink::There(connection) => Some(Arc::clone(connection)),
             _ => None,
         });
         let links: Vec<_> = links.collect();
@@ -298,80 +304,9 @@ impl Drop for ShardHosts {
     fn drop(&mut self) {
         self.close();
         for place in &self.links.state().places {
-            if let Link::There(connection) = &place.link {
+            if let HostLink::There(connection) = &place.link {
                 connection.wait_for_end();
             }
         }
-    }
-}
-
-impl HostsState {
-    /// The host that `connection` is the link to, unless it has another one by now.
-    fn position(&self, connection: &Arc<Connection>) -> Option<usize> {
-        let is_link =
-            |place: &HostPlace| matches!(&place.link, Link::There(c) if Arc::ptr_eq(c, connection));
-        self.places.iter().position(is_link)
-    }
-}
-
-impl Links {
-    fn state(&self) -> MutexGuard<'_, HostsState> {
-        lock(&self.state)
-    }
-
-    /// Has the host with the number `at` connected to.
-    fn connect(self: &Arc<Links>, state: &mut HostsState, at: usize) {
-        state.places[at].link = Link::Coming;
-        state.next.push_back(at);
-        if state.threads == CONNECT_AT_ONCE {
-            return;
-        }
-        let links = Arc::clone(self);
-        match thread::Builder::new().spawn(move || links.work()) {
-            Ok(_) => state.threads += 1,
-            // One of the others will do it.
-            Err(_) if state.threads > 0 => (),
-            Err(e) => state.places[at].link = Link::Away(Error::io("start", "a thread", &e)),
-        }
-    }
-
-    /// The life of a thread that connects to hosts, as long as any are to be connected to.
-    fn work(&self) {
-        let mut state = self.state();
-        while let Some(at) = state.next.pop_front() {
-            let place = &state.places[at];
-            let (host, name, again) = (place.host.clone(), place.name.clone(), place.breaks > 0);
-            drop(state);
-            let opened = self.open(&host, &name, again);
-            state = self.state();
-            state.places[at].link = match opened {
-                Ok(connection) => {
-                    if state.closed {
-                        connection.hang_up();
-                    }
-                    Link::There(connection)
-                }
-                Err(error) => Link::Away(error),
-            };
-            self.changed.notify_all();
-        }
-        state.threads -= 1;
-    }
-
-    /// Connects to a host: more than once where it was there before.
-    fn open(&self, host: &Host, name: &str, again: bool) -> Result<Arc<Connection>> {
-        let greeting = Greeting::default();
-        let mut patience = Patience::new();
-        let mut last = Error::new(ErrorKind::Hosts, format!("{name} is lost"));
-        while !again || patience.wait() {
-            match Connection::open(host, name, &self.settings, &greeting) {
-                Err(error) if again && error.kind() == ErrorKind::Hosts => last = error,
-                result => return result,
-            }
-            if self.state().closed {
-                break;
-            }
-        }
-        Err(last)
     }
 }

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use crate::cluster::{ClientFiles, Greeting, Host, Shipped};
 use crate::cluster::{EachRecord, HadoopNames, Job, JobCommand, JobProgram, OnBad};
 use crate::command::{Form, Given};
+use crate::dataset::lineage::StageCuts;
 use crate::dataset::ownership::Claim;
 use crate::engine::consumer::ConsumerInput;
-use crate::engine::cuts::{self, ShardCut};
+use crate::engine::cuts::{self, CutAgain, NotedCut, ShardCut};
 use crate::engine::exchange::Remote;
 use crate::engine::fleet::{self, Fleet};
 use crate::engine::host_access::HostAccess;
@@ -22,6 +23,7 @@ use crate::engine::run::on_hosts;
 use crate::engine::shard_hosts::ShardHosts;
 use crate::error::{Error, Result};
 use crate::group::order::Limits;
+use crate::parallel::lock;
 use crate::record::bad::Bad;
 use crate::record::block::Blocks;
 use crate::record::bytes::Bytes;
@@ -132,16 +134,26 @@ impl<'a> ShardJob<'a> {
             lineage,
             line: &|hosts, contents| producer.line(hosts, contents),
         };
+        let again = self.reach.again.as_deref();
+        let wanted = again.and_then(|again| again.wanted.clone());
         let summary = match feed {
             ConsumerInput::Records(input) => {
                 let name = input.name().to_string();
                 let blocks = Blocks::new(input, self.limits.max_record);
                 let memo = plan.and_then(|plan| plan.memo.as_ref());
-                let cut = cuts::blocks(blocks, self.bad, memo);
-                on_hosts(&on, plan, self.setting(&name), cut, output)?
+                let (cut, lengths) = NotedCut::new(match again.map(|again| &again.cuts) {
+                    Some(StageCuts::Pieces(lengths)) => {
+                        Box::new(CutAgain::new(blocks, self.bad, lengths.clone(), wanted))
+                    }
+                    _ => cuts::blocks(blocks, self.bad, memo),
+                });
+                let summary = on_hosts(&on, plan, self.setting(&name), cut, output)?;
+                self.reach.lineage.cut(StageCuts::Pieces(std::mem::take(&mut *lock(&lengths))));
+                summary
             }
             ConsumerInput::Shards(consumer) => {
-                let (cut, given_back) = ShardCut::new(consumer);
+                self.reach.lineage.cut(StageCuts::Shards);
+                let (cut, given_back) = ShardCut::new(consumer, wanted);
                 on_hosts(&on, plan, self.setting("the shards"), cut, output)
                     .map_err(|error| given_back.blame(error, || producer.has_inputs()))?
             }

@@ -12,6 +12,9 @@ use crate::record::stream::Facts;
 /// The length of an entry.
 pub(crate) const ENTRY_BYTES: usize = 1024;
 
+/// The most bytes of what is noted behind an entry.
+const LINEAGE_MAX: usize = 16 << 20;
+
 const HEAD: &str = "mycloud pipe 1\n";
 const STATUS_DIGITS: usize = 4;
 const BYTES_DIGITS: usize = 20;
@@ -94,6 +97,21 @@ pub(crate) fn note_facts(file: &File, facts: &Facts) -> io::Result<()> {
         text.clear();
     }
     file.write_all_at(format!("{text:<room$}").as_bytes(), FACTS_AT as u64)
+}
+
+/// Notes, behind the entry, how the writer's output came to be. To be followed by [`note_status`].
+pub(crate) fn note_lineage(file: &File, lineage: &[u8]) -> io::Result<()> {
+    file.write_all_at(lineage, ENTRY_BYTES as u64)
+}
+
+/// What [`note_lineage`] has noted; none where nothing is, or more than anybody notes.
+pub(crate) fn lineage(file: &File) -> Option<Vec<u8>> {
+    let length = file.metadata().ok()?.len().checked_sub(ENTRY_BYTES as u64)?;
+    let length =
+        usize::try_from(length).ok().filter(|length| (1..=LINEAGE_MAX).contains(length))?;
+    let mut bytes = vec![0; length];
+    file.read_exact_at(&mut bytes, ENTRY_BYTES as u64).ok()?;
+    Some(bytes)
 }
 
 /// Notes how many bytes the writer wrote. To be followed by [`note_status`].

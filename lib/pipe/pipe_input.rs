@@ -358,7 +358,7 @@ mod tests {
         pipe.write("abc");
         assert_eq!(pipe.read().unwrap(), 3);
         assert_eq!(pipe.input.facts(), Some(keyed()));
-        writer.end(0, 3);
+        writer.end(0, 3, b"");
         assert_eq!(pipe.end().unwrap(), 0);
         assert_eq!(pipe.input.facts(), Some(keyed()));
     }
@@ -366,8 +366,8 @@ mod tests {
     #[test]
     fn a_writer_that_failed_or_vanished_is_an_error_at_the_end_and_every_time_after() {
         let mut pipe = Pipe::new();
-        pipe.enter().end(0, 0);
-        pipe.enter().end(3, 0);
+        pipe.enter().end(0, 0, b"");
+        pipe.enter().end(3, 0, b"");
         assert_eq!(
             incomplete(pipe.end()),
             "the upstream mc-up failed (exit 3); its output is not complete"
@@ -387,7 +387,7 @@ mod tests {
             pipe.write("abc");
             pipe.read().unwrap();
             let said = ask(&mut pipe.input);
-            writer.end(0, 2);
+            writer.end(0, 2, b"");
             (said, pipe.end(), pipe.input.promised())
         };
         assert!(matches!(mixed(|_| None), (None, Ok(0), None)));
@@ -403,7 +403,7 @@ mod tests {
         for _ in 0..2 {
             let writer = pipe.enter();
             writer.declare(&keyed());
-            writer.end(0, 0);
+            writer.end(0, 0, b"");
         }
         assert_eq!((pipe.input.facts(), pipe.end().unwrap()), (None, 0));
     }

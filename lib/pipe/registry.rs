@@ -13,10 +13,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::error::reason;
-use crate::pipe::entry::{self, Entry};
+use crate::pipe::entry::{self, Entry, Status};
 use crate::pipe::pipe_id::PipeId;
 use crate::pipe::{pipe_mark, runtime_dir, sweep};
 use crate::record::stream::Facts;
@@ -26,6 +27,10 @@ pub(crate) const DRAFT: &str = "draft.";
 
 /// One of so many writers sweeps at its end.
 const SWEEP_ONE_IN: u64 = 16;
+
+/// How long the end of a writer is waited for by who has all that it wrote, and how often that is looked at.
+const END_MAX: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// The registry of the tools of this user.
 #[derive(Debug, Default)]
@@ -119,6 +124,24 @@ impl Registry {
         found
     }
 
+    /// What the only writer of `pipe` has noted at its good end of how its output came to be. Whoever reads
+    /// shards knows that they are all there before their writer says how it ended: that is waited for, a while.
+    pub fn lineage_of(&self, pipe: &PipeId) -> Option<Vec<u8>> {
+        let until = Instant::now() + END_MAX;
+        loop {
+            let found = self.look_up(pipe);
+            let [(name, entry)] = found.as_slice() else { return None };
+            match entry.status {
+                Status::Ended(0) => {
+                    let named = |directory: &PathBuf| File::open(directory.join(name)).ok();
+                    return entry::lineage(&self.directories.iter().find_map(named)?);
+                }
+                Status::Open if Instant::now() < until => thread::sleep(LOOK_EVERY),
+                _ => return None,
+            }
+        }
+    }
+
     /// Removes entries of pipes that are gone; a bounded number of them, unless another tool is
     /// doing so.
     pub fn sweep(&self) {
@@ -150,8 +173,11 @@ impl RegisteredWriter {
         let _ = entry::note_facts(&self.file, facts);
     }
 
-    /// Notes that the writer wrote `bytes` and ends with `status`; before it closes the pipe.
-    pub fn end(self, status: u8, bytes: u64) {
+    /// Notes that the writer wrote `bytes` and ends with `status`, and how what it wrote came to be, where it
+    /// says; before it closes the pipe.
+    pub fn end(self, status: u8, bytes: u64, lineage: &[u8]) {
+        // Without that, what is lost of what is made of it cannot be made again.
+        let _ = entry::note_lineage(&self.file, lineage);
         // An entry that cannot be closed speaks of a failure, which is the safe side.
         if entry::note_bytes(&self.file, bytes).is_ok() {
             let _ = entry::note_status(&self.file, status);
@@ -234,7 +260,6 @@ mod tests {
     use std::io::{PipeReader, PipeWriter};
 
     use super::*;
-    use crate::pipe::entry::Status;
 
     fn registry() -> (tempfile::TempDir, Registry) {
         let dir = tempfile::tempdir().unwrap();
@@ -262,7 +287,8 @@ mod tests {
         assert_eq!(statuses(&registry, &id), [Status::Open]);
         let facts = Facts { key: Some("a".into()), ..Facts::default() };
         writer.declare(&facts);
-        writer.end(0, 7);
+        writer.end(0, 7, b"of this");
+        assert_eq!(registry.lineage_of(&id).unwrap(), b"of this");
         let found: Vec<_> = registry.look_up(&id).into_iter().map(|(_, entry)| entry).collect();
         let want = Entry { status: Status::Ended(0), bytes: 7, tool: "mc-x".into(), facts };
         assert_eq!(found, [want]);
@@ -273,8 +299,9 @@ mod tests {
         let (_dir, registry) = registry();
         let (_reader, _writer, id) = pipe();
         let (_reader2, _writer2, other) = pipe();
-        registry.enter(&id, "mc-a").unwrap().end(0, 1);
-        registry.enter(&id, "mc-b").unwrap().end(3, 1);
+        registry.enter(&id, "mc-a").unwrap().end(0, 1, b"x");
+        registry.enter(&id, "mc-b").unwrap().end(3, 1, b"y");
+        assert_eq!(registry.lineage_of(&id), None);
         let mut found = statuses(&registry, &id);
         found.sort_by_key(|status| *status == Status::Ended(3));
         assert_eq!(found, [Status::Ended(0), Status::Ended(3)]);

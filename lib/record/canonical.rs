@@ -24,11 +24,11 @@ use super::text::{push_unescaped, string_bytes};
 use super::{fold, number, version};
 
 pub(super) const NULL: u8 = 0x10;
-const FALSE: u8 = 0x20;
-const TRUE: u8 = 0x30;
-const STRING: u8 = 0x50;
+pub(super) const FALSE: u8 = 0x20;
+pub(super) const TRUE: u8 = 0x30;
+pub(super) const STRING: u8 = 0x50;
 const STRING_END: [u8; 2] = [0, 1];
-const ARRAY: u8 = 0x60;
+pub(super) const ARRAY: u8 = 0x60;
 const OBJECT: u8 = 0x70;
 
 /// What kind of value some key bytes stand for, as far as anyone asks.

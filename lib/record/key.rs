@@ -6,6 +6,7 @@
 //! byte complemented.
 
 mod keyer;
+mod shown;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,7 @@ use super::scan::Step;
 use crate::error::Result;
 
 pub use keyer::{Found, KeyFault, KeyPlace, Keyer};
+pub use shown::shown;
 
 /// One part of a key: `PATH[:MODS]`.
 #[derive(Clone, Debug, PartialEq, Eq)]

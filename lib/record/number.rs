@@ -5,7 +5,7 @@
 
 mod key;
 
-pub use key::{ShortKey, push_key};
+pub use key::{ShortKey, push_key, shown};
 
 use super::wide::{digits_in, first_digits};
 

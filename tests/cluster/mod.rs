@@ -18,6 +18,7 @@ mod modes;
 mod one_name;
 mod read_once;
 mod readers;
+mod replay;
 mod same_bytes;
 mod setup;
 mod shipping;

@@ -124,6 +124,7 @@ impl World<'_> {
             flaws: Vec::new(),
             contents: Contents::default(),
             split: None,
+            made_again: None,
         };
         let trial = Trial::new(self.scenario.replicas, is_second);
         Line { task, trial, input }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::surroundings::{self, variable};
-use crate::cli::{Session, environment, message};
+use crate::cli::{Session, again, environment, message, options};
 use crate::cluster::{Settings, WorkerBinary};
 use crate::dataset::ownership::Locks;
 use crate::dataset::run_dir::Runs;
@@ -54,8 +54,10 @@ pub fn access(
         settings,
         runs: Runs::new(&state),
         locks: Locks::new(surroundings::runtime_directories()?),
-        argv: std::env::args_os().map(|word| word.as_os_str().into()).collect(),
-        cwd: std::env::current_dir().unwrap_or_default(),
+        lineage: Arc::clone(session.lineage()),
+        again: again::told(session.lineage().argv()).map(Arc::new),
+        tools: std::env::current_exe().ok().and_then(|tool| Some(tool.parent()?.into())),
+        directory: options::default_directory(),
     })
 }
 

@@ -73,7 +73,7 @@ pub fn publish(
     keep: Option<&Path>,
     make: impl FnOnce(&mut dyn Output) -> Result<(Summary, Producer)>,
 ) -> Result<Summary> {
-    if let Some(path) = keep {
+    if let Some(path) = keep.filter(|_| reach.again.is_none()) {
         return keep_in(session, reach, path, make);
     }
     let mut stdout = session.stdout_handle();

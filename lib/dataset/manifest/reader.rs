@@ -14,6 +14,11 @@ const SHOWN: usize = 60;
 
 const READ_BYTES: usize = 64 * 1024;
 
+/// A manifest that comes from a file or pipe, which is called `name`.
+pub(crate) fn input(file: File, name: &str) -> Box<dyn Input> {
+    Box::new(PipeInput::new(file, name))
+}
+
 /// Reads a manifest and checks that it is whole and adds up.
 #[derive(Debug)]
 pub struct ManifestReader<I> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::engine::exchange::planner::{KeyRange, StuckShards};
 use crate::error::{Error, ErrorKind, Result};
+use crate::record::bytes::Bytes;
 use crate::record::digest::Contents;
 
 /// A shard that is made, as the manifest is to name it.
@@ -14,6 +15,13 @@ pub(super) struct MadeShard {
     pub(super) hosts: Vec<String>,
     /// What it holds.
     pub(super) contents: Contents,
+}
+
+impl MadeShard {
+    /// One that holds nothing.
+    pub(super) fn nothing() -> MadeShard {
+        MadeShard { hosts: Vec::new(), contents: Contents::default() }
+    }
 }
 
 /// The rounds so far.
@@ -64,6 +72,11 @@ impl Course {
         if !ranges.is_empty() {
             self.ranges = ranges;
         }
+    }
+
+    /// The first key of each range but the first one.
+    pub(super) fn cuts(&self) -> Vec<Bytes> {
+        self.ranges.iter().filter_map(|range| range.from.clone().map(Bytes)).collect()
     }
 
     /// A host is left aside from now on: who reads what it made cannot have it.

@@ -132,13 +132,15 @@ fn run(
     let mut producer = begin(facts, remote, &mut consumer, output)?;
     let settings = &remote.reach.settings;
     let (fleet, origin) = (producer.fleet(), &consumer.origin);
-    let rounds = Arc::new(Rounds::new(what, goal, fleet, origin, &settings.say));
+    let again = remote.reach.again.as_deref();
+    let rounds = Arc::new(Rounds::new(what, goal, fleet, origin, &settings.say, again));
     producer.recover_by(Arc::clone(&rounds) as Arc<dyn Rebuild>);
     let mut write = |made: &MadeShard| {
         output.write(&producer.line(&made.hosts, &made.contents)?)?;
         output.flush()
     };
     let report = rounds.run(consumer, &mut write, || producer.has_inputs())?;
+    remote.reach.lineage.cut(rounds.cuts());
     report.details.iter().for_each(|text| (settings.explain)(text));
     report.advice.iter().for_each(|text| (settings.say)(text));
     producer.end(output)?;

@@ -9,12 +9,15 @@ use std::time::{Duration, Instant};
 
 use crate::cluster::Connection;
 use crate::cluster::exchange as wire;
+use crate::dataset::lineage::{StageAgain, StageCuts};
 use crate::engine::HostedShard;
 use crate::engine::consumer::{Consumer, ahead};
 use crate::engine::exchange::course::{Again, Course, MadeShard, RoundFailure};
 use crate::engine::exchange::driver::{Driven, Round, drive};
 use crate::engine::exchange::feed::ShardFeed;
-use crate::engine::exchange::planner::{ExchangeReport, Goal, PlannedHost, Planner, Resume};
+use crate::engine::exchange::planner::{
+    ExchangeReport, Goal, KeyRange, PlannedHost, Planner, Resume,
+};
 use crate::engine::exchange::tasks::Tasks;
 use crate::engine::fleet::Fleet;
 use crate::engine::lineage::{LostShard, Rebuild};
@@ -40,6 +43,8 @@ type Say = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// An exchange, from its first round on.
 pub(super) struct Rounds {
+    /// The shards that are to be made; none where it is all of them.
+    wanted: Option<BTreeSet<u64>>,
     what: wire::Exchange,
     goal: Goal,
     fleet: Arc<Fleet>,
@@ -68,16 +73,22 @@ struct Failed {
 }
 
 impl Rounds {
-    /// An exchange whose first round is to come.
+    /// An exchange whose first round is to come; `again` says how it is to make again what it made before.
     pub(super) fn new(
         what: wire::Exchange,
         goal: Goal,
         fleet: &Arc<Fleet>,
         origin: &Arc<ShardHosts>,
         say: &Say,
+        again: Option<&StageAgain>,
     ) -> Rounds {
-        let state = State { running: true, course: Course::default(), shards: Vec::new() };
+        let mut course = Course::default();
+        if let Some(StageCuts::Ranges(keys)) = again.map(|again| &again.cuts) {
+            course.cut(KeyRange::between(keys));
+        }
+        let state = State { running: true, course, shards: Vec::new() };
         Rounds {
+            wanted: again.and_then(|again| again.wanted.clone()),
             what,
             goal,
             fleet: Arc::clone(fleet),
@@ -101,12 +112,20 @@ impl Rounds {
     ) -> Result<ExchangeReport> {
         let owner = consumer.owner.take();
         let mut feed = ShardFeed::new(ahead(move || consumer.next_shard(), AHEAD)?);
-        let mut publish = |number: u64, made: MadeShard| match self.note(number, &made)? {
-            true => write(&made),
-            false => Ok(()),
+        let mut written = 0;
+        let mut publish = |number: u64, made: MadeShard| -> Result<()> {
+            if !self.note(number, &made)? {
+                return Ok(());
+            }
+            // Those that are not wanted have their lines, so that the others keep their numbers.
+            for _ in written + 1..number {
+                write(&MadeShard::nothing())?;
+            }
+            written = number;
+            write(&made)
         };
         let ended = loop {
-            match self.round(None, &mut feed, &mut publish) {
+            match self.round(self.wanted.clone(), &mut feed, &mut publish) {
                 Ok(report) => break Ok(report),
                 Err(failed) if failed.goes_on => (),
                 Err(Failed { error, was_reading: false, .. }) => break Err(error),
@@ -120,6 +139,14 @@ impl Rounds {
         state.shards = feed.into_shards();
         self.changed.notify_all();
         ended
+    }
+
+    /// How the keys were cut, for the record of what is made.
+    pub(super) fn cuts(&self) -> StageCuts {
+        match self.goal {
+            Goal::Ranges(..) => StageCuts::Ranges(lock(&self.state).course.cuts()),
+            Goal::Reduced => StageCuts::InPlace,
+        }
     }
 
     /// One round, for the shards that are `wanted`, or all.

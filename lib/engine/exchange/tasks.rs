@@ -6,9 +6,8 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 
 use crate::cluster::exchange::{MergeTask, Peers, Reduce, RelayedPart, SortTask, too_much};
-use crate::cluster::{Answer, Connection, Fetch, MergeNews, Part};
+use crate::cluster::{Answer, Connection, MergeNews, Part};
 use crate::dataset::run_id::RunId;
-use crate::engine::HostedShard;
 use crate::engine::exchange::lost;
 use crate::engine::exchange::planner::{
     HostAnswer, HostTask, PartTransfer, PeerListener, PlannerEvent,
@@ -55,12 +54,12 @@ impl<'a> Tasks<'a> {
         let (on, stop) = (&self.hosts[host], &|| self.is_stopped());
         match task {
             HostTask::Sort(shards) => {
-                let shards = shards.into_iter().map(|shard| (fetch(&shard), shard.contents));
+                let shards = shards.into_iter().map(|shard| (shard.fetch(), shard.contents));
                 let sort = SortTask { exchange: self.number, shards: shards.collect() };
                 answered(on.sort(sort, stop)).map(HostAnswer::Sorted)
             }
             HostTask::Reduce(shard) => {
-                let (fetch, contents) = (fetch(&shard), shard.contents);
+                let (fetch, contents) = (shard.fetch(), shard.contents);
                 let reduce = Reduce { exchange: self.number, fetch, contents };
                 let merged = answered(on.reduce(reduce, stop))?;
                 self.fleet.has_made(on.name(), shard.number);
@@ -144,10 +143,6 @@ impl<'a> Tasks<'a> {
 /// What a host says, unless it is lost or its answer is not wanted any more.
 fn answered<T>(answer: Result<Answer<T>>) -> Result<T> {
     answer.map_err(lost)?.unwrap_or_else(|| Err(stopped()))
-}
-
-fn fetch(shard: &HostedShard) -> Fetch {
-    Fetch { run: shard.run.clone(), shard: shard.number }
 }
 
 fn stopped() -> Error {

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::cluster::host::shown;
-use crate::cluster::{Connection, Done, Failed, Fetch, Task, TaskReply, TaskSource};
+use crate::cluster::{Connection, Done, Failed, Task, TaskReply, TaskSource};
 use crate::command::Form;
 use crate::engine::attempt::{Bringing, attempt};
 use crate::engine::fleet::Fleet;
@@ -244,8 +244,7 @@ impl Lineage {
             Recalled::Shard(of) => {
                 part = TaskInput::Shard(of.clone()).part().filter(|_| self.job.tells_part);
                 if of.hosts.iter().any(|host| host == connection.name()) {
-                    let fetch = Fetch { run: of.run.clone(), shard: of.number };
-                    (TaskSource::Shard(fetch, of.contents), None)
+                    (TaskSource::Shard(of.fetch(), of.contents), None)
                 } else {
                     let bringing = Bringing {
                         origin: origin.as_deref(),

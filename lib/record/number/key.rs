@@ -89,6 +89,37 @@ impl ShortKey {
     }
 }
 
+/// The short number that `key` begins with, as it is written, and the rest; `None` of any other.
+pub fn shown(key: &[u8]) -> Option<(String, &[u8])> {
+    let class = *key.first()?;
+    let flip = match class {
+        ZERO => return Some(("0".into(), &key[1..])),
+        POSITIVE => 0,
+        NEGATIVE => 0xff,
+        _ => return None,
+    };
+    let bytes = |from: usize, to: usize| -> Option<u64> {
+        Some(key.get(from..to)?.iter().fold(0, |word, byte| word << 8 | u64::from(byte ^ flip)))
+    };
+    let (exponent, head) = (bytes(1, 2)? as i64 + LEAST_ORDINARY, bytes(2, 8)?);
+    let tail = if head & 1 == 1 { bytes(8, 10)? } else { 0 };
+    if tail & 1 == 1 || head >> 1 >= POWERS_OF_TEN[HEAD_DIGITS] || !(-6..=21).contains(&exponent) {
+        return None;
+    }
+    let length = if head & 1 == 1 { 10 } else { 8 };
+    let digits = (head >> 1) * POWERS_OF_TEN[TAIL_DIGITS] + (tail >> 1);
+    let digits = format!("{digits:0SHORT_DIGITS$}");
+    let digits = digits.trim_end_matches('0');
+    let sign = if class == NEGATIVE { "-" } else { "" };
+    let whole = usize::try_from(exponent).unwrap_or(0);
+    let text = match digits.len() {
+        count if count <= whole => format!("{sign}{digits}{}", "0".repeat(whole - count)),
+        _ if exponent > 0 => format!("{sign}{}.{}", &digits[..whole], &digits[whole..]),
+        _ => format!("{sign}0.{}{digits}", "0".repeat(exponent.unsigned_abs() as usize)),
+    };
+    Some((text, &key[length..]))
+}
+
 /// Any number.
 #[cold]
 fn push_long_key(out: &mut Vec<u8>, parts: &NumberParts) {

@@ -1,7 +1,11 @@
 //! Where the keys are cut into ranges of about equal size, from samples. Any cuts give the same
 //! bytes; these only decide how the work is spread.
 
+use std::collections::BTreeMap;
+
 use crate::cluster::exchange::HostOffer;
+use crate::record::bytes::Bytes;
+use crate::record::key;
 
 /// How large a range is to be, in bytes of items: large enough to be worth asking for, small enough
 /// to be merged in memory by many at once.
@@ -14,6 +18,9 @@ const RANGES_MAX: u64 = 1024;
 const SKEW: u64 = 4;
 const SKEW_BYTES: u64 = 32 << 20;
 
+/// What share of all a key must hold for it to be worth a word.
+const HEAVY_PERCENT: u64 = 20;
+
 /// A range of keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct KeyRange {
@@ -23,6 +30,15 @@ pub(crate) struct KeyRange {
     pub(crate) to: Option<Vec<u8>>,
     /// How many bytes of it lie on each host, about.
     pub(crate) lie: Vec<u64>,
+}
+
+impl KeyRange {
+    /// The ranges that begin with these keys, and the one before the first of them.
+    pub(crate) fn between(keys: &[Bytes]) -> Vec<KeyRange> {
+        let from = std::iter::once(None).chain(keys.iter().map(|key| Some(key.0.clone())));
+        let to = keys.iter().map(|key| Some(key.0.clone())).chain([None]);
+        from.zip(to).map(|(from, to)| KeyRange { from, to, lie: Vec::new() }).collect()
+    }
 }
 
 /// Cuts what the hosts have into `wanted` ranges, or as many as its size asks for; fewer where keys
@@ -72,6 +88,28 @@ pub(super) fn again(ranges: &[KeyRange], hosts: &[HostOffer]) -> Vec<KeyRange> {
         }
     }
     again
+}
+
+/// A word about a key that holds much of what the hosts offer, before its range is merged: all of that becomes one
+/// shard.
+pub(super) fn heavy_key(hosts: &[HostOffer]) -> Option<String> {
+    let mut keys: BTreeMap<&[u8], u64> = BTreeMap::new();
+    for (key, bytes) in hosts.iter().flat_map(|host| &host.samples) {
+        let of_key = keys.entry(&key.0).or_default();
+        *of_key = of_key.saturating_add(*bytes);
+    }
+    let total = keys.values().fold(0_u64, |total, bytes| total.saturating_add(*bytes));
+    let (key, bytes) = keys.into_iter().max_by_key(|(_, bytes)| *bytes)?;
+    let percent = u64::try_from(u128::from(bytes) * 100 / u128::from(total.max(1))).unwrap_or(100);
+    if key.is_empty() || bytes < SKEW_BYTES || percent < HEAVY_PERCENT {
+        return None;
+    }
+    let named = key::shown(key).map_or("one key".to_string(), |key| format!("the key {key}"));
+    Some(format!(
+        "{named} holds about {percent} % of the records' bytes, {} MB, which become one shard: whoever \
+         works on it is last; a finer key spreads it, and --reduce makes less of it",
+        bytes >> 20
+    ))
 }
 
 /// A word about a range that is much larger than the others. `sizes` are those of all.
@@ -126,6 +164,32 @@ mod tests {
         assert!(found.len() <= 3, "{found:?}");
         let whole = ranges(&[host(&[("", 5), ("", 5)])], Some(9));
         assert_eq!(whole.len(), 1);
+    }
+
+    #[test]
+    fn one_large_key_is_worth_a_word() {
+        let key = |text: &str| {
+            let mut key = Vec::new();
+            crate::record::canonical::push_value(&mut key, text.as_bytes());
+            Bytes(key)
+        };
+        let offer = |keys: &[(&str, u64)]| HostOffer {
+            samples: keys.iter().map(|(text, bytes)| (key(text), *bytes << 20)).collect(),
+            ..HostOffer::default()
+        };
+        let others: Vec<(String, u64)> = (0..30).map(|n| (n.to_string(), 2)).collect();
+        let others: Vec<(&str, u64)> = others.iter().map(|(text, n)| (text.as_str(), *n)).collect();
+        let heavy =
+            [offer(&[("\"null\"", 20), ("null", 1)]), offer(&[("\"null\"", 21)]), offer(&others)];
+        let said = heavy_key(&heavy).unwrap();
+        assert!(
+            said.starts_with("the key \"null\" holds about 40 % of the records' bytes, 41 MB"),
+            "{said}"
+        );
+        assert_eq!(heavy_key(&[offer(&others)]), None);
+        // A few bytes are no matter.
+        assert_eq!(heavy_key(&[offer(&[("1", 9)])]), None);
+        assert_eq!(heavy_key(&[]), None);
     }
 
     #[test]

@@ -148,6 +148,8 @@ pub(super) struct Planner {
     offers: Vec<HostOffer>,
     listeners: Vec<Option<PeerListener>>,
     ranges: RangeQueue,
+    /// Whether the user was told of a key that holds much.
+    has_heavy_key: bool,
     results: Resequencer,
     actions: Vec<PlannerAction>,
     failure: Option<Error>,
@@ -180,6 +182,7 @@ impl Planner {
             offers: vec![HostOffer::default(); hosts.len()],
             listeners: hosts.iter().map(|_| None).collect(),
             ranges: RangeQueue::default(),
+            has_heavy_key: false,
             results: Resequencer::of(resume.wanted.clone()),
             resume,
             actions: Vec::new(),

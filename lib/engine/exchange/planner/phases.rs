@@ -96,6 +96,14 @@ impl Planner {
             true => cuts::ranges(&self.offers, wanted),
             false => cuts::again(&self.resume.ranges, &self.offers),
         };
+        // Said once, and not of what may lie in several ranges.
+        let heavy = if self.what.spread || !self.resume.ranges.is_empty() {
+            None
+        } else {
+            cuts::heavy_key(&self.offers)
+        };
+        self.has_heavy_key = heavy.is_some();
+        self.actions.extend(heavy.map(PlannerAction::Say));
         let wanted = self.resume.wanted.as_ref();
         self.ranges = RangeQueue::new(self.what.number, ranges, wanted, (&self.offers, roads));
         if roads == Roads::Relay || self.hosts.len() < 2 {
@@ -197,6 +205,7 @@ impl Planner {
             cut_off.iter().map(|(pair, why)| format!("{pair}: by way of this machine: {why}")),
         );
         let advice = cuts::advice(&self.ranges.ranges, &merged.sizes);
+        let advice = advice.filter(|_| !self.has_heavy_key);
         ExchangeReport { summary, details, advice }
     }
 }

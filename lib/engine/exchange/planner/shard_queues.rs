@@ -185,6 +185,7 @@ mod tests {
             hosts: hosts.iter().map(ToString::to_string).collect(),
             flaws: Vec::new(),
             contents: Contents { bytes, ..Contents::default() },
+            made_again: None,
             split: None,
         }
     }

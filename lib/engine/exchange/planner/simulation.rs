@@ -211,6 +211,7 @@ impl<'a> World<'a> {
             flaws: Vec::new(),
             contents: contents(&records(self.scenario, at)),
             split: None,
+            made_again: None,
         })
     }
 

@@ -1,0 +1,179 @@
+//! Data that was kept, lost with a host when the tools that made it have long ended: whoever reads it has them
+//! called again, for what is lost, as long as what they read is as it was.
+
+use std::path::Path;
+
+use super::at_work::Gate;
+use crate::support::{Call, Cluster, dir, sh, until, until_or, write};
+
+/// A pipeline on `cluster`, in `dir`, where its runs are known too.
+fn on(cluster: &Cluster, dir: &Path, script: &str) -> Call {
+    let script = format!("set -o pipefail; {script}");
+    sh("bash", &script).on(cluster).current_dir(dir).env("XDG_STATE_HOME", dir.join("state"))
+}
+
+/// A few thousand rows of CSV, and the records that they are.
+fn rows() -> (String, String) {
+    let (mut csv, mut records) = ("n,k\n".to_string(), String::new());
+    for n in 0..9000 {
+        let k = n * 7919 % 1000;
+        csv += &format!("{n},{k}\n");
+        records += &format!("{{\"n\":\"{n}\",\"k\":\"{k}\"}}\n");
+    }
+    (csv, records)
+}
+
+/// Keeps `x.mc` by `maker`, with HOSTS in it, in a new directory with the file `rows.csv`; then n2 is lost.
+struct Kept {
+    cluster: Cluster,
+    dir: tempfile::TempDir,
+}
+
+impl Kept {
+    #[track_caller]
+    fn by(maker: &str) -> Kept {
+        let (cluster, dir) = (Cluster::of(4), dir());
+        let (csv, records) = rows();
+        write(&dir, "rows.csv", csv);
+        write(&dir, "records", records);
+        let maker = maker.replace("HOSTS", "n1,n2,n3");
+        on(&cluster, dir.path(), &maker).stderr_any().succeeds();
+        on(&cluster, dir.path(), "mc-cat x.mc > want && test -s want").succeeds();
+        let on_n2 = "test $(grep -c '\"hosts\":\\[\"n2\"\\]' x.mc) -gt 0";
+        on(&cluster, dir.path(), on_n2).succeeds();
+        cluster.run(["kill", "n2"]);
+        Kept { cluster, dir }
+    }
+
+    fn run(&self, script: &str) -> Call {
+        on(&self.cluster, self.dir.path(), script)
+    }
+
+    /// That each of `readers` reads what was there, with `said` among what is said.
+    #[track_caller]
+    fn is_read_by(&self, readers: &[&str], said: &str) {
+        for reader in readers {
+            self.run(&format!("{reader} | cmp - want")).stderr_has(said).succeeds();
+        }
+        self.is_clean();
+    }
+
+    /// That nothing is on the hosts but what is kept.
+    #[track_caller]
+    fn is_clean(&self) {
+        let left = || {
+            let left = self.cluster.leftovers();
+            left.lines().filter(|line| !line.contains("/kept/")).collect::<Vec<_>>().join("\n")
+        };
+        until_or(|| left().is_empty() && self.cluster.orphans().is_empty(), left);
+    }
+}
+
+const READERS: [&str; 3] =
+    ["mc-cat x.mc", "mc-map cat < x.mc | mc-gather", "mc-map -h n1,n3 cat < x.mc | mc-gather"];
+
+#[test]
+fn what_a_command_printed() {
+    let kept = Kept::by("mc-cat rows.csv | mc-map -h HOSTS --block 9K -o x.mc cat");
+    kept.run("cmp want records").succeeds();
+    let said = "made again: mc-cat rows.csv | mc-map -h n1,n2,n3 --block 9K -o x.mc cat";
+    kept.is_read_by(&READERS, said);
+    // Not all of it.
+    let script = "shards=$(grep -c '\"shard\":' x.mc); mc-cat x.mc 2>&1 >/dev/null \
+                  | grep -o '[0-9]* shards are made again' | test $(cut -d' ' -f1) -lt $shards";
+    kept.run(script).succeeds();
+    kept.run("mc-sort -k n:n x.mc | mc-gather | cmp - want").stderr_any().succeeds();
+    // It is kept as it was.
+    kept.run("cmp want <(mc-cat x.mc) && mc-hosts --force --rm x.mc").stderr_any().succeeds();
+}
+
+#[test]
+fn what_was_damaged() {
+    let kept = Kept::by("mc-cat rows.csv | mc-map -h HOSTS --block 9K -o x.mc cat");
+    let harm =
+        "printf 9 | dd of=$(ls -d /var/tmp/mycloud-*/kept/*/1) bs=1 seek=3 conv=notrunc 2>&1";
+    kept.cluster.on_host("n1", harm);
+    kept.is_read_by(&READERS[..2], "shard 1 is damaged");
+}
+
+#[test]
+fn what_was_made_of_a_file_without_a_tool() {
+    let kept = Kept::by("mc-map -h HOSTS --block 9K -o x.mc cat < records");
+    kept.is_read_by(&READERS[..1], "made again: mc-map -h n1,n2,n3 --block 9K -o x.mc cat < /");
+}
+
+#[test]
+fn what_was_exchanged() {
+    let kept =
+        Kept::by("mc-cat rows.csv | mc-scatter -h HOSTS --block 9K | mc-sort -k k:n -n 24 -o x.mc");
+    kept.run("jq -r .k want | sort -nc").succeeds();
+    kept.is_read_by(&READERS, " made again: mc-cat rows.csv | mc-scatter");
+}
+
+#[test]
+fn what_was_made_in_many_stages() {
+    let kept = Kept::by(
+        "mc-cat rows.csv | mc-map -c 'grep -v 13' | mc-map -h HOSTS --block 9K cat \
+         | mc-shuffle -k k -n 24 | mc-map cat | mc-map -o x.mc -c 'sed s/k/K/'",
+    );
+    kept.is_read_by(&READERS, " made again: mc-cat rows.csv | mc-map -c");
+}
+
+#[test]
+fn what_was_reduced() {
+    let kept = Kept::by(
+        "mc-cat rows.csv | mc-scatter -h HOSTS --block 9K | mc-shuffle -k k -n 24 \
+         | mc-reduce -o x.mc count sum:n",
+    );
+    kept.is_read_by(&READERS[..2], " made again: mc-cat rows.csv | mc-scatter");
+}
+
+#[test]
+fn what_was_split() {
+    let kept = Kept::by("mc-split --block 9K rows.csv | mc-map -h HOSTS -o x.mc cat");
+    kept.is_read_by(&READERS[..1], " made again: mc-split --block 9K rows.csv | mc-map");
+}
+
+#[test]
+fn what_was_made_of_what_was_kept() {
+    let kept = Kept::by(
+        "mc-cat rows.csv | mc-map -h HOSTS --block 9K -o w.mc cat && mc-map -o x.mc sed s/1/7/ < w.mc",
+    );
+    kept.is_read_by(&READERS[..1], " made again: mc-map -o x.mc sed s/1/7/ < /");
+}
+
+#[test]
+fn while_another_host_is_lost() {
+    let kept = Kept::by("mc-cat range:0..1000000 | mc-map -h HOSTS,n4 --block 100K -o x.mc cat");
+    let gate = Gate::close(&kept.cluster);
+    let waits = format!("flock -s {} true", kept.cluster.srv().join("gate").display());
+    let reading =
+        kept.run(&format!("mc-cat x.mc | {{ head -c 100; touch on; {waits}; cat; }} > got"));
+    let reading = reading.stderr_any().spawn();
+    until("the first bytes", || kept.dir.path().join("on").exists());
+    kept.cluster.run(["kill", "n1"]);
+    drop(gate);
+    let said = String::from_utf8_lossy(&reading.exits(0).stderr).into_owned();
+    assert!(said.contains("made again: mc-cat range:0..1000000"), "{said}");
+    kept.run("cmp got want").succeeds();
+    until("the tools to end", || kept.cluster.orphans().is_empty());
+}
+
+#[test]
+fn not_where_it_cannot_be() {
+    let kept = Kept::by("mc-cat rows.csv | cat | mc-map -h HOSTS --block 9K -o x.mc cat");
+    // Nobody knows what came from another program.
+    kept.run("mc-cat x.mc").stderr_has("n2").fails(5);
+    let kept = Kept::by("mc-cat rows.csv | mc-map -h HOSTS --block 9K -o x.mc cat");
+    kept.run("echo 1,1 >> rows.csv; mc-cat x.mc").stderr_has("it cannot be made again: ").fails(5);
+    kept.run("mc-cat x.mc").stderr_has("rows.csv, which it was made of, has changed").fails(5);
+    kept.run("rm rows.csv; mc-cat x.mc").stderr_has("is not there any more").fails(5);
+}
+
+#[test]
+fn not_what_comes_out_otherwise() {
+    let kept = Kept::by(
+        "mc-cat rows.csv | mc-map -h HOSTS --block 9K -o x.mc -c 'cat; echo $RANDOM$RANDOM$RANDOM'",
+    );
+    kept.run("mc-cat x.mc").stderr_has("is not repeatable").fails(4);
+}
