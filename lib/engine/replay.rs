@@ -29,8 +29,9 @@ use crate::engine::host_access::HostAccess;
 use crate::error::{Error, ErrorKind, Result};
 use crate::parallel::lock;
 
-/// How often tools are called again: when other hosts are lost while what lay on the first is read.
-const CALLS_MAX: usize = 4;
+/// How often tools are called again: when other hosts are lost, or turn out to have damaged shards, while what
+/// lay on the first is read.
+const CALLS_MAX: usize = 16;
 
 /// How long the tools have to end when what they made is not wanted any more.
 const END_MAX: Duration = Duration::from_secs(30);
@@ -45,7 +46,14 @@ pub(crate) struct Replay {
     manifest: Option<PathBuf>,
     moved: BTreeMap<u64, Vec<String>>,
     lineage: RecordedLineage,
-    calls: Mutex<Vec<ReplayCall>>,
+    state: Mutex<ReplayState>,
+}
+
+#[derive(Default)]
+struct ReplayState {
+    calls: Vec<ReplayCall>,
+    /// Hosts that had a shard which was no good: another one, and all that lie there are made again.
+    suspects: BTreeSet<String>,
 }
 
 /// Shards that are made again, or will be.
@@ -86,20 +94,23 @@ impl Replay {
             manifest,
             moved,
             lineage,
-            calls: Mutex::default(),
+            state: Mutex::default(),
         })
     }
 
-    /// Makes a shard again, and those that lie nowhere else than where `is_away` says, when they are wanted.
+    /// Makes a shard again that was no good on `hosts`, and those that lie nowhere else than where `is_away` says,
+    /// when they are wanted.
     ///
     /// # Errors
     /// `Hosts`, and why it cannot be made; `Incomplete` when it is not what it was.
     pub(crate) fn remake(
         &self,
         lost: &HostedShard,
+        hosts: &[String],
         is_away: &dyn Fn(&[String]) -> bool,
     ) -> Result<Replayed> {
-        let mut calls = lock(&self.calls);
+        let mut state = lock(&self.state);
+        let ReplayState { calls, suspects } = &mut *state;
         let known = calls.iter().position(|call| call.makes(lost.number));
         let at = match known {
             Some(at) => at,
@@ -107,7 +118,11 @@ impl Replay {
                 return Err(Error::new(ErrorKind::Hosts, "too many hosts are lost one by one"));
             }
             None => {
-                let call = self.call(lost, is_away);
+                let is_gone = |names: &[String]| {
+                    is_away(names) || names.iter().all(|name| suspects.contains(name))
+                };
+                let call = self.call(lost, &is_gone);
+                suspects.extend(hosts.iter().cloned());
                 calls.push(call.map_err(|error| Error::new(ErrorKind::Hosts, error.to_string()))?);
                 calls.len() - 1
             }

@@ -234,7 +234,7 @@ impl ShardHosts {
     /// them, which is there as long as what it made is read.
     fn replayed(&self, replay: &Replay, shard: &mut HostedShard, lost: Vec<String>) -> Result<()> {
         let is_away = |names: &[String]| self.links.are_away(names);
-        let Replayed { shard: made, hosts, owner } = replay.remake(shard, &is_away)?;
+        let Replayed { shard: made, hosts, owner } = replay.remake(shard, &lost, &is_away)?;
         self.links.add(&hosts);
         let again = shard.made_again.is_some();
         shard.made_again = Some((made.run, made.number));
