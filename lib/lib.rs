@@ -87,8 +87,9 @@
 //! - *exchange*: shards to shards of other keys: sort, sample, cut into ranges, merge.
 //! - *range*: the keys between two cuts; one shard comes of it. A *part* is what one host has of it.
 //! - *road*: how a host is reached, or a part goes: directly between peers, or relayed by the tool.
-// What Cargo.toml names beyond need, the compiler finds; the unit tests do not use what the suite does.
-#![cfg_attr(not(test), deny(unused_crate_dependencies))]
+// What Cargo.toml names beyond need, the compiler finds (the gate denies warnings); the unit tests do not
+// use what the suite does.
+#![cfg_attr(not(test), warn(unused_crate_dependencies))]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod aggregate;

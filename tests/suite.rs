@@ -19,6 +19,7 @@ mod makefile;
 mod manual;
 mod map;
 mod memory;
+mod package;
 mod pipes;
 mod places;
 mod progress;

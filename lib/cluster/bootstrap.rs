@@ -5,26 +5,28 @@
 //! to say. What the worker says is not its business.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
 use crate::cluster::dialogue::{Broken, Dialogue};
+use crate::cluster::worker_binary::{Measured, WorkerBinary};
 use crate::cluster::{Host, Settings};
 use crate::error::{Error, ErrorKind, Result};
-use crate::parallel::lock;
 use crate::record::digest::hex_of;
 use crate::record::harmless::harmless;
 
 /// What a shell is told, behind the line that sets its variables.
 const SCRIPT: &str = include_str!("bootstrap.sh");
 
-/// The only system that the worker runs on, as `uname -sm` names it.
+/// The system that the worker of this machine runs on, as `uname -sm` names it. Of another machine, a
+/// host is sent the worker that was made for it.
 const SYSTEM: &str = if cfg!(target_arch = "aarch64") { "Linux aarch64" } else { "Linux x86_64" };
+
+/// How the name of a system begins that some worker can run on.
+const LINUX: &str = "Linux ";
 
 /// How long a host may take to reach the shell and answer.
 pub(super) const ANSWER_MAX: Duration = Duration::from_secs(15);
@@ -32,25 +34,14 @@ pub(super) const ANSWER_MAX: Duration = Duration::from_secs(15);
 /// How long a host may take to receive the worker, however slow the line.
 const COPY_MAX: Duration = Duration::from_secs(120);
 
-/// How many bytes a login may print before its shell answers.
-const NOISE_BYTES: usize = 64 * 1024;
+/// The longest name of a machine, in bytes.
+const MACHINE_MAX: usize = 32;
 
-/// How much of the worker is read and sent at once.
+/// How much of the worker is sent at once.
 const BLOCK_BYTES: usize = 64 * 1024;
 
-/// The worker that is sent to hosts: an executable file, which is measured once.
-#[derive(Debug)]
-pub struct WorkerBinary {
-    path: PathBuf,
-    measured: Mutex<Option<Measured>>,
-}
-
-/// What a host has to know of a worker.
-#[derive(Clone, Debug)]
-struct Measured {
-    bytes: u64,
-    sha256: String,
-}
+/// How many bytes a login may print before its shell answers.
+const NOISE_BYTES: usize = 64 * 1024;
 
 /// Why there is no worker on a host.
 pub(super) enum BootstrapFailure {
@@ -60,66 +51,6 @@ pub(super) enum BootstrapFailure {
     Silent(String),
     /// It will not work, for this reason.
     Final(Error),
-}
-
-impl WorkerBinary {
-    /// The worker that lies at `path`.
-    pub fn new(path: PathBuf) -> WorkerBinary {
-        WorkerBinary { path, measured: Mutex::default() }
-    }
-
-    /// Where it lies.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Measures it, or says again what it measured; whoever asks meanwhile waits.
-    ///
-    /// # Errors
-    /// As [`Error::path`], when it cannot be read.
-    fn measured(&self) -> Result<Measured> {
-        let mut measured = lock(&self.measured);
-        if let Some(measured) = &*measured {
-            return Ok(measured.clone());
-        }
-        let mut file = self.open()?;
-        let (mut hash, mut block) = (Sha256::new(), vec![0; BLOCK_BYTES]);
-        let mut bytes = 0;
-        loop {
-            match file.read(&mut block).map_err(|e| self.unread(&e))? {
-                0 => break,
-                read => {
-                    hash.update(&block[..read]);
-                    bytes += read as u64;
-                }
-            }
-        }
-        Ok(measured.insert(Measured { bytes, sha256: hex_of(&hash.finalize()) }).clone())
-    }
-
-    fn open(&self) -> Result<File> {
-        File::open(&self.path).map_err(|e| self.unread(&e))
-    }
-
-    fn unread(&self, e: &io::Error) -> Error {
-        Error::path("read the worker", &self.path, e)
-    }
-
-    /// Sends its first `bytes`, which are all of it.
-    fn send(
-        &self,
-        bytes: u64,
-        dialogue: &mut Dialogue<'_>,
-    ) -> std::result::Result<(), BootstrapFailure> {
-        let mut file = self.open().map_err(BootstrapFailure::Final)?.take(bytes);
-        let mut block = vec![0; BLOCK_BYTES];
-        loop {
-            match file.read(&mut block).map_err(|e| BootstrapFailure::Final(self.unread(&e)))? {
-                0 => return Ok(()),
-                read => dialogue.say(&block[..read]).map_err(|b| broken(b, dialogue))?,
-            }
-        }
-    }
 }
 
 /// Makes the shell behind two streams the worker of `settings`. When it returns, the worker reads what
@@ -143,7 +74,8 @@ fn converse(
     host: &Host,
     settings: &Settings,
 ) -> std::result::Result<(), BootstrapFailure> {
-    let measured = settings.worker.measured().map_err(BootstrapFailure::Final)?;
+    let mut worker = Arc::clone(&settings.worker);
+    let mut measured = worker.measured().map_err(BootstrapFailure::Final)?;
     let nonce = nonce().map_err(BootstrapFailure::Final)?;
     let text = variables(&nonce, &measured) + script;
     match dialogue.say(text.as_bytes()) {
@@ -164,6 +96,7 @@ fn converse(
         (settings.explain)(&format!("{host}: its login printed {count} bytes, skipped: {noise}"));
     }
     let system = dialogue.line().map_err(|b| broken(b, &dialogue))?;
+    let mut is_other = false;
     loop {
         let line = dialogue.line().map_err(|b| broken(b, &dialogue))?;
         match line.split_once(' ').unwrap_or((&line, "")) {
@@ -172,9 +105,16 @@ fn converse(
                 let (bytes, place) = (measured.bytes, harmless(place.as_bytes()));
                 (settings.explain)(&format!("{host}: sends the worker ({bytes} bytes) to {place}"));
                 dialogue.extend(COPY_MAX);
-                settings.worker.send(bytes, &mut dialogue)?;
+                send(&worker, bytes, &mut dialogue)?;
             }
-            ("other", _) => return Err(BootstrapFailure::Final(other(host, system.trim()))),
+            ("other", _) if !is_other => {
+                is_other = true;
+                worker = made_for(system.trim(), host, &settings.worker)
+                    .map_err(BootstrapFailure::Final)?;
+                measured = worker.measured().map_err(BootstrapFailure::Final)?;
+                let told = format!("{} {}\n", measured.sha256, measured.bytes);
+                dialogue.say(told.as_bytes()).map_err(|b| broken(b, &dialogue))?;
+            }
             ("none", why) => {
                 return Err(BootstrapFailure::Final(Error::refusal(no_place(host, why))));
             }
@@ -216,9 +156,46 @@ fn broken(broken: Broken, dialogue: &Dialogue<'_>) -> BootstrapFailure {
     }
 }
 
-fn other(host: &Host, system: &str) -> Error {
-    let system = harmless(system.as_bytes());
-    Error::usage(format!("{host}: it is {system}, and the worker runs on {SYSTEM} only"))
+/// The worker for a host that is another `system` than this machine, as `uname -sm` names it.
+///
+/// # Errors
+/// `Usage` when there is none.
+fn made_for(system: &str, host: &Host, own: &WorkerBinary) -> Result<Arc<WorkerBinary>> {
+    let shown = harmless(system.as_bytes());
+    let Some(machine) = system.strip_prefix(LINUX).filter(|machine| is_machine(machine)) else {
+        let why = format!("{host}: it is {shown}, and workers run on Linux only");
+        return Err(Error::usage(why));
+    };
+    own.of_machine(machine).ok_or_else(|| {
+        let path = own.path_of(machine);
+        Error::usage(format!(
+            "{host}: it is {shown}, and there is no {} for it: scripts/package worker-{machine} \
+             makes that",
+            path.display()
+        ))
+    })
+}
+
+/// Whether a word of a host's can be the name of a machine, which then is a part of a file's name.
+fn is_machine(word: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    (1..=MACHINE_MAX).contains(&word.len()) && word.bytes().all(fits)
+}
+
+/// Sends the first `bytes` of a worker, which are all of it.
+fn send(
+    worker: &WorkerBinary,
+    bytes: u64,
+    dialogue: &mut Dialogue<'_>,
+) -> std::result::Result<(), BootstrapFailure> {
+    let mut file = worker.open().map_err(BootstrapFailure::Final)?.take(bytes);
+    let mut block = vec![0; BLOCK_BYTES];
+    loop {
+        match file.read(&mut block).map_err(|e| BootstrapFailure::Final(worker.unread(&e)))? {
+            0 => return Ok(()),
+            read => dialogue.say(&block[..read]).map_err(|b| broken(b, dialogue))?,
+        }
+    }
 }
 
 fn no_place(host: &Host, why: &str) -> String {
@@ -237,6 +214,7 @@ mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
+    use std::path::PathBuf;
     use std::process::{Child, Command, Stdio};
     use std::sync::{Arc, Mutex};
 
@@ -463,9 +441,31 @@ mod tests {
         let mut there = There::new(&["/bin/sh"]);
         there.system = "Other node machine ";
         let why = there.fails(&[]);
-        let expected = "Usage n1: it is Other machine, and the worker runs on Linux";
-        assert!(why.starts_with(expected), "{why}");
+        assert_eq!(why, "Usage n1: it is Other machine, and workers run on Linux only");
+        there.system = "Linux node ../../machine ";
+        let why = there.fails(&[]);
+        assert_eq!(why, "Usage n1: it is Linux ../../machine, and workers run on Linux only");
+        there.system = "Linux node sparc9 ";
+        let (why, worker) = (there.fails(&[]), there.place("worker-sparc9"));
+        let expected =
+            format!("Usage n1: it is Linux sparc9, and there is no {} for", worker.display());
+        assert!(why.starts_with(&expected), "{why}");
         assert_eq!(count(&there.place("var")), 0);
+    }
+
+    #[test]
+    fn another_machine_is_sent_the_worker_that_was_made_for_it() {
+        for shell in shells() {
+            let there = There { system: "Linux node sparc9 ", ..There::new(shell) };
+            let other = "#!/bin/sh\necho I am in $1 on a sparc\nexec cat\n#".to_string()
+                + &"y".repeat(100_000);
+            fs::write(there.place("worker-sparc9"), other).unwrap();
+            let (place, explained) = there.runs(&[]);
+            assert_eq!(place, "var/mycloud-UID on a sparc", "{shell:?}");
+            assert!(explained.starts_with("n1: sends the worker (100"), "{explained}");
+            let again = there.runs(&[]);
+            assert_eq!(again, ("var/mycloud-UID on a sparc".into(), String::new()), "{shell:?}");
+        }
     }
 
     #[test]

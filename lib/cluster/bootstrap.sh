@@ -2,7 +2,8 @@
 # a line that sets mc_left, mc_right (a nonce in two halves), mc_system, mc_hash and mc_size. It is
 # one compound command: nothing of it is left to read when it takes the worker from the same stream.
 #
-# What it says: "NONCE SYSTEM MACHINE", then "other", "none WHY", "full WHY", or "send DIR" and, when the worker
+# What it says: "NONCE SYSTEM MACHINE", then, on another system than mc_system, "other", to which the
+# answer is a line with hash and size of the worker for that, if there is one; then "none WHY", "full WHY", or "send DIR" and, when the worker
 # has come, "ready DIR" or "failed WHY"; "ready DIR" at once when the worker is there already.
 # Nothing is exported and no mask or trap stays: the worker's tasks get the login's surroundings.
 # shellcheck shell=sh disable=SC2154,SC2174,SC2046
@@ -138,7 +139,11 @@ mc_node=$2
 printf '%s%s %s %s\n' "$mc_left" "$mc_right" "$1" "$3"
 if [ "$1 $3" != "$mc_system" ]; then
     printf 'other\n'
-    exit 1
+    mc_hash=
+    read -r mc_hash mc_size
+    if [ -z "$mc_hash" ]; then
+        exit 1
+    fi
 fi
 mc_why=
 mc_word=none

@@ -17,12 +17,13 @@ use crate::cluster::link::{self, Carrier, Settings};
 use crate::cluster::{Host, Shipment};
 use crate::error::{Error, ErrorKind, Result};
 use crate::parallel::lock;
+use crate::record::harmless::harmless;
 use crate::wire::exchange::RelayRequest;
 use crate::wire::flow::{Allowance, Debt};
 use crate::wire::frame::{Frame, HEAD_BYTES, broken};
 use crate::wire::message::{self, Ask, Hello, Reply, Welcome};
 use crate::wire::pack::Packer;
-use crate::wire::{BEAT_EVERY, FrameKind, FrameReader, VERSION};
+use crate::wire::{BEAT_EVERY, BUILD, FrameKind, FrameReader, VERSION};
 
 /// How much is read at once.
 const READ_BYTES: usize = 256 * 1024;
@@ -118,7 +119,7 @@ impl Connection {
         let mut to = (to, Vec::new());
         let hello = Hello {
             protocol: VERSION,
-            version: env!("CARGO_PKG_VERSION").into(),
+            version: BUILD.into(),
             run: greeting.run.clone(),
             slots: host.slots,
             memory: greeting.memory,
@@ -129,7 +130,10 @@ impl Connection {
         let frame = |kind, to: &mut (File, Vec<u8>), payload: &[u8]| write(to, kind, 0, payload);
         let lost = |error: Error| {
             link.end.cut();
-            let why = link.end.why().map(|why| format!(" ({why})")).unwrap_or_default();
+            let mut why = link.end.why().map(|why| format!(" ({why})")).unwrap_or_default();
+            if link.end.is_far() {
+                why.push_str(settings.worker.what_it_lacks(&why));
+            }
             let full = error.kind() == ErrorKind::Storage;
             let kind = if full { ErrorKind::Storage } else { ErrorKind::Hosts };
             Error::new(kind, format!("{}: {error}{why}", shown(name)))
@@ -137,6 +141,15 @@ impl Connection {
         let welcome = frame(FrameKind::Control, &mut to, &message::encode(&Ask::Hello(hello)))
             .and_then(|()| welcome(&mut frames))
             .map_err(lost)?;
+        if !settings.worker.is_told() && welcome.version != BUILD {
+            link.end.cut();
+            return Err(Error::usage(format!(
+                "{}: its worker is of another build ({}) than this tool ({BUILD}): install the \
+                 workers and the tools together",
+                shown(name),
+                harmless(welcome.version.as_bytes())
+            )));
+        }
         let connection = Arc::new(Connection {
             host: host.clone(),
             name: name.into(),

@@ -43,8 +43,8 @@ pub mod shipment;
 pub(crate) mod ssh2;
 mod ssh_failure;
 mod verbs;
+mod worker_binary;
 
-pub use bootstrap::WorkerBinary;
 pub use client_files::{ClientFile, ClientFiles};
 pub use connection::{Connection, Greeting};
 pub use exchange_verbs::{Answer, MergeNews};
@@ -54,6 +54,7 @@ pub(crate) use patience::Patience;
 pub use road::{LIBRARY, StartWorker};
 pub use shipment::{Shipment, Shipped};
 pub use verbs::TaskReply;
+pub use worker_binary::WorkerBinary;
 
 /// What is said to workers and by them, for those who have it said.
 pub use crate::wire::client::FileIdentity;

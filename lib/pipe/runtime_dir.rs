@@ -6,23 +6,23 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
-use nix::sys::statfs::fstatfs;
+use nix::sys::statfs::{FsType, fstatfs};
 use nix::unistd::{AccessFlags, Uid, access};
 
 /// The file systems whose files may lie on another machine, by `statfs(2)`: there, directories
 /// are slow and what was written is seen late.
-const REMOTE: [i64; 11] = [
-    0x6969,      // NFS
-    0x517b,      // SMB
-    0xff53_4d42, // CIFS
-    0xfe53_4d42, // SMB2
-    0x0102_1997, // 9P
-    0x6573_5546, // FUSE
-    0x00c3_6400, // Ceph
-    0x0bd0_0bd0, // Lustre
-    0x4750_4653, // GPFS
-    0x5346_414f, // AFS
-    0x7375_7245, // Coda
+const REMOTE: [FsType; 11] = [
+    FsType(0x6969),      // NFS
+    FsType(0x517b),      // SMB
+    FsType(0xff53_4d42), // CIFS
+    FsType(0xfe53_4d42), // SMB2
+    FsType(0x0102_1997), // 9P
+    FsType(0x6573_5546), // FUSE
+    FsType(0x00c3_6400), // Ceph
+    FsType(0x0bd0_0bd0), // Lustre
+    FsType(0x4750_4653), // GPFS
+    FsType(0x5346_414f), // AFS
+    FsType(0x7375_7245), // Coda
 ];
 
 /// The variable that names the directory, where there is to be no other: for commands on hosts, whose
@@ -84,7 +84,7 @@ pub(crate) fn check(directory: &Path) -> io::Result<()> {
     let opened: File = OpenOptions::new().read(true).custom_flags(flags.bits()).open(directory)?;
     let found = opened.metadata()?;
     let mode = found.mode() & 0o777;
-    let remote = fstatfs(&opened).is_ok_and(|fs| REMOTE.contains(&fs.filesystem_type().0));
+    let remote = fstatfs(&opened).is_ok_and(|fs| REMOTE.contains(&fs.filesystem_type()));
     let why = if found.uid() != Uid::effective().as_raw() {
         format!("it belongs to another user (number {})", found.uid())
     } else if mode & 0o077 != 0 {

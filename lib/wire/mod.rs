@@ -47,6 +47,10 @@ pub(crate) use frame_reader::FrameReader;
 /// The version of the protocol: another one is not spoken with.
 pub(crate) const VERSION: u32 = 10;
 
+/// The version of the program, and a hash of what it was built of: workers for several kinds of machine
+/// are other programs, and of the same build all the same.
+pub(crate) const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), " ", env!("MYCLOUD_BUILD"));
+
 /// How often each side shows that it lives.
 pub(crate) const BEAT_EVERY: Duration = Duration::from_secs(2);
 

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result, broken};
 use crate::format::ledger::Ledger;
 use crate::wire::message::{self, Ask, Failed, Hello, Reply, Welcome};
-use crate::wire::{FrameKind, FrameReader, VERSION};
+use crate::wire::{BUILD, FrameKind, FrameReader, VERSION};
 use crate::worker::base::Base;
 use crate::worker::frame_writer::FrameWriter;
 use crate::worker::store::Store;
@@ -30,7 +30,7 @@ pub(super) fn hello(frames: &mut FrameReader) -> Result<Hello> {
 pub(super) fn welcome(base: &Base, slots: u32, cores: u32, memory: u64) -> Welcome {
     Welcome {
         protocol: VERSION,
-        version: env!("CARGO_PKG_VERSION").into(),
+        version: BUILD.into(),
         slots,
         cores,
         memory,

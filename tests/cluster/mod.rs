@@ -14,6 +14,7 @@ mod kills;
 mod lineage;
 mod login;
 mod lost;
+mod machines;
 mod modes;
 mod one_name;
 mod read_once;

@@ -32,7 +32,7 @@ pub fn access(
 ) -> Result<HostAccess> {
     let (tool, verbose) = (session.tool(), session.is_verbose());
     let settings = Settings {
-        worker: Arc::new(WorkerBinary::new(worker()?)),
+        worker: Arc::new(worker()?),
         library: session.library(),
         ssh,
         ssh_config: ssh_config.or_else(|| variable(CONFIG_VARIABLE).map(PathBuf::from)),
@@ -62,14 +62,14 @@ pub fn access(
 }
 
 /// The worker to send.
-fn worker() -> Result<PathBuf> {
+fn worker() -> Result<WorkerBinary> {
     if let Some(path) = variable(WORKER_VARIABLE) {
-        return Ok(path.into());
+        return Ok(WorkerBinary::new(path.into()));
     }
     let tool = std::env::current_exe().map_err(|e| Error::io("find", "this program", &e))?;
     let directory = tool.parent().unwrap_or(Path::new("/"));
     let mut places = WORKER_PLACES.iter().map(|place| directory.join(place));
-    places.find(|path| path.is_file()).ok_or_else(|| {
+    places.find(|path| path.is_file()).map(WorkerBinary::installed).ok_or_else(|| {
         let directory = directory.display();
         Error::usage(format!(
             "there is no mc-worker in {directory}, which is what runs on hosts: install the tools \
