@@ -7,6 +7,7 @@ mod aggregate;
 mod bench;
 mod client;
 mod cluster;
+mod completions;
 mod dependencies;
 mod exits;
 mod failpoints;

@@ -72,7 +72,7 @@ mod tests;
 
 pub use add::{Added, Scratch};
 pub use encoding::StateDecoder;
-pub use op::{Op, Reducer};
+pub use op::{OPS, Op, Reducer};
 pub use plan::ReductionPlan;
 pub use print::{push_double, push_spelling};
 pub use quantile::Quantile;

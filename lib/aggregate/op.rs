@@ -67,7 +67,8 @@ pub struct Op {
 /// The most values that `top=N` and its like keep.
 const MAX_KEPT: usize = 10_000;
 
-const OPS: [&str; 23] = [
+/// The ops as they are called: behind a `=` stands a parameter.
+pub const OPS: [&str; 23] = [
     "count",
     "sum",
     "mean",

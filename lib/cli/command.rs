@@ -5,6 +5,7 @@ use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Args, Command, FromArgMatches, Parser};
 
+use crate::cli::complete;
 use crate::cli::options::Common;
 use crate::error::{Error, Result};
 
@@ -91,9 +92,11 @@ pub fn parse<A: Parser>(
     };
     let common = Common::from_arg_matches(&matches).map_err(|e| usage(tool, &e))?;
     if let Some(shell) = common.completions {
-        let mut text = Vec::new();
-        clap_complete::generate(shell, &mut command, tool, &mut text);
-        return Ok(Asked::Text(text));
+        return Ok(Asked::Text(complete::script(shell, tool).into_bytes()));
+    }
+    if let [line, breaks @ ..] = common.complete.as_slice() {
+        let breaks = breaks.first().map(String::as_str);
+        return Ok(Asked::Text(complete::complete(&command, line, breaks)));
     }
     let own = A::from_arg_matches(&matches).map_err(|e| usage(tool, &e))?;
     Ok(Asked::Work(own, common))
@@ -260,6 +263,6 @@ mod tests {
         assert!(help.starts_with("Sorts\n") && help.contains("--memory <SIZE>"), "{help}");
         assert!(!help.contains(" -h"));
         assert_eq!(text("mc-x --version"), format!("mc-x {}\n", env!("CARGO_PKG_VERSION")));
-        assert!(text("mc-x --completions bash").contains("--memory"));
+        assert!(text("mc-x --completions bash").contains("complete -F _mycloud_complete mc-x"));
     }
 }

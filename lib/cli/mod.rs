@@ -33,6 +33,7 @@
 
 mod again;
 pub mod command;
+mod complete;
 pub mod duration;
 pub mod environment;
 pub mod far_end;

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
-use clap_complete::Shell;
 
+use crate::cli::complete::Shell;
 use crate::cli::memory;
 use crate::cli::size::{self, Size};
 use crate::error::{Error, Result};
@@ -38,6 +38,11 @@ pub struct Common {
     /// Print the completions for SHELL
     #[arg(long, value_name = "SHELL", hide = true, exclusive = true)]
     pub completions: Option<Shell>,
+
+    /// Print what may stand where LINE ends, for the scripts of --completions
+    #[arg(long, value_names = ["LINE", "BREAKS"], num_args = 1..=2, hide = true, exclusive = true)]
+    #[arg(allow_hyphen_values = true)]
+    pub complete: Vec<String>,
 }
 
 /// What is a record, and what happens to what is none.

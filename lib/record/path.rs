@@ -67,7 +67,7 @@ pub fn parse_path(text: &str) -> Result<Vec<Step>> {
 }
 
 /// How `path` is spelled as a part of a key: what [`parse_path`] reads as it, behind `-k` too.
-pub(super) fn spelled(path: &[Step]) -> String {
+pub fn spelled(path: &[Step]) -> String {
     let special = |c: char| matches!(c, '.' | ',' | ':' | '[' | ']' | '"') || c.is_control();
     let plain = |name: &str| !name.is_empty() && !name.contains(special);
     if let [Step::Name(name)] = path
