@@ -18,7 +18,8 @@
 //! - [`worker`]: the far end: it serves a tool on a host, and has the shards that are made there.
 //! - [`cluster`]: hosts, and how a worker is reached on them. The only room that names ssh.
 //! - [`engine`]: which task runs when, how often, and in what order its output counts.
-//! - [`stage`]: cat, split, map, shuffle, sort, reduce, join, gather, hosts: Options and `run()`.
+//! - [`report`]: what `--stats` wrote, as one page of HTML. Pure.
+//! - [`stage`]: cat, split, map, shuffle, sort, reduce, join, gather, hosts, report: Options and `run()`.
 //! - [`parallel`]: work over threads, results in order.
 //! - [`cli`]: exit codes, messages, signals, standard streams.
 //!
@@ -31,7 +32,7 @@
 //! | --- | --- |
 //! | bins | cli, stage, engine, cluster, command, group, aggregate, format, record, error |
 //! | cli | engine, worker, cluster, command, group, aggregate, format, dataset, client, pipe, record, parallel, error |
-//! | stage | engine, cluster, command, group, aggregate, format, dataset, extsort, spool, record, parallel, error |
+//! | stage | engine, cluster, command, group, aggregate, format, dataset, extsort, report, spool, record, parallel, error |
 //! | engine | cluster, command, group, aggregate, format, dataset, client, spool, record, parallel, error |
 //! | worker | command, peer, group, aggregate, format, client, pipe, wire, extsort, spool, record, parallel, error |
 //! | cluster | wire, record, parallel, error |
@@ -44,6 +45,7 @@
 //! | client | wire, record, error |
 //! | pipe | record, error |
 //! | wire | record, error |
+//! | report | error |
 //! | spool | blocks, record, error |
 //! | extsort | blocks, parallel, error |
 //! | record | error |
@@ -108,6 +110,7 @@ pub(crate) mod parallel;
 pub(crate) mod peer;
 pub mod pipe;
 pub mod record;
+pub mod report;
 pub(crate) mod spool;
 pub mod stage;
 pub(crate) mod wire;

@@ -53,8 +53,10 @@ const BARE_H: &str = "-h names hosts; --help is the way to help";
 #[test]
 fn tools_take_hosts_or_say_who_does() {
     let with_hosts = |name: &&str| mc(name).arg("--help").succeeds().text().contains("--hosts ");
-    let all =
-        ["cat", "split", "scatter", "map", "sort", "shuffle", "reduce", "join", "gather", "hosts"];
+    let all = [
+        "cat", "split", "scatter", "map", "sort", "shuffle", "reduce", "join", "gather", "hosts",
+        "report",
+    ];
     let (with, without): (Vec<&str>, Vec<&str>) = all.into_iter().partition(with_hosts);
     for name in without {
         for hosts in [&["-h", "hosts"][..], &["--hosts=a,b"], &["-ha"]] {
@@ -189,10 +191,10 @@ fn numbers_about_a_run_are_appended() {
         .stderr_any()
         .fails(4);
     let text = std::fs::read_to_string(&stats).unwrap();
-    let mut lines: Vec<(String, u64)> = text
-        .lines()
+    let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let mut lines: Vec<(String, u64)> = lines
+        .filter(|line| line["kind"] == "stage")
         .map(|line| {
-            let line: serde_json::Value = serde_json::from_str(line).unwrap();
             assert!(line["peak_rss_bytes"].as_u64() > Some(1 << 16), "{line}");
             (line["tool"].as_str().unwrap().to_string(), line["status"].as_u64().unwrap())
         })

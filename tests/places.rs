@@ -63,13 +63,14 @@ fn a_directory_for_notes_that_cannot_serve_is_an_error_of_every_tool() {
     for place in [open, "relative", "/no/such/directory", "/proc", out.to_str().unwrap()] {
         for tool in [
             "cat", "split", "scatter", "map", "sort", "shuffle", "reduce", "join", "gather",
-            "hosts",
+            "hosts", "report",
         ] {
             // What lacks is said later, and a tool that was not told what to do is told that first.
             let args: &[&str] = match tool {
                 "map" => &["cat"],
                 "scatter" | "hosts" => &["-h", ":"],
                 "reduce" => &["count"],
+                "report" => &["-"],
                 "join" => &["-k", ".", "range:0..1"],
                 _ => &[],
             };

@@ -25,6 +25,7 @@ mod pipes;
 mod places;
 mod progress;
 mod reduce;
+mod report;
 mod signals;
 mod sort;
 mod streaming;

@@ -56,6 +56,7 @@ pub mod session;
 pub mod share;
 pub mod size;
 pub mod stats;
+mod stats_line;
 pub mod stdin;
 pub mod stdout;
 pub mod surroundings;

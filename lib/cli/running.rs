@@ -14,6 +14,7 @@ use crate::cli::memo::MemoOptions;
 use crate::cli::options::{MemoryOptions, Records};
 use crate::cli::pieces::{Forms, HERE, Pieces};
 use crate::cli::share::Share;
+use crate::cli::tool::STATS_VARIABLE;
 use crate::cli::{Session, duration, size, surroundings};
 use crate::client;
 use crate::command::children::{HOST_VARIABLE, SETUP_VARIABLE, SHARD_VARIABLE};
@@ -216,8 +217,9 @@ fn found(told: &Command, given: Given, ok_exit: &[i32]) -> Result<Command> {
     for (name, value) in told.environment().filter(|(name, _)| *name != program::PATH) {
         command = command.setting(name, value.into());
     }
-    // There are no shards here: a number would be that of a command that runs this tool.
-    Ok(command.setting(HOST_VARIABLE, HERE.into()).without(SHARD_VARIABLE))
+    // A shard's number, or the pipeline's stats, would be of a command or stage that runs this tool.
+    let command = command.setting(HOST_VARIABLE, HERE.into()).without(SHARD_VARIABLE);
+    Ok(command.without(STATS_VARIABLE))
 }
 
 /// A command that gets whole groups.

@@ -10,6 +10,7 @@ use crate::cli::{Stdin, Stdout, Tool, again, guard, message};
 use crate::cluster::StartWorker;
 use crate::dataset::lineage::LineageRecorder;
 use crate::engine::Voice;
+use crate::engine::observer::Observer;
 use crate::error::{Error, Result};
 use crate::format::ledger::Ledger;
 use crate::format::place::ResourcePlace;
@@ -29,6 +30,7 @@ pub struct Session {
     verbose: bool,
     /// What is known of how the output comes to be.
     lineage: Arc<LineageRecorder>,
+    observer: Observer,
     /// What stays until the end.
     held: OnceLock<MadeReady>,
 }
@@ -50,6 +52,7 @@ impl Session {
             names: None,
             verbose: false,
             lineage: Arc::new(LineageRecorder::new(again::this_call(tool))),
+            observer: Observer::default(),
             held: OnceLock::new(),
         }
     }
@@ -57,6 +60,16 @@ impl Session {
     /// Says more from now on, or not.
     pub(super) fn set_verbose(&mut self, verbose: bool) {
         self.verbose = verbose;
+    }
+
+    /// Tells `observer` of tasks from now on.
+    pub(super) fn set_observer(&mut self, observer: Observer) {
+        self.observer = observer;
+    }
+
+    /// Who is told of tasks.
+    pub(super) fn observer(&self) -> &Observer {
+        &self.observer
     }
 
     /// Whether more is to be said (`-v`).
@@ -115,7 +128,8 @@ impl Session {
     /// What `work` says.
     pub fn speak<T>(&self, work: impl FnOnce(Voice<'_>, &mut Stdout) -> Result<T>) -> Result<T> {
         let pass_on = |lines: &str| self.pass_on(lines);
-        work(Voice { tool: self.tool, pass_on: &pass_on }, &mut self.stdout.clone())
+        let voice = Voice { tool: self.tool, pass_on: &pass_on, observer: &self.observer };
+        work(voice, &mut self.stdout.clone())
     }
 
     /// Standard input, once.

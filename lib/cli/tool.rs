@@ -21,7 +21,7 @@ use crate::record::stream::{Output, Summary};
 const INTERNAL_ERROR: ErrorKind = ErrorKind::Incomplete;
 
 /// The variable that stands in for `--stats`.
-const STATS_VARIABLE: &str = "MC_STATS";
+pub(super) const STATS_VARIABLE: &str = "MC_STATS";
 
 /// The name of the program that is sent to hosts.
 const WORKER: &[u8] = b"mc-worker";
@@ -86,7 +86,7 @@ pub fn run<A: Parser>(
     }
     session.end_stdout(code(kind));
     if let Some(stats) = wishes.stats
-        && let Err(error) = stats.append(tool, code(kind), summary.as_ref(), started.elapsed())
+        && let Err(error) = stats.append(code(kind), summary.as_ref(), started.elapsed())
     {
         message::say(tool, &error.to_string());
         kind = kind.or(Some(error.kind()));
@@ -128,7 +128,8 @@ fn work<A: Parser>(
             // What is made again was counted when it was made.
             let is_first = again::told(session.lineage().argv()).is_none();
             if let Some(path) = stats.filter(|_| is_first) {
-                wishes.stats = Some(Stats::open(&path)?);
+                let stats = wishes.stats.insert(Stats::open(&path, session.tool())?);
+                session.set_observer(stats.observer());
             }
             Some(body(args, session)?)
         }

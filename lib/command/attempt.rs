@@ -92,6 +92,16 @@ pub(crate) fn signal(number: i32) -> String {
 }
 
 impl CommandEnd {
+    /// The exit status, if it ended by itself.
+    pub(crate) fn status(self) -> Option<i32> {
+        if let CommandEnd::Status(status) = self { Some(status) } else { None }
+    }
+
+    /// The exit status that a message tells of, which ends as one is shown.
+    pub(crate) fn status_in(text: &str) -> Option<i32> {
+        text.rsplit_once("exit status ")?.1.parse().ok()
+    }
+
     fn of(status: ExitStatus) -> CommandEnd {
         // The signal first: a process that was killed has no status.
         match (status.signal(), status.code()) {

@@ -30,4 +30,4 @@ pub use form::Form;
 pub use memo::Memo;
 pub use program::{Command, Given};
 pub use rejects::Rejects;
-pub(crate) use runner::{Seen, TaskRunner};
+pub(crate) use runner::{Finished, Seen, TaskRunner};

@@ -199,6 +199,11 @@ impl ManifestWriter {
         Ok(ManifestLine::Shard(Shard { number: self.totals.shards, hosts, contents }).encode())
     }
 
+    /// How many shards there are so far.
+    pub(crate) fn count(&self) -> u64 {
+        self.totals.shards
+    }
+
     /// The last line: the manifest is whole.
     pub(crate) fn end(self) -> String {
         ManifestLine::End(self.totals).encode()

@@ -13,6 +13,7 @@ use crate::dataset::ownership::Claim;
 use crate::dataset::run_dir::{RunRecord, Split};
 use crate::engine::HostedShard;
 use crate::engine::host_access::HostAccess;
+use crate::engine::observer::RunEvent;
 use crate::engine::replay::Replay;
 use crate::engine::shard_hosts::{Remaker, ShardHosts};
 use crate::engine::split::CLIENT;
@@ -61,6 +62,7 @@ impl Consumer {
     pub fn open(input: Box<dyn Input>, reach: &HostAccess) -> Result<Consumer> {
         let mut manifest = ManifestReader::new(input);
         let run = manifest.run()?;
+        reach.observer.tell(&RunEvent::ReadsRun(&run.to_string()));
         let (mut record, claim) = match claim(run, reach) {
             Ok(claimed) => claimed,
             Err(error) => {

@@ -7,6 +7,7 @@ use crate::cluster::{Host, Settings};
 use crate::dataset::lineage::{LineageRecorder, StageAgain};
 use crate::dataset::ownership::Locks;
 use crate::dataset::run_dir::{RunHost, Runs};
+use crate::engine::observer::Observer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::bytes::Bytes;
 
@@ -29,6 +30,8 @@ pub struct HostAccess {
     pub tools: Option<PathBuf>,
     /// Where small temporary files are made.
     pub directory: PathBuf,
+    /// Is told of tasks and shards.
+    pub observer: Observer,
 }
 
 impl HostAccess {

@@ -14,6 +14,7 @@ pub mod consumer;
 mod copies;
 pub mod cuts;
 mod dispatch;
+mod duty;
 pub mod exchange;
 pub mod fleet;
 mod heard;
@@ -23,6 +24,8 @@ mod kept;
 pub(crate) mod lineage;
 mod memo_cut;
 pub mod need;
+mod notes;
+pub mod observer;
 mod pace;
 pub mod plan;
 pub mod producer;
@@ -43,6 +46,7 @@ pub mod shared_files;
 #[path = "../../tests/simulation/mod.rs"]
 mod simulation;
 mod slot;
+mod slot_words;
 pub mod split;
 mod stragglers;
 mod task_queue;
@@ -120,6 +124,11 @@ impl HostedShard {
 }
 
 impl Piece {
+    /// The lines of the stream that it is, if it is such.
+    fn lines(&self) -> Option<&[u8]> {
+        if let Piece::Lines(block) = self { Some(&block.bytes) } else { None }
+    }
+
     /// How many bytes of records it holds, where they are here.
     fn bytes(&self) -> usize {
         match self {

@@ -9,6 +9,7 @@ use crate::command::each::LocalFile;
 use crate::command::{Command, Form, Memo};
 use crate::engine::fleet::Fleet;
 use crate::engine::lineage::Lineage;
+use crate::engine::observer::Observer;
 use crate::engine::quarantine::Quarantine;
 use crate::engine::schedule::Halt;
 use crate::engine::shard_hosts::ShardHosts;
@@ -29,6 +30,7 @@ use crate::record::digest::Contents;
 ///
 /// use mycloud::command::{Command, Given};
 /// use mycloud::engine::cuts::BlockCut;
+/// use mycloud::engine::observer::Observer;
 /// use mycloud::engine::quarantine::Quarantine;
 /// use mycloud::engine::{self, CommandPlan, Form, Halt, Setting, Voice};
 /// use mycloud::format::bytes::Memory;
@@ -76,7 +78,8 @@ use crate::record::digest::Contents;
 ///     max_record: 1 << 20,
 /// };
 /// let bad = Arc::new(Bad::new(Policy::Fail)?);
-/// let voice = Voice { tool: "example", pass_on: &|lines| eprint!("{lines}") };
+/// let (pass_on, observer) = (&|lines: &str| eprint!("{lines}"), &Observer::default());
+/// let voice = Voice { tool: "example", pass_on, observer };
 /// let setting = Setting { limits: &limits, block: None, bad: &bad, input_name: "numbers", voice };
 /// let input = Memory::new("numbers", b"1\n2\n31\n");
 /// let mut output = Written(Vec::new());
@@ -132,6 +135,8 @@ pub struct Voice<'a> {
     pub tool: &'a str,
     /// Takes whole lines for standard error, several at once, each with `tool` in front.
     pub pass_on: &'a (dyn Fn(&str) + Sync),
+    /// Is told of tasks.
+    pub observer: &'a Observer,
 }
 
 /// What work may use, what it works on, and how it speaks.

@@ -23,6 +23,7 @@ use crate::engine::fleet::{Fleet, Member};
 use crate::engine::host_access::HostAccess;
 use crate::engine::lineage::{Rebuild, RebuildRequests};
 use crate::engine::need::Need;
+use crate::engine::observer::RunEvent;
 use crate::engine::shard_job::{SetUpLine, ShippedCommand};
 use crate::engine::unpublished;
 use crate::error::{Error, ErrorKind, Result};
@@ -94,6 +95,7 @@ impl Producer {
         let left = reach.runs.sweep(&reach.locks);
         reach.locks.sweep();
         let run = RunId::random()?;
+        reach.observer.tell(&RunEvent::MakesRun(&run.to_string()));
         let owner = Some(reach.locks.own(run)?);
         let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |at| at.as_secs());
         let host = |(host, name): &(Host, String)| reach.record_of(host, name, Bytes::default());
@@ -220,8 +222,10 @@ impl Producer {
         let Some(writer) = writer.as_mut() else {
             return Err(Error::incomplete("a shard after the manifest's end"));
         };
-        let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
-        Ok(writer.shard(&hosts, *contents)?.into_bytes())
+        let names: Vec<&str> = hosts.iter().map(String::as_str).collect();
+        let line = writer.shard(&names, *contents)?;
+        self.reach.observer.tell(&RunEvent::Shard { number: writer.count(), hosts, contents });
+        Ok(line.into_bytes())
     }
 
     /// Ends the manifest: all shards are made, and lie where it says.

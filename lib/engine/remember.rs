@@ -5,6 +5,7 @@ use crate::command::Rejects;
 use crate::command::form::TaskOutput;
 use crate::command::memo::MemoKey;
 use crate::engine::Piece;
+use crate::engine::notes::TaskNotes;
 use crate::engine::plan::{Hosts, WorkPlace};
 use crate::engine::slot::{AttemptsResult, Slot, TaskAttempts};
 use crate::engine::task_queue::{Product, ShardResult};
@@ -28,7 +29,12 @@ pub(super) fn key_of(piece: &Piece) -> Result<Option<MemoKey>> {
 
 impl Slot<'_> {
     /// What was printed before for a piece, if that is known.
-    pub(super) fn remembered(&self, which: TaskAttempts, work: &Work) -> Option<AttemptsResult> {
+    pub(super) fn remembered(
+        &self,
+        which: TaskAttempts,
+        work: &Work,
+        notes: &mut TaskNotes<'_>,
+    ) -> Option<AttemptsResult> {
         let (memo, key) = (self.plan.memo()?, key(work)?);
         let (printed, records) = match memo.find(&key, self.spool()).transpose()? {
             Ok(found) => found,
@@ -39,7 +45,9 @@ impl Slot<'_> {
                 let printed = TaskOutput::Records(printed, records);
                 Ok(Product::Here(printed, None, Counters::default()))
             }
-            WorkPlace::Hosts(hosts, _) => self.remotely(hosts, which, TaskInput::Printed(&printed)),
+            WorkPlace::Hosts(hosts, _) => {
+                self.remotely(hosts, which, TaskInput::Printed(&printed), notes)
+            }
         })
     }
 

@@ -8,10 +8,11 @@ use crate::cluster::OnBad;
 use crate::cluster::host::shown;
 use crate::cluster::{Done, Failed, Task, TaskReply, TaskSource as InputAt};
 use crate::command::relay::LastWords;
-use crate::command::{Rejects, relay};
+use crate::command::{CommandEnd, Rejects, relay};
 use crate::engine::attempt::{Bringing, attempt};
 use crate::engine::fleet::Lease;
 use crate::engine::kept::INPUT_MAX;
+use crate::engine::notes::{TaskNotes, Went};
 use crate::engine::plan::Hosts;
 use crate::engine::slot::{AttemptsResult, Slot, TaskAttempts};
 use crate::engine::task_queue::{Product, ShardResult, TaskFailure, TaskQueue};
@@ -65,6 +66,7 @@ impl Slot<'_> {
         hosts: &Hosts<'_>,
         which: TaskAttempts,
         mut source: TaskInput<'_>,
+        notes: &mut TaskNotes<'_>,
     ) -> AttemptsResult {
         let TaskAttempts { task, first } = which;
         let mut trial = Trial::new(hosts.replicas, first > 1);
@@ -87,8 +89,10 @@ impl Slot<'_> {
             let name = member.connection.name().to_string();
             let Some((stay, number)) = Stay::begin(self.queue, which, &name) else { continue };
             let bisect = self.looks_for_records(hosts, &name, trial.failures());
-            let attempt = (task, number, bisect);
-            match self.attempt_on(hosts, &lease, attempt, &mut source)? {
+            let under_way = notes.begin(&name, number);
+            let result = self.attempt_on(hosts, &lease, (task, number, bisect), &mut source);
+            notes.end(under_way, went(&result));
+            match result? {
                 AttemptResult::Done(done, rejects) => {
                     let copied = trial.made(&name, done.contents);
                     if let Copied::Unlike(other) = copied {
@@ -116,8 +120,7 @@ impl Slot<'_> {
                     self.retried();
                 }
                 AttemptResult::Failed(failed) => {
-                    let may_pass =
-                        failed.by_command && failed.code != ErrorKind::BadInput.exit_code();
+                    let may_pass = may_pass(&failed);
                     if !trial.failed(&name, may_pass, |failures| self.queue.again(task, failures)) {
                         let attempts = (task, trial.failures());
                         return Err(self.failed_on(hosts, &name, attempts, failed, source));
@@ -271,6 +274,20 @@ impl Slot<'_> {
     }
 }
 
+/// How an attempt on a host went.
+fn went(result: &Result<AttemptResult>) -> Went {
+    match result {
+        Ok(AttemptResult::Done(done, _)) => Went::Well(Some(Duration::from_micros(done.took_us))),
+        Ok(AttemptResult::Failed(failed)) => {
+            let exit = failed.by_command.then(|| CommandEnd::status_in(&failed.text)).flatten();
+            Went::Badly(failed.text.clone(), exit)
+        }
+        Ok(AttemptResult::Stopped) => Went::Stopped,
+        Ok(AttemptResult::Lost(error)) => Went::Lost(error.to_string()),
+        Err(error) => Went::Badly(error.to_string(), None),
+    }
+}
+
 fn last_words(failed: &Failed) -> LastWords {
     let passed = usize::try_from(failed.passed).unwrap_or(usize::MAX);
     LastWords { lines: failed.last_words.clone(), passed }
@@ -290,6 +307,11 @@ fn is_about_copy(failed: &Failed, source: &TaskInput<'_>, host: &str) -> bool {
     let missing = !failed.by_command && failed.code == ErrorKind::Incomplete.exit_code();
     let TaskInput::Shard(shard) = source else { return false };
     missing && shard.hosts.iter().any(|name| name == host)
+}
+
+/// Whether what failed may go better another time.
+fn may_pass(failed: &Failed) -> bool {
+    failed.by_command && failed.code != ErrorKind::BadInput.exit_code()
 }
 
 /// Leaves the copy of a shard on `host` aside, which is no good.

@@ -16,6 +16,8 @@ use crate::command::{Children, Memo, quote};
 use crate::engine::Cut;
 use crate::engine::budget::{TaskBudget, within_descriptors};
 use crate::engine::kept;
+use crate::engine::notes::tell_command;
+use crate::engine::observer::{Observer, RunEvent};
 use crate::engine::pace::{Pace, Sizes};
 use crate::engine::plan::{CommandPlan, Hosts, Plan, Setting, WorkPlace};
 use crate::engine::schedule::{Halt, Schedule};
@@ -105,8 +107,9 @@ fn work(
     // places as there are threads.
     let queue = Arc::new(TaskQueue::new(schedule, pace, setting.limits.memory, speculates));
     let tally = SlotTally::default();
-    let reader = Arc::clone(&queue);
-    start(thread::Builder::new().spawn(move || read(cut, &reader)))?;
+    let (reader, observer) = (Arc::clone(&queue), plan.setting.voice.observer.clone());
+    tell_command(plan);
+    start(thread::Builder::new().spawn(move || read(cut, &reader, &observer)))?;
     let slot = Slot { plan, budget, queue: &queue, children, tally: &tally };
     let result = thread::scope(|scope| {
         for _ in 0..slots {
@@ -138,13 +141,16 @@ fn start<T>(thread: std::io::Result<T>) -> Result<T> {
 }
 
 /// The reader's life.
-fn read(mut cut: impl Cut, queue: &TaskQueue) {
+fn read(mut cut: impl Cut, queue: &TaskQueue, observer: &Observer) {
     let duty = Reading(queue);
     loop {
         let piece = cut.next(&|rest| queue.size(rest), queue.memory.take());
         let goes_on = matches!(piece, Ok(Some(_)));
         if !queue.wants_more() {
             break;
+        }
+        if let Ok(Some(piece)) = &piece {
+            observer.has_read(piece.lines());
         }
         queue.offer(piece);
         if !goes_on {
@@ -321,16 +327,20 @@ fn by_hand(command: &CommandPlan, failure: &mut TaskFailure) -> Option<(String, 
 /// Keeps what a command failed on, and says how it is run on that by hand; the error is the last
 /// line.
 fn explain(plan: &Plan<'_>, task: u64, mut failure: TaskFailure) -> Error {
+    let mut kept = None;
     if let Some(command) = plan.command()
         && let Some((line, input)) = by_hand(command, &mut failure)
         && let Some(path) = &command.kept
     {
         let shown = quote::word(path.as_os_str());
         let said = match kept::keep(path, &input) {
-            Ok(()) => vec![
-                format!("what it was run on is kept until it succeeds: {shown}"),
-                format!("by hand: {line} < {shown}"),
-            ],
+            Ok(()) => {
+                let by_hand = kept.insert(format!("{line} < {shown}"));
+                vec![
+                    format!("what it was run on is kept until it succeeds: {shown}"),
+                    format!("by hand: {by_hand}"),
+                ]
+            }
             Err(error) => vec![format!("what it was run on cannot be kept: {error}")],
         };
         let prefix = format!("{}: task {task}: ", plan.tool());
@@ -338,6 +348,8 @@ fn explain(plan: &Plan<'_>, task: u64, mut failure: TaskFailure) -> Error {
     }
     let error = failure.error;
     let mut text = error.to_string();
+    let failure = RunEvent::Failure { task, error: &text, by_hand: kept.as_deref() };
+    plan.setting.voice.observer.tell(&failure);
     // An upstream that failed has said so.
     if !text.ends_with("not complete") {
         text.push_str("; the output is not complete");

@@ -182,6 +182,7 @@ impl<'a> ShardJob<'a> {
             max_record: self.limits.max_record,
             folder: self.limits.directory.clone(),
             say: Arc::clone(&self.reach.settings.say),
+            observer: self.reach.observer.clone(),
         };
         Lineage::new(job).map(Arc::new)
     }
@@ -192,7 +193,11 @@ impl<'a> ShardJob<'a> {
             block: self.block,
             bad: self.bad,
             input_name,
-            voice: Voice { tool: self.reach.tool, pass_on: self.pass_on },
+            voice: Voice {
+                tool: self.reach.tool,
+                pass_on: self.pass_on,
+                observer: &self.reach.observer,
+            },
         }
     }
 

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use crate::cluster::host::shown;
 use crate::command::form::{Fed, TaskOutput};
-use crate::command::relay::LastWords;
-use crate::command::{Children, CommandEnd, Ended, Rejects, Seen, TaskRunner};
+use crate::command::{Children, CommandEnd, Ended, Finished, Rejects, Seen, TaskRunner};
+use crate::engine::duty::Duty;
 use crate::engine::heard::Heard;
+use crate::engine::notes::{TaskNotes, Went, handed};
 use crate::engine::plan::{CommandPlan, Plan, WorkPlace};
 use crate::engine::remember::key_of;
 use crate::engine::task_queue::{
@@ -23,6 +23,9 @@ use crate::record::bad::Bad;
 use crate::record::counters::Counters;
 use crate::record::digest::Contents;
 use crate::spool::Spool;
+
+/// How this machine is called where hosts are.
+const HERE: &str = ":";
 
 /// What the slots count together.
 #[derive(Debug, Default)]
@@ -62,26 +65,35 @@ impl Slot<'_> {
         while let Some(assigned) = self.queue.take() {
             let (Assignment::Piece(task, _) | Assignment::Straggler(task, _)) = assigned;
             let duty = Duty { task, queue: self.queue };
+            let is_second = matches!(assigned, Assignment::Straggler(..));
+            let mut notes = TaskNotes::new(self.plan, task, is_second);
             let (result, work) = match assigned {
-                Assignment::Piece(_, piece) => self.first(task, *piece),
+                Assignment::Piece(_, piece) => self.first(task, *piece, &mut notes),
                 Assignment::Straggler(_, work) => {
                     self.say(task, 1, "it takes long: a second attempt begins");
                     self.tally.retries.fetch_add(1, Ordering::Relaxed);
                     // Numbers that the first one has no use for.
                     let retries = self.plan.command().map_or(0, |command| command.retries);
                     let first = retries.saturating_add(2);
-                    let result = self.attempts(TaskAttempts { task, first }, &work);
+                    notes.fed(&work);
+                    let result = self.attempts(TaskAttempts { task, first }, &work, &mut notes);
                     let silent = |failure| TaskFailure { given_up: true, ..failure };
                     (result.map_err(silent), Some(work))
                 }
             };
             std::mem::forget(duty);
-            self.hand_over(task, result, work);
+            self.hand_over(task, result, work, notes);
         }
     }
 
     /// Hands over what came of an attempt.
-    fn hand_over(&self, task: u64, result: AttemptsResult, work: Option<Arc<Work>>) {
+    fn hand_over(
+        &self,
+        task: u64,
+        result: AttemptsResult,
+        work: Option<Arc<Work>>,
+        notes: TaskNotes<'_>,
+    ) {
         let rejects = || match work.as_deref() {
             Some(Work::Here(records)) => std::mem::take(&mut *lock(&records.rejects)),
             _ => Vec::new(),
@@ -92,7 +104,9 @@ impl Slot<'_> {
         {
             at.made(task, product, work);
         }
+        let handed = handed(&result);
         let counts = self.queue.finish(TaskOutcome { task, rejects: Vec::new(), result }, rejects);
+        notes.settle(&handed, counts, || self.queue.is_failing());
         if let (WorkPlace::Hosts(at, _), true) = (self.plan.place, counts) {
             // Not before: what another attempt has made lies there too, and is nothing that can be lost.
             hosts.iter().for_each(|name| at.fleet.has_made(name, task));
@@ -107,12 +121,18 @@ impl Slot<'_> {
     }
 
     /// Works on a piece that nobody worked on before.
-    fn first(&self, task: u64, piece: Piece) -> (AttemptsResult, Option<Arc<Work>>) {
+    fn first(
+        &self,
+        task: u64,
+        piece: Piece,
+        notes: &mut TaskNotes<'_>,
+    ) -> (AttemptsResult, Option<Arc<Work>>) {
         let work = match self.prepared(piece) {
             Ok(work) => Arc::new(work),
             Err(error) => return (Err(error.into()), None),
         };
         self.queue.begun(task, &work);
+        notes.fed(&work);
         let nothing = match &*work {
             Work::Here(records) => records.is_nothing,
             Work::Shard(shard) => shard.contents.records == 0,
@@ -121,9 +141,9 @@ impl Slot<'_> {
         let which = TaskAttempts { task, first: 1 };
         let result = match nothing {
             true => Ok(self.nothing()),
-            false => match self.remembered(which, &work) {
+            false => match self.remembered(which, &work, notes) {
                 Some(result) => result,
-                None => self.attempts(which, &work),
+                None => self.attempts(which, &work, notes),
             },
         };
         (result, Some(work))
@@ -165,9 +185,16 @@ impl Slot<'_> {
     }
 
     /// Tries until an attempt ends well, or the task has failed for good.
-    fn attempts(&self, which: TaskAttempts, work: &Work) -> AttemptsResult {
+    fn attempts(
+        &self,
+        which: TaskAttempts,
+        work: &Work,
+        notes: &mut TaskNotes<'_>,
+    ) -> AttemptsResult {
         let result = match (self.plan.place, work) {
-            (WorkPlace::Here(command), Work::Here(records)) => self.here(command, which, records),
+            (WorkPlace::Here(command), Work::Here(records)) => {
+                self.here(command, which, records, notes)
+            }
             (WorkPlace::Here(_), _) => {
                 Err(Error::incomplete("what lies on hosts, and no host to work on").into())
             }
@@ -179,6 +206,7 @@ impl Slot<'_> {
                     Work::Shard(shard) => TaskInput::Shard(Box::new(shard.clone())),
                     Work::File(file) => TaskInput::Resource(file),
                 },
+                notes,
             ),
         };
         if let Ok(product) = &result {
@@ -215,17 +243,20 @@ impl Slot<'_> {
         command: &CommandPlan,
         which: TaskAttempts,
         records: &RecordsHere,
+        notes: &mut TaskNotes<'_>,
     ) -> AttemptsResult {
         let TaskAttempts { task, first } = which;
         self.runner(command, task, |runner| {
             let mut rejects = None;
             for number in first.. {
-                let begin = Instant::now();
+                let (begin, attempt) = (Instant::now(), notes.begin(HERE, number));
                 let finished = runner.run(&records.input, number, |fault, record| {
                     rejects
                         .get_or_insert_with(|| Rejects::new(self.spool()))
                         .push_failed(&fault, record)
-                })?;
+                });
+                notes.end(attempt, went(&finished));
+                let finished = finished?;
                 let searches = u64::from(finished.attempts - number);
                 self.tally.retries.fetch_add(searches, Ordering::Relaxed);
                 if finished.output.is_ok() {
@@ -339,38 +370,15 @@ impl Slot<'_> {
         let text = format!("task {task}: {shown}: {}{tries}", ended.how);
         TaskFailure { by_command: true, record, ..Error::new(kind, text).into() }
     }
+}
 
-    /// Passes on the last words of a command that failed, unless they were heard before.
-    pub(super) fn tell(&self, prefix: &str, words: &LastWords) {
-        if !words.lines.is_empty() && self.tally.heard.is_new(&words.lines) {
-            words.pass_on(prefix, self.plan.setting.voice.pass_on);
-        }
-    }
-
-    /// The same, where the task has failed for good.
-    pub(super) fn tell_last(&self, task: u64, prefix: &str, words: &LastWords) {
-        if self.queue.wanted(task) && self.tally.heard.is_unheard(&words.lines) {
-            words.pass_on(prefix, self.plan.setting.voice.pass_on);
-        }
-    }
-
-    /// What stands before a line about a task on `host`.
-    pub(super) fn prefix_on(&self, host: &str, task: u64) -> String {
-        match self.plan.place {
-            WorkPlace::Here(_) => self.prefix(task, 1),
-            WorkPlace::Hosts(..) => format!("{}: {}: task {task}: ", self.plan.tool(), shown(host)),
-        }
-    }
-
-    pub(super) fn prefix(&self, task: u64, attempt: u32) -> String {
-        match attempt {
-            1 => format!("{}: task {task}: ", self.plan.tool()),
-            _ => format!("{}: task {task}, attempt {attempt}: ", self.plan.tool()),
-        }
-    }
-
-    pub(super) fn say(&self, task: u64, attempt: u32, text: &str) {
-        self.plan.say(&format!("{}{text}\n", self.prefix(task, attempt)));
+/// How an attempt on this machine went.
+fn went(finished: &Result<Finished>) -> Went {
+    match finished.as_ref().map(|finished| &finished.output) {
+        Ok(Ok(_)) => Went::Well(None),
+        Ok(Err(ended)) if ended.how == CommandEnd::Stopped => Went::Stopped,
+        Ok(Err(ended)) => Went::Badly(ended.how.to_string(), ended.how.status()),
+        Err(error) => Went::Badly(error.to_string(), None),
     }
 }
 
@@ -381,20 +389,4 @@ fn sound(
     bad: &Bad,
 ) -> std::result::Result<(Spool, u64), TaskFailure> {
     runner.sound(printed, bad).map_err(|error| TaskFailure { by_command: true, ..error.into() })
-}
-
-/// A task whose outcome is owed. Dropped, for the slot has panicked, it is a failure: the writer
-/// would wait for it for ever.
-struct Duty<'a> {
-    task: u64,
-    queue: &'a TaskQueue,
-}
-
-impl Drop for Duty<'_> {
-    fn drop(&mut self) {
-        let error = Error::incomplete(format!("task {}: internal error", self.task));
-        let result = Err(error.into());
-        let (task, rejects) = (self.task, Vec::new());
-        self.queue.finish(TaskOutcome { task, rejects, result }, Vec::new);
-    }
 }

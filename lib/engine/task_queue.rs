@@ -238,6 +238,11 @@ impl TaskQueue {
         self.lock().dispatch.schedule().wanted(task)
     }
 
+    /// Whether the stage fails.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.lock().dispatch.schedule().is_failing()
+    }
+
     /// Whether an attempt at a task is to be ended.
     pub(crate) fn stops(&self, task: u64) -> bool {
         self.lock().dispatch.schedule().stops(task)

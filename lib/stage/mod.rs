@@ -6,6 +6,7 @@ pub mod hosts;
 pub mod join;
 pub mod map;
 pub mod reduce;
+pub mod report;
 pub mod scatter;
 pub mod shuffle;
 pub mod sort;

@@ -24,4 +24,5 @@ mod same_bytes;
 mod setup;
 mod shipping;
 mod ssh;
+mod stats;
 mod unwilling;

@@ -28,7 +28,7 @@ fn run(cluster: &Cluster, dir: &tempfile::TempDir, script: &str) -> Call {
 fn crossed(dir: &tempfile::TempDir) -> u64 {
     let stats = std::fs::read_to_string(dir.path().join("stats")).unwrap();
     let maps = stats.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    let maps = maps.filter(|stats| stats["tool"] == "mc-map");
+    let maps = maps.filter(|stats| stats["tool"] == "mc-map" && stats["kind"] == "stage");
     maps.map(|stats| stats["client_bytes"].as_u64().unwrap()).sum()
 }
 

@@ -25,6 +25,7 @@ mod mutation;
 pub(crate) mod random;
 mod resources;
 mod shrink;
+mod stats;
 mod text;
 mod wire;
 mod zip;

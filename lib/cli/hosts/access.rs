@@ -58,6 +58,7 @@ pub fn access(
         again: again::told(session.lineage().argv()).map(Arc::new),
         tools: std::env::current_exe().ok().and_then(|tool| Some(tool.parent()?.into())),
         directory: options::default_directory(),
+        observer: session.observer().clone(),
     })
 }
 

@@ -132,8 +132,9 @@ fn run(
     let mut producer = begin(facts, remote, &mut consumer, output)?;
     let settings = &remote.reach.settings;
     let (fleet, origin) = (producer.fleet(), &consumer.origin);
+    let voice = (&settings.say, &remote.reach.observer);
     let again = remote.reach.again.as_deref();
-    let rounds = Arc::new(Rounds::new(what, goal, fleet, origin, &settings.say, again));
+    let rounds = Arc::new(Rounds::new(what, goal, fleet, origin, voice, again));
     producer.recover_by(Arc::clone(&rounds) as Arc<dyn Rebuild>);
     let mut write = |made: &MadeShard| {
         output.write(&producer.line(&made.hosts, &made.contents)?)?;

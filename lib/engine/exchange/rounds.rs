@@ -21,6 +21,7 @@ use crate::engine::exchange::planner::{
 use crate::engine::exchange::tasks::Tasks;
 use crate::engine::fleet::Fleet;
 use crate::engine::lineage::{LostShard, Rebuild};
+use crate::engine::observer::Observer;
 use crate::engine::shard_hosts::ShardHosts;
 use crate::error::{Error, ErrorKind, Result};
 use crate::parallel::lock;
@@ -51,6 +52,7 @@ pub(super) struct Rounds {
     /// Where the shards lie that are exchanged.
     origin: Arc<ShardHosts>,
     say: Say,
+    observer: Observer,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -79,7 +81,7 @@ impl Rounds {
         goal: Goal,
         fleet: &Arc<Fleet>,
         origin: &Arc<ShardHosts>,
-        say: &Say,
+        (say, observer): (&Say, &Observer),
         again: Option<&StageAgain>,
     ) -> Rounds {
         let mut course = Course::default();
@@ -94,6 +96,7 @@ impl Rounds {
             fleet: Arc::clone(fleet),
             origin: Arc::clone(origin),
             say: Arc::clone(say),
+            observer: observer.clone(),
             state: Mutex::new(state),
             changed: Condvar::new(),
         }
@@ -173,7 +176,7 @@ impl Rounds {
         let planned = hosts.iter().map(planned).collect();
         let planner = Planner::new(what, self.goal, Resume { ranges, wanted }, planned);
         feed.rewind();
-        let tasks = Tasks::new(&hosts, number, &self.fleet);
+        let tasks = Tasks::new(&hosts, number, &self.fleet, &self.observer);
         let (origin, say) = (&*self.origin, &*self.say);
         let round = Round { planner, tasks: &tasks, origin, say };
         let Driven { result, ranges, was_reading, stuck } = drive(round, feed, publish);

@@ -5,15 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 
-use crate::cluster::exchange::{MergeTask, Peers, Reduce, RelayedPart, SortTask, too_much};
+use crate::cluster::exchange::{MergeTask, Merged, Peers, Reduce, RelayedPart, SortTask, too_much};
 use crate::cluster::{Answer, Connection, MergeNews, Part};
 use crate::dataset::run_id::RunId;
+use crate::engine::HostedShard;
 use crate::engine::exchange::lost;
 use crate::engine::exchange::planner::{
     HostAnswer, HostTask, PartTransfer, PeerListener, PlannerEvent,
 };
 use crate::engine::fleet::Fleet;
-use crate::error::{Error, Result};
+use crate::engine::observer::{AttemptOutcome, Observer, TaskFed, TaskWork, UnderWay};
+use crate::error::{Error, ErrorKind, Result};
 use crate::parallel::lock;
 
 /// The hosts, and what is under way on them.
@@ -23,6 +25,8 @@ pub(super) struct Tasks<'a> {
     number: u32,
     /// Takes note of the shards that are made.
     fleet: &'a Fleet,
+    /// Is told of them.
+    observer: &'a Observer,
     /// Whether nothing more is wanted.
     pub(super) stopped: AtomicBool,
     /// How many bytes came of one host on their way to another: no range comes twice to one.
@@ -31,8 +35,14 @@ pub(super) struct Tasks<'a> {
 
 impl<'a> Tasks<'a> {
     /// Nothing is under way yet.
-    pub(super) fn new(hosts: &'a [Arc<Connection>], number: u32, fleet: &'a Fleet) -> Tasks<'a> {
-        Tasks { hosts, number, fleet, stopped: AtomicBool::new(false), relayed: Mutex::default() }
+    pub(super) fn new(
+        hosts: &'a [Arc<Connection>],
+        number: u32,
+        fleet: &'a Fleet,
+        observer: &'a Observer,
+    ) -> Tasks<'a> {
+        let (stopped, relayed) = (AtomicBool::new(false), Mutex::default());
+        Tasks { hosts, number, fleet, observer, stopped, relayed }
     }
 
     pub(super) fn is_stopped(&self) -> bool {
@@ -54,14 +64,23 @@ impl<'a> Tasks<'a> {
         let (on, stop) = (&self.hosts[host], &|| self.is_stopped());
         match task {
             HostTask::Sort(shards) => {
+                let (first, fed) = (shards.first().map_or(0, |shard| shard.number), fed(&shards));
                 let shards = shards.into_iter().map(|shard| (shard.fetch(), shard.contents));
                 let sort = SortTask { exchange: self.number, shards: shards.collect() };
-                answered(on.sort(sort, stop)).map(HostAnswer::Sorted)
+                let attempt = self.observer.begin((TaskWork::Sort, first, None), on.name(), fed);
+                let sorted = answered(on.sort(sort, stop));
+                self.tell(attempt, on, &sorted, |_| (None, None));
+                sorted.map(HostAnswer::Sorted)
             }
             HostTask::Reduce(shard) => {
                 let (fetch, contents) = (shard.fetch(), shard.contents);
                 let reduce = Reduce { exchange: self.number, fetch, contents };
-                let merged = answered(on.reduce(reduce, stop))?;
+                let fed = TaskFed { shard: Some(shard.number), ..TaskFed::of(&contents) };
+                let which = (TaskWork::Reduce, shard.number, None);
+                let attempt = self.observer.begin(which, on.name(), fed);
+                let reduced = answered(on.reduce(reduce, stop));
+                self.tell(attempt, on, &reduced, made);
+                let merged = reduced?;
                 self.fleet.has_made(on.name(), shard.number);
                 Ok(HostAnswer::Merged(merged))
             }
@@ -78,7 +97,14 @@ impl<'a> Tasks<'a> {
                 let peers = Peers { exchange: self.number, peers, secret };
                 answered(on.introduce(peers, stop)).map(|()| HostAnswer::Introduced)
             }
-            HostTask::Merge(merge) => self.merge(number, host, merge, events),
+            HostTask::Merge(merge) => {
+                // A round may make again what an earlier one has made.
+                let which = (TaskWork::Merge, merge.shard, None);
+                let attempt = self.observer.begin(which, on.name(), TaskFed::default());
+                let merged = self.merge(number, host, merge, events);
+                self.tell(attempt, on, &merged, made);
+                merged.map(HostAnswer::Merged)
+            }
         }
     }
 
@@ -88,7 +114,7 @@ impl<'a> Tasks<'a> {
         host: usize,
         merge: MergeTask,
         events: &Sender<PlannerEvent>,
-    ) -> Result<HostAnswer> {
+    ) -> Result<Merged> {
         let (host, shard) = (&self.hosts[host], merge.shard);
         let request = host.begin_merge(merge).map_err(lost)?;
         loop {
@@ -102,10 +128,35 @@ impl<'a> Tasks<'a> {
                 Some(MergeNews::Ended(merged)) => {
                     let merged = merged?;
                     self.fleet.has_made(host.name(), shard);
-                    return Ok(HostAnswer::Merged(merged));
+                    return Ok(merged);
                 }
             }
         }
+    }
+
+    /// Tells of an attempt on a host that is over; `made` says what came out of it.
+    fn tell<T>(
+        &self,
+        attempt: UnderWay,
+        host: &Connection,
+        result: &Result<T>,
+        made: impl FnOnce(&T) -> (Option<u64>, Option<u64>),
+    ) {
+        let outcome = match result {
+            Ok(_) => AttemptOutcome::Done,
+            Err(_) if host.lost().is_some() => AttemptOutcome::Lost,
+            Err(_) if self.is_stopped() => AttemptOutcome::Stopped,
+            // No room, or a copy that is no good: it is planned again elsewhere, where there is an elsewhere.
+            Err(error) if matches!(error.kind(), ErrorKind::Incomplete | ErrorKind::Storage) => {
+                AttemptOutcome::Again
+            }
+            Err(_) => AttemptOutcome::Failed,
+        };
+        let ended = attempt.end(outcome, |note| match result {
+            Ok(result) => note.made = made(result),
+            Err(error) => note.why = Some(error.to_string()),
+        });
+        ended.tell();
     }
 
     /// Brings a part of a range from one host to another.
@@ -143,6 +194,21 @@ impl<'a> Tasks<'a> {
 /// What a host says, unless it is lost or its answer is not wanted any more.
 fn answered<T>(answer: Result<Answer<T>>) -> Result<T> {
     answer.map_err(lost)?.unwrap_or_else(|| Err(stopped()))
+}
+
+/// What shards hold together.
+fn fed(shards: &[HostedShard]) -> TaskFed {
+    let sum = |of: fn(&HostedShard) -> u64| shards.iter().map(of).fold(0, u64::saturating_add);
+    TaskFed {
+        records: Some(sum(|shard| shard.contents.records)),
+        bytes: Some(sum(|shard| shard.contents.bytes)),
+        lines: None,
+        shard: shards.first().map(|shard| shard.number),
+    }
+}
+
+fn made(merged: &Merged) -> (Option<u64>, Option<u64>) {
+    (Some(merged.contents.records), Some(merged.contents.bytes))
 }
 
 fn stopped() -> Error {

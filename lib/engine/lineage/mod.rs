@@ -14,6 +14,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::cluster::host::shown;
 use crate::cluster::{Connection, Done, Failed, Task, TaskReply, TaskSource};
@@ -21,6 +22,7 @@ use crate::command::Form;
 use crate::engine::attempt::{Bringing, attempt};
 use crate::engine::fleet::Fleet;
 use crate::engine::lineage::inputs::KeptInputs;
+use crate::engine::observer::{AttemptOutcome, Observer, TaskFed, TaskWork};
 use crate::engine::shard_hosts::ShardHosts;
 use crate::engine::work::{TaskInput, Work};
 use crate::engine::{HostFile, HostedShard};
@@ -71,6 +73,8 @@ pub(crate) struct LineageJob {
     pub(crate) folder: PathBuf,
     /// Says something to the user.
     pub(crate) say: Arc<dyn Fn(&str) + Send + Sync>,
+    /// Is told of attempts.
+    pub(crate) observer: Observer,
 }
 
 /// A shard that was made.
@@ -166,7 +170,7 @@ impl Lineage {
                 return Err(fleet.exhausted("no host is left to make it on"));
             };
             let name = lease.0.connection.name().to_string();
-            match self.attempt(&lease.0.connection, lost.shard, &mut source) {
+            match self.observed(&lease.0.connection, lost, &mut source) {
                 Ok(TaskReply::Done(done)) => {
                     self.check_same(lost, &name, &done)?;
                     fleet.has_made(&name, lost.shard);
@@ -219,6 +223,34 @@ impl Lineage {
 
     fn spool(&self) -> Spool {
         Spool::new(Vec::new(), SPOOL_BYTES, &self.job.folder)
+    }
+
+    /// An attempt, which is told of.
+    fn observed(
+        &self,
+        connection: &Connection,
+        lost: &LostShard,
+        source: &mut Recalled,
+    ) -> Result<TaskReply> {
+        let which = (TaskWork::Rebuild, lost.shard, None);
+        let attempt = self.job.observer.begin(which, connection.name(), TaskFed::default());
+        let reply = self.attempt(connection, lost.shard, source);
+        let outcome = match &reply {
+            Ok(TaskReply::Done(_)) => AttemptOutcome::Done,
+            Ok(TaskReply::Failed(_)) => AttemptOutcome::Again,
+            Err(_) if connection.lost().is_some() => AttemptOutcome::Lost,
+            Err(_) => AttemptOutcome::Failed,
+        };
+        let ended = attempt.end(outcome, |note| match &reply {
+            Ok(TaskReply::Done(Done { contents, took_us, .. })) => {
+                note.made = (Some(contents.records), Some(contents.bytes));
+                note.ran = Some(Duration::from_micros(*took_us));
+            }
+            Ok(TaskReply::Failed(failed)) => note.why = Some(failed.text.clone()),
+            Err(error) => note.why = Some(error.to_string()),
+        });
+        ended.tell();
+        reply
     }
 
     fn attempt(

@@ -84,6 +84,7 @@ pub fn run(
         max_record: options.max_record,
         folder: options.directory.clone(),
         say: Arc::clone(&options.reach.settings.say),
+        observer: options.reach.observer.clone(),
     })?);
     producer.recover_by(Arc::new(Recovery::new(Arc::clone(&lineage))));
     let on = Hosts {
@@ -106,7 +107,7 @@ pub fn run(
         block: None,
         bad: &options.bad,
         input_name: "the files",
-        voice: Voice { tool: options.reach.tool, pass_on },
+        voice: Voice { tool: options.reach.tool, pass_on, observer: &options.reach.observer },
     };
     let connections = producer.fleet().connections().cloned().collect();
     let cut = Files { waiting: files.into(), connections };
