@@ -2,7 +2,7 @@
 
 use crate::report::chart::{Anchor, Chart};
 use crate::report::html::Html;
-use crate::report::model::{Pipeline, StageRun};
+use crate::report::model::{Pipeline, StageLink, StageRun};
 use crate::report::units;
 
 /// The way that a flow is drawn.
@@ -22,8 +22,11 @@ struct Sizes {
 /// The widest that a phone shows.
 const PHONE: f64 = 320.0;
 
+/// How wide a letter is, at the most.
+const LETTER: f64 = 7.0;
+
 /// The longest word that a box has room for.
-const WORD_MAX: usize = 25;
+const WORD_MAX: usize = 23;
 
 /// The drawings of the flow of a pipeline, whose number in the page is `number`.
 pub(super) fn flow(pipeline: &Pipeline, number: usize) -> Html {
@@ -55,20 +58,26 @@ fn layers(pipeline: &Pipeline) -> Vec<Vec<usize>> {
     layers
 }
 
-fn sizes(way: Way, widest: usize) -> Sizes {
+/// The sizes for layers that are so wide at most, with words of so many characters on the arrows.
+fn sizes(way: Way, widest: usize, longest: usize) -> Sizes {
     match way {
-        Way::Across => Sizes { card: (166.0, 78.0), gap: 66.0, beside: 18.0 },
+        Way::Across => {
+            let gap = (longest as f64 * LETTER + 12.0).max(66.0);
+            Sizes { card: (166.0, 90.0), gap, beside: 18.0 }
+        }
         Way::Down => {
             let beside = 10.0;
             let width = (PHONE - beside * (widest as f64 - 1.0)) / widest as f64;
-            Sizes { card: (width.max(150.0), 78.0), gap: 44.0, beside }
+            Sizes { card: (width.max(150.0), 90.0), gap: 44.0, beside }
         }
     }
 }
 
 fn draw(pipeline: &Pipeline, layers: &[Vec<usize>], way: Way, id: &str) -> Html {
     let widest = layers.iter().map(Vec::len).max().unwrap_or(1).max(1);
-    let Sizes { card, gap, beside } = sizes(way, widest);
+    let words = pipeline.links.iter().map(|link| passes(pipeline, link));
+    let longest = words.map(|(passes, what)| passes.len().max(what.len())).max().unwrap_or(0);
+    let Sizes { card, gap, beside } = sizes(way, widest, longest);
     let along = |count: usize, size: f64, gap: f64| count as f64 * (size + gap) - gap;
     let size = match way {
         Way::Across => (along(layers.len(), card.0, gap), along(widest, card.1, beside)),
@@ -91,20 +100,25 @@ fn draw(pipeline: &Pipeline, layers: &[Vec<usize>], way: Way, id: &str) -> Html 
     let mut chart = Chart::fixed(id, size, "The stages as a flow", &about(pipeline));
     for link in &pipeline.links {
         let (from, to) = (places[link.from], places[link.to]);
-        let what = match (link.is_shards, pipeline.stages[link.from].1.shards.len()) {
-            (false, _) => "records".into(),
-            (true, 0) => "shards".into(),
-            (true, 1) => "1 shard".into(),
-            (true, count) => format!("{} shards", units::count(count as u64)),
-        };
-        let numbers = pipeline.stages[link.from].1.numbers;
-        let passes = numbers.records_out.map(units::count).unwrap_or_default();
+        let (passes, what) = passes(pipeline, link);
         arrow(&mut chart, (from, to), card, (way, link.is_shards), (&passes, &what));
     }
     for (at, (_, stage)) in pipeline.stages.iter().enumerate() {
         stage_card(&mut chart, places[at], card, (&pipeline.name(at), stage));
     }
     chart.html()
+}
+
+/// How many records pass, if that is known, and in what.
+fn passes(pipeline: &Pipeline, link: &StageLink) -> (String, String) {
+    let stage = &pipeline.stages[link.from].1;
+    let what = match (link.is_shards, stage.shards.len()) {
+        (false, _) => "records".into(),
+        (true, 0) => "shards".into(),
+        (true, 1) => "1 shard".into(),
+        (true, count) => format!("{} shards", units::count(count as u64)),
+    };
+    (stage.numbers.records_out.map(units::count).unwrap_or_default(), what)
 }
 
 /// An arrow from box to box, and what passes.
@@ -168,14 +182,12 @@ fn stage_card(
     };
     let took = stage.seconds.map_or("did not end".into(), units::seconds);
     chart.label((x + 12.0, y + 43.0), Anchor::Start, "small", &short(&format!("{took}{tasks}")));
-    let numbers = stage.numbers;
-    let records = match (numbers.records_in, numbers.records_out) {
-        (Some(read), Some(written)) => {
-            format!("{} → {}", units::count(read), units::count(written))
-        }
-        _ => "no numbers".into(),
-    };
-    chart.label((x + 12.0, y + 62.0), Anchor::Start, "small faint", &short(&records));
+    let ways = [("in", stage.numbers.records_in), ("out", stage.numbers.records_out)];
+    for (line, (way, records)) in ways.into_iter().enumerate() {
+        let records = records.map_or("unknown".into(), units::count);
+        let place = (x + 12.0, y + 60.0 + 17.0 * line as f64);
+        chart.label(place, Anchor::Start, "small faint", &short(&format!("{records} {way}")));
+    }
 }
 
 /// What fits into a box.
