@@ -5,19 +5,18 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use mycloud::cli::hosts::host_options::HostOptions;
+use mycloud::cli::explaining::Explaining;
+use mycloud::cli::hosts::file_hosts::FileHosts;
 use mycloud::cli::hosts::{name_list, shards};
 use mycloud::cli::options::{self, Records};
 use mycloud::cli::resources::Resources;
-use mycloud::cli::{self, Session, size};
+use mycloud::cli::{self, Session};
 use mycloud::cluster::Host;
+use mycloud::explain::schema::{StagePlan, StreamKind};
 use mycloud::format::resource::Resource;
 use mycloud::record::stream::Summary;
 use mycloud::stage::cat::{self, CatOptions, on_hosts};
 use mycloud::{Error, Result};
-
-/// How large the parts of a file that all hosts see are, where nothing says.
-const BLOCK_BYTES: u64 = 64 << 20;
 
 /// Read files in any format and write their records
 ///
@@ -37,24 +36,7 @@ struct Args {
     raw: bool,
 
     #[command(flatten)]
-    hosts: HostOptions,
-
-    /// With -h: all hosts see the same files, so read each of them once, its parts on any of them
-    #[arg(long, requires = "hosts")]
-    shared: bool,
-
-    /// With --shared: cut files into parts of about SIZE [default: 64M]
-    #[arg(long, value_name = "SIZE", value_parser = size::bytes, requires = "shared")]
-    block: Option<u64>,
-
-    /// With --shared: go on without hosts that cannot be used, as long as N of them can [default: half must
-    /// be in reach, and none refuse]
-    #[arg(long, value_name = "N", requires = "shared")]
-    min_hosts: Option<NonZeroUsize>,
-
-    /// With -h: keep the shards on the hosts, and their manifest in FILE (FILE.mc)
-    #[arg(short, long, value_name = "FILE", requires = "hosts")]
-    output: Option<PathBuf>,
+    there: FileHosts,
 
     #[command(flatten)]
     records: Records,
@@ -66,26 +48,31 @@ impl Args {
         self.files0_from.as_deref().map(|list| name_list::read(list, session)).transpose()
     }
 
+    /// The files of hosts, as they are named.
+    fn files_of_hosts(&self, session: &mut Session) -> Result<Vec<OsString>> {
+        match self.names(session)? {
+            Some(names) => Ok(names.iter().map(|name| Resource::plain_argument(name)).collect()),
+            None if self.resources.resources.is_empty() => {
+                Err(Error::usage("say which files of the hosts to read"))
+            }
+            None => Ok(self.resources.resources.clone()),
+        }
+    }
+
     /// Reads the files of hosts.
     fn on_hosts(&self, hosts: Vec<Host>, session: &mut Session) -> Result<Summary> {
-        if self.resources.resources.is_empty() && self.files0_from.is_none() {
-            return Err(Error::usage("say which files of the hosts to read"));
-        }
         session.guard()?;
-        let resources = match self.names(session)? {
-            Some(names) => names.iter().map(|name| Resource::plain_argument(name)).collect(),
-            None => self.resources.resources.clone(),
-        };
-        let reach = self.hosts.reach(session)?;
-        let keep = self.output.as_deref();
+        let resources = self.files_of_hosts(session)?;
+        let reach = self.there.hosts.reach(session)?;
+        let keep = self.there.output.as_deref();
         shards::check_output(session, keep)?;
         let options = on_hosts::CatOnHostsOptions {
             reach: &reach,
             hosts,
             format: self.resources.format.clone(),
             resources,
-            least: self.min_hosts.map(NonZeroUsize::get),
-            shared: self.shared.then(|| self.block.unwrap_or(BLOCK_BYTES)),
+            least: self.there.min_hosts.map(NonZeroUsize::get),
+            shared: self.there.parts(),
             bad: self.records.bad()?,
             max_record: self.records.max_record(),
             directory: options::temporary_directory(None)?,
@@ -98,9 +85,26 @@ impl Args {
     }
 }
 
+/// What would be done.
+fn explained(args: Args, explaining: &mut Explaining<'_>) -> Result<StagePlan> {
+    let (files, records) = (&args.resources, &args.records);
+    if let Some(hosts) = args.there.hosts.hosts()? {
+        let resources = args.files_of_hosts(explaining.session())?;
+        args.there.hosts.reach(explaining.session())?;
+        let files = (resources.as_slice(), files.format.as_deref());
+        return explaining.host_files(&hosts, files, &args.there, records);
+    }
+    let (reads, kind) = match args.names(explaining.session())? {
+        _ if args.raw => (files.explain_places(records, explaining)?, StreamKind::Bytes),
+        Some(names) => (files.explain_files(&names, records, explaining)?, StreamKind::Records),
+        None => (files.explain(records, explaining)?, StreamKind::Records),
+    };
+    explaining.passed_on(reads, kind, records)
+}
+
 pub(crate) fn main() -> ExitCode {
-    cli::run(mycloud::tool!("mc-cat"), |args: Args, session: &mut Session| {
-        if let Some(hosts) = args.hosts.hosts()? {
+    cli::run_stage(mycloud::tool!("mc-cat"), explained, |args: Args, session: &mut Session| {
+        if let Some(hosts) = args.there.hosts.hosts()? {
             return args.on_hosts(hosts, session);
         }
         if args.raw {

@@ -2,10 +2,13 @@
 
 use std::process::ExitCode;
 
+use mycloud::Result;
+use mycloud::cli::explaining::{Explaining, stages::works_here};
 use mycloud::cli::hosts::feed;
 use mycloud::cli::options::Records;
 use mycloud::cli::resources::{self, OutputOptions};
 use mycloud::cli::{self, Session};
+use mycloud::explain::schema::StagePlan;
 use mycloud::stage::gather::{self, GatherOptions};
 
 /// Gather records into a file that appears whole or not at all, or onto standard output
@@ -18,8 +21,18 @@ struct Args {
     records: Records,
 }
 
+/// What would be done.
+fn explained(args: Args, explaining: &mut Explaining<'_>) -> Result<StagePlan> {
+    let mut stage = explaining.stage();
+    args.records.explain(&mut stage)?;
+    works_here(&mut stage);
+    stage.reads = explaining.input()?;
+    args.output.explain(explaining, &mut stage)?;
+    Ok(stage)
+}
+
 pub(crate) fn main() -> ExitCode {
-    cli::run(mycloud::tool!("mc-gather"), |args: Args, session: &mut Session| {
+    cli::run_stage(mycloud::tool!("mc-gather"), explained, |args: Args, session: &mut Session| {
         let (output, write) = args.output.write(session)?;
         let options = GatherOptions {
             output,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::builder::OsStringValueParser;
 use mycloud::Result;
+use mycloud::cli::explaining::Explaining;
 use mycloud::cli::hosts::feed;
 use mycloud::cli::hosts::in_place_options::InPlaceOptions;
 use mycloud::cli::joining::Joining;
@@ -15,7 +16,10 @@ use mycloud::cli::{self, Session};
 use mycloud::engine::consumer::{Consumer, ConsumerInput};
 use mycloud::engine::exchange::Roads;
 use mycloud::engine::shard_job::ShardJob;
-use mycloud::format::stream;
+use mycloud::explain::outline::JoinOutline;
+use mycloud::explain::schema::StagePlan;
+use mycloud::format::resource::Resource;
+use mycloud::format::{ReadOptions, stream};
 use mycloud::record::stream::{Input, Summary};
 use mycloud::stage::join::on_hosts::{self, RightRead};
 use mycloud::stage::join::{self, JoinOptions};
@@ -48,6 +52,17 @@ struct Args {
 }
 
 impl Args {
+    /// What is joined how, and what with.
+    fn options(&self, session: &mut Session) -> Result<(JoinOptions, Vec<Resource>, ReadOptions)> {
+        let join = self.joining.join()?;
+        let right = Resources { format: self.format.clone(), resources: self.right.clone() };
+        let (resources, read) = right.beside_stdin(&self.records, session)?;
+        let limits = self.memory.limits(&self.records)?;
+        let (warn, note) = (Arc::clone(&read.warn), Arc::clone(&read.note));
+        let options = JoinOptions { join, limits, bad: Arc::clone(&read.bad), warn, note };
+        Ok((options, resources, read))
+    }
+
     /// Joins shards where they lie, if that is possible, or here.
     fn shards(
         &self,
@@ -79,14 +94,26 @@ impl Args {
     }
 }
 
+/// What would be done.
+fn explained(args: Args, explaining: &mut Explaining<'_>) -> Result<StagePlan> {
+    let (options, resources, read) = args.options(explaining.session())?;
+    let mut stage = explaining.stage();
+    let refuse = || args.in_place.refuse();
+    let shards = args.in_place.explain_stdin(&args.records, explaining, &mut stage, refuse)?;
+    let right = explaining.resources(&resources, &read)?;
+    stage.join = Some(JoinOutline::of(&options.join).with(right));
+    if !shards || !on_hosts::is_possible(&options) {
+        args.in_place.explain_here(&args.memory, &mut stage)?;
+        return Ok(stage);
+    }
+    args.in_place.explain(&args.memory, explaining, &mut stage)?;
+    on_hosts::explain(&mut stage);
+    Ok(stage)
+}
+
 pub(crate) fn main() -> ExitCode {
-    cli::run(mycloud::tool!("mc-join"), |args: Args, session: &mut Session| {
-        let join = args.joining.join()?;
-        let right = Resources { format: args.format.clone(), resources: args.right.clone() };
-        let (resources, read) = right.beside_stdin(&args.records, session)?;
-        let limits = args.memory.limits(&args.records)?;
-        let (warn, note) = (Arc::clone(&read.warn), Arc::clone(&read.note));
-        let options = JoinOptions { join, limits, bad: Arc::clone(&read.bad), warn, note };
+    cli::run_stage(mycloud::tool!("mc-join"), explained, |args: Args, session: &mut Session| {
+        let (options, resources, read) = args.options(session)?;
         let left = args.in_place.stdin(&args.records, session, || args.in_place.refuse())?;
         let right = stream::open(&resources, &read)?;
         match left {

@@ -1,18 +1,18 @@
 //! mc-map: what a command prints for the records.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use mycloud::cli::hosts::host_options::HostOptions;
-use mycloud::cli::hosts::shipping::{self, Ship};
-use mycloud::cli::hosts::{feed, neighbours, shards};
-use mycloud::cli::options::{MemoryOptions, Pipes, Records};
+use mycloud::cli::explaining::{Explaining, command::MapCall};
+use mycloud::cli::hosts::command_hosts::CommandHosts;
+use mycloud::cli::hosts::{feed, neighbours, shards, shipping};
+use mycloud::cli::options::{MemoryOptions, Records};
 use mycloud::cli::running::{self, Attempts, CommandLine, Sent};
 use mycloud::cli::{self, Session, pieces::Pieces};
 use mycloud::command::Given;
 use mycloud::engine::consumer::ConsumerInput;
 use mycloud::engine::shard_job::ShardJob;
+use mycloud::explain::schema::StagePlan;
 use mycloud::record::stream::{Input, Summary};
 use mycloud::stage::map::{self, MapOptions};
 use mycloud::{Error, Result};
@@ -35,21 +35,7 @@ struct Args {
     attempts: Attempts,
 
     #[command(flatten)]
-    hosts: HostOptions,
-
-    /// Go on as long as N hosts can be used [default: half must be in reach, and none refuse]
-    #[arg(long, value_name = "N", requires = "hosts")]
-    min_hosts: Option<NonZeroUsize>,
-
-    #[command(flatten)]
-    ship: Ship,
-
-    /// Keep what is printed on the hosts, as shards, and their manifest in FILE (FILE.mc)
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
-
-    #[command(flatten)]
-    pipes: Pipes,
+    there: CommandHosts,
 
     #[command(flatten)]
     records: Records,
@@ -69,12 +55,12 @@ impl Args {
 
     /// Maps on this machine.
     fn here(&self, given: &Given, mut input: Box<dyn Input>, session: &Session) -> Result<Summary> {
-        if self.output.is_some() || self.ship.is_for_hosts() {
+        if self.there.output.is_some() || self.there.ship.is_for_hosts() {
             let error = Error::usage("-o and --ship are for hosts (-h), or for shards");
             return Err(feed::no_shards(&mut *input, error));
         }
-        let mut options = self.options(given, Sent::Here(&self.ship), session)?;
-        running::find(&mut options.command, given, &self.ship, session)?;
+        let mut options = self.options(given, Sent::Here(&self.there.ship), session)?;
+        running::find(&mut options.command, given, &self.there.ship, session)?;
         session.speak(|voice, output| map::run(&options, input, output, voice))
     }
 
@@ -86,14 +72,14 @@ impl Args {
         session: &mut Session,
     ) -> Result<Summary> {
         self.memory.refuse_jobs()?;
-        let shipped = shipping::pack(given.clone(), &self.ship, session)?;
+        let shipped = shipping::pack(given.clone(), &self.there.ship, session)?;
         let options = self.options(given, Sent::There(&shipped), session)?;
         let (reach, keep, session) =
-            (self.hosts.reach(session)?, self.output.as_deref(), &*session);
+            (self.there.hosts.reach(session)?, self.there.output.as_deref(), &*session);
         let job = ShardJob {
             reach: &reach,
-            hosts: self.hosts.hosts()?,
-            least: self.min_hosts.map(NonZeroUsize::get),
+            hosts: self.there.hosts.hosts()?,
+            least: self.there.min_hosts.map(NonZeroUsize::get),
             memory: self.memory.given_bytes()?,
             replicas: 1,
             keep,
@@ -108,20 +94,33 @@ impl Args {
     }
 }
 
+/// What would be done.
+fn explained(args: Args, explaining: &mut Explaining<'_>) -> Result<StagePlan> {
+    explaining.map(&MapCall {
+        command: &args.command,
+        pieces: &args.pieces,
+        attempts: &args.attempts,
+        there: &args.there,
+        records: &args.records,
+        memory: &args.memory,
+        plain_lines: map::PLAIN_LINES,
+    })
+}
+
 pub(crate) fn main() -> ExitCode {
-    cli::run(mycloud::tool!("mc-map"), |args: Args, session: &mut Session| {
+    cli::run_stage(mycloud::tool!("mc-map"), explained, |args: Args, session: &mut Session| {
         let given = args.command.given()?;
-        let on_hosts = args.hosts.hosts()?.is_some();
+        let on_hosts = args.there.hosts.hosts()?.is_some();
         if on_hosts {
-            shards::check_output(session, args.output.as_deref())?;
+            shards::check_output(session, args.there.output.as_deref())?;
         }
         session.guard()?;
-        args.output.iter().for_each(|_| args.pipes.insist());
-        match feed::feed(session, &args.hosts)? {
+        args.there.output.iter().for_each(|_| args.there.pipes.insist());
+        match feed::feed(session, &args.there.hosts)? {
             ConsumerInput::Records(input) if !on_hosts => args.here(&given, input, session),
             ConsumerInput::Shards(consumer) => {
                 args.pieces.refuse()?;
-                shards::check_output(session, args.output.as_deref())?;
+                shards::check_output(session, args.there.output.as_deref())?;
                 args.on_hosts(&given, ConsumerInput::Shards(consumer), session)
             }
             records => args.on_hosts(&given, records, session),

@@ -2,18 +2,21 @@
 
 use std::process::ExitCode;
 
-use mycloud::aggregate::Op;
+use mycloud::Result;
+use mycloud::cli::explaining::Explaining;
+use mycloud::cli::group_command::GroupCommand;
 use mycloud::cli::hosts::exchange_options::ExchangeOptions;
 use mycloud::cli::hosts::neighbours;
-use mycloud::cli::options::{KeyOptions, MemoryOptions, Nulls, Records};
-use mycloud::cli::running::GroupCommand;
+use mycloud::cli::options::{MemoryOptions, Records};
+use mycloud::cli::reducing::Reducing;
+
 use mycloud::cli::{self, Session};
 use mycloud::engine::consumer::{Consumer, ConsumerInput};
 use mycloud::engine::shard_job::ShardJob;
+use mycloud::explain::schema::StagePlan;
 use mycloud::record::stream::Summary;
 use mycloud::stage::reduce::on_hosts::{self, OnHosts};
 use mycloud::stage::reduce::{self, GroupBy, OverGroups, ReduceOptions, With};
-use mycloud::{Error, Result};
 
 /// Reduce the groups of records that are in key order, as mc-shuffle leaves them: to results, by
 /// ops, or to what a command prints that gets whole groups
@@ -23,20 +26,7 @@ use mycloud::{Error, Result};
                             mc-reduce [OPTION]... -- CMD [ARG]...")]
 struct Args {
     #[command(flatten)]
-    keys: KeyOptions,
-
-    /// Make one group of all records
-    #[arg(long, conflicts_with = "key")]
-    all: bool,
-
-    /// What to compute of each group: count, sum, mean (avg), var, stddev, min, max, minby
-    /// (firstby), maxby, lastby, first, last, ndistinct, collect, sample=N, top=N, bottom=N,
-    /// topby=N, bottomby=N, median, p50 (p95, p99.9, ...), quantile=Q
-    #[arg(value_name = "OP")]
-    ops: Vec<String>,
-
-    #[command(flatten)]
-    nulls: Nulls,
+    by: Reducing,
 
     #[command(flatten)]
     command: GroupCommand,
@@ -54,19 +44,22 @@ struct Args {
 impl Args {
     /// What is done with each group: ops or a command, never both.
     fn with(&self, session: &Session) -> Result<With> {
-        let Some(given) = self.command.given()? else {
-            if self.ops.is_empty() {
-                return Err(Error::usage("compute what? say OP..., -c LINE or -- CMD"));
-            }
-            return Ok(With::Ops(self.ops.iter().map(|op| Op::parse(op)).collect::<Result<_>>()?));
-        };
-        self.nulls.refuse()?;
-        if let Some(op) = self.ops.first() {
-            return Err(Error::usage(format!("'{op}': ops and a command do not go together")));
-        }
+        let Some(given) = self.command.given()? else { return Ok(With::Ops(self.by.ops()?)) };
+        self.by.refuse()?;
         let block = self.command.block(&self.memory)?;
         let plan = self.command.plan(&given, reduce::PLAIN_LINES, session)?;
         Ok(With::Command(Box::new(OverGroups { plan, given, block })))
+    }
+
+    fn options(&self, session: &Session) -> Result<ReduceOptions> {
+        Ok(ReduceOptions {
+            by: GroupBy::new(self.by.keys.given()?, self.by.all),
+            with: self.with(session)?,
+            missing: self.by.keys.missing,
+            nulls: self.by.nulls.texts.clone(),
+            limits: self.memory.limits(&self.records)?,
+            bad: self.records.bad()?,
+        })
     }
 
     /// Reduces shards where they lie, if that is possible.
@@ -107,19 +100,25 @@ impl Args {
     }
 }
 
+/// What would be done.
+fn explained(args: Args, explaining: &mut Explaining<'_>) -> Result<StagePlan> {
+    let (mut options, mut stage) = (args.options(explaining.session())?, explaining.stage());
+    let shards = args.exchange.explain_stdin(&args.records, explaining, &mut stage)?;
+    let there = options.explain(&mut stage, shards)?;
+    args.exchange.explain(there, &args.memory, explaining, &mut stage)?;
+    if there && options.with.command().is_some() {
+        args.exchange.refuse_ranges()?;
+    }
+    args.command.explain(options.with.command(), there, explaining, &mut stage)?;
+    Ok(stage)
+}
+
 pub(crate) fn main() -> ExitCode {
-    cli::run(mycloud::tool!("mc-reduce"), |args: Args, session: &mut Session| {
+    cli::run_stage(mycloud::tool!("mc-reduce"), explained, |args: Args, session: &mut Session| {
         if args.command.given()?.is_some() {
             session.guard()?;
         }
-        let mut options = ReduceOptions {
-            by: GroupBy::new(args.keys.given()?, args.all),
-            with: args.with(session)?,
-            missing: args.keys.missing,
-            nulls: args.nulls.texts.clone(),
-            limits: args.memory.limits(&args.records)?,
-            bad: args.records.bad()?,
-        };
+        let mut options = args.options(session)?;
         match args.exchange.stdin(&args.records, session)? {
             ConsumerInput::Shards(consumer) => args.shards(&mut options, consumer, session),
             records => args.here(&mut options, records, session),

@@ -4,13 +4,16 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use mycloud::Error;
+use mycloud::cli::explaining::{Explaining, stages};
 use mycloud::cli::hosts::host_options::HostOptions;
 use mycloud::cli::hosts::{feed, shards};
 use mycloud::cli::options::{MemoryOptions, Pipes, Records};
 use mycloud::cli::{self, Session, size};
+use mycloud::cluster::Host;
 use mycloud::engine::shard_job::ShardJob;
+use mycloud::explain::schema::StagePlan;
 use mycloud::stage::scatter;
+use mycloud::{Error, Result};
 
 /// Spread records over hosts, where the next tools work on them
 ///
@@ -47,10 +50,35 @@ struct Args {
     memory: MemoryOptions,
 }
 
+/// What would be done.
+fn explained(args: Args, explaining: &mut Explaining<'_>) -> Result<StagePlan> {
+    let (hosts, mut stage) = (args.named()?, explaining.stage());
+    let keep = args.output.as_deref();
+    args.memory.explain_there(&mut stage, stages::hosts(&hosts))?;
+    args.memory.limits(&args.records)?;
+    args.records.explain(&mut stage)?;
+    args.hosts.reach(explaining.session())?;
+    shards::check_output(explaining.session(), keep)?;
+    stage.reads = explaining.input()?;
+    stage.place.replicas = Some(args.replicas.get() as u64);
+    stages::enough(args.min_hosts, args.replicas, &mut stage)?;
+    stage.writes = stages::shards_on(&stage.place.hosts, keep).as_large_as(&stage.reads);
+    stage.writes.shards = stages::blocks(stage.reads.bytes, args.block);
+    let copies = stage.reads.bytes.map(|bytes| bytes.saturating_mul(args.replicas.get() as u64));
+    stage.crosses("to-hosts", copies, "what is put there");
+    Ok(stage)
+}
+
+impl Args {
+    /// The hosts.
+    fn named(&self) -> Result<Vec<Host>> {
+        self.hosts.hosts()?.ok_or_else(|| Error::usage("say with -h which hosts to use"))
+    }
+}
+
 fn main() -> ExitCode {
-    cli::run(mycloud::tool!("mc-scatter"), |args: Args, session: &mut Session| {
-        let hosts = args.hosts.hosts()?;
-        let hosts = hosts.ok_or_else(|| Error::usage("say with -h which hosts to use"))?;
+    cli::run_stage(mycloud::tool!("mc-scatter"), explained, |args: Args, session: &mut Session| {
+        let hosts = args.named()?;
         args.memory.refuse_jobs()?;
         let (bad, limits) = (args.records.bad()?, args.memory.limits(&args.records)?);
         session.guard()?;

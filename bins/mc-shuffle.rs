@@ -7,10 +7,12 @@ use std::sync::Arc;
 use clap::builder::OsStringValueParser;
 use mycloud::Result;
 use mycloud::aggregate::Op;
+use mycloud::cli::explaining::Explaining;
 use mycloud::cli::hosts::exchange_options::{ExchangeOptions, ShardsRead};
 use mycloud::cli::options::{KeyOptions, MemoryOptions, Nulls, Records};
 use mycloud::cli::resources::Resources;
 use mycloud::cli::{self, Session, ops};
+use mycloud::explain::schema::StagePlan;
 use mycloud::format::stream;
 use mycloud::group::order::Order;
 use mycloud::record::bad::Bad;
@@ -49,6 +51,16 @@ struct Args {
 }
 
 impl Args {
+    /// The ops; the resources that stand among them are where the others are then.
+    fn part(&mut self) -> Result<Vec<Op>> {
+        let (ops, resources) = ops::part(&self.reduce)?;
+        self.resources.resources.extend(resources);
+        if ops.is_empty() {
+            self.nulls.refuse()?;
+        }
+        Ok(ops)
+    }
+
     /// What is done, with the records that `bad` judges.
     fn options(&self, ops: &[Op], bad: Arc<Bad>) -> Result<ShuffleOptions> {
         let order_by = match &self.order_by {
@@ -71,25 +83,40 @@ impl Args {
     }
 }
 
+/// What would be done.
+fn explained(mut args: Args, explaining: &mut Explaining<'_>) -> Result<StagePlan> {
+    let (ops, mut stage) = (args.part()?, explaining.stage());
+    let there =
+        args.exchange.explain_read(&args.resources, &args.records, explaining, &mut stage)?;
+    args.exchange.explain(there, &args.memory, explaining, &mut stage)?;
+    args.options(&ops, args.records.bad()?)?.explain(&mut stage);
+    Ok(stage)
+}
+
 pub(crate) fn main() -> ExitCode {
-    cli::run(mycloud::tool!("mc-shuffle"), |mut args: Args, session: &mut Session| {
-        let (ops, resources) = ops::part(&args.reduce)?;
-        args.resources.resources.extend(resources);
-        if ops.is_empty() {
-            args.nulls.refuse()?;
-        }
-        match args.exchange.read(&args.resources, &args.records, session)? {
-            ShardsRead::Records(resources, read) => {
-                let input = stream::open(&resources, &read)?;
-                let options = args.options(&ops, read.bad)?;
-                shuffle::run(&options, input, &mut session.stdout())
+    cli::run_stage(
+        mycloud::tool!("mc-shuffle"),
+        explained,
+        |mut args: Args, session: &mut Session| {
+            let ops = args.part()?;
+            match args.exchange.read(&args.resources, &args.records, session)? {
+                ShardsRead::Records(resources, read) => {
+                    let input = stream::open(&resources, &read)?;
+                    let options = args.options(&ops, read.bad)?;
+                    shuffle::run(&options, input, &mut session.stdout())
+                }
+                ShardsRead::Shards(consumer) => {
+                    let options = args.options(&ops, args.records.bad()?)?;
+                    args.exchange.publish(
+                        session,
+                        &args.memory,
+                        consumer,
+                        |remote, shards, output| {
+                            shuffle::run_on_hosts(&options, remote, shards, output)
+                        },
+                    )
+                }
             }
-            ShardsRead::Shards(consumer) => {
-                let options = args.options(&ops, args.records.bad()?)?;
-                args.exchange.publish(session, &args.memory, consumer, |remote, shards, output| {
-                    shuffle::run_on_hosts(&options, remote, shards, output)
-                })
-            }
-        }
-    })
+        },
+    )
 }

@@ -4,10 +4,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use mycloud::Result;
+use mycloud::cli::explaining::Explaining;
 use mycloud::cli::hosts::exchange_options::{ExchangeOptions, ShardsRead};
 use mycloud::cli::options::{KeyOptions, MemoryOptions, Records};
 use mycloud::cli::resources::Resources;
 use mycloud::cli::{self, Session};
+use mycloud::explain::schema::StagePlan;
 use mycloud::format::stream;
 use mycloud::group::order::Order;
 use mycloud::record::bad::Bad;
@@ -70,8 +72,24 @@ impl Args {
     }
 }
 
+/// What would be done.
+fn explained(args: Args, explaining: &mut Explaining<'_>) -> Result<StagePlan> {
+    let (records, mut stage) = (&args.records, explaining.stage());
+    let there = match args.check || args.merge {
+        true => {
+            records.explain(&mut stage)?;
+            stage.reads = args.resources.explain(records, explaining)?;
+            false
+        }
+        false => args.exchange.explain_read(&args.resources, records, explaining, &mut stage)?,
+    };
+    args.exchange.explain(there, &args.memory, explaining, &mut stage)?;
+    args.options(records.bad()?)?.explain(&mut stage);
+    Ok(stage)
+}
+
 pub(crate) fn main() -> ExitCode {
-    cli::run(mycloud::tool!("mc-sort"), |args: Args, session: &mut Session| {
+    cli::run_stage(mycloud::tool!("mc-sort"), explained, |args: Args, session: &mut Session| {
         let reading = match args.check || args.merge {
             true => {
                 let (resources, read) = args.resources.read(&args.records, session)?;

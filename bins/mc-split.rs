@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use mycloud::Result;
+use mycloud::cli::explaining::{Explaining, stages::works_here};
 use mycloud::cli::hosts::{access, shards};
-use mycloud::cli::options::{KeyOptions, Records};
-use mycloud::cli::resources::{OutputOptions, Resources};
-use mycloud::cli::{self, Session, size};
-use mycloud::error::{Error, Result};
-use mycloud::record::key::Missing;
+use mycloud::cli::options::Records;
+use mycloud::cli::resources::Resources;
+use mycloud::cli::splitting::{SplitWay, Splitting};
+use mycloud::cli::{self, Session};
+use mycloud::explain::schema::StagePlan;
 use mycloud::record::stream::Summary;
 use mycloud::stage::split::shards::PartSize;
 use mycloud::stage::split::{self, SplitBy, SplitOptions};
@@ -26,70 +28,29 @@ struct Args {
     resources: Resources,
 
     #[command(flatten)]
-    output: OutputOptions,
-
-    /// Which record goes where: contiguous (in order, parts of about the same size), round-robin,
-    /// or key (by XXH3 of the key -k, modulo N)
-    #[arg(long, value_name = "WAY", default_value = "contiguous")]
-    by: Way,
-
-    /// Make shards of about SIZE [default: 64M]
-    #[arg(long, value_name = "SIZE", value_parser = size::bytes, conflicts_with = "parts")]
-    block: Option<u64>,
-
-    #[command(flatten)]
-    keys: KeyOptions,
+    split: Splitting,
 
     #[command(flatten)]
     records: Records,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Way {
-    Contiguous,
-    RoundRobin,
-    Key,
-}
-
 impl Args {
     fn by(&self) -> Result<SplitBy> {
-        if self.by == Way::Key {
-            return Ok(SplitBy::Key(self.keys.keys()?, self.keys.missing));
-        }
-        if self.keys.key.is_some() || self.keys.missing != Missing::Fail {
-            return Err(Error::usage("-k and --missing are for --by key"));
-        }
-        Ok(if self.by == Way::RoundRobin { SplitBy::RoundRobin } else { SplitBy::Contiguous })
-    }
-}
-
-impl Args {
-    /// Where the manifest of shards is to be kept, if shards are to be made at all.
-    fn shards(&self) -> Option<Option<&Path>> {
-        match self.output.output.as_deref().map(Path::new) {
-            None => Some(None),
-            Some(path) if path.extension().is_some_and(|e| e == "mc") => Some(Some(path)),
-            Some(_) => None,
-        }
+        let keys = &self.split.keys;
+        Ok(match self.split.way()? {
+            SplitWay::Contiguous => SplitBy::Contiguous,
+            SplitWay::RoundRobin => SplitBy::RoundRobin,
+            SplitWay::Key => SplitBy::Key(keys.keys()?, keys.missing),
+        })
     }
 
     /// Makes shards of files.
     fn to_shards(&self, keep: Option<&Path>, session: &mut Session) -> Result<Summary> {
-        if self.by != Way::Contiguous || self.keys.key.is_some() {
-            return Err(Error::usage(
-                "--by and -k are for numbered files (-o): shards are parts of files",
-            ));
-        }
-        if self.resources.resources.is_empty() {
-            return Err(Error::usage(
-                "say which files to split; records are for -o, or mc-scatter",
-            ));
-        }
-        shards::check_output(session, keep)?;
+        self.split.check_shards(&self.resources, keep, session)?;
         session.guard()?;
         let reach = access::access(session, None, None)?;
         let (resources, read) = self.resources.read(&self.records, session)?;
-        let size = match (self.output.parts(), self.block) {
+        let size = match (self.split.output.parts(), self.split.block) {
             (Some(count), _) => PartSize::Parts(count as u64),
             (None, bytes) => PartSize::Bytes(bytes.unwrap_or(BLOCK_BYTES)),
         };
@@ -99,19 +60,36 @@ impl Args {
     }
 }
 
+/// What would be done.
+fn explained(args: Args, explaining: &mut Explaining<'_>) -> Result<StagePlan> {
+    if let Some(keep) = args.split.manifest() {
+        args.split.check_shards(&args.resources, keep, explaining.session())?;
+        access::access(explaining.session(), None, None)?;
+        let reads = args.resources.explain(&args.records, explaining)?;
+        let mut stage =
+            explaining.split_files(reads, (args.split.output.parts(), args.split.block), keep)?;
+        args.records.explain(&mut stage)?;
+        return Ok(stage);
+    }
+    args.split.count()?;
+    let mut stage = explaining.stage();
+    args.records.explain(&mut stage)?;
+    works_here(&mut stage);
+    args.by()?.explain(&mut stage);
+    stage.reads = args.resources.explain(&args.records, explaining)?;
+    args.split.output.explain(explaining, &mut stage)?;
+    Ok(stage)
+}
+
 fn main() -> ExitCode {
-    cli::run(mycloud::tool!("mc-split"), |args: Args, session: &mut Session| {
-        if let Some(keep) = args.shards() {
+    cli::run_stage(mycloud::tool!("mc-split"), explained, |args: Args, session: &mut Session| {
+        if let Some(keep) = args.split.manifest() {
             return args.to_shards(keep, session);
         }
-        if args.block.is_some() {
-            return Err(Error::usage("--block is for shards, -n for numbered files"));
-        }
-        let count = args.output.parts();
-        let count = count.ok_or_else(|| Error::usage("say with -n how many files to write"))?;
-        let (output, write) = args.output.write(session)?;
+        let count = args.split.count()?;
+        let (output, write) = args.split.output.write(session)?;
         let by = args.by()?;
-        let directory = args.output.temporary_directory()?;
+        let directory = args.split.output.temporary_directory()?;
         let (resources, mut read) = args.resources.read(&args.records, session)?;
         read.directory.clone_from(&directory);
         split::run(&SplitOptions { resources, read, output, write, count, by, directory })

@@ -17,6 +17,7 @@
 //! - [`peer`]: direct connections between hosts. The only room that names TLS.
 //! - [`worker`]: the far end: it serves a tool on a host, and has the shards that are made there.
 //! - [`cluster`]: hosts, and how a worker is reached on them. The only room that names ssh.
+//! - [`explain`]: what a pipeline would do: its plan as a document and as text. Pure.
 //! - [`engine`]: which task runs when, how often, and in what order its output counts.
 //! - [`report`]: what `--stats` wrote, as one page of HTML. Pure.
 //! - [`stage`]: cat, split, map, shuffle, sort, reduce, join, gather, hosts, report: Options and `run()`.
@@ -30,10 +31,11 @@
 //!
 //! | room | names |
 //! | --- | --- |
-//! | bins | cli, stage, engine, cluster, command, group, aggregate, format, record, error |
-//! | cli | engine, worker, cluster, command, group, aggregate, format, dataset, client, pipe, record, parallel, error |
-//! | stage | engine, cluster, command, group, aggregate, format, dataset, extsort, report, spool, record, parallel, error |
-//! | engine | cluster, command, group, aggregate, format, dataset, client, spool, record, parallel, error |
+//! | bins | cli, stage, explain, engine, cluster, command, group, aggregate, format, record |
+//! | cli | explain, engine, worker, cluster, command, group, aggregate, format, dataset, client, pipe, record, parallel, error |
+//! | stage | explain, engine, cluster, command, group, aggregate, format, dataset, extsort, report, spool, record, parallel, error |
+//! | engine | explain, cluster, command, group, aggregate, format, dataset, client, spool, record, parallel, error |
+//! | explain | group, aggregate, format, record, error |
 //! | worker | command, peer, group, aggregate, format, client, pipe, wire, extsort, spool, record, parallel, error |
 //! | cluster | wire, record, parallel, error |
 //! | command | spool, record, error |
@@ -103,6 +105,7 @@ pub mod command;
 pub(crate) mod dataset;
 pub mod engine;
 pub mod error;
+pub mod explain;
 pub mod extsort;
 pub mod format;
 pub mod group;

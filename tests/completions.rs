@@ -181,6 +181,8 @@ fn commands_are_left_to_the_shell_and_files_are_files() {
     offers(dir, "mc-cat --bad ", &[" fail", " skip", ".file=", ".limit="]);
     offers(dir, "mc-cat deep/", &[" deep/in.csv"]);
     offers(dir, "mc-split --by ", &[" contiguous", " key", " round-robin"]);
+    offers(dir, "mc-split --explain --by ", &[" contiguous", " key", " round-robin"]);
+    offers(dir, "mc-cat --explain=", &[" --explain=json", " --explain=text"]);
 }
 
 /// What a tool says there is, in the message about an option that is none.
@@ -233,7 +235,8 @@ fn every_option_of_every_tool_is_offered() {
         let help = mc(tool).arg("--help").succeeds().text();
         let lines = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
         for line in lines {
-            let spelling = line.split("  ").next().unwrap().replace(',', " ");
+            // What stands in brackets is a value that need not be said.
+            let spelling = line.split("  ").next().unwrap().replace([',', '['], " ");
             for word in spelling.split(' ').filter(|word| word.starts_with('-') && word.len() > 1) {
                 assert!(offered.contains(&format!(" {word}")), "mc-{tool}: {word} {offered:?}");
             }

@@ -10,6 +10,7 @@ mod cluster;
 mod completions;
 mod dependencies;
 mod exits;
+mod explain;
 mod failpoints;
 mod format;
 mod harness;

@@ -6,6 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Args, Command, FromArgMatches, Parser};
 
 use crate::cli::complete;
+use crate::cli::explaining;
 use crate::cli::options::Common;
 use crate::error::{Error, Result};
 
@@ -47,6 +48,8 @@ pub fn command<A: Parser>(tool: &'static str) -> Command {
     // The group's own description would take the place of the tool's.
     let command = Common::augment_args(command).about(Resettable::from(about));
     let command = command.long_about(long_about).arg(help).arg(version);
+    let command =
+        if explaining::is_stage(tool) { command.arg(explaining::option()) } else { command };
     if has_hosts(&command) { command } else { command.arg(no_hosts(tool)) }
 }
 
@@ -90,7 +93,8 @@ pub fn parse<A: Parser>(
         Ok(matches) => matches,
         Err(error) => return text_or_error(tool, &error),
     };
-    let common = Common::from_arg_matches(&matches).map_err(|e| usage(tool, &e))?;
+    let mut common = Common::from_arg_matches(&matches).map_err(|e| usage(tool, &e))?;
+    (common.explain, common.given) = explaining::told(&command, &matches);
     if let Some(shell) = common.completions {
         return Ok(Asked::Text(complete::script(shell, tool).into_bytes()));
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use crate::cli::running::Sent;
-use crate::cli::{size, surroundings};
+use crate::cli::{explaining, size, surroundings};
 use crate::cluster::Shipped;
 use crate::command::memo::{CommandHash, Memo, WrittenFiles};
 use crate::command::{Form, Given, program};
@@ -60,6 +60,9 @@ impl MemoOptions {
                 "--memo goes by the content of records, and {client:.PATH} gives a command that of a \
                  file, too: leave one of them out",
             ));
+        }
+        if explaining::is_on() {
+            return Ok(None);
         }
         let mut hash = CommandHash::default();
         hash.part("version", env!("CARGO_PKG_VERSION").as_bytes());

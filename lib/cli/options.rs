@@ -12,6 +12,7 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
 use crate::cli::complete::Shell;
+use crate::cli::explaining::{self, ExplainForm, GivenOptions};
 use crate::cli::memory;
 use crate::cli::size::{self, Size};
 use crate::error::{Error, Result};
@@ -34,6 +35,14 @@ pub struct Common {
     /// Append numbers about this run to FILE, a JSON object on a line [default: $MC_STATS]
     #[arg(long, value_name = "FILE", display_order = 901)]
     pub stats: Option<PathBuf>,
+
+    /// Whether nothing is to be done but told, and how that is shown.
+    #[arg(skip)]
+    pub explain: Option<ExplainForm>,
+
+    /// The options that were given.
+    #[arg(skip)]
+    pub given: GivenOptions,
 
     /// Print the completions for SHELL
     #[arg(long, value_name = "SHELL", hide = true, exclusive = true)]
@@ -64,6 +73,10 @@ impl Records {
     /// # Errors
     /// When the file to keep bad records in cannot be made.
     pub fn bad(&self) -> Result<Arc<Bad>> {
+        if explaining::is_on() {
+            self.bad.check()?;
+            return Ok(Arc::new(Bad::unopened(self.bad.clone())));
+        }
         Ok(Arc::new(Bad::new(self.bad.clone())?))
     }
 

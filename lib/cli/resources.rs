@@ -9,11 +9,13 @@ use std::sync::Arc;
 use clap::Args;
 use clap::builder::OsStringValueParser;
 
+use crate::cli::explaining::Explaining;
 use crate::cli::hosts::feed;
 use crate::cli::options::{self, Pipes, Records};
 use crate::cli::{Session, message, surroundings};
 use crate::error::{Error, Result};
-use crate::format::parts::is_numbered;
+use crate::explain::schema::{StagePlan, StreamPlan};
+use crate::format::parts::{self, is_numbered};
 use crate::format::place::ResourcePlace;
 use crate::format::resource::Resource;
 use crate::format::spec::Spec;
@@ -51,6 +53,23 @@ impl Resources {
         Ok((resources, options))
     }
 
+    /// What would be read, where nothing is to run.
+    ///
+    /// # Errors
+    /// As [`Resources::read`].
+    pub fn explain(
+        &self,
+        records: &Records,
+        explaining: &mut Explaining<'_>,
+    ) -> Result<StreamPlan> {
+        let resources = self.named(explaining.session())?;
+        if self.is_stdin() {
+            return explaining.input();
+        }
+        let options = read_options(records, explaining.session())?;
+        explaining.resources(&resources, &options)
+    }
+
     /// The resources, and how to read them, where standard input is another input.
     ///
     /// # Errors
@@ -79,17 +98,37 @@ impl Resources {
         session: &mut Session,
     ) -> Result<(Vec<ResourcePlace>, ReadOptions)> {
         let mut options = read_options(records, session)?;
+        let places = self.plain_places(&options)?;
+        places.iter().for_each(|place| session.reads_place(place));
+        if places.contains(&ResourcePlace::Standard) {
+            options.stdin = Once::new(Box::new(session.stdin()?));
+        }
+        Ok((places, options))
+    }
+
+    /// The places that the words name.
+    fn plain_places(&self, options: &ReadOptions) -> Result<Vec<ResourcePlace>> {
         let standard = [OsString::from("-")];
         let words = if self.resources.is_empty() { &standard[..] } else { &self.resources };
         let mut places = Vec::new();
         for word in words {
             places.extend(ResourcePlace::parse(word)?.expand(true, options.note.as_ref())?);
         }
-        places.iter().for_each(|place| session.reads_place(place));
-        if places.contains(&ResourcePlace::Standard) {
-            options.stdin = Once::new(Box::new(session.stdin()?));
-        }
-        Ok((places, options))
+        Ok(places)
+    }
+
+    /// What [`Resources::places`] would read, where nothing is to run.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn explain_places(
+        &self,
+        records: &Records,
+        explaining: &mut Explaining<'_>,
+    ) -> Result<StreamPlan> {
+        let options = read_options(records, explaining.session())?;
+        let places = self.plain_places(&options)?;
+        explaining.places(&places)
     }
 
     /// The files of these names, in which nothing is special, and how to read them.
@@ -108,6 +147,20 @@ impl Resources {
         resources.iter().for_each(|resource| session.reads(resource));
         guard_plugins(&resources, session)?;
         Ok((resources, read_options(records, session)?))
+    }
+
+    /// What [`Resources::files`] would read, where nothing is to run.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn explain_files(
+        &self,
+        names: &[PathBuf],
+        records: &Records,
+        explaining: &mut Explaining<'_>,
+    ) -> Result<StreamPlan> {
+        let (resources, options) = self.files(names, records, explaining.session())?;
+        explaining.resources(&resources, &options)
     }
 
     /// The same, where that is standard input and was begun to be read: `input`.
@@ -217,6 +270,18 @@ impl OutputOptions {
             client: surroundings::client(),
         };
         Ok((resource, options))
+    }
+
+    /// Says in `stage` what would be written where nothing is to run.
+    ///
+    /// # Errors
+    /// As [`OutputOptions::write`], and as for the begin of the output.
+    pub fn explain(&self, explaining: &mut Explaining<'_>, stage: &mut StagePlan) -> Result<()> {
+        let (output, options) = self.write(explaining.session())?;
+        parts::check(&output, self.parts(), &options)?;
+        self.temporary_directory()?;
+        explaining.written(stage, &output, (self.parts(), self.replace));
+        Ok(())
     }
 
     /// How many outputs there are, if numbered ones were asked for.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use crate::cli::explaining;
 use crate::cli::ledger::Names;
 use crate::cli::progress::Progress;
 use crate::cli::stdout::{Mark, StdoutKind};
@@ -161,7 +162,7 @@ impl Session {
     /// # Errors
     /// When there is no process left for it, or when it is too late.
     pub fn guard(&mut self) -> Result<()> {
-        if self.names.is_none() {
+        if self.names.is_none() && !explaining::is_on() {
             self.names = Some(guard::guard()?);
         }
         Ok(())

@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use nix::poll::PollFlags;
 use nix::sys::stat::SFlag;
 
+use crate::cli::explaining;
 use crate::cli::process;
 use crate::cli::progress::Progress;
 use crate::error::{Error, ErrorKind, Result};
@@ -93,7 +94,10 @@ impl Stdout {
         if sort == StdoutKind::Pipe {
             pipe_input::widen(std::io::stdout());
             let id = PipeId::of(std::io::stdout());
-            entry = id.and_then(|id| registry::of_process().enter(&id, tool));
+            // Who explains leaves nothing behind: the mark says enough.
+            if !explaining::is_on() {
+                entry = id.and_then(|id| registry::of_process().enter(&id, tool));
+            }
         }
         // The last tool of a pipeline shows its progress, to whoever looks.
         let shown = sort != StdoutKind::Pipe && nix::unistd::isatty(std::io::stderr()) == Ok(true);
@@ -199,7 +203,9 @@ impl Stdout {
         stream.sort = StdoutKind::Closed;
         if let Ok(null) = OpenOptions::new().write(true).open("/dev/null") {
             let _ = nix::unistd::dup2_stdout(null);
-            registry::of_process().sweep_sometimes();
+            if !explaining::is_on() {
+                registry::of_process().sweep_sometimes();
+            }
         }
     }
 }

@@ -9,11 +9,14 @@ use clap::Parser;
 use indicatif::DecimalBytes;
 
 use crate::cli::command::{self, Asked};
+use crate::cli::explaining::{self, Explaining};
+use crate::cli::options::Common;
 use crate::cli::stats::Stats;
 use crate::cli::stdout::Mark;
 use crate::cli::{Session, again, guard, message, process, surroundings};
 use crate::cluster::StartWorker;
 use crate::error::{Error, ErrorKind, Result};
+use crate::explain::schema::StagePlan;
 use crate::record::counters::Counters;
 use crate::record::stream::{Output, Summary};
 
@@ -68,17 +71,42 @@ pub fn run<A: Parser>(
     program: Tool,
     body: impl FnOnce(A, &mut Session) -> Result<Summary>,
 ) -> ExitCode {
+    live(program, |args, _: &Common, session| body(args, session).map(Some))
+}
+
+/// As [`run`], for a tool that is a stage of pipelines: `stage` says what `body` would do, where that is
+/// to be explained and nothing is to be done.
+pub fn run_stage<A: Parser>(
+    program: Tool,
+    stage: impl FnOnce(A, &mut Explaining<'_>) -> Result<StagePlan>,
+    body: impl FnOnce(A, &mut Session) -> Result<Summary>,
+) -> ExitCode {
+    live(program, |args, common, session| match explaining::is_on() {
+        true => explaining::explain(session, common, |explaining| stage(args, explaining))
+            .map(|()| None),
+        false => body(args, session).map(Some),
+    })
+}
+
+/// The whole life.
+fn live<A: Parser>(
+    program: Tool,
+    body: impl FnOnce(A, &Common, &mut Session) -> Result<Option<Summary>>,
+) -> ExitCode {
     let (tool, mark) = (program.name, Mark::make());
     process::listen_to_signals();
     let started = Instant::now();
     message::hook_panics(tool);
+    let asked = catch_unwind(|| asked::<A>(tool));
     let (directories, unusable) = match surroundings::runtime_directories() {
         Ok(directories) => (directories, None),
         Err(error) => (Vec::new(), Some(error)),
     };
     let mut session = Session::new(program, mark, directories);
     let mut wishes = Wishes { unusable, ..Wishes::default() };
-    let outcome = catch_unwind(AssertUnwindSafe(|| work(body, &mut session, &mut wishes)));
+    let outcome = asked.and_then(|asked| {
+        catch_unwind(AssertUnwindSafe(|| work(asked?, body, &mut session, &mut wishes)))
+    });
     session.end_progress();
     let (mut kind, summary) = judge(tool, outcome);
     if let (true, Some(summary)) = (wishes.verbose, &summary) {
@@ -107,12 +135,22 @@ struct Wishes {
     stats: Option<Stats>,
 }
 
+/// What the command line asks of `tool`. From here on it is known whether it is to explain.
+fn asked<A: Parser>(tool: &'static str) -> Result<Asked<A>> {
+    let asked = command::parse::<A>(tool, std::env::args_os())?;
+    if let Asked::Work(_, common) = &asked {
+        explaining::begin(tool, common)?;
+    }
+    Ok(asked)
+}
+
 fn work<A: Parser>(
-    body: impl FnOnce(A, &mut Session) -> Result<Summary>,
+    asked: Asked<A>,
+    body: impl FnOnce(A, &Common, &mut Session) -> Result<Option<Summary>>,
     session: &mut Session,
     wishes: &mut Wishes,
 ) -> Result<Option<Summary>> {
-    let summary = match command::parse::<A>(session.tool(), std::env::args_os())? {
+    let summary = match asked {
         Asked::Text(text) => {
             session.stdout().write(&text)?;
             None
@@ -124,14 +162,14 @@ fn work<A: Parser>(
                 return Err(error);
             }
             let variable = std::env::var_os(STATS_VARIABLE).filter(|v| !v.is_empty());
-            let stats = common.stats.or(variable.map(PathBuf::from));
-            // What is made again was counted when it was made.
+            let stats = common.stats.clone().or(variable.map(PathBuf::from));
+            // Where nothing runs there are no numbers, and what is made again was counted when it was made.
             let is_first = again::told(session.lineage().argv()).is_none();
-            if let Some(path) = stats.filter(|_| is_first) {
+            if let Some(path) = stats.filter(|_| is_first && !explaining::is_on()) {
                 let stats = wishes.stats.insert(Stats::open(&path, session.tool())?);
                 session.set_observer(stats.observer());
             }
-            Some(body(args, session)?)
+            body(args, &common, session)?
         }
     };
     session.finish_stdout()?;

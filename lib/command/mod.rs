@@ -20,7 +20,7 @@ pub mod rejects;
 pub mod relay;
 pub mod reporter;
 pub(crate) mod runner;
-mod shell_line;
+pub(crate) mod shell_line;
 mod tidy;
 
 pub use attempt::{Attempt, CommandEnd, Ended};

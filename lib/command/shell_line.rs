@@ -13,6 +13,7 @@
 //! whether it is sound otherwise is for bash to say. A line that is not understood is refused.
 
 mod commands;
+pub(crate) mod members;
 mod words;
 
 use std::ops::Range;

@@ -26,6 +26,7 @@ mod memo_cut;
 pub mod need;
 mod notes;
 pub mod observer;
+mod outline;
 mod pace;
 pub mod plan;
 pub mod producer;

@@ -54,6 +54,16 @@ impl Quarantine {
         Quarantine { policy: Policy::Fail, count: AtomicU64::new(0), kept: None }
     }
 
+    /// As by `policy`, where nothing runs and no file is made.
+    pub fn unopened(policy: Policy) -> Quarantine {
+        Quarantine { policy, count: AtomicU64::new(0), kept: None }
+    }
+
+    /// What is done.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// Whether the records are to be looked for that a command fails on.
     pub fn is_on(&self) -> bool {
         self.policy != Policy::Fail

@@ -139,16 +139,30 @@ pub struct FilesWriter {
     records: u64,
 }
 
+/// The directory that a resource to be written names.
+fn directory_of(resource: &Resource) -> Result<&Path> {
+    resource.spec.finish("skip, when reading")?;
+    match &resource.place {
+        ResourcePlace::Path(path) => Ok(path),
+        place => Err(Error::usage(format!("files:{place}: write to a directory"))),
+    }
+}
+
+/// Checks, where nothing is to be written, that the tree that `resource` names could begin.
+///
+/// # Errors
+/// As [`FilesWriter::create`].
+pub fn check(resource: &Resource, options: &WriteOptions) -> Result<()> {
+    WholeTree::check(directory_of(resource)?, options.replace, |_| Ok(()))
+}
+
 impl FilesWriter {
     /// Begins the tree that `resource` names.
     ///
     /// # Errors
     /// When there can be none, or is one already and may not be replaced.
     pub fn create(resource: &Resource, options: &WriteOptions) -> Result<FilesWriter> {
-        resource.spec.finish("skip, when reading")?;
-        let ResourcePlace::Path(path) = &resource.place else {
-            return Err(Error::usage(format!("files:{}: write to a directory", resource.place)));
-        };
+        let path = directory_of(resource)?;
         let tree = WholeTree::create(path, options.replace, |_| Ok(()), &options.ledger)?;
         Ok(FilesWriter { tree, records: 0 })
     }

@@ -8,7 +8,7 @@
 //!   how they are text;
 //!   [`target`], [`whole`], [`whole_tree`], [`replaced`], [`rename`], [`ledger`]: where they go, whole
 //!   or not at all; [`parts`], [`contiguous`]: several at once.
-//! - [`split`]: the parts of a file.
+//! - [`split`]: the parts of a file. [`measure`]: what can be told without reading it.
 //! - The formats: [`ndjson`], [`json`], [`text`], [`csv`], [`zip`], [`leveldb`], [`files`], [`range`],
 //!   [`table`], and those of others: [`plugin`].
 //!
@@ -36,6 +36,7 @@ pub mod http;
 pub mod json;
 pub mod ledger;
 pub mod leveldb;
+pub mod measure;
 pub mod ndjson;
 mod pairs;
 pub mod parts;

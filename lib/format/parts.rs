@@ -37,7 +37,7 @@ impl Parts {
     /// When the path has no place for a number, or an output cannot begin.
     pub fn create(resource: &Resource, count: usize, options: &WriteOptions) -> Result<Parts> {
         if count > MOST_PARTS {
-            return Err(Error::usage(format!("-n {count}: no more than {MOST_PARTS} outputs")));
+            return Err(too_many(count));
         }
         allow_files(count as u64 + OTHER_FILES)?;
         let ledger = options.ledger.together();
@@ -82,6 +82,23 @@ impl Parts {
         self.sinks.into_iter().try_for_each(|sink| sink.finish())?;
         self.ledger.publish_all()
     }
+}
+
+/// Checks, where nothing is to be written, that `resource` can be written, or its first one where it is
+/// `count` outputs.
+///
+/// # Errors
+/// As [`Parts::create`] and [`write::create`].
+pub fn check(resource: &Resource, count: Option<usize>, options: &WriteOptions) -> Result<()> {
+    match count {
+        None => write::check(resource, options),
+        Some(count) if count > MOST_PARTS => Err(too_many(count)),
+        Some(_) => write::check(&numbered(resource, 0)?, options),
+    }
+}
+
+fn too_many(count: usize) -> Error {
+    Error::usage(format!("-n {count}: no more than {MOST_PARTS} outputs"))
 }
 
 /// Whether the path of a resource has a place for a number.

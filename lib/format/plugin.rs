@@ -225,22 +225,37 @@ pub struct PluginWriter {
     ledger: Ledger,
 }
 
+/// Where the output that a resource names goes, and its name there.
+fn output(resource: &Resource, replace: bool) -> Result<(PathBuf, PathBuf)> {
+    let path = path_of(resource)?;
+    let path = follow(path).map_err(|e| Error::path("write", path, &e))?;
+    if path.is_dir() && !replace {
+        let why = "exists already; --replace puts the new one in its place";
+        return Err(Error::usage(format!("{} {why}", path.display())));
+    }
+    let Some(name) = path.file_name().map(PathBuf::from) else {
+        return Err(Error::usage(format!("{} names no file", path.display())));
+    };
+    may_replace(&path).map_err(|e| Error::path("write", &path, &e))?;
+    Ok((path, name))
+}
+
+/// Checks, where nothing is to run, that the output that `resource` names may be written; whether its
+/// program is there is not known before it is started.
+///
+/// # Errors
+/// As [`PluginWriter::create`].
+pub fn check(resource: &Resource, options: &WriteOptions) -> Result<()> {
+    output(resource, options.replace).map(drop)
+}
+
 impl PluginWriter {
     /// Starts the program of the resource's format.
     ///
     /// # Errors
     /// When there is none, or its output may not be replaced.
     pub fn create(resource: &Resource, options: &WriteOptions) -> Result<PluginWriter> {
-        let path = path_of(resource)?;
-        let path = follow(path).map_err(|e| Error::path("write", path, &e))?;
-        if path.is_dir() && !options.replace {
-            let why = "exists already; --replace puts the new one in its place";
-            return Err(Error::usage(format!("{} {why}", path.display())));
-        }
-        let Some(name) = path.file_name().map(PathBuf::from) else {
-            return Err(Error::usage(format!("{} names no file", path.display())));
-        };
-        may_replace(&path).map_err(|e| Error::path("write", &path, &e))?;
+        let (path, name) = output(resource, options.replace)?;
         let (replace, ledger) = (options.replace, options.ledger.clone());
         let tree = WholeTree::never(&path, &ledger)?;
         let program =

@@ -57,14 +57,9 @@ impl Target {
         };
         let abandoned = Arc::new(AtomicBool::new(false));
         let buffered = Buffered { raw, buffer: Vec::new(), abandoned: Arc::clone(&abandoned) };
+        check_packing(resource)?;
         let packing = resource.packing();
-        if packing.zipped && packing.codec.is_some() {
-            return Err(Error::usage(format!("{name}: a Zip is not compressed once more")));
-        }
         let member = resource.place.name();
-        if member.to_ascii_lowercase().ends_with(".bgz") {
-            return Err(Error::usage(format!("{name}: .bgz is for reading only; say .gz")));
-        }
         let member = if packing.zipped { &member[..member.len() - ".zip".len()] } else { &member };
         let encoder =
             Compressor::new(packing, member, buffered).map_err(|e| lower(&name, "write", e))?;
@@ -75,6 +70,25 @@ impl Target {
             head: None,
             abandoned,
         })
+    }
+
+    /// Checks, where nothing is to be written, that the output that `resource` names could begin.
+    ///
+    /// # Errors
+    /// As [`Target::create`].
+    pub fn check(resource: &Resource, options: &WriteOptions) -> Result<()> {
+        check_packing(resource)?;
+        match &resource.place {
+            ResourcePlace::Standard => Ok(()),
+            ResourcePlace::Path(path) if is_special(path) => {
+                let failed = |e: io::Error| Error::path("write", path, &e);
+                may_replace(&follow(path).map_err(failed)?).map_err(failed)
+            }
+            ResourcePlace::Path(path) => WholeFile::check(path),
+            ResourcePlace::Url(_) => Raw::create(&resource.place, options).map(drop),
+            // Only who runs the command can be asked.
+            ResourcePlace::Client(_) => Ok(()),
+        }
     }
 
     /// The same, for text that is to be written in `charset`.
@@ -187,6 +201,18 @@ fn look_at_head(head: &mut Option<Vec<u8>>, bytes: &[u8], name: &str) -> Result<
     Err(Error::input(format!(
         "{name}: the first record begins with {taken_for}, as which it would be read (ndjson holds it)"
     )))
+}
+
+/// Checks that what is to be written can be packed as its name says.
+fn check_packing(resource: &Resource) -> Result<()> {
+    let (packing, name) = (resource.packing(), resource.place.to_string());
+    if packing.zipped && packing.codec.is_some() {
+        return Err(Error::usage(format!("{name}: a Zip is not compressed once more")));
+    }
+    if resource.place.name().to_ascii_lowercase().ends_with(".bgz") {
+        return Err(Error::usage(format!("{name}: .bgz is for reading only; say .gz")));
+    }
+    Ok(())
 }
 
 impl Drop for Target {

@@ -9,7 +9,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
-use nix::unistd::linkat;
+use nix::unistd::{AccessFlags, access, linkat};
 use tempfile::TempPath;
 
 use super::ledger::Ledger;
@@ -40,14 +40,7 @@ impl WholeFile {
     /// When there can be no file of that name.
     pub fn create(path: &Path, ledger: &Ledger) -> Result<WholeFile> {
         let failed = |e: io::Error| Error::path("write", path, &e);
-        let path = follow(path).map_err(failed)?;
-        if path.is_dir() {
-            return Err(Error::usage(format!("{} is a directory", path.display())));
-        }
-        if path.file_name().is_none() {
-            return Err(Error::usage(format!("{} names no file", path.display())));
-        }
-        may_replace(&path).map_err(failed)?;
+        let path = WholeFile::name(path)?;
         match nameless(directory(&path)) {
             Ok(file) => {
                 let ledger = ledger.clone();
@@ -56,6 +49,29 @@ impl WholeFile {
             Err(e) if lacks_nameless(&e) => WholeFile::named(path, ledger),
             Err(e) => Err(failed(e)),
         }
+    }
+
+    /// Checks, where nothing is to be written, that a file of this name could begin.
+    ///
+    /// # Errors
+    /// As [`WholeFile::create`].
+    pub fn check(path: &Path) -> Result<()> {
+        let name = WholeFile::name(path)?;
+        may_write_in(directory(&name)).map_err(|e| Error::path("write", path, &e))
+    }
+
+    /// The name that a file shall have that is called `path`.
+    fn name(path: &Path) -> Result<PathBuf> {
+        let failed = |e: io::Error| Error::path("write", path, &e);
+        let path = follow(path).map_err(failed)?;
+        if path.is_dir() {
+            return Err(Error::usage(format!("{} is a directory", path.display())));
+        }
+        if path.file_name().is_none() {
+            return Err(Error::usage(format!("{} names no file", path.display())));
+        }
+        may_replace(&path).map_err(failed)?;
+        Ok(path)
     }
 
     /// Begins it under a temporary name.
@@ -184,6 +200,14 @@ pub fn directory(path: &Path) -> &Path {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     }
+}
+
+/// That files can be made in a directory.
+pub(super) fn may_write_in(directory: &Path) -> io::Result<()> {
+    if !fs::metadata(directory)?.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    access(directory, AccessFlags::W_OK.union(AccessFlags::X_OK)).map_err(Into::into)
 }
 
 fn nameless(directory: &Path) -> io::Result<File> {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::ledger::{Ledger, remove};
 use super::rename::{Rename, Way};
 use super::replaced::{follow, may_replace, resemble};
-use super::whole::{beside, sync_directory};
+use super::whole::{beside, directory, may_write_in, sync_directory};
 use crate::error::{Error, Result};
 
 /// The mode of a directory that is filled.
@@ -40,6 +40,29 @@ impl WholeTree {
         replaceable: impl Fn(&Path) -> Result<()>,
         ledger: &Ledger,
     ) -> Result<WholeTree> {
+        let path = WholeTree::name(path, replace, replaceable)?;
+        WholeTree::begin(path, replace, ledger)
+    }
+
+    /// Checks, where nothing is to be written, that a tree of this name could begin.
+    ///
+    /// # Errors
+    /// As [`WholeTree::create`].
+    pub fn check(
+        path: &Path,
+        replace: bool,
+        replaceable: impl Fn(&Path) -> Result<()>,
+    ) -> Result<()> {
+        let name = WholeTree::name(path, replace, replaceable)?;
+        may_write_in(directory(&name)).map_err(|e| Error::path("write", path, &e))
+    }
+
+    /// The name that a tree shall have that is called `path`.
+    fn name(
+        path: &Path,
+        replace: bool,
+        replaceable: impl Fn(&Path) -> Result<()>,
+    ) -> Result<PathBuf> {
         let failed = |e: io::Error| Error::path("write", path, &e);
         let path = follow(path).map_err(failed)?;
         if path.file_name().is_none() {
@@ -58,7 +81,7 @@ impl WholeTree {
             Ok(_) => replaceable(&path)?,
         }
         may_replace(&path).map_err(failed)?;
-        WholeTree::begin(path, replace, ledger)
+        Ok(path)
     }
 
     fn begin(path: PathBuf, replace: bool, ledger: &Ledger) -> Result<WholeTree> {

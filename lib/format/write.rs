@@ -1,5 +1,7 @@
 //! Records to a resource.
 
+use std::path::Path;
+
 use super::place::ResourcePlace;
 use super::resource::Resource;
 use super::target::Target;
@@ -34,12 +36,7 @@ pub fn create(resource: &Resource, options: &WriteOptions) -> Result<Box<dyn Sin
         }
         "leveldb" => {
             spec.finish("")?;
-            match &resource.place {
-                ResourcePlace::Path(path) => {
-                    Ok(Box::new(leveldb::LevelDbWriter::create(path, options)?))
-                }
-                place => Err(Error::usage(format!("leveldb:{place}: not a directory"))),
-            }
+            Ok(Box::new(leveldb::LevelDbWriter::create(database(resource)?, options)?))
         }
         "zip" => {
             let packed = zip::ZipWriter::parse(spec)?;
@@ -53,4 +50,36 @@ pub fn create(resource: &Resource, options: &WriteOptions) -> Result<Box<dyn Sin
         }
         _ => Ok(Box::new(plugin::PluginWriter::create(resource, options)?)),
     }
+}
+
+/// The directory of a database.
+fn database(resource: &Resource) -> Result<&Path> {
+    match &resource.place {
+        ResourcePlace::Path(path) => Ok(path),
+        place => Err(Error::usage(format!("leveldb:{place}: not a directory"))),
+    }
+}
+
+/// Checks, where nothing is to be written, that the output that `resource` names could begin.
+///
+/// # Errors
+/// As [`create`].
+pub fn check(resource: &Resource, options: &WriteOptions) -> Result<()> {
+    let spec = &resource.spec;
+    match spec.name() {
+        "ndjson" => ndjson::Leniency::parse(spec).map(drop)?,
+        "json" => json::JsonLayout::parse(spec).map(drop)?,
+        "text" => text::Shape::parse(spec).map(drop)?,
+        "csv" => csv::Dialect::parse(spec)?.for_writing().map(drop)?,
+        "zip" => zip::ZipWriter::parse(spec).map(drop)?,
+        "table" => table::check(spec)?,
+        "leveldb" => {
+            spec.finish("")?;
+            return leveldb::LevelDbWriter::check(database(resource)?, options.replace);
+        }
+        "files" => return files::check(resource, options),
+        "range" | "shards" => return create(resource, options).map(drop),
+        _ => return plugin::check(resource, options),
+    }
+    Target::check(resource, options)
 }

@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use nix::errno::Errno;
+use nix::unistd::{AccessFlags, access};
+
 use crate::error::{Error, Result};
 
 /// What `--bad` says.
@@ -30,6 +33,25 @@ impl Policy {
         let place =
             |path| std::fs::metadata(path).map(|file| (file.dev(), file.ino(), file.is_file()));
         matches!((place(one), place(other)), (Ok(one), Ok(other)) if one == other && one.2)
+    }
+}
+
+impl Policy {
+    /// Checks, where nothing is to be written, that the file to keep records in could be made.
+    ///
+    /// # Errors
+    /// When it could not.
+    pub fn check(&self) -> Result<()> {
+        let Policy::File(path) = self else { return Ok(()) };
+        let within = path.parent().filter(|within| !within.as_os_str().is_empty());
+        let (place, how) = match std::fs::metadata(path) {
+            Ok(found) if found.is_dir() => {
+                return Err(Error::path("write", path, &Errno::EISDIR.into()));
+            }
+            Ok(_) => (path.as_path(), AccessFlags::W_OK),
+            Err(_) => (within.unwrap_or(".".as_ref()), AccessFlags::W_OK.union(AccessFlags::X_OK)),
+        };
+        access(place, how).map_err(|e| Error::path("write", path, &e.into()))
     }
 }
 
@@ -87,6 +109,11 @@ impl Bad {
             _ => None,
         };
         Ok(Bad { policy, count: AtomicU64::new(0), kept: Mutex::new(kept), judge: None })
+    }
+
+    /// As by `policy`, where nothing is read and no file is made.
+    pub fn unopened(policy: Policy) -> Bad {
+        Bad { policy, count: AtomicU64::new(0), kept: Mutex::new(None), judge: None }
     }
 
     /// Judges one bad record: `error` says what is wrong with it, `raw` is its text.

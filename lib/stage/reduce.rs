@@ -1,5 +1,6 @@
 //! `mc-reduce`: results per group of a stream that is in key order, by ops or by a command.
 
+mod explain;
 pub mod on_hosts;
 
 use std::path::PathBuf;

@@ -8,6 +8,8 @@ use crate::engine::consumer::Consumer;
 use crate::engine::exchange::{self, Remote};
 use crate::engine::producer::Producer;
 use crate::error::Result;
+use crate::explain::outline::OpOutline;
+use crate::explain::schema::StagePlan;
 use crate::group::grouping::Grouping;
 use crate::group::order::{self, Limits, Order};
 use crate::group::reduce;
@@ -26,6 +28,18 @@ pub struct ShuffleOptions {
     pub ops: Vec<Op>,
     /// The texts that count as a missing operand.
     pub nulls: Vec<String>,
+}
+
+impl ShuffleOptions {
+    /// Says in `stage` what would be done there, which knows what is read and where it is done.
+    pub fn explain(&self, stage: &mut StagePlan) {
+        stage.mode = Some("shuffle".into());
+        stage.order(&self.order);
+        stage.ops = OpOutline::of(&self.ops);
+        stage.nulls.clone_from(&self.nulls);
+        let facts = if self.ops.is_empty() { self.order.facts() } else { Facts::default() };
+        stage.sorted(&facts, &self.limits.directory);
+    }
 }
 
 /// Groups the records of `input`, and reduces the groups if there are ops.

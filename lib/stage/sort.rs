@@ -7,6 +7,7 @@ use crate::engine::consumer::Consumer;
 use crate::engine::exchange::{self, Remote};
 use crate::engine::producer::Producer;
 use crate::error::{Error, Result};
+use crate::explain::schema::{StagePlan, StreamKind, StreamPlan};
 use crate::extsort::merge::{Cursor, Merge};
 use crate::extsort::sorter::Unique;
 use crate::group::cursor::StreamCursor;
@@ -25,6 +26,32 @@ pub struct SortOptions {
     pub bad: Arc<Bad>,
     /// Whether it sorts, or what else.
     pub mode: Mode,
+}
+
+impl SortOptions {
+    /// Says in `stage` what would be done there, which knows what is read and where it is done.
+    pub fn explain(&self, stage: &mut StagePlan) {
+        let mode = match self.mode {
+            Mode::Sort => "sort",
+            Mode::Check => "check",
+            Mode::Merge => "merge",
+        };
+        stage.mode = Some(mode.into());
+        stage.order(&self.order);
+        let facts = self.order.facts();
+        match self.mode {
+            // As on hosts, where the records of a heavy key may lie in several shards.
+            Mode::Sort => {
+                let spread = !stage.place.here && !self.order.unique;
+                stage.sorted(&Facts { spread, ..facts }, &self.limits.directory);
+            }
+            Mode::Merge => {
+                stage.writes = stage.writes.clone().as_large_as(&stage.reads);
+                stage.writes.declare(&facts);
+            }
+            Mode::Check => stage.writes = StreamPlan::of_kind(StreamKind::Nothing),
+        }
+    }
 }
 
 /// The ways of `mc-sort`.

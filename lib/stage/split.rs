@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::{Error, Result};
+use crate::explain::outline::KeyOutline;
+use crate::explain::schema::StagePlan;
 use crate::format::ahead::Ahead;
 use crate::format::contiguous::{MEMORY_BYTES, show_parts};
 use crate::format::parts::Parts;
@@ -42,6 +44,23 @@ pub enum SplitBy {
     RoundRobin,
     /// By XXH3 (64 bits, seed 0) of the key's canonical bytes, modulo the number of outputs.
     Key(Keys, Missing),
+}
+
+impl SplitBy {
+    /// Says in `stage` which record goes where.
+    pub fn explain(&self, stage: &mut StagePlan) {
+        let way = match self {
+            SplitBy::Contiguous => "contiguous",
+            SplitBy::RoundRobin => "round-robin",
+            SplitBy::Key(keys, missing) => {
+                stage.key = Some(KeyOutline::of(&keys.parts));
+                stage.key_from = Some("given".into());
+                stage.missing(*missing);
+                "key"
+            }
+        };
+        stage.split_by = Some(way.into());
+    }
 }
 
 /// Splits the records of the resources. The outputs are published together, at the end.

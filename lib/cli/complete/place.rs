@@ -74,7 +74,9 @@ impl<'a> Walk<'a> {
             self.only_arguments = true;
         } else if let Some(long) = word.strip_prefix("--") {
             if !long.contains('=') {
-                self.open = self.long(long).and_then(opened);
+                // The value of some stands behind a = or nowhere.
+                let arg = self.long(long).filter(|arg| !arg.is_require_equals_set());
+                self.open = arg.and_then(opened);
             }
         } else if let Some((arg, behind)) = self.of_cluster(word)
             && behind.is_empty()

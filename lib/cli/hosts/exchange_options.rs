@@ -5,6 +5,7 @@ use std::num::NonZeroU64;
 use clap::{Args, ValueEnum};
 
 use crate::cli::Session;
+use crate::cli::explaining::Explaining;
 use crate::cli::hosts::in_place_options::{InPlaceOptions, for_shards};
 use crate::cli::options::{MemoryOptions, Records};
 use crate::cli::resources::Resources;
@@ -12,6 +13,7 @@ use crate::engine::consumer::{Consumer, ConsumerInput};
 use crate::engine::exchange::{Remote, Roads};
 use crate::engine::producer::Producer;
 use crate::error::{Error, Result};
+use crate::explain::schema::StagePlan;
 use crate::format::ReadOptions;
 use crate::format::resource::Resource;
 use crate::record::stream::{Output, Summary};
@@ -81,6 +83,63 @@ impl ExchangeOptions {
     /// `Usage` for options that are for shards alone, where it is records.
     pub fn stdin(&self, records: &Records, session: &mut Session) -> Result<ConsumerInput> {
         self.in_place.stdin(records, session, || self.refuse())
+    }
+
+    /// What [`ExchangeOptions::read`] would give, where nothing is to run: what is read, as `stage` says
+    /// then, and whether that is shards to be worked on where they lie.
+    ///
+    /// # Errors
+    /// As [`ExchangeOptions::read`].
+    pub fn explain_read(
+        &self,
+        resources: &Resources,
+        records: &Records,
+        explaining: &mut Explaining<'_>,
+        stage: &mut StagePlan,
+    ) -> Result<bool> {
+        if resources.is_stdin() {
+            return self.explain_stdin(records, explaining, stage);
+        }
+        self.refuse()?;
+        records.explain(stage)?;
+        stage.reads = resources.explain(records, explaining)?;
+        Ok(false)
+    }
+
+    /// As [`InPlaceOptions::explain_stdin`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn explain_stdin(
+        &self,
+        records: &Records,
+        explaining: &mut Explaining<'_>,
+        stage: &mut StagePlan,
+    ) -> Result<bool> {
+        self.in_place.explain_stdin(records, explaining, stage, || self.refuse())
+    }
+
+    /// Says in `stage` where it works, `there` being where the shards lie, and what it writes.
+    ///
+    /// # Errors
+    /// As [`ExchangeOptions::publish`]; what [`ExchangeOptions::refuse`] says, where it works here.
+    pub fn explain(
+        &self,
+        there: bool,
+        memory: &MemoryOptions,
+        explaining: &mut Explaining<'_>,
+        stage: &mut StagePlan,
+    ) -> Result<()> {
+        if !there {
+            self.in_place.explain_here(memory, stage)?;
+            return self.refuse();
+        }
+        self.in_place.explain(memory, explaining, stage)?;
+        stage.writes.shards = self.ranges.map(NonZeroU64::get);
+        if self.exchange == Some(Road::Relay) {
+            stage.notes.push("by way of this machine, as --exchange relay says".into());
+        }
+        Ok(())
     }
 
     /// Refuses what is for shards alone.

@@ -10,6 +10,7 @@ use crate::dataset::manifest::PREFIX;
 use crate::engine::consumer::{Consumer, ConsumerInput};
 use crate::engine::host_access::HostAccess;
 use crate::error::{Error, Result};
+use crate::explain;
 use crate::format::{OpenShards, decompression};
 use crate::pipe::peek::Peeked;
 use crate::pipe::pipe_input::PipeInput;
@@ -31,6 +32,12 @@ pub(super) fn told(
 ) -> Result<ConsumerInput> {
     let mut input = Peeked::new(session.stdin()?);
     if !input.begins_with(PREFIX.as_bytes())? {
+        if input.begins_with(explain::PREFIX.as_bytes())? {
+            return Err(Error::usage(
+                "standard input is the plan of a tool that explains: say --explain here, too, or \
+                 MC_EXPLAIN=1 for all of the pipe",
+            ));
+        }
         let (input, codec) = decompression::unpacked(Box::new(input))?;
         if let Some(codec) = codec {
             session.warn(&format!("{} is {}: it is unpacked", input.name(), codec.name()));

@@ -6,12 +6,15 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::Session;
+use crate::cli::explaining::Explaining;
+use crate::cli::explaining::stages::shards_on;
 use crate::cli::hosts::{access, feed, shards};
 use crate::cli::options::{MemoryOptions, Pipes, Records};
 use crate::engine::consumer::ConsumerInput;
 use crate::engine::exchange::{Remote, Roads};
 use crate::engine::producer::Producer;
 use crate::error::{Error, Result};
+use crate::explain::schema::{StagePlan, StreamKind, StreamPlan};
 use crate::record::bad::Policy;
 use crate::record::stream::{Output, Summary};
 
@@ -60,6 +63,61 @@ impl InPlaceOptions {
                 feed::brought(session, fed).map(ConsumerInput::Records)
             }
         }
+    }
+
+    /// What [`InPlaceOptions::stdin`] would give, where nothing is to run: what is read, as `stage` says
+    /// then, and whether it is worked on where it lies. Of what is not known, what was given for shards
+    /// alone says that.
+    ///
+    /// # Errors
+    /// As [`InPlaceOptions::stdin`].
+    pub fn explain_stdin(
+        &self,
+        records: &Records,
+        explaining: &mut Explaining<'_>,
+        stage: &mut StagePlan,
+        refuse: impl Fn() -> Result<()>,
+    ) -> Result<bool> {
+        stage.reads = explaining.input()?;
+        records.explain(stage)?;
+        match stage.reads.kind {
+            StreamKind::Unknown => Ok(refuse().is_err()),
+            StreamKind::Shards
+                if records.bad == Policy::Fail && !stage.reads.is_parts_of_files() =>
+            {
+                Ok(true)
+            }
+            _ => refuse().map(|()| false),
+        }
+    }
+
+    /// Says in `stage` that it works where the shards lie that it reads, and makes others there.
+    ///
+    /// # Errors
+    /// As [`InPlaceOptions::publish`].
+    pub fn explain(
+        &self,
+        memory: &MemoryOptions,
+        explaining: &mut Explaining<'_>,
+        stage: &mut StagePlan,
+    ) -> Result<()> {
+        memory.refuse_directory()?;
+        let keep = self.output.as_deref();
+        shards::check_output(explaining.session(), keep)?;
+        access::access(explaining.session(), None, None)?;
+        memory.explain_there(stage, stage.reads.hosts.clone())?;
+        stage.writes = shards_on(&stage.place.hosts, keep);
+        Ok(())
+    }
+
+    /// Says in `stage` that it works here, on records, and writes records.
+    ///
+    /// # Errors
+    /// As [`InPlaceOptions::refuse`].
+    pub fn explain_here(&self, memory: &MemoryOptions, stage: &mut StagePlan) -> Result<()> {
+        memory.explain_here(stage);
+        stage.writes = StreamPlan::of_kind(StreamKind::Records);
+        self.refuse()
     }
 
     /// Refuses `-o`, where it is records that are worked on.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::Session;
 use crate::error::{Error, Result};
+use crate::explain;
 use crate::pipe::pipe_input::PipeInput;
 use crate::record::stream::Input;
 
@@ -33,6 +34,12 @@ pub fn read(file: &OsStr, session: &mut Session) -> Result<Vec<PathBuf>> {
             0 => break,
             got => list.extend_from_slice(&step[..got]),
         }
+    }
+    if list.starts_with(explain::PREFIX.as_bytes()) {
+        return Err(Error::usage(
+            "--files0-from -: a plan comes in the place of the names, for nothing runs: put the names \
+             into a file, and name that",
+        ));
     }
     names(&list).map_err(|why| Error::usage(format!("--files0-from {}: {why}", file.display())))
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use nix::unistd::{AccessFlags, access};
 
+use crate::cli::explaining;
 use crate::cli::stdout::StdoutKind;
 use crate::cli::{Session, Stdout};
 use crate::dataset::manifest::run_of;
@@ -30,6 +31,8 @@ const COPY_BYTES: usize = 64 * 1024;
 /// `Usage` when nobody could.
 pub fn check_output(session: &Session, keep: Option<&Path>) -> Result<()> {
     match keep {
+        // Then it is for the plan.
+        None if explaining::is_on() => Ok(()),
         None if session.stdout_sort() == StdoutKind::File => Err(Error::usage(
             "standard output is a file, and the shards would be gone before anybody reads it: say \
              -o FILE.mc to keep them, or | mc-gather",

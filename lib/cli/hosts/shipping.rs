@@ -45,6 +45,11 @@ impl Ship {
         self.setup.is_none() && !self.ship.is_empty()
     }
 
+    /// The line of `--setup`, if it was given.
+    pub fn setup_line(&self) -> Option<&OsStr> {
+        self.setup.as_deref()
+    }
+
     /// Has made ready here what `--setup` says, which `command` then knows of: it is what the user says
     /// of a command, and `find` makes of a line one that is run here. Its directory stays as long as
     /// `session`.

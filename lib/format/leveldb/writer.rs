@@ -90,6 +90,14 @@ impl LevelDbWriter {
         Ok(LevelDbWriter { tree: Some(tree), shown, prepared: false, thread })
     }
 
+    /// Checks, where nothing is to be written, that a database could begin at `path`.
+    ///
+    /// # Errors
+    /// As [`LevelDbWriter::create`].
+    pub fn check(path: &Path, replace: bool) -> Result<()> {
+        WholeTree::check(path, replace, replaceable)
+    }
+
     /// Waits for the library's thread, and says how it ended.
     fn join(&mut self) -> Result<()> {
         let Some(Thread { queue, handle, .. }) = self.thread.take() else {

@@ -70,16 +70,29 @@ impl ColumnKind {
     }
 }
 
+/// How many digits behind the point numbers get, where it is said.
+fn digits(spec: &Spec) -> Result<Option<usize>> {
+    let mut spec = spec.clone();
+    let digits = spec.number("digits")?;
+    spec.finish("digits=")?;
+    Ok(digits.map(|digits| digits.min(MOST_DIGITS) as usize))
+}
+
+/// Checks the options of a table.
+///
+/// # Errors
+/// When one is unknown.
+pub fn check(spec: &Spec) -> Result<()> {
+    digits(spec).map(drop)
+}
+
 impl TableWriter {
     /// Writes a table to `target`.
     ///
     /// # Errors
     /// When an option is unknown.
     pub fn new(spec: &Spec, target: Target, options: &WriteOptions) -> Result<TableWriter> {
-        let mut spec = spec.clone();
-        let digits = spec.number("digits")?;
-        spec.finish("digits=")?;
-        let digits = digits.map(|digits| digits.min(MOST_DIGITS) as usize);
+        let digits = digits(spec)?;
         Ok(TableWriter {
             target,
             table: Table { digits, ..Table::default() },

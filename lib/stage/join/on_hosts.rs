@@ -16,6 +16,7 @@ use crate::engine::quarantine::Quarantine;
 use crate::engine::shard_job::{ShardJob, ShippedCommand};
 use crate::engine::{CommandPlan, Form, Halt};
 use crate::error::{Error, ErrorKind, Result};
+use crate::explain::schema::StagePlan;
 use crate::group::join::JoinKind;
 use crate::record::block::{Blocks, flaw_error};
 use crate::record::scan;
@@ -35,6 +36,21 @@ const THERE: &str = "right.ndjson";
 /// them.
 pub fn is_possible(options: &JoinOptions) -> bool {
     options.join.kind != JoinKind::Outer
+}
+
+/// Says in `stage` that shards of hosts are joined where they lie, if the right side is small; what is
+/// `right` is known of it.
+pub fn explain(stage: &mut StagePlan) {
+    let Some(join) = &mut stage.join else { return };
+    join.sends_right = true;
+    let each = stage.place.hosts.len() as u64;
+    let sent = join.bytes.map(|bytes| bytes.saturating_mul(each));
+    stage.crosses("to-hosts", sent, "the right records, to each host");
+    stage.notes.push(
+        "right records that take more than an eighth of the memory of a slot are not sent: then the \
+         left ones are brought here, and joined here"
+            .into(),
+    );
 }
 
 /// The memory of a task in bytes, of hosts that have `memory` each, where those of `shards` do not say

@@ -29,6 +29,13 @@ pub struct OpsOnHosts {
     in_place: bool,
 }
 
+impl OpsOnHosts {
+    /// Whether nothing goes from host to host for it.
+    pub(super) fn is_in_place(&self) -> bool {
+        self.in_place
+    }
+}
+
 /// How shards of which `facts` is known are reduced.
 ///
 /// # Errors
