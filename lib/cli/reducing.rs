@@ -1,6 +1,4 @@
 //! The options of a reduction by ops: what makes a group, and what is computed of each.
-// The texts of options are for a terminal: their brackets are no links.
-#![expect(rustdoc::broken_intra_doc_links)]
 
 use clap::Args;
 

@@ -3,7 +3,7 @@
 //!
 //! - [`before`]: what comes on standard input, of which no more is read than a plan.
 //! - [`reader`]: who reads standard output: a tool of ours goes on with the plan, all others see it.
-//! - [`line`]: a pipeline as text (`mc-explain`), whose members are called one after the other.
+//! - [`mod@line`]: a pipeline as text (`mc-explain`), whose members are called one after the other.
 //! - The others: what the options of tools say of a stage.
 //!
 //! What would have an effect asks [`is_on`] first: no file is made, no process is put under guard, no

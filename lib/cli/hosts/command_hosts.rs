@@ -1,6 +1,4 @@
 //! On which hosts a command runs, what is sent there for it, and what becomes of what it prints.
-// The texts of options are for a terminal: their brackets are no links.
-#![expect(rustdoc::broken_intra_doc_links)]
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;

@@ -1,6 +1,4 @@
 //! Whose files are read on hosts, and what becomes of the shards that are made of them.
-// The texts of options are for a terminal: their brackets are no links.
-#![expect(rustdoc::broken_intra_doc_links)]
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
