@@ -61,7 +61,7 @@ fn another_copy_is_taken_by_all_who_read() {
     let (cluster, dir) = (Cluster::new(), dir());
     let run = |script: &str| on(&cluster, dir.path(), script);
     write(&dir, "in", texts());
-    run("mc-scatter -h n1,n2 --replicas 2 --block 5K -o x.mc < in").succeeds();
+    run("cat in | mc-scatter -h n1,n2 --replicas 2 --block 5K -o x.mc").succeeds();
     // Whichever host is asked first.
     harm(&cluster, "n1", ODD);
     harm(&cluster, "n2", EVEN);
@@ -82,7 +82,7 @@ fn no_copy_that_is_good_is_an_incomplete_input() {
     let (cluster, dir) = (Cluster::new(), dir());
     let run = |script: &str| on(&cluster, dir.path(), script);
     write(&dir, "in", texts());
-    run("mc-scatter -h n1,n2 --replicas 2 --block 5K -o x.mc < in").succeeds();
+    run("cat in | mc-scatter -h n1,n2 --replicas 2 --block 5K -o x.mc").succeeds();
     for host in ["n1", "n2"] {
         cluster.on_host(host, "truncate -s -1 /var/tmp/mycloud-*/kept/*/2");
     }
@@ -101,7 +101,7 @@ fn one_copy_that_is_damaged_is_no_bad_input() {
     let (cluster, dir) = (cluster(), dir());
     let run = |script: &str| on(cluster, dir.path(), script);
     write(&dir, "in", texts());
-    run("mc-scatter -h n1 --block 5K < in | mc-shuffle -n 4 -o g.mc").succeeds();
+    run("cat in | mc-scatter -h n1 --block 5K | mc-shuffle -n 4 -o g.mc").succeeds();
     let run_of_it = run("sed -n '1s/.*\"run\":\"\\([0-9a-f]*\\)\".*/\\1/p' g.mc").succeeds().text();
     let shards = format!("{}.*/2", run_of_it.trim());
     cluster.on_host(
@@ -123,7 +123,7 @@ fn two_copies_on_one_machine_are_two() {
         let call = sh("bash", &format!("set -o pipefail; {script}")).current_dir(dir.path());
         call.env("XDG_STATE_HOME", dir.path().join("state")).env("MC_WORKER", worker())
     };
-    run("mc-scatter -h :,: --replicas 2 --block 5K -o x.mc < in").succeeds();
+    run("cat in | mc-scatter -h :,: --replicas 2 --block 5K -o x.mc").succeeds();
     let of_run = "$(sed -n '1s/.*\"run\":\"\\([0-9a-f]*\\)\".*/\\1/p' x.mc)";
     for (which, shards) in [("head", ODD), ("tail", EVEN)] {
         let one = format!("$(ls -d /var/tmp/mycloud-$(id -u)/kept/{of_run}.* | {which} -n 1)");

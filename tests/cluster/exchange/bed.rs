@@ -39,7 +39,7 @@ impl Bed {
         write(&dir, "in", (0..count).map(record).collect::<String>());
         let mut bed = Bed { cluster, dir, files: String::new(), listeners: String::new() };
         let (hosts, block) = (bed.cluster.hosts(HOSTS), (count * 100).div_ceil(16));
-        bed.run(&format!("mc-map -h {hosts} --block {block} -o x.mc cat < in")).succeeds();
+        bed.run(&format!("cat in | mc-map -h {hosts} --block {block} -o x.mc cat")).succeeds();
         bed.run("mc-sort -k k < in > due").succeeds();
         (bed.files, bed.listeners) = (bed.cluster.leftovers(), bed.listeners());
         bed

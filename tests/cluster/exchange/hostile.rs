@@ -164,8 +164,8 @@ fn a_shard_never_comes_though_the_worker_lives() {
         let call = sh("bash", &format!("set -o pipefail; {script}")).current_dir(&dir);
         call.env("XDG_STATE_HOME", dir.path().join("state")).env("MC_WORKER", worker())
     };
-    run("mc-scatter -h :,: --replicas 2 --block 30K -o two.mc < in").succeeds();
-    run("mc-scatter -h : --block 30K -o one.mc < in").succeeds();
+    run("cat in | mc-scatter -h :,: --replicas 2 --block 30K -o two.mc").succeeds();
+    run("cat in | mc-scatter -h : --block 30K -o one.mc").succeeds();
     run("mc-cat two.mc | cmp - in")
         .env("MC_WORKER", &path)
         .stderr_has("it lives, and nothing that it owes came")
