@@ -8,7 +8,7 @@
 //! - [`aggregate`]: the reducers: add, merge, finish; exact sums.
 //! - [`group`]: streams by their keys: in order, in groups, reduced, joined.
 //! - [`client`]: files of the client, for its commands here and on hosts: what is shared, and how it is asked for.
-//! - [`pipe`]: pipes between tools, and the registry of how their writers ended.
+//! - [`pipe`]: pipes between tools, and the registry of how far their writers are, and how they ended.
 //! - [`dataset`]: shards on hosts: their manifests, the records of their runs, who owns their data.
 //! - [`wire`]: the protocol between a tool and the worker on a host. Pure.
 //! - [`blocks`]: what temporary files held when they were written. Pure.

@@ -102,6 +102,7 @@ fn watch_parent(life: OwnedFd, names: Arc<Names>) -> Result<()> {
         children::start_no_more();
         process_tree::end(own_children);
         names.remove_all();
+        process::wipe();
         process::die_by(Signal::SIGKILL as i32);
     };
     let thread = std::thread::Builder::new().name("watch parent".into()).spawn(watch);

@@ -14,6 +14,7 @@ use clap::builder::NonEmptyStringValueParser;
 use crate::cli::complete::Shell;
 use crate::cli::explaining::{self, ExplainForm, GivenOptions};
 use crate::cli::memory;
+use crate::cli::progress::ShowProgress;
 use crate::cli::size::{self, Size};
 use crate::error::{Error, Result};
 use crate::group::order::Limits;
@@ -43,6 +44,17 @@ pub struct Common {
     /// The options that were given.
     #[arg(skip)]
     pub given: GivenOptions,
+
+    /// Show how far the tools of the pipe are: on a terminal (auto), never, or always, elsewhere by
+    /// lines now and then
+    #[arg(
+        long,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true,
+        display_order = 901
+    )]
+    pub progress: ShowProgress,
 
     /// Print the completions for SHELL
     #[arg(long, value_name = "SHELL", hide = true, exclusive = true)]

@@ -5,13 +5,14 @@ use std::sync::{Arc, OnceLock};
 
 use crate::cli::explaining;
 use crate::cli::ledger::Names;
-use crate::cli::progress::Progress;
+use crate::cli::options::Common;
+use crate::cli::progress::{Progress, ProgressSettings};
 use crate::cli::stdout::{Mark, StdoutKind};
 use crate::cli::{Stdin, Stdout, Tool, again, guard, message};
 use crate::cluster::StartWorker;
 use crate::dataset::lineage::LineageRecorder;
 use crate::engine::Voice;
-use crate::engine::observer::Observer;
+use crate::engine::observer::{EventSink, Observer};
 use crate::error::{Error, Result};
 use crate::format::ledger::Ledger;
 use crate::format::place::ResourcePlace;
@@ -25,7 +26,7 @@ pub struct Session {
     tool: &'static str,
     library: Option<StartWorker>,
     stdout: Stdout,
-    progress: Option<Arc<Progress>>,
+    progress: Arc<Progress>,
     stdin_taken: bool,
     names: Option<Arc<Names>>,
     verbose: bool,
@@ -58,13 +59,20 @@ impl Session {
         }
     }
 
-    /// Says more from now on, or not.
-    pub(super) fn set_verbose(&mut self, verbose: bool) {
-        self.verbose = verbose;
+    /// This was said in the call.
+    pub(super) fn set(&mut self, common: &Common) {
+        self.verbose = common.verbose;
+        self.progress.set(ProgressSettings { when: common.progress, verbose: common.verbose });
+    }
+
+    /// What is to be told of tasks to show how far they are, if anybody may look.
+    pub(super) fn progress_sink(&self) -> Option<Arc<dyn EventSink>> {
+        self.progress.sink()
     }
 
     /// Tells `observer` of tasks from now on.
     pub(super) fn set_observer(&mut self, observer: Observer) {
+        self.progress.observe(observer.clone());
         self.observer = observer;
     }
 
@@ -99,6 +107,7 @@ impl Session {
     /// What is held back cannot be written.
     pub fn close_stdout(&self) -> Result<()> {
         self.stdout.finish()?;
+        self.progress.end();
         self.stdout.close(|| self.lineage.as_bytes());
         Ok(())
     }
@@ -130,7 +139,7 @@ impl Session {
     pub fn speak<T>(&self, work: impl FnOnce(Voice<'_>, &mut Stdout) -> Result<T>) -> Result<T> {
         let pass_on = |lines: &str| self.pass_on(lines);
         let voice = Voice { tool: self.tool, pass_on: &pass_on, observer: &self.observer };
-        work(voice, &mut self.stdout.clone())
+        work(voice, &mut self.stdout_handle())
     }
 
     /// Standard input, once.
@@ -142,16 +151,18 @@ impl Session {
             return Err(Error::usage("standard input can be read only once"));
         }
         self.lineage.reads_stdin(std::io::stdin());
-        Stdin::open(self.progress.clone())
+        self.progress.begin();
+        Stdin::open(&self.progress)
     }
 
     /// Standard output. It is flushed at the end, and what fails then fails the tool.
     pub fn stdout(&mut self) -> Stdout {
-        self.stdout.clone()
+        self.stdout_handle()
     }
 
     /// As [`Session::stdout`].
     pub(super) fn stdout_handle(&self) -> Stdout {
+        self.progress.begin();
         self.stdout.clone()
     }
 
@@ -163,7 +174,9 @@ impl Session {
     /// When there is no process left for it, or when it is too late.
     pub fn guard(&mut self) -> Result<()> {
         if self.names.is_none() && !explaining::is_on() {
+            self.progress.pause();
             self.names = Some(guard::guard()?);
+            self.progress.begin();
         }
         Ok(())
     }
@@ -204,11 +217,9 @@ impl Session {
         let _ = self.held.set(ready);
     }
 
-    /// Takes the line away that shows progress, for good.
+    /// Takes the lines away that show progress, for good.
     pub(super) fn end_progress(&self) {
-        if let Some(progress) = &self.progress {
-            progress.end();
-        }
+        self.progress.end();
     }
 
     /// Writes what standard output holds back.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::cli::stats_line::{Ids, StageEnd, StatsLine};
-use crate::engine::observer::{EventSink, Observer, RunEvent};
+use crate::engine::observer::{EventSink, RunEvent};
 use crate::error::{Error, Result};
 use crate::parallel::lock;
 use crate::record::stream::Summary;
@@ -59,8 +59,8 @@ impl Stats {
     }
 
     /// What tasks and shards are to be told to.
-    pub fn observer(&self) -> Observer {
-        Observer::new(Arc::clone(&self.0) as Arc<dyn EventSink>)
+    pub fn sink(&self) -> Arc<dyn EventSink> {
+        Arc::clone(&self.0) as Arc<dyn EventSink>
     }
 
     /// Appends the line of the tool itself, which ends with `status`.

@@ -1,14 +1,14 @@
-//! Standard input: a [`PipeInput`] whose progress is shown.
+//! Standard input: a [`PipeInput`] that is metered.
 
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::sync::Arc;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use crate::cli::process;
 use crate::cli::progress::Progress;
 use crate::error::{Error, Result};
+use crate::pipe::meter;
 use crate::pipe::pipe_input::PipeInput;
 use crate::record::stream::{Facts, Input};
 
@@ -19,15 +19,14 @@ const NAME: &str = "standard input";
 #[derive(Debug)]
 pub struct Stdin {
     input: PipeInput,
-    progress: Option<Arc<Progress>>,
 }
 
 impl Stdin {
-    /// The stream of this process, shown in `progress`.
+    /// The stream of this process; from a terminal, `progress` is not shown.
     ///
     /// # Errors
     /// `Usage` when it is closed or cannot be read.
-    pub(super) fn open(progress: Option<Arc<Progress>>) -> Result<Stdin> {
+    pub(super) fn open(progress: &Progress) -> Result<Stdin> {
         if process::closed_at_start(0) {
             return Err(Error::usage("standard input is closed"));
         }
@@ -42,16 +41,18 @@ impl Stdin {
             return Err(Error::usage("standard input is a directory"));
         }
         // Whoever types sees how far that is.
-        let progress = progress.filter(|_| !nix::unistd::isatty(&file).unwrap_or(false));
-        Ok(Stdin { input: PipeInput::new(file, NAME), progress })
+        if nix::unistd::isatty(&file).unwrap_or(false) {
+            progress.silence();
+        }
+        Ok(Stdin { input: PipeInput::new(file, NAME) })
     }
 }
 
 impl Input for Stdin {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let got = Input::read(&mut self.input, buffer)?;
-        if let Some(progress) = &self.progress {
-            progress.read(&buffer[..got]);
+        if !buffer.is_empty() {
+            meter::of_process().read_input(&buffer[..got]);
         }
         Ok(got)
     }

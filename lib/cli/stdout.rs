@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::parallel::lock;
 use crate::pipe::pipe_id::PipeId;
 use crate::pipe::registry::{self, RegisteredWriter};
-use crate::pipe::{pipe_input, pipe_mark};
+use crate::pipe::{meter, pipe_input, pipe_mark};
 use crate::record::stream::{Facts, Output};
 
 /// The size of the buffer, and of each write to a pipe: with a pipe of 1 MiB, measured, larger
@@ -76,7 +76,7 @@ struct Stream {
     mark: Mark,
     /// The entry in the registry, when the stream is a pipe.
     entry: Option<RegisteredWriter>,
-    progress: Option<Arc<Progress>>,
+    progress: Arc<Progress>,
     /// Wakes the thread that writes what is held back, once it was started.
     wake: Option<Sender<()>>,
     /// Whether it was woken and has not looked yet.
@@ -90,18 +90,17 @@ impl Stdout {
     /// registry as its writer.
     pub(super) fn new(tool: &'static str, mark: Mark) -> Stdout {
         let sort = sort();
-        let mut entry = None;
+        let (mut entry, mut output) = (None, None);
         if sort == StdoutKind::Pipe {
             pipe_input::widen(std::io::stdout());
-            let id = PipeId::of(std::io::stdout());
+            output = PipeId::of(std::io::stdout());
             // Who explains leaves nothing behind: the mark says enough.
             if !explaining::is_on() {
-                entry = id.and_then(|id| registry::of_process().enter(&id, tool));
+                entry = output.and_then(|id| registry::of_process().enter(&id, tool));
             }
         }
-        // The last tool of a pipeline shows its progress, to whoever looks.
-        let shown = sort != StdoutKind::Pipe && nix::unistd::isatty(std::io::stderr()) == Ok(true);
-        let progress = shown.then(|| Arc::new(Progress::new(tool)));
+        let publisher = entry.as_ref().map(RegisteredWriter::publisher);
+        let progress = Progress::new(tool, (sort != StdoutKind::Pipe, output), publisher);
         let (buffer, wake, failure) = (Vec::new(), None, None);
         let stream =
             Stream { sort, buffer, written: 0, mark, entry, progress, wake, woken: false, failure };
@@ -143,9 +142,9 @@ impl Stdout {
         lock(&self.0)
     }
 
-    /// What shows the progress of this process, if anything does.
-    pub(super) fn progress(&self) -> Option<Arc<Progress>> {
-        self.lock().progress.clone()
+    /// What shows the progress of this process.
+    pub(super) fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.lock().progress)
     }
 
     /// What it is.
@@ -274,13 +273,11 @@ impl Stream {
     }
 
     fn show_progress(&self, bytes: &[u8]) {
-        match &self.progress {
-            Some(_) if bytes.is_empty() => (),
-            // There are records where the line would be.
-            Some(progress) if self.sort == StdoutKind::Terminal => progress.end(),
-            Some(progress) => progress.written(bytes),
-            None => (),
+        // There are records where the lines would be.
+        if self.sort == StdoutKind::Terminal && !bytes.is_empty() {
+            self.progress.silence();
         }
+        meter::of_process().write_output(bytes);
     }
 
     /// Hands all of `bytes` to the system.

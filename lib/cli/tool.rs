@@ -15,6 +15,7 @@ use crate::cli::stats::Stats;
 use crate::cli::stdout::Mark;
 use crate::cli::{Session, again, guard, message, process, surroundings};
 use crate::cluster::StartWorker;
+use crate::engine::observer::Observer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::explain::schema::StagePlan;
 use crate::record::counters::Counters;
@@ -157,7 +158,8 @@ fn work<A: Parser>(
         }
         Asked::Work(args, common) => {
             wishes.verbose = common.verbose;
-            session.set_verbose(common.verbose);
+            session.set(&common);
+            let mut sinks = Vec::from_iter(session.progress_sink());
             if let Some(error) = wishes.unusable.take() {
                 return Err(error);
             }
@@ -167,7 +169,10 @@ fn work<A: Parser>(
             let is_first = again::told(session.lineage().argv()).is_none();
             if let Some(path) = stats.filter(|_| is_first && !explaining::is_on()) {
                 let stats = wishes.stats.insert(Stats::open(&path, session.tool())?);
-                session.set_observer(stats.observer());
+                sinks.push(stats.sink());
+            }
+            if !sinks.is_empty() {
+                session.set_observer(Observer::new(sinks));
             }
             body(args, &common, session)?
         }
@@ -210,8 +215,13 @@ fn numbers(summary: &Summary, took: Duration) -> String {
         1 => ", 1 run spared by --memo".to_string(),
         runs => format!(", {runs} runs spared by --memo"),
     };
+    let again = match summary.retries {
+        0 => String::new(),
+        1 => ", tried again once".to_string(),
+        times => format!(", tried again {times} times"),
+    };
     format!(
-        "{} read, {} written{known}, {:.3} s",
+        "{} read, {} written{known}{again}, {:.3} s",
         stream(summary.records_in, summary.bytes_in),
         stream(summary.records_out, summary.bytes_out),
         took.as_secs_f64()

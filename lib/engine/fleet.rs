@@ -123,6 +123,12 @@ impl Fleet {
         (members, missing)
     }
 
+    /// The hosts, each with its slots.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = (String, usize)> {
+        let connections = self.members.iter().map(|member| &member.connection);
+        connections.map(|on| (on.name().to_string(), on.welcome().slots as usize))
+    }
+
     /// The workers, in the order of the hosts.
     pub(crate) fn members(&self) -> &[Member] {
         &self.members

@@ -1,7 +1,8 @@
-//! What is told of tasks and shards while they are made, for `--stats`: by those parts of the engine that have
+//! What is told of tasks and shards while they are made, for `--stats` and for progress: by those parts of the engine that have
 //! clocks. What decides knows nothing of it, and where nobody listens it costs next to nothing.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,22 @@ use crate::record::notation::Notation;
 pub trait EventSink: Send + Sync {
     /// Takes note of an event.
     fn take(&self, event: &RunEvent<'_>);
+
+    /// Whether it wants to know which lines of the stream a task works on.
+    fn wants_lines(&self) -> bool {
+        true
+    }
+}
+
+/// How far the tasks of a stage are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TaskState {
+    /// How many attempts are under way.
+    pub running: usize,
+    /// How many tasks there are, where all are known.
+    pub all: Option<u64>,
+    /// The hosts, each with how many attempts are under way there and how many can be.
+    pub hosts: Vec<(String, usize, usize)>,
 }
 
 /// What happened.
@@ -159,7 +176,12 @@ impl std::fmt::Debug for Observer {
 }
 
 struct Observing {
-    sink: Arc<dyn EventSink>,
+    sinks: Vec<Arc<dyn EventSink>>,
+    /// How many attempts each host can have at once.
+    slots: Mutex<Vec<(String, usize)>>,
+    /// How many pieces were read, and whether these are all.
+    pieces: AtomicU64,
+    is_all_read: AtomicBool,
     /// Which places of each host have an attempt.
     places: Mutex<HashMap<String, Vec<bool>>>,
     /// The line of the stream behind the last piece, and the lines of each piece.
@@ -169,22 +191,69 @@ struct Observing {
 }
 
 impl Observer {
-    /// One that tells `sink`.
-    pub fn new(sink: Arc<dyn EventSink>) -> Observer {
-        let (places, attempts) = (Mutex::default(), Mutex::default());
-        Observer(Some(Arc::new(Observing { sink, places, lines: Mutex::default(), attempts })))
+    /// One that tells `sinks`.
+    pub fn new(sinks: Vec<Arc<dyn EventSink>>) -> Observer {
+        Observer(Some(Arc::new(Observing {
+            sinks,
+            slots: Mutex::default(),
+            pieces: AtomicU64::new(0),
+            is_all_read: AtomicBool::new(false),
+            places: Mutex::default(),
+            lines: Mutex::default(),
+            attempts: Mutex::default(),
+        })))
+    }
+
+    /// How far the tasks are, if anybody listens.
+    pub fn state(&self) -> Option<TaskState> {
+        let observing = self.0.as_ref()?;
+        let all = observing.is_all_read.load(Ordering::Relaxed);
+        let (places, slots) = (lock(&observing.places), lock(&observing.slots));
+        // A host is given a little more than it works on.
+        let busy = |host: &str, most: usize| {
+            let taken = |places: &Vec<bool>| places.iter().filter(|taken| **taken).count();
+            places.get(host).map_or(0, taken).min(most)
+        };
+        let most = |host: &str| {
+            let mut told = slots.iter().filter(|(name, _)| name == host);
+            told.next().map_or(usize::MAX, |(_, slots)| *slots)
+        };
+        let host = |(host, slots): &(String, usize)| (shown(host), busy(host, *slots), *slots);
+        Some(TaskState {
+            running: places.keys().map(|host| busy(host, most(host))).sum(),
+            all: all.then(|| observing.pieces.load(Ordering::Relaxed)),
+            hosts: slots.iter().map(host).collect(),
+        })
+    }
+
+    /// These hosts can have so many attempts at once.
+    pub(crate) fn has_hosts(&self, hosts: impl Iterator<Item = (String, usize)>) {
+        if let Some(observing) = &self.0 {
+            *lock(&observing.slots) = hosts.collect();
+        }
+    }
+
+    /// All pieces were read.
+    pub(crate) fn has_read_all(&self) {
+        if let Some(observing) = &self.0 {
+            observing.is_all_read.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Tells of an event.
     pub(crate) fn tell(&self, event: &RunEvent<'_>) {
         if let Some(observing) = &self.0 {
-            observing.sink.take(event);
+            observing.tell(event);
         }
     }
 
     /// The piece of another task was read, of whole lines if it is of such.
     pub(crate) fn has_read(&self, piece: Option<&[u8]>) {
         let Some(observing) = &self.0 else { return };
+        observing.pieces.fetch_add(1, Ordering::Relaxed);
+        if !observing.sinks.iter().any(|sink| sink.wants_lines()) {
+            return;
+        }
         let count = piece.map_or(0, |bytes| {
             let ends = memchr::memchr_iter(b'\n', bytes).count() as u64;
             ends + u64::from(bytes.last().is_some_and(|last| *last != b'\n'))
@@ -237,6 +306,10 @@ impl Observer {
 }
 
 impl Observing {
+    fn tell(&self, event: &RunEvent<'_>) {
+        self.sinks.iter().for_each(|sink| sink.take(event));
+    }
+
     /// The first place on a host that is free, which is taken.
     fn enter(&self, host: &str) -> usize {
         let mut places = lock(&self.places);
@@ -295,7 +368,7 @@ impl AttemptOver {
     pub(crate) fn tell(self) {
         if let Some(ended) = self.0 {
             let (note, observing) = *ended;
-            observing.sink.take(&RunEvent::Attempt(&note));
+            observing.tell(&RunEvent::Attempt(&note));
         }
     }
 
@@ -323,7 +396,7 @@ mod tests {
     #[test]
     fn attempts_get_places_and_numbers_and_pieces_lines() {
         let kept = Arc::new(Kept::default());
-        let observer = Observer::new(kept.clone());
+        let observer = Observer::new(vec![kept.clone()]);
         let begin = |task, number, host| {
             observer.begin((TaskWork::Sort, task, number), host, TaskFed::default())
         };
@@ -349,6 +422,17 @@ mod tests {
         [Some(&b"1\n2\n"[..]), None, Some(b"3")].iter().for_each(|piece| observer.has_read(*piece));
         let lines = [1, 2, 3, 4].map(|task| observer.lines(task));
         assert_eq!(lines, [Some((1, 2)), None, Some((3, 3)), None]);
+        observer.has_hosts([("n".to_string(), 4), ("m".to_string(), 2)].into_iter());
+        let under_way = [4, 5, 6].map(|task| begin(task, None, if task == 6 { ":" } else { "n" }));
+        let hosts = vec![("n".to_string(), 2, 4), ("m".to_string(), 0, 2)];
+        let state = TaskState { running: 3, all: None, hosts };
+        assert_eq!(observer.state(), Some(state));
+        let more = [7, 8, 9].map(|task| begin(task, None, "n"));
+        assert_eq!(observer.state().unwrap().hosts[0], ("n".to_string(), 4, 4));
+        drop((under_way, more));
+        observer.has_read_all();
+        let state = observer.state().unwrap();
+        assert_eq!((state.running, state.all), (0, Some(3)));
     }
 
     #[test]
@@ -359,5 +443,6 @@ mod tests {
         assert!(ended.note().is_none());
         observer.has_read(Some(b"1\n"));
         assert_eq!(observer.lines(1), None);
+        assert_eq!(observer.state(), None);
     }
 }

@@ -75,6 +75,7 @@ pub fn on_hosts(
     output: &mut dyn Output,
 ) -> Result<Summary> {
     let plan = Plan { place: WorkPlace::Hosts(hosts, command), setting };
+    plan.setting.voice.observer.has_hosts(hosts.fleet.slots());
     // Workers on this machine are children too, and have their own way to end.
     work(&plan, &Children::default(), cut, output)
 }
@@ -151,6 +152,9 @@ fn read(mut cut: impl Cut, queue: &TaskQueue, observer: &Observer) {
         }
         if let Ok(Some(piece)) = &piece {
             observer.has_read(piece.lines());
+        }
+        if let Ok(None) = &piece {
+            observer.has_read_all();
         }
         queue.offer(piece);
         if !goes_on {

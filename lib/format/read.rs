@@ -1,6 +1,7 @@
 //! The records of resources: one source for each, and one for all of them in a row.
 
 use std::collections::VecDeque;
+use std::fs::Metadata;
 
 use super::bytes;
 use super::compression::Codec;
@@ -12,6 +13,7 @@ use super::resource::{self, Resource, is_tabbed};
 use super::spec::Spec;
 use super::{ReadOptions, Source, csv, files, json, leveldb, ndjson, plugin, text, zip};
 use crate::error::{Error, Result};
+use crate::pipe::meter;
 use crate::record::stream::Input;
 
 /// The records of some resources, one after the other, in order. Formats, options and paths are
@@ -58,7 +60,21 @@ pub fn open(resources: &[Resource], options: &ReadOptions) -> Result<Box<dyn Sou
             waiting.push_back((Format::parse(&one)?, one));
         }
     }
+    foresee(&waiting);
     Ok(Box::new(Row { waiting, current: None, options: options.clone() }))
+}
+
+/// Lets those who look know how much there is to read. A single file tells that when it is opened.
+fn foresee(waiting: &VecDeque<(Format, Resource)>) {
+    let length = |(format, resource): &(Format, Resource)| match (format, &resource.place) {
+        (Format::Bytes(_), ResourcePlace::Path(path)) => {
+            path.metadata().ok().filter(Metadata::is_file).map(|found| found.len())
+        }
+        _ => None,
+    };
+    if waiting.len() > 1 {
+        meter::of_process().foresee(waiting.iter().map(length));
+    }
 }
 
 /// A format and its options, checked.

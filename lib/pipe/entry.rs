@@ -7,12 +7,16 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use crate::pipe::gauge::GAUGE_ROOM;
 use crate::record::stream::Facts;
 
 /// The length of an entry.
 pub(crate) const ENTRY_BYTES: usize = 1024;
 
-/// The most bytes of what is noted behind an entry.
+/// Where it is noted how the writer's output came to be: behind what others show of the writer.
+const LINEAGE_AT: u64 = ENTRY_BYTES as u64 + GAUGE_ROOM;
+
+/// The most bytes of that.
 const LINEAGE_MAX: usize = 16 << 20;
 
 const HEAD: &str = "mycloud pipe 1\n";
@@ -101,16 +105,16 @@ pub(crate) fn note_facts(file: &File, facts: &Facts) -> io::Result<()> {
 
 /// Notes, behind the entry, how the writer's output came to be. To be followed by [`note_status`].
 pub(crate) fn note_lineage(file: &File, lineage: &[u8]) -> io::Result<()> {
-    file.write_all_at(lineage, ENTRY_BYTES as u64)
+    file.write_all_at(lineage, LINEAGE_AT)
 }
 
 /// What [`note_lineage`] has noted; none where nothing is, or more than anybody notes.
 pub(crate) fn lineage(file: &File) -> Option<Vec<u8>> {
-    let length = file.metadata().ok()?.len().checked_sub(ENTRY_BYTES as u64)?;
+    let length = file.metadata().ok()?.len().checked_sub(LINEAGE_AT)?;
     let length =
         usize::try_from(length).ok().filter(|length| (1..=LINEAGE_MAX).contains(length))?;
     let mut bytes = vec![0; length];
-    file.read_exact_at(&mut bytes, ENTRY_BYTES as u64).ok()?;
+    file.read_exact_at(&mut bytes, LINEAGE_AT).ok()?;
     Some(bytes)
 }
 

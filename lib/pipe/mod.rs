@@ -4,11 +4,15 @@
 //! ([`pipe_mark`]); the tool that reads it ([`pipe_input`]) asks there, at the end, whether this was the
 //! whole. Nothing here reads the environment, prints, or knows what is in a stream of records.
 
+pub mod board;
 pub mod entry;
+pub mod gauge;
+pub mod meter;
 pub mod peek;
 pub mod pipe_id;
 pub mod pipe_input;
 pub mod pipe_mark;
+pub mod plumbing;
 pub(crate) mod record_lock;
 pub mod registry;
 pub mod runtime_dir;

@@ -5,13 +5,14 @@ use std::os::fd::AsFd;
 use nix::sys::stat::{FileStat, fstat, futimens};
 use nix::sys::statfs::{FsType, fstatfs};
 use nix::sys::time::TimeSpec;
+use serde::{Deserialize, Serialize};
 
 /// The file system of anonymous pipes, and of nothing else. Named fifos are not told apart by
 /// their inode alone: a writer may close one and another open it, and the reader sees no end.
 const PIPEFS_MAGIC: FsType = FsType(0x5049_5045);
 
 /// An anonymous pipe of this machine, since it started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PipeId {
     /// The device of the pipes' file system.
     pub device: u64,

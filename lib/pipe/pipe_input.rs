@@ -11,6 +11,7 @@ use nix::sys::stat::SFlag;
 
 use crate::error::{Error, Result};
 use crate::pipe::entry::{Entry, Status};
+use crate::pipe::meter;
 use crate::pipe::pipe_id::PipeId;
 use crate::pipe::pipe_mark::{self, UNCOUNTED};
 use crate::pipe::registry::{self, Registry};
@@ -82,6 +83,10 @@ impl PipeInput {
             relied_on: false,
         });
         let size = size(&file);
+        match &upstream {
+            Some(upstream) => meter::of_process().opens_pipe(upstream.pipe),
+            None => meter::of_process().opens_file(size),
+        }
         PipeInput { file, name, is_fifo, size, upstream }
     }
 
@@ -126,6 +131,9 @@ impl Input for PipeInput {
         let got = self.read_some(buffer).map_err(|e| Error::io("read", &self.name, &e))?;
         if got == 0 && !buffer.is_empty() && size(&self.file) < self.size {
             return Err(shrunk(&self.name));
+        }
+        if self.size > 0 {
+            meter::of_process().reads_file(got as u64);
         }
         if let Some(upstream) = &mut self.upstream {
             upstream.bytes += got as u64;

@@ -11,13 +11,16 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use rustix::fs::{FlockOperation, flock};
+
 use crate::error::reason;
 use crate::pipe::entry::{self, Entry, Status};
+use crate::pipe::gauge::{self, Gauge};
 use crate::pipe::pipe_id::PipeId;
 use crate::pipe::{pipe_mark, runtime_dir, sweep};
 use crate::record::stream::Facts;
@@ -98,23 +101,46 @@ impl Registry {
         self.directories.iter().find_map(|directory| {
             runtime_dir::make(directory).ok()?;
             let file = draft(directory, &name, &text).ok()?;
+            // Before anybody sees it: whoever finds it unlocked takes its writer for gone.
+            let is_locked = flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
             publish(directory, &name).ok()?;
-            Some(RegisteredWriter { file })
+            Some(RegisteredWriter { file: Arc::new(file), is_locked })
         })
     }
 
     /// All entries of `pipe`, each with its name.
     pub fn look_up(&self, pipe: &PipeId) -> Vec<(String, Entry)> {
+        let paths = self.entries(pipe).into_iter();
+        let read = |(name, path)| Some((name, Entry::read(&File::open::<PathBuf>(path).ok()?)));
+        paths.filter_map(read).collect()
+    }
+
+    /// The writers of `pipe`, to see how far they are.
+    pub fn watch(&self, pipe: &PipeId) -> Vec<WatchedWriter> {
+        let open = |path: PathBuf| OpenOptions::new().read(true).write(true).open(path).ok();
+        let paths = self.entries(pipe).into_iter();
+        paths
+            .filter_map(|(name, path)| Some(WatchedWriter { name, file: Arc::new(open(path)?) }))
+            .collect()
+    }
+
+    /// The first directory that serves, for files of other kinds than entries.
+    pub fn directory(&self) -> Option<&Path> {
+        let mut serving = self.directories.iter().filter(|d| runtime_dir::make(d).is_ok());
+        serving.next().map(PathBuf::as_path)
+    }
+
+    /// The names and paths of all entries of `pipe`.
+    fn entries(&self, pipe: &PipeId) -> Vec<(String, PathBuf)> {
         let Some(boot) = &self.boot else { return Vec::new() };
         // Most names are told apart without reading them: there may be thousands.
         let prefix = format!("{boot}.{}.{}.", pipe.device, pipe.inode);
         let mut found = Vec::new();
         for directory in self.directories.iter().filter(|d| runtime_dir::check(d).is_ok()) {
             for name in names(directory).filter(|name| name.starts_with(&prefix)) {
-                if Name::parse(&name).is_some_and(|parsed| pipe.may_be(&parsed.pipe))
-                    && let Ok(file) = File::open(directory.join(&name))
-                {
-                    found.push((name, Entry::read(&file)));
+                if Name::parse(&name).is_some_and(|parsed| pipe.may_be(&parsed.pipe)) {
+                    let path = directory.join(&name);
+                    found.push((name, path));
                 }
             }
         }
@@ -161,12 +187,20 @@ impl Registry {
 
 /// A writer's hold on its entry. Dropped without [`RegisteredWriter::end`], it leaves the entry open: that
 /// of a writer that vanished.
+///
+/// It locks the file, and that lock goes with the process, however that ends.
 #[derive(Debug)]
 pub struct RegisteredWriter {
-    file: File,
+    file: Arc<File>,
+    is_locked: bool,
 }
 
 impl RegisteredWriter {
+    /// What says how far the writer is.
+    pub fn publisher(&self) -> Publisher {
+        Publisher { file: Arc::clone(&self.file), is_locked: self.is_locked }
+    }
+
     /// Notes what is known of the stream; before the first byte of it is written.
     pub fn declare(&self, facts: &Facts) {
         // An entry without facts is a whole one.
@@ -182,6 +216,57 @@ impl RegisteredWriter {
         if entry::note_bytes(&self.file, bytes).is_ok() {
             let _ = entry::note_status(&self.file, status);
         }
+    }
+}
+
+/// What says how far a writer is, beside its entry.
+#[derive(Clone, Debug)]
+pub struct Publisher {
+    file: Arc<File>,
+    is_locked: bool,
+}
+
+impl Publisher {
+    /// Says how far it is.
+    pub fn publish(&self, mut gauge: Gauge) {
+        gauge.is_locked = self.is_locked;
+        gauge.write(&self.file);
+    }
+
+    /// Whether another tool draws for this one.
+    pub fn is_claimed(&self) -> bool {
+        gauge::is_claimed(&self.file)
+    }
+}
+
+/// A writer as others see it.
+#[derive(Clone, Debug)]
+pub struct WatchedWriter {
+    /// The name of its entry, which no other has.
+    pub name: String,
+    file: Arc<File>,
+}
+
+impl WatchedWriter {
+    /// What it says of itself.
+    pub fn entry(&self) -> Entry {
+        Entry::read(&self.file)
+    }
+
+    /// How far it is, if it says so.
+    pub fn gauge(&self) -> Option<Gauge> {
+        Gauge::read(&self.file)
+    }
+
+    /// Tells it that this process draws for it, for so long from now.
+    pub fn claim(&self, how_long: Duration) {
+        gauge::claim(&self.file, how_long);
+    }
+
+    /// Whether the writer, which said that it locks its entry, does so no more: it has ended.
+    pub fn is_gone(&self) -> bool {
+        let taken = flock(&self.file, FlockOperation::NonBlockingLockShared).is_ok();
+        taken && flock(&self.file, FlockOperation::Unlock).is_ok()
     }
 }
 

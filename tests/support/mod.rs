@@ -11,6 +11,7 @@ mod oracle;
 mod processes;
 mod random;
 mod running;
+mod terminal;
 mod waiting;
 
 pub use call::Call;
@@ -20,6 +21,7 @@ pub use oracle::{jq, need, python, python_program};
 pub use processes::marked;
 pub use random::{Random, random_lines};
 pub use running::{Output, Running};
+pub use terminal::Terminal;
 pub use waiting::{not_tested, until, until_or};
 
 use std::path::{Path, PathBuf};

@@ -9,12 +9,14 @@ use crate::cli::hosts::host_options::HostOptions;
 use crate::dataset::manifest::PREFIX;
 use crate::engine::consumer::{Consumer, ConsumerInput};
 use crate::engine::host_access::HostAccess;
+use crate::engine::records::ShardRecords;
 use crate::error::{Error, Result};
 use crate::explain;
 use crate::format::{OpenShards, decompression};
+use crate::pipe::meter;
 use crate::pipe::peek::Peeked;
 use crate::pipe::pipe_input::PipeInput;
-use crate::record::stream::Input;
+use crate::record::stream::{Facts, Input};
 
 /// Standard input, of which enough is read to know what it is: records or shards. What is
 /// compressed is unpacked.
@@ -44,6 +46,7 @@ pub(super) fn told(
         }
         return Ok(ConsumerInput::Records(input));
     }
+    meter::of_process().reads_shards();
     let reach = reach(session)?;
     Ok(ConsumerInput::Shards(Box::new(Consumer::open(Box::new(input), &reach)?)))
 }
@@ -91,6 +94,35 @@ pub fn records(session: &mut Session) -> Result<Box<dyn Input>> {
     brought(session, fed)
 }
 
+/// Records that are counted as they are read.
+struct Metered(ShardRecords);
+
+impl Input for Metered {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let got = self.0.read(buffer)?;
+        if !buffer.is_empty() {
+            meter::of_process().read(&buffer[..got]);
+        }
+        Ok(got)
+    }
+
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn is_ready(&self) -> bool {
+        self.0.is_ready()
+    }
+
+    fn facts(&mut self) -> Option<Facts> {
+        self.0.facts()
+    }
+
+    fn promised(&mut self) -> Option<Facts> {
+        self.0.promised()
+    }
+}
+
 /// The records of what is fed: shards are brought here.
 ///
 /// # Errors
@@ -102,7 +134,7 @@ pub fn brought(session: &Session, fed: ConsumerInput) -> Result<Box<dyn Input>> 
             if session.is_verbose() {
                 session.warn("the shards are brought to this machine");
             }
-            Ok(Box::new(consumer.into_records("the shards".into())?))
+            Ok(Box::new(Metered(consumer.into_records("the shards".into())?)))
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::engine::producer::Producer;
 use crate::error::{Error, Result};
 use crate::format::replaced::{follow, may_replace};
 use crate::format::whole::WholeFile;
+use crate::pipe::meter;
 use crate::pipe::pipe_input::PipeInput;
 use crate::record::stream::{Facts, Input, Output, Summary};
 
@@ -83,6 +84,7 @@ pub fn publish(
     match session.stdout_sort() {
         StdoutKind::Terminal => gathered(reach, stdout, make),
         _ => {
+            meter::of_process().writes_shards();
             let (summary, producer) = make(&mut stdout)?;
             session.close_stdout()?;
             producer.stay()?;
@@ -99,6 +101,7 @@ fn keep_in(
     path: &Path,
     make: impl FnOnce(&mut dyn Output) -> Result<(Summary, Producer)>,
 ) -> Result<Summary> {
+    meter::of_process().writes_shards();
     let before = replaced(reach, path)?;
     let mut lines = Lines(Vec::new());
     let (summary, producer) = make(&mut lines)?;

@@ -84,6 +84,7 @@ impl Rounds {
         (say, observer): (&Say, &Observer),
         again: Option<&StageAgain>,
     ) -> Rounds {
+        observer.has_hosts(fleet.slots());
         let mut course = Course::default();
         if let Some(StageCuts::Ranges(keys)) = again.map(|again| &again.cuts) {
             course.cut(KeyRange::between(keys));
