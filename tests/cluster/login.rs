@@ -96,13 +96,28 @@ fn relayed(cluster: &Cluster, dir: &TempDir, faults: &[Fault]) -> (PathBuf, Stri
     (write(dir, "config", config + &text), names.join(","))
 }
 
-/// A pipeline over `hosts`: what it says.
+/// A pipeline over `hosts`, whose input does not end before it said `awaited` (for some seconds):
+/// what it says.
 #[track_caller]
-fn answers(cluster: &Cluster, config: &PathBuf, hosts: &str, options: &str) -> String {
-    let line = format!("set -o pipefail; seq 999 | mc-map -h {hosts} {options} --block 200 cat");
-    let line = line + " | mc-gather | cmp - <(seq 999)";
-    let call = sh("bash", &line).on(cluster).env("MC_SSH_CONFIG", config).stderr_any();
-    String::from_utf8(call.succeeds().stderr).unwrap()
+fn answers(
+    cluster: &Cluster,
+    config: &PathBuf,
+    hosts: &str,
+    options: &str,
+    awaited: &str,
+) -> String {
+    let dir = dir();
+    let input = if awaited.is_empty() { "seq 999" } else { "(seq 999; said)" };
+    let line = format!(
+        "set -o pipefail
+        said() {{
+            for i in {{1..200}}; do grep -q '{awaited}' said && return; sleep 0.05; done
+        }}
+        {input} | mc-map -h {hosts} {options} --block 200 cat 2>said | mc-gather | cmp - <(seq 999)
+        status=$?; cat said >&2; exit $status"
+    );
+    let call = sh("bash", &line).on(cluster).env("MC_SSH_CONFIG", config).current_dir(&dir);
+    String::from_utf8(call.stderr_any().succeeds().stderr).unwrap()
 }
 
 #[test]
@@ -111,15 +126,17 @@ fn a_login_that_breaks_is_tried_again() {
     let faults: Vec<Fault> = (0..15).map(|number| Fault::BreaksOnce(number * 150)).collect();
     for road in carriers(&cluster) {
         let (config, names) = relayed(&cluster, &dir, &faults);
-        let said = answers(&cluster, &config, &format!("n1,{names}"), &format!("-v --ssh {road}"));
+        let (hosts, options) = (format!("n1,{names}"), format!("-v --ssh {road}"));
+        let broke = "the connection broke while it was";
+        let said = answers(&cluster, &config, &hosts, &options, broke);
         let again = said.lines().filter(|line| line.ends_with("; tries again")).count();
-        assert!(again > 0 && said.contains("the connection broke while it was"), "{road}: {said}");
+        assert!(again > 0 && said.contains(broke), "{road}: {said}");
         assert!(!said.contains("going on without it"), "{road}: {said}");
     }
     // Once the worker is there, it is lost like any other.
     let faults = [2400, 2700, 3000, 4000].map(Fault::BreaksOnce);
     let (config, names) = relayed(&cluster, &dir, &faults);
-    answers(&cluster, &config, &format!("n1,n2,n3,n4,{names}"), "");
+    answers(&cluster, &config, &format!("n1,n2,n3,n4,{names}"), "", "");
     cluster.is_clean();
 }
 
@@ -132,7 +149,7 @@ fn a_host_that_is_lost_while_it_is_logged_in_to_is_left_out() {
     let (config, names) = relayed(&cluster, &dir, &faults);
     let all = format!("n1,n2,n3,n4,{names}");
     for road in carriers(&cluster) {
-        let said = answers(&cluster, &config, &all, &format!("--ssh {road}"));
+        let said = answers(&cluster, &config, &all, &format!("--ssh {road}"), "");
         let without = said.lines().filter(|line| line.ends_with("; going on without it")).count();
         assert_eq!(without, faults.len(), "{road}: {said}");
     }
