@@ -13,6 +13,9 @@ const UNKNOWN: u64 = 1 << 30;
 /// which the kernel counts them as if it were.
 const ADDRESSES_SHARE: u64 = 2;
 
+/// What the C library reserves for a thread that allocates, such as the one that shows progress.
+const RESERVED: u64 = 64 << 20;
+
 /// The bytes of memory that this process may use with all others of its control group.
 pub fn allowed() -> u64 {
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
@@ -25,7 +28,8 @@ pub fn allowed() -> u64 {
 fn of_process() -> impl Iterator<Item = u64> {
     let limits = [Resource::RLIMIT_AS, Resource::RLIMIT_DATA].into_iter();
     let limits = limits.filter_map(|limit| Some(getrlimit(limit).ok()?.0));
-    limits.filter(|limit| *limit != RLIM_INFINITY).map(|limit| limit / ADDRESSES_SHARE)
+    let limits = limits.filter(|limit| *limit != RLIM_INFINITY);
+    limits.map(|limit| limit.saturating_sub(RESERVED).max(limit / 2) / ADDRESSES_SHARE)
 }
 
 /// The memory of the machine.
