@@ -47,7 +47,7 @@
 //! | client | wire, record, error |
 //! | pipe | record, error |
 //! | wire | record, error |
-//! | report | error |
+//! | report | explain, error |
 //! | spool | blocks, record, error |
 //! | extsort | blocks, parallel, error |
 //! | record | error |

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::cli::stats_line::{Ids, StageEnd, StatsLine};
 use crate::engine::observer::{EventSink, RunEvent};
 use crate::error::{Error, Result};
+use crate::explain::schema::StagePlan;
 use crate::parallel::lock;
 use crate::record::stream::Summary;
 
@@ -39,6 +40,7 @@ struct State {
     /// The runs of the shards that are read, and of those that are made.
     reads_runs: Vec<String>,
     makes_run: Option<String>,
+    plan: Option<Box<StagePlan>>,
     /// Why nothing more can be written.
     failure: Option<Error>,
 }
@@ -52,8 +54,8 @@ impl Stats {
         let file = OpenOptions::new().append(true).create(true).open(path);
         let file = file.map_err(|e| Error::path("append to", path, &e))?;
         let (held, written, failure) = (Vec::new(), None, None);
-        let (reads_runs, makes_run) = Default::default();
-        let state = State { file, held, written, reads_runs, makes_run, failure };
+        let (reads_runs, makes_run, plan) = Default::default();
+        let state = State { file, held, written, reads_runs, makes_run, plan, failure };
         let (path, ids) = (path.to_path_buf(), Ids::new(tool));
         Ok(Stats(Arc::new(StatsFile { path, ids, state: Mutex::new(state) })))
     }
@@ -61,6 +63,11 @@ impl Stats {
     /// What tasks and shards are to be told to.
     pub fn sink(&self) -> Arc<dyn EventSink> {
         Arc::clone(&self.0) as Arc<dyn EventSink>
+    }
+
+    /// Takes note of what the tool is to do.
+    pub fn plan(&self, plan: StagePlan) {
+        lock(&self.0.state).plan = Some(Box::new(plan));
     }
 
     /// Appends the line of the tool itself, which ends with `status`.
@@ -71,7 +78,8 @@ impl Stats {
         let (ids, mut state) = (&self.0.ids, lock(&self.0.state));
         let (reads_runs, makes_run) =
             (std::mem::take(&mut state.reads_runs), state.makes_run.take());
-        let end = StageEnd { status, summary, took, reads_runs, makes_run, peak_rss: peak_rss() };
+        let (plan, peak_rss) = (state.plan.take(), peak_rss());
+        let end = StageEnd { status, summary, took, reads_runs, makes_run, plan, peak_rss };
         state.hold(&ids.stage(&end));
         state.write(&self.0.path);
         state.failure.take().map_or(Ok(()), Err)

@@ -11,6 +11,7 @@ use crate::cli::process;
 use crate::command::quote;
 use crate::engine::observer::{AttemptNote, AttemptOutcome, RunEvent, TaskWork};
 use crate::error::{Error, Result};
+use crate::explain::schema::StagePlan;
 use crate::record::notation::Notation;
 use crate::record::stream::Summary;
 
@@ -39,6 +40,7 @@ pub(super) struct StageEnd<'a> {
     pub(super) took: Duration,
     pub(super) reads_runs: Vec<String>,
     pub(super) makes_run: Option<String>,
+    pub(super) plan: Option<Box<StagePlan>>,
     pub(super) peak_rss: Option<u64>,
 }
 
@@ -90,6 +92,8 @@ struct StageFields<'a> {
     end: f64,
     reads_runs: &'a [String],
     makes_run: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<&'a StagePlan>,
 }
 
 #[derive(Serialize)]
@@ -187,6 +191,7 @@ impl Ids {
             end: self.at(Instant::now()),
             reads_runs: &end.reads_runs,
             makes_run: end.makes_run.as_deref(),
+            plan: end.plan.as_deref(),
         };
         self.line("stage", Body::Stage(Box::new(fields)))
     }

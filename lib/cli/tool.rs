@@ -9,7 +9,7 @@ use clap::Parser;
 use indicatif::DecimalBytes;
 
 use crate::cli::command::{self, Asked};
-use crate::cli::explaining::{self, Explaining};
+use crate::cli::explaining::{self, Explaining, noted};
 use crate::cli::options::Common;
 use crate::cli::stats::Stats;
 use crate::cli::stdout::Mark;
@@ -72,7 +72,7 @@ pub fn run<A: Parser>(
     program: Tool,
     body: impl FnOnce(A, &mut Session) -> Result<Summary>,
 ) -> ExitCode {
-    live(program, |args, _: &Common, session| body(args, session).map(Some))
+    live(program, |args, _: &Asking<'_>, session| body(args, session).map(Some))
 }
 
 /// As [`run`], for a tool that is a stage of pipelines: `stage` says what `body` would do, where that is
@@ -82,17 +82,32 @@ pub fn run_stage<A: Parser>(
     stage: impl FnOnce(A, &mut Explaining<'_>) -> Result<StagePlan>,
     body: impl FnOnce(A, &mut Session) -> Result<Summary>,
 ) -> ExitCode {
-    live(program, |args, common, session| match explaining::is_on() {
-        true => explaining::explain(session, common, |explaining| stage(args, explaining))
-            .map(|()| None),
-        false => body(args, session).map(Some),
+    live(program, |args, asking, session| {
+        if explaining::is_on() {
+            let stage = |explaining: &mut Explaining<'_>| stage(args, explaining);
+            return explaining::explain(session, asking.common, stage).map(|()| None);
+        }
+        // The options are taken apart once more, for the work is given those that there are.
+        if let Some(stats) = asking.stats
+            && let Ok(Asked::Work(args, _)) = command::parse::<A>(program.name, std::env::args_os())
+            && let Some(plan) = noted(session, asking.common, |explaining| stage(args, explaining))
+        {
+            stats.plan(plan);
+        }
+        body(args, session).map(Some)
     })
+}
+
+/// What is asked of a tool beside its work.
+struct Asking<'a> {
+    common: &'a Common,
+    stats: Option<&'a Stats>,
 }
 
 /// The whole life.
 fn live<A: Parser>(
     program: Tool,
-    body: impl FnOnce(A, &Common, &mut Session) -> Result<Option<Summary>>,
+    body: impl FnOnce(A, &Asking<'_>, &mut Session) -> Result<Option<Summary>>,
 ) -> ExitCode {
     let (tool, mark) = (program.name, Mark::make());
     process::listen_to_signals();
@@ -147,7 +162,7 @@ fn asked<A: Parser>(tool: &'static str) -> Result<Asked<A>> {
 
 fn work<A: Parser>(
     asked: Asked<A>,
-    body: impl FnOnce(A, &Common, &mut Session) -> Result<Option<Summary>>,
+    body: impl FnOnce(A, &Asking<'_>, &mut Session) -> Result<Option<Summary>>,
     session: &mut Session,
     wishes: &mut Wishes,
 ) -> Result<Option<Summary>> {
@@ -174,7 +189,7 @@ fn work<A: Parser>(
             if !sinks.is_empty() {
                 session.set_observer(Observer::new(sinks));
             }
-            body(args, &common, session)?
+            body(args, &Asking { common: &common, stats: wishes.stats.as_ref() }, session)?
         }
     };
     session.finish_stdout()?;

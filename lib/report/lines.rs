@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::report::model::{
-    CommandRun, Numbers, Outcome, PlanText, Recorded, ShardMade, StageRun, TaskAttempt, TaskFailed,
+    CommandRun, Numbers, Outcome, Recorded, ShardMade, StageRun, TaskAttempt, TaskFailed,
 };
 
 /// The version of the lines that is understood.
@@ -23,11 +23,6 @@ pub(super) fn read(line: &[u8], recorded: &mut Recorded) -> Result<(), String> {
         recorded.unknown += 1;
         return Ok(());
     };
-    if kind == "plan" {
-        let text = word("text").ok_or("a plan without its text")?.to_string();
-        recorded.plans.push(PlanText { stage: word("stage").map(Into::into), text });
-        return Ok(());
-    }
     if !matches!(kind, "begin" | "stage" | "command" | "task" | "shard" | "failure") {
         recorded.unknown += 1;
         return Ok(());
@@ -94,6 +89,7 @@ struct EndLine {
     #[serde(default)]
     reads_runs: Vec<String>,
     makes_run: Option<String>,
+    plan: Option<Box<Value>>,
     records_in: Option<u64>,
     records_out: Option<u64>,
     bytes_in: Option<u64>,
@@ -113,6 +109,8 @@ fn end(stage: &mut StageRun, line: EndLine) {
     (stage.seconds, stage.end) = (Some(line.seconds), Some(line.end));
     (stage.peak_rss_bytes, stage.counters) = (line.peak_rss_bytes, line.counters);
     (stage.runs_read, stage.run_made) = (line.reads_runs, line.makes_run);
+    // One of a later version is passed over, as all that is not known is.
+    stage.plan = line.plan.and_then(|plan| serde_json::from_value(*plan).ok());
     stage.numbers = Numbers {
         records_in: line.records_in,
         records_out: line.records_out,

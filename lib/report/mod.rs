@@ -9,6 +9,7 @@ mod lines;
 mod model;
 mod page;
 mod pipelines;
+mod planned;
 mod skew;
 mod tables;
 mod timeline;
@@ -49,9 +50,9 @@ impl Report {
 
     /// The page, about the file `name`.
     pub fn page(self, name: &str) -> String {
-        let (plans, unknown) = (self.recorded.plans.clone(), self.recorded.unknown);
+        let unknown = self.recorded.unknown;
         let pipelines: Vec<Pipeline> = pipelines::of(self.recorded);
-        page::page(name, &pipelines, &plans, unknown)
+        page::page(name, &pipelines, unknown)
     }
 }
 

@@ -4,21 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::explain::schema::StagePlan;
+
 /// All that a file tells.
 #[derive(Default)]
 pub(super) struct Recorded {
     /// By their id.
     pub(super) stages: BTreeMap<String, StageRun>,
-    pub(super) plans: Vec<PlanText>,
     /// How many lines were of a kind or version that is not known here.
     pub(super) unknown: u64,
-}
-
-/// A plan that a tool wrote, and its stage.
-#[derive(Clone)]
-pub(super) struct PlanText {
-    pub(super) stage: Option<String>,
-    pub(super) text: String,
 }
 
 /// One run of a tool.
@@ -45,6 +39,8 @@ pub(super) struct StageRun {
     pub(super) attempts: Vec<TaskAttempt>,
     pub(super) shards: Vec<ShardMade>,
     pub(super) failures: Vec<TaskFailed>,
+    /// What it was to do.
+    pub(super) plan: Option<StagePlan>,
 }
 
 /// The numbers of a stage; none where it failed.

@@ -1,8 +1,8 @@
 //! The page: a head, and a part for each pipeline.
 
 use crate::report::html::{Html, HtmlCell, HtmlTable, details};
-use crate::report::model::{Outcome, Pipeline, PlanText};
-use crate::report::{bars, flow, skew, tables, timeline, units};
+use crate::report::model::{Outcome, Pipeline};
+use crate::report::{bars, flow, planned, skew, tables, timeline, units};
 
 /// How everything looks.
 const STYLE: &str = include_str!("style.css");
@@ -11,7 +11,7 @@ const STYLE: &str = include_str!("style.css");
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 /// The page about the file `name`.
-pub(super) fn page(name: &str, pipelines: &[Pipeline], plans: &[PlanText], unknown: u64) -> String {
+pub(super) fn page(name: &str, pipelines: &[Pipeline], unknown: u64) -> String {
     let mut html = Html::new();
     html.markup("<!DOCTYPE html>\n").open("html", &[("lang", "en")]).line();
     html.open("head", &[]).markup("<meta charset=\"utf-8\">").line();
@@ -34,35 +34,14 @@ pub(super) fn page(name: &str, pipelines: &[Pipeline], plans: &[PlanText], unkno
     }
     html.close("header").open("main", &[]).line();
     for (number, pipeline) in pipelines.iter().enumerate() {
-        html.push(part(pipeline, number + 1, plans));
-    }
-    let is_placed = |plan: &&PlanText| pipelines.iter().any(|pipeline| has(pipeline, plan));
-    let others: Vec<&PlanText> = plans.iter().filter(|plan| !is_placed(plan)).collect();
-    if !others.is_empty() {
-        html.open("section", &[("aria-labelledby", "plans")]).leaf(
-            "h2",
-            &[("id", "plans")],
-            "Plans",
-        );
-        others.iter().for_each(|plan| push_plan(&mut html, plan));
-        html.close("section");
+        html.push(part(pipeline, number + 1));
     }
     html.close("main").close("body").close("html").line();
     html.into_text()
 }
 
-/// Whether a plan is of a stage of the pipeline.
-fn has(pipeline: &Pipeline, plan: &PlanText) -> bool {
-    pipeline.stages.iter().any(|(id, _)| Some(id) == plan.stage.as_ref())
-}
-
-fn push_plan(html: &mut Html, plan: &PlanText) {
-    let region = [("class", "plan"), ("tabindex", "0"), ("aria-label", "A plan")];
-    html.leaf("pre", &region, &plan.text).line();
-}
-
 /// The part of one pipeline.
-fn part(pipeline: &Pipeline, number: usize, plans: &[PlanText]) -> Html {
+fn part(pipeline: &Pipeline, number: usize) -> Html {
     let id = format!("pipeline-{number}");
     let mut html = Html::new();
     html.open("section", &[("class", "pipeline"), ("aria-labelledby", &id)]);
@@ -86,10 +65,9 @@ fn part(pipeline: &Pipeline, number: usize, plans: &[PlanText]) -> Html {
         html.leaf("h3", &[], "Skew of shards and ranges").push(skew);
     }
     html.push(tables::counters(pipeline));
-    let plans: Vec<&PlanText> = plans.iter().filter(|plan| has(pipeline, plan)).collect();
-    if !plans.is_empty() {
-        html.leaf("h3", &[], "Plan");
-        plans.iter().for_each(|plan| push_plan(&mut html, plan));
+    if let Some(plan) = planned::text(pipeline) {
+        let region = [("class", "plan"), ("tabindex", "0"), ("aria-label", "The plan")];
+        html.leaf("h3", &[], "Plan").leaf("pre", &region, &plan).line();
     }
     html.close("section").line();
     html

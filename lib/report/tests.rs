@@ -67,8 +67,13 @@ fn hostile_names_are_text() {
         of("shard", &format!(r#""shard":1,"hosts":[{quoted}],"records":1,"bytes":2"#)),
         of("shard", &format!(r#""shard":2,"hosts":[{quoted}],"records":3,"bytes":9"#)),
         of("failure", &format!(r#""task":1,"error":{quoted},"by_hand":{quoted}"#)),
-        of("plan", &format!(r#""text":{quoted}"#)),
-        stage("a", 10.0, &format!(r#","counters":{{{quoted}:{{{quoted}:3}}}}"#)),
+        stage(
+            "a",
+            10.0,
+            &format!(
+                r#","counters":{{{quoted}:{{{quoted}:3}}}},"plan":{{"tool":{quoted},"notes":[{quoted}]}}"#
+            ),
+        ),
     ]);
     for markup in ["<script", "<img", "onerror='", "\u{202e}"] {
         assert!(!page.contains(markup), "{markup}");

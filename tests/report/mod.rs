@@ -170,6 +170,16 @@ fn all_numbers_are_those_of_the_stats() {
     );
     assert_eq!(titles[1], "mc-cat → mc-map → mc-gather");
     assert_eq!(titles[2], "mc-cat → mc-map → mc-shuffle → mc-reduce → mc-gather");
+    let plans: Vec<&str> = text.split("<h3>Plan</h3>").skip(1).collect();
+    assert_eq!(plans.len(), 3, "{text}");
+    let last = plans[2].split_once("</pre>").unwrap().0;
+    for said in [
+        "\n4  mc-reduce",
+        "known then: records are grouped by",
+        "better: mc-shuffle and mc-reduce in one",
+    ] {
+        assert!(last.contains(said), "{said}: {last}");
+    }
     let lines = lines(&stats);
     assert_eq!(count(&lines, "task", "outcome", "again"), 2);
     assert_eq!(count(&lines, "task", "outcome", "failed"), 1);
@@ -187,6 +197,17 @@ fn all_numbers_are_those_of_the_stats() {
     assert!(failures[0]["Why"].contains("exit status 9 (2 attempts)"), "{failures:?}");
     // What it was run on is kept: the line fails there, too.
     sh("bash", &failures[0]["By hand"]).stdout_to("/dev/null").stderr_any().fails(9);
+}
+
+#[test]
+fn what_a_variable_of_a_command_holds_is_nowhere_in_the_stats() {
+    let dir = dir();
+    let line = "seq 3 | mc-map --env TOKEN=wooden-spoon --stats run cat";
+    sh("bash", line).current_dir(dir.path()).stdout("1\n2\n3\n").succeeds();
+    let stats = std::fs::read_to_string(dir.path().join("run")).unwrap();
+    let end: Value = serde_json::from_str(stats.lines().last().unwrap()).unwrap();
+    assert_eq!(end["plan"]["command"]["env"][0], "TOKEN");
+    assert!(!stats.contains("wooden-spoon"), "{stats}");
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::cli::Session;
 use crate::cli::explaining::resources;
+use crate::cli::{Session, process};
 use crate::dataset::manifest;
 use crate::error::{Error, Result};
 use crate::explain::schema::{
@@ -99,6 +99,26 @@ pub(super) fn read(session: &mut Session) -> Result<Before> {
         0 => Before::unknown("nothing comes on standard input, where the plan of a tool could be"),
         _ => Before::unknown("data comes on standard input, and no plan"),
     })
+}
+
+/// What standard input is, if it is a file; nothing is known otherwise.
+pub(super) fn of_stdin_file(session: &mut Session) -> Before {
+    let copy = std::io::stdin().as_fd().try_clone_to_owned().map(File::from);
+    let file = copy.ok().and_then(|file| Some((file.metadata().ok()?, file)));
+    let Some((about, file)) = file.filter(|(about, _)| about.is_file()) else {
+        return Before::default();
+    };
+    let mut head = [0; HEAD_BYTES];
+    match file.read_at(&mut head, 0) {
+        // A manifest is read once, by the run.
+        Ok(got) if manifest::is_manifest(&head[..got]) => {
+            Before::of_stream(StreamPlan::of_kind(StreamKind::Shards))
+        }
+        Ok(_) if !process::closed_at_start(0) => {
+            of_file(session, &file, &about).unwrap_or_default()
+        }
+        _ => Before::default(),
+    }
 }
 
 /// Waits until a pipe has something to say, or its end, as long as a tool of ours may write to it.

@@ -234,6 +234,24 @@ pub(super) fn explain(
     session.stdout().write(shown(&plan, form, columns)?.as_bytes())
 }
 
+/// What `stage` says of this call, which runs: of what comes down a pipe no more is known. The words of the
+/// call are left out, and variables of commands, for they may hold what nobody is to see. None where nothing
+/// can be said; the run says why.
+pub(super) fn noted(
+    session: &mut Session,
+    common: &Common,
+    stage: impl FnOnce(&mut Explaining<'_>) -> Result<StagePlan>,
+) -> Option<StagePlan> {
+    let before = Some(before::of_stdin_file(session));
+    let mut given = common.given.clone();
+    given.remove("env");
+    let mut explaining = Explaining { session, given, before };
+    let mut stage = stage(&mut explaining).ok()?;
+    stage.fetches();
+    (stage.argv, stage.cwd) = Default::default();
+    Some(stage)
+}
+
 /// The plan in this form.
 ///
 /// # Errors
