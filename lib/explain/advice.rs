@@ -1,5 +1,5 @@
 //! What could be done better: only what gives the same records and is never worse. Each rule has a test
-//! in `tests/explain`, which runs both ways.
+//! in `tests/explain`, which runs both ways, but that of file systems that several machines see.
 
 use crate::explain::estimate;
 use crate::explain::outline::KeyOutline;

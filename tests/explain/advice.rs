@@ -77,6 +77,25 @@ fn hosts_read_files_that_are_large_enough_themselves() {
 }
 
 #[test]
+fn what_is_packed_is_unpacked_here_and_spread() {
+    let dir = files();
+    std::fs::File::create(dir.path().join("big.csv.gz")).unwrap().set_len(17 << 20).unwrap();
+    let text = explained(dir.path(), "mc-split big.csv.gz | mc-map -h 2/a,2/b cat");
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let advice = "better: big.csv.gz is gzip and cannot be cut: one slot has to read all of it. \
+                  mc-cat big.csv.gz | mc-scatter -h HOSTS";
+    assert!(flat.contains(advice), "{text}");
+    let run = |line: &str| {
+        let call = sh("bash", line).current_dir(dir.path()).env("MC_WORKER", worker());
+        call.succeeds().text()
+    };
+    run("gzip -k sales.csv");
+    let whole = run("mc-split sales.csv.gz | mc-map -h :,: cat | mc-gather");
+    let spread = run("mc-cat sales.csv.gz | mc-scatter -h :,: | mc-map cat | mc-gather");
+    assert!(!whole.is_empty() && whole == spread, "{whole}");
+}
+
+#[test]
 fn shards_are_neither_scattered_first_nor_gathered_in_between() {
     better(
         "mc-cat rows.csv | mc-scatter -h :,: | mc-map -h :,: cat | mc-gather",
