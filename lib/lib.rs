@@ -20,7 +20,8 @@
 //! - [`explain`]: what a pipeline would do: its plan as a document and as text. Pure.
 //! - [`engine`]: which task runs when, how often, and in what order its output counts.
 //! - [`report`]: what `--stats` wrote, as one page of HTML. Pure.
-//! - [`stage`]: cat, split, map, shuffle, sort, reduce, join, gather, hosts, report: Options and `run()`.
+//! - [`stage`]: cat, split, map, shuffle, sort, reduce, join, gather, hosts, report: Options and `run()`;
+//!   and the steps of stages over partitions, for Spark.
 //! - [`parallel`]: work over threads, results in order.
 //! - [`cli`]: exit codes, messages, signals, standard streams.
 //!

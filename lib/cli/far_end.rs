@@ -28,11 +28,12 @@ const GONE_WAIT: Duration = Duration::from_secs(1);
 pub type Called = (&'static str, fn() -> ExitCode);
 
 /// Serves the tool at the other end of standard input and output, where the program is not called by
-/// the name of one of `tools`. The argument, where there is one, is the directory for its files.
-pub fn run(tools: &[Called]) -> ExitCode {
+/// the name of one of `tools`, or of `others`, which commands on hosts do not get. The argument, where
+/// there is one, is the directory for its files.
+pub fn run(tools: &[Called], others: &[Called]) -> ExitCode {
     let word = std::env::args_os().next().unwrap_or_default();
     let name = Path::new(&word).file_name().unwrap_or_default();
-    if let Some((_, tool)) = tools.iter().find(|(tool, _)| name == *tool) {
+    if let Some((_, tool)) = tools.iter().chain(others).find(|(tool, _)| name == *tool) {
         return tool();
     }
     process::listen_to_signals();

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 
-use super::place::ResourcePlace;
+use super::place::{self, ResourcePlace};
 use super::{ReadOptions, http};
 use crate::error::{Error, ErrorKind, Result, reason};
 use crate::pipe::pipe_input::PipeInput;
@@ -16,7 +16,10 @@ use crate::record::stream::Input;
 pub fn open(place: &ResourcePlace, options: &ReadOptions) -> Result<Box<dyn Input>> {
     match place {
         ResourcePlace::Standard => options.stdin.take("standard input"),
-        ResourcePlace::Url(url) => http::open(url),
+        ResourcePlace::Url(url) => {
+            place::check_url(url)?;
+            http::open(url)
+        }
         ResourcePlace::Client(path) => options.client.read(path),
         ResourcePlace::Path(path) => {
             let file = File::open(path).map_err(|e| Error::path("read", path, &e))?;

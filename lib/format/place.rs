@@ -20,7 +20,8 @@ pub enum ResourcePlace {
     Standard,
     /// A path (for reading, perhaps a pattern).
     Path(PathBuf),
-    /// An `http://` or `https://` URL, for reading.
+    /// An `http://` or `https://` URL, for reading; or an address in a file system of Hadoop's, which only
+    /// `mc-spark` reads and writes.
     Url(String),
     /// A path of the client, which a command of its asks for (`client://`).
     Client(PathBuf),
@@ -69,12 +70,10 @@ impl ResourcePlace {
                     ))),
                 }
             }
-            _ => Err(Error::usage(format!(
-                "{shown}: {scheme}:// cannot be read or written here: http://, https:// (reading) \
-                 and file:// can; pipe it through a program that can ({}), as in \
-                 'PROGRAM | mc-cat FORMAT:-'",
-                program(scheme)
-            ))),
+            of_hadoop if OF_HADOOP.contains(&of_hadoop) && text.to_str().is_some() => {
+                Ok(ResourcePlace::Url(shown.to_string()))
+            }
+            _ => Err(unreadable(scheme, &shown.to_string())),
         }
     }
 
@@ -160,6 +159,37 @@ pub(super) fn scheme(text: &[u8]) -> Option<&str> {
     (begins && scheme.chars().all(fits)).then_some(scheme)
 }
 
+/// The schemes of Hadoop's file systems.
+const OF_HADOOP: [&str; 10] =
+    ["hdfs", "webhdfs", "viewfs", "s3a", "abfs", "abfss", "wasb", "wasbs", "ofs", "o3fs"];
+
+/// Checks that a URL is one that the tools themselves can read.
+///
+/// # Errors
+/// `Usage` for one of Hadoop's file systems.
+pub(super) fn check_url(url: &str) -> Result<()> {
+    match scheme(url.as_bytes()) {
+        Some("http" | "https") | None => Ok(()),
+        Some(scheme) => Err(unreadable(scheme, url)),
+    }
+}
+
+/// Whether a URL is of one of Hadoop's file systems.
+pub(super) fn is_of_hadoop(url: &str) -> bool {
+    check_url(url).is_err()
+}
+
+/// The error for an address that no tool can reach.
+fn unreadable(scheme: &str, shown: &str) -> Error {
+    let lower = scheme.to_ascii_lowercase();
+    let or = if OF_HADOOP.contains(&lower.as_str()) { "; mc-spark reads it by itself" } else { "" };
+    Error::usage(format!(
+        "{shown}: {scheme}:// cannot be read or written here: http://, https:// (reading) and file:// \
+         can; pipe it through a program that can ({}), as in 'PROGRAM | mc-cat FORMAT:-'{or}",
+        program(scheme)
+    ))
+}
+
 /// A program that reads what has this scheme.
 fn program(scheme: &str) -> &'static str {
     match scheme.to_ascii_lowercase().as_str() {
@@ -220,7 +250,6 @@ mod tests {
             ("s3://bucket/a.csv", "s3:// cannot be read or written here"),
             ("s3://bucket/a.csv", "aws s3 cp"),
             ("FTP://h/a", "curl"),
-            ("hdfs://n/a", "hdfs dfs -cat"),
             ("x-y+z.1://a", "x-y+z.1://"),
             ("file://host/a", "file:///PATH"),
             ("file://", "file:///PATH"),
@@ -230,6 +259,18 @@ mod tests {
             let error = parse(url).unwrap_err();
             assert!(error.exit_code() == 2 && error.to_string().contains(why), "{error}");
         }
+    }
+
+    #[test]
+    fn addresses_of_hadoop_are_for_spark_and_nobody_opens_them() {
+        for url in ["hdfs://n/a", "s3a://b/c.csv", "HDFS:///x"] {
+            assert_eq!(ResourcePlace::parse(OsStr::new(url)).unwrap().to_string(), url);
+            let error = check_url(url).unwrap_err();
+            let said = error.to_string();
+            assert!(error.exit_code() == 2 && said.contains("mc-spark reads it"), "{said}");
+            assert!(is_of_hadoop(url));
+        }
+        assert!(check_url("https://h/a").is_ok() && !is_of_hadoop("http://h/a"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::WriteOptions;
 use super::bytes::lower;
 use super::compression::{Codec, Compressor};
 use super::encoding::{self, Charset};
-use super::place::ResourcePlace;
+use super::place::{self, ResourcePlace};
 use super::replaced::{follow, may_replace};
 use super::resource::Resource;
 use super::whole::WholeFile;
@@ -85,6 +85,8 @@ impl Target {
                 may_replace(&follow(path).map_err(failed)?).map_err(failed)
             }
             ResourcePlace::Path(path) => WholeFile::check(path),
+            // Spark writes there, and looks what is there.
+            ResourcePlace::Url(url) if place::is_of_hadoop(url) => Ok(()),
             ResourcePlace::Url(_) => Raw::create(&resource.place, options).map(drop),
             // Only who runs the command can be asked.
             ResourcePlace::Client(_) => Ok(()),
@@ -234,6 +236,7 @@ impl Raw {
         match place {
             ResourcePlace::Standard => Ok(Raw::Standard(options.stdout.take("standard output")?)),
             ResourcePlace::Url(url) => {
+                place::check_url(url)?;
                 Err(Error::usage(format!("{url}: cannot write over http; write a file")))
             }
             ResourcePlace::Path(path) if is_special(path) => {

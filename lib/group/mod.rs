@@ -18,6 +18,7 @@
 //! It spreads its work over threads, but knows no processes, hosts or options.
 
 pub mod assemble;
+pub mod combiner;
 pub mod cursor;
 pub mod fill;
 pub mod grouping;

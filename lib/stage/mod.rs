@@ -5,6 +5,7 @@ pub mod gather;
 pub mod hosts;
 pub mod join;
 pub mod map;
+pub mod partition;
 pub mod reduce;
 pub mod report;
 pub mod scatter;
