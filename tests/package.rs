@@ -11,6 +11,14 @@ fn files(root: &std::path::Path) -> BTreeSet<String> {
     text.lines().map(String::from).collect()
 }
 
+/// The files of `mc-spark`.
+fn of_spark() -> Vec<String> {
+    let package = names(repository("spark/mc_spark")).into_iter();
+    let package = package.filter(|file| file.ends_with(".py"));
+    let files = package.map(|file| format!("usr/share/mycloud/spark/mc_spark/{file}"));
+    files.chain(["usr/bin/mc-spark".to_string()]).collect()
+}
+
 #[test]
 fn the_package_for_debian_is_installed_works_and_goes_without_a_trace() {
     for (program, package) in
@@ -37,7 +45,7 @@ fn the_package_for_debian_is_installed_works_and_goes_without_a_trace() {
     };
     dpkg(&["-i", &package]);
 
-    let mut expected: BTreeSet<String> = before.clone();
+    let mut expected: BTreeSet<String> = before.iter().cloned().chain(of_spark()).collect();
     let mut add = |path: String| expected.insert(path);
     for name in names(repository("bins")) {
         let tool = name.trim_end_matches(".rs");

@@ -29,6 +29,7 @@ mod reduce;
 mod report;
 mod signals;
 mod sort;
+mod spark;
 mod streaming;
 #[allow(dead_code, unused_imports)] // Each module uses what it needs.
 mod support;

@@ -1,7 +1,7 @@
 //! Files of the client that commands on hosts ask for (`client://`).
 
 use super::at_work::{AtWork, Gate, WAITS, with_workers};
-use crate::support::{Call, Random, cluster, dir, everywhere, names, sh, write};
+use crate::support::{Call, Random, cluster, dir, names, on_all_hosts, sh, write};
 
 /// How many keys each of many inputs has.
 const KEYS: usize = 300;
@@ -37,7 +37,7 @@ fn many_inputs_of_the_client_become_several_outputs() {
         "mc-cat files.txt | {} | mc-shuffle -k key | mc-reduce sum:n | mc-sort -k key:n | mc-gather",
         read
     );
-    let here = everywhere(&line, |call| call.current_dir(dir.path()));
+    let here = on_all_hosts(&line, |call| call.current_dir(dir.path()));
     let rows = |key: usize| format!("{{\"key\":\"{key}\",\"n_sum\":{}}}\n", sums[key]);
     assert_eq!(here.text(), (0..KEYS).map(rows).collect::<String>());
 
@@ -234,7 +234,7 @@ fn a_field_names_a_file_whose_copy_is_an_argument() {
     let show = "mc-map {h} --share in --each --out text \
                 bash -c 'basename \"$1\"; cat \"$1\"; cmp \"${2#--in=}\" \"$1\"' \
                 bash '{client:.f[0]}' '--in={client:.f[0]}' | mc-gather";
-    let out = everywhere(show, |call| call.current_dir(&root).stdin(&records));
+    let out = on_all_hosts(show, |call| call.current_dir(&root).stdin(&records));
     let expected = |n: u32| format!("\"a  b' {n}.txt\"\n\"{n}\"\n");
     assert_eq!(out.text(), (0..40).map(expected).collect::<String>());
     // So do shards, where they lie, and one string or element is as good as a field.
@@ -243,7 +243,7 @@ fn a_field_names_a_file_whose_copy_is_an_argument() {
     let numbers: String = (0..40).map(|n| format!("\"{n}\"\n")).collect();
     run(&dir, shards).stdin(&records).stdout(numbers).succeeds();
     let plain = format!("\"{}/in/1/a  b' 1.txt\"\n", root.display());
-    let out = everywhere("mc-map {h} --share in --each -t cat {client:.} | mc-gather", |call| {
+    let out = on_all_hosts("mc-map {h} --share in --each -t cat {client:.} | mc-gather", |call| {
         call.current_dir(&root).stdin(&plain)
     });
     assert_eq!(out.text(), "\"1\"\n");

@@ -1,8 +1,8 @@
 //! A pipeline prints the same bytes wherever it runs.
 
 use crate::support::{
-    Call, Cluster, cluster, dir, everywhere, jq, names, python, random_lines, repository, rows, sh,
-    tools, write,
+    Call, Cluster, cluster, dir, everywhere, jq, names, on_all_hosts, python, random_lines,
+    repository, rows, sh, tools, write,
 };
 
 /// The numbers from 1 to `last`, a line each.
@@ -48,7 +48,7 @@ fn words_reach_the_command_as_they_are() {
     let output = everywhere(line, |call| call.stdin("1\n"));
     assert_eq!(output.lines().len(), 11);
     let line = "mc-map {h} jq -nc --args '$ARGS.positional' \"$(printf 'two\\nlines\\t.')\" '\"' | mc-gather";
-    let output = everywhere(line, |call| call.stdin("1\n"));
+    let output = on_all_hosts(line, |call| call.stdin("1\n"));
     assert_eq!(output.text(), rows![["two\nlines\t.", "\""]]);
 }
 
@@ -195,7 +195,7 @@ fn bad_records_by_the_megabyte() {
     let (input, dir) = (numbers(4), dir());
     let map = |policy: &str| format!("mc-map {{h}} --bad {policy} -c '{bad}' | mc-gather");
     let in_dir = |call: Call| call.current_dir(&dir).stdin(&input);
-    let kept = everywhere(&format!("{}; echo $?; cat bad", map("file=bad")), in_dir);
+    let kept = on_all_hosts(&format!("{}; echo $?; cat bad", map("file=bad")), in_dir);
     assert!(kept.stdout.len() > 6_000_000 && kept.text().starts_with("1\n2\n3\n4\n0\n{1 1\n"));
     let skipped = everywhere(&map("skip"), in_dir);
     assert_eq!((skipped.code, skipped.text()), (0, input.clone()));

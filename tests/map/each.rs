@@ -1,7 +1,7 @@
 //! A process for each record (`--each`), and the forms of records on either side of a command
 //! (`--in`, `--out`).
 
-use crate::support::{dir, everywhere, jq, mc, rows, sh, write};
+use crate::support::{dir, everywhere, jq, mc, on_all_hosts, rows, sh, write};
 
 use super::numbers;
 
@@ -137,7 +137,7 @@ fn data_goes_in_and_out_as_bytes_with_a_name() {
     }
     let line = "rm -rf out; mc-cat files:in | mc-map {h} --each --raw --name '{stem}.gz' gzip -nc \
         | mc-gather -o files:out && (cd out && find . -type f | sort && zcat a.gz sub/b.c.gz empty.gz | md5sum)";
-    let out = everywhere(line, |call| call.current_dir(&dir));
+    let out = on_all_hosts(line, |call| call.current_dir(&dir));
     let sum = sh("bash", "cat in/a.bin in/sub/b.c.bin | md5sum").current_dir(&dir).succeeds();
     let want = ["./a.gz\n./empty.gz\n./sub/b.c.gz\n".as_bytes(), &sum.stdout].concat();
     assert_eq!(out.stdout, want);

@@ -11,16 +11,18 @@ mod oracle;
 mod processes;
 mod random;
 mod running;
+mod spark;
 mod terminal;
 mod waiting;
 
 pub use call::Call;
 pub use cluster::{CLEAN, Cluster, HOSTS, cluster, worker};
-pub use everywhere::everywhere;
+pub use everywhere::{everywhere, on_all_hosts};
 pub use oracle::{jq, need, python, python_program};
 pub use processes::marked;
 pub use random::{Random, random_lines};
 pub use running::{Output, Running};
+pub use spark::{Spark, on_spark, pyspark, spark};
 pub use terminal::Terminal;
 pub use waiting::{not_tested, until, until_or};
 
