@@ -19,7 +19,7 @@ struct Args {
     json: bool,
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     cli::run(mycloud::tool!("mc-explain"), |args: Args, session: &mut Session| {
         let form = if args.json { ExplainForm::Json } else { ExplainForm::Text };
         line::explain_line(&args.pipeline, form, session)

@@ -29,7 +29,7 @@ struct Args {
     force: bool,
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     cli::run(mycloud::tool!("mc-hosts"), |args: Args, session: &mut Session| {
         let hosts = args.hosts.hosts()?;
         let what = match (args.kept, args.rm.is_empty()) {

@@ -18,7 +18,7 @@ struct Args {
     output: Option<PathBuf>,
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     cli::run(mycloud::tool!("mc-report"), |args: Args, session: &mut Session| {
         session.guard()?;
         let is_standard = |path: &Path| path == Path::new("-");

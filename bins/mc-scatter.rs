@@ -76,7 +76,7 @@ impl Args {
     }
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     cli::run_stage(mycloud::tool!("mc-scatter"), explained, |args: Args, session: &mut Session| {
         let hosts = args.named()?;
         args.memory.refuse_jobs()?;

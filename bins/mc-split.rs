@@ -81,7 +81,7 @@ fn explained(args: Args, explaining: &mut Explaining<'_>) -> Result<StagePlan> {
     Ok(stage)
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     cli::run_stage(mycloud::tool!("mc-split"), explained, |args: Args, session: &mut Session| {
         if let Some(keep) = args.split.manifest() {
             return args.to_shards(keep, session);

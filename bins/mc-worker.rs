@@ -5,7 +5,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use mycloud::cli::far_end::{self, Called};
+use mycloud::cli::called::Called;
+use mycloud::cli::far_end;
 use mycloud::cli::options::{MemoryOptions, Records};
 use mycloud::cli::resources::read_options;
 use mycloud::cli::{self, Session};

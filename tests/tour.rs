@@ -166,7 +166,9 @@ fn install_puts_programs_pages_and_completions_under_its_prefix() {
     there("share/fish/vendor_completions.d/mc-cat.fish");
     there("share/man/man1/mc-gather.1");
     there("share/man/man7/mycloud.7");
-    let tools = names(repository("bins")).len();
-    assert_eq!(names(prefix.path().join("bin")).len(), tools, "nothing else, nothing half done");
+    there("bin/mc-spark");
+    there("share/mycloud/spark/mc_spark/command.py");
+    let programs = names(repository("bins")).len() + 1;
+    assert_eq!(names(prefix.path().join("bin")).len(), programs, "nothing else, nothing half done");
     Call::new(prefix.path().join("bin/mc-sort")).stdin("2\n1\n").stdout("1\n2\n").succeeds();
 }

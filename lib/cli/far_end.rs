@@ -3,13 +3,14 @@
 
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use crate::cli::called::{self, Called};
 use crate::cli::{guard, memory, message, process};
 use crate::error::{Error, Result};
 use crate::format::ledger::Ledger;
@@ -24,16 +25,11 @@ const MEMORY_SHARE: u64 = 4;
 /// How long after the one stream of a tool that has gone the other one is closed, at most.
 const GONE_WAIT: Duration = Duration::from_secs(1);
 
-/// What a program does under another name.
-pub type Called = (&'static str, fn() -> ExitCode);
-
 /// Serves the tool at the other end of standard input and output, where the program is not called by
 /// the name of one of `tools`, or of `others`, which commands on hosts do not get. The argument, where
 /// there is one, is the directory for its files.
 pub fn run(tools: &[Called], others: &[Called]) -> ExitCode {
-    let word = std::env::args_os().next().unwrap_or_default();
-    let name = Path::new(&word).file_name().unwrap_or_default();
-    if let Some((_, tool)) = tools.iter().chain(others).find(|(tool, _)| name == *tool) {
+    if let Some(tool) = called::find(tools.iter().chain(others)) {
         return tool();
     }
     process::listen_to_signals();

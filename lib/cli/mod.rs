@@ -32,6 +32,7 @@
 //! standard output, says the error, and gives the exit code. Nothing here knows what a tool does.
 
 mod again;
+pub mod called;
 pub mod command;
 mod complete;
 pub mod duration;
