@@ -17,6 +17,7 @@
 //! - [`peer`]: direct connections between hosts. The only room that names TLS.
 //! - [`worker`]: the far end: it serves a tool on a host, and has the shards that are made there.
 //! - [`cluster`]: hosts, and how a worker is reached on them. The only room that names ssh.
+//! - [`store`]: stores of objects. The only room that names `object_store` and an asynchronous runtime.
 //! - [`explain`]: what a pipeline would do: its plan as a document and as text. Pure.
 //! - [`engine`]: which task runs when, how often, and in what order its output counts.
 //! - [`report`]: what `--stats` wrote, as one page of HTML. Pure.
@@ -33,12 +34,13 @@
 //! | room | names |
 //! | --- | --- |
 //! | bins | cli, stage, explain, engine, cluster, command, group, aggregate, format, record |
-//! | cli | explain, engine, worker, cluster, command, group, aggregate, format, dataset, client, pipe, record, parallel, error |
+//! | cli | explain, engine, worker, cluster, store, command, group, aggregate, format, dataset, client, pipe, record, parallel, error |
 //! | stage | explain, engine, cluster, command, group, aggregate, format, dataset, extsort, report, spool, record, parallel, error |
 //! | engine | explain, cluster, command, group, aggregate, format, dataset, client, spool, record, parallel, error |
 //! | explain | group, aggregate, format, record, error |
 //! | worker | command, peer, group, aggregate, format, client, pipe, wire, extsort, spool, record, parallel, error |
 //! | cluster | wire, record, parallel, error |
+//! | store | format, record, parallel, error |
 //! | command | spool, record, error |
 //! | peer | wire, parallel, error |
 //! | group | aggregate, extsort, record, parallel, error |
@@ -70,6 +72,7 @@
 //! - *key*: what orders or groups records, by one or more paths; compared by canonical bytes.
 //! - *stage*: what one tool does with a stream.
 //! - *resource*: what is read or written: a format and a path, a pattern or an address.
+//! - *object*: bytes under a key, in a bucket of a store such as S3.
 //! - *block*: whole lines that are worked on together, some hundred KiB of a stream.
 //! - *piece*: what one process of a command gets: a block, a shard, or a file of a host.
 //! - *task*: the work on one piece; its output counts whole, in the order of the pieces.
@@ -117,6 +120,7 @@ pub mod record;
 pub mod report;
 pub(crate) mod spool;
 pub mod stage;
+pub mod store;
 pub(crate) mod wire;
 pub(crate) mod worker;
 

@@ -30,6 +30,7 @@ mod report;
 mod signals;
 mod sort;
 mod spark;
+mod store;
 mod streaming;
 #[allow(dead_code, unused_imports)] // Each module uses what it needs.
 mod support;

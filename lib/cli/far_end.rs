@@ -11,6 +11,7 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::cli::called::{self, Called};
+use crate::cli::ledger::Stores;
 use crate::cli::{guard, memory, message, process};
 use crate::error::{Error, Result};
 use crate::format::ledger::Ledger;
@@ -54,7 +55,7 @@ fn work(tools: &[Called]) -> Result<()> {
     if process::closed_at_start(0) || process::closed_at_start(1) {
         return Err(Error::usage("standard input or output is closed"));
     }
-    let names = guard::guard()?;
+    let names = guard::guard(Stores(None))?;
     let stream = |fd: &dyn AsFd| {
         let copy = fd.as_fd().try_clone_to_owned();
         copy.map(File::from).map_err(|e| Error::io("use", "standard input and output", &e))

@@ -25,7 +25,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, pipe2};
 
-use crate::cli::ledger::{KeptNames, Names};
+use crate::cli::ledger::{KeptNames, Names, Stores};
 use crate::cli::process;
 use crate::command::children;
 use crate::command::process_tree::{self, LOOK_EVERY_MS, Processes, TreeEnding};
@@ -40,11 +40,12 @@ static PARENT: AtomicI32 = AtomicI32::new(0);
 /// The signals that end a tool, and that the guard passes on.
 const PASSED_ON: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 
-/// Forks. Returns in the child, with its ledger; the parent does not return.
+/// Forks. Returns in the child, with its ledger; the parent does not return. Uploads are given up in
+/// `stores`, of which nothing was asked yet.
 ///
 /// # Errors
 /// When the system has no process or descriptor left for it.
-pub(super) fn guard() -> Result<Arc<Names>> {
+pub(super) fn guard(stores: Stores) -> Result<Arc<Names>> {
     let failed = |error: Errno| Error::io("start", "the guard process", &error.into());
     let (ledger_reader, ledger_writer) =
         pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(failed)?;
@@ -59,13 +60,14 @@ pub(super) fn guard() -> Result<Arc<Names>> {
             let _ = before.thread_set_mask();
             drop((ledger_reader, life_writer));
             let _ = set_child_subreaper(true);
-            let names = Arc::new(Names::new(ledger_writer));
+            let names = Arc::new(Names::new(ledger_writer, stores));
             watch_parent(life_reader, Arc::clone(&names))?;
             Ok(names)
         }
         Ok(ForkResult::Parent { child }) => {
             drop((ledger_writer, life_reader));
-            let status = Guard { child, signals, kept: KeptNames::new(ledger_reader) }.run();
+            let kept = KeptNames::new(ledger_reader, stores);
+            let status = Guard { child, signals, kept }.run();
             // Held until here: that it closes is how the child learns of our death.
             drop(life_writer);
             exit_as(status)

@@ -3,6 +3,7 @@
 //! The child of the guard writes each name into a pipe before it makes it, and again when it is
 //! gone; the parent keeps what it reads there. Each of the two can remove what is noted. Renames are
 //! noted too, all of them before the first: if the child ends among them, the parent does the rest.
+//! And so are uploads to a store of objects, which are given up there.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -11,13 +12,14 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use nix::errno::Errno;
 use nix::poll::PollFlags;
 
 use crate::error::{Error, Result};
 use crate::format::ledger::{Notes, rename_all};
+use crate::format::objects::ObjectStores;
 use crate::format::rename::{Rename, Way};
 use crate::parallel::lock;
 use crate::pipe::pipe_input;
@@ -37,6 +39,10 @@ const TO: u8 = b'>';
 const DUE: u8 = b'!';
 const DONE: u8 = b'.';
 
+/// What begins the notes of an upload that was begun, and of one that is no more.
+const UPLOAD: u8 = b'^';
+const UPLOADED: u8 = b'_';
+
 /// How often the removal of a tree begins anew when something appears in it.
 const REMOVE_TRIES: u32 = 100;
 
@@ -47,13 +53,37 @@ const END: u8 = 0;
 #[derive(Debug)]
 pub(super) struct Names {
     names: Mutex<BTreeSet<PathBuf>>,
+    uploads: Mutex<BTreeSet<String>>,
     guard: OwnedFd,
+    stores: Stores,
+}
+
+/// Where uploads are given up.
+#[derive(Clone)]
+pub(super) struct Stores(pub(super) Option<Arc<dyn ObjectStores>>);
+
+impl std::fmt::Debug for Stores {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Stores")
+    }
+}
+
+impl Stores {
+    /// Gives the uploads up. Where a store is out of reach nothing can be done, and nobody is left to
+    /// be told.
+    fn give_up(&self, uploads: &BTreeSet<String>) {
+        if let Some(stores) = &self.0 {
+            for note in uploads {
+                let _ = stores.give_up(note);
+            }
+        }
+    }
 }
 
 impl Names {
     /// To note into `guard`, a pipe.
-    pub(super) fn new(guard: OwnedFd) -> Names {
-        Names { names: Mutex::default(), guard }
+    pub(super) fn new(guard: OwnedFd, stores: Stores) -> Names {
+        Names { names: Mutex::default(), uploads: Mutex::default(), guard, stores }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
@@ -82,9 +112,10 @@ impl Names {
 
     /// Removes all that is noted, and lets nobody note anything any more.
     pub(super) fn remove_all(&self) {
-        let names = self.lock();
+        let (names, uploads) = (self.lock(), lock(&self.uploads));
         names.iter().for_each(|name| remove(name));
-        std::mem::forget(names);
+        self.stores.give_up(&uploads);
+        std::mem::forget((names, uploads));
     }
 }
 
@@ -96,6 +127,21 @@ impl Notes for Names {
         self.note(MADE, &full).map_err(|e| failed(e.into()))?;
         names.insert(full);
         Ok(())
+    }
+
+    fn promise_upload(&self, note: &str) -> Result<()> {
+        let mut uploads = lock(&self.uploads);
+        let noted = self.note_bytes(UPLOAD, note.as_bytes());
+        noted.map_err(|e| Error::io("note", "an upload", &e.into()))?;
+        uploads.insert(note.into());
+        Ok(())
+    }
+
+    fn settle_upload(&self, note: &str) {
+        let mut uploads = lock(&self.uploads);
+        // A guard that does not hear of it finds nothing to give up.
+        let _ = self.note_bytes(UPLOADED, note.as_bytes());
+        uploads.remove(note);
     }
 
     fn rename(&self, renames: &[Rename]) -> Result<()> {
@@ -135,6 +181,8 @@ impl Notes for Names {
 #[derive(Debug)]
 pub(super) struct KeptNames {
     names: BTreeSet<PathBuf>,
+    uploads: BTreeSet<String>,
+    stores: Stores,
     /// `None` once the child has closed its side.
     notes: Option<OwnedFd>,
     /// The beginning of a note whose end was not read yet.
@@ -146,9 +194,10 @@ pub(super) struct KeptNames {
 
 impl KeptNames {
     /// To read from `notes`, a pipe that does not block.
-    pub(super) fn new(notes: OwnedFd) -> KeptNames {
-        let (names, renames) = (BTreeSet::new(), Vec::new());
-        KeptNames { names, notes: Some(notes), rest: Vec::new(), renames, due: false }
+    pub(super) fn new(notes: OwnedFd, stores: Stores) -> KeptNames {
+        let (names, uploads, renames) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+        let (notes, rest) = (Some(notes), Vec::new());
+        KeptNames { names, uploads, stores, notes, rest, renames, due: false }
     }
 
     /// What to wait for before [`KeptNames::read`].
@@ -179,6 +228,8 @@ impl KeptNames {
             match (note[0], self.renames.last_mut()) {
                 (MADE, _) => drop(self.names.insert(name)),
                 (GONE, _) => drop(self.names.remove(&name)),
+                (UPLOAD, _) => drop(self.uploads.insert(String::from_utf8_lossy(text).into())),
+                (UPLOADED, _) => drop(self.uploads.remove(&*String::from_utf8_lossy(text))),
                 (WAY, _) => self.renames.extend(noted_way(text)),
                 (FROM, Some(rename)) => rename.from = name,
                 (TO, Some(rename)) => rename.to = name,
@@ -199,6 +250,7 @@ impl KeptNames {
             let _ = rename_all(&self.renames);
         }
         self.names.iter().for_each(|name| remove(name));
+        self.stores.give_up(&self.uploads);
     }
 }
 
@@ -240,10 +292,13 @@ mod tests {
     use nix::fcntl::OFlag;
 
     use super::*;
+    use crate::format::ledger::Ledger;
+    use crate::format::objects::{KeyPattern, ObjectAddress, ObjectUpload};
+    use crate::record::stream::Input;
 
     fn ledger() -> (Names, KeptNames) {
         let (reader, writer) = nix::unistd::pipe2(OFlag::O_NONBLOCK).unwrap();
-        (Names::new(writer), KeptNames::new(reader))
+        (Names::new(writer, Stores(None)), KeptNames::new(reader, Stores(None)))
     }
 
     #[test]
@@ -312,6 +367,51 @@ mod tests {
             let mut left: Vec<_> = listed.map(|e| e.unwrap().file_name()).collect();
             left.sort();
             assert_eq!(left, want);
+        }
+    }
+
+    /// Hears which uploads are given up.
+    struct Heard(Mutex<Vec<String>>);
+
+    impl ObjectStores for Heard {
+        fn list(&self, _: &ObjectAddress, _: &KeyPattern) -> Result<Vec<String>> {
+            Ok(Vec::new())
+        }
+
+        fn read(&self, address: &ObjectAddress) -> Result<Box<dyn Input>> {
+            Err(Error::usage(address.to_string()))
+        }
+
+        fn write(&self, address: &ObjectAddress, _: &Ledger) -> Result<Box<dyn ObjectUpload>> {
+            Err(Error::usage(address.to_string()))
+        }
+
+        fn give_up(&self, note: &str) -> Result<()> {
+            lock(&self.0).push(note.into());
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn uploads_that_are_left_are_given_up_by_either_side() {
+        for by_parent in [false, true] {
+            let heard = Arc::new(Heard(Mutex::default()));
+            let stores = Stores(Some(heard.clone()));
+            let (reader, writer) = nix::unistd::pipe2(OFlag::O_NONBLOCK).unwrap();
+            let names = Names::new(writer, stores.clone());
+            let mut kept = KeptNames::new(reader, stores);
+            for note in ["s3://b/left 1", "s3://b/done 2"] {
+                names.promise_upload(note).unwrap();
+            }
+            names.settle_upload("s3://b/done 2");
+            if by_parent {
+                drop(names);
+                kept.read();
+                kept.clean_up();
+            } else {
+                names.remove_all();
+            }
+            assert_eq!(*lock(&heard.0), ["s3://b/left 1"]);
         }
     }
 

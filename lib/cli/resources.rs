@@ -268,6 +268,7 @@ impl OutputOptions {
                 _ => None,
             },
             client: surroundings::client(),
+            objects: session.objects(),
         };
         Ok((resource, options))
     }
@@ -313,6 +314,7 @@ pub fn read_options(records: &Records, session: &Session) -> Result<ReadOptions>
         shards: Some(feed::opener(session)),
         zip_password: zip_password(),
         client: surroundings::client(),
+        objects: session.objects(),
     })
 }
 

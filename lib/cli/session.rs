@@ -4,17 +4,18 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use crate::cli::explaining;
-use crate::cli::ledger::Names;
+use crate::cli::ledger::{Names, Stores};
 use crate::cli::options::Common;
 use crate::cli::progress::{Progress, ProgressSettings};
 use crate::cli::stdout::{Mark, StdoutKind};
-use crate::cli::{Stdin, Stdout, Tool, again, guard, message};
+use crate::cli::{Stdin, Stdout, Tool, again, guard, message, surroundings};
 use crate::cluster::StartWorker;
 use crate::dataset::lineage::LineageRecorder;
 use crate::engine::Voice;
 use crate::engine::observer::{EventSink, Observer};
 use crate::error::{Error, Result};
 use crate::format::ledger::Ledger;
+use crate::format::objects::ObjectStores;
 use crate::format::place::ResourcePlace;
 use crate::format::resource::Resource;
 use crate::pipe::registry::{self, Registry};
@@ -29,6 +30,7 @@ pub struct Session {
     progress: Arc<Progress>,
     stdin_taken: bool,
     names: Option<Arc<Names>>,
+    stores: Stores,
     verbose: bool,
     /// What is known of how the output comes to be.
     lineage: Arc<LineageRecorder>,
@@ -42,7 +44,8 @@ impl Session {
     /// is where notes on pipes may lie.
     pub(super) fn new(tool: Tool, mark: Mark, directories: Vec<PathBuf>) -> Session {
         registry::install(Registry::new(directories));
-        let Tool { name: tool, library } = tool;
+        let Tool { name: tool, library, stores } = tool;
+        let stores = Stores(stores.map(|open| open(surroundings::of_stores())));
         let stdout = Stdout::new(tool, mark);
         let progress = stdout.progress();
         Session {
@@ -52,6 +55,7 @@ impl Session {
             progress,
             stdin_taken: false,
             names: None,
+            stores,
             verbose: false,
             lineage: Arc::new(LineageRecorder::new(again::this_call(tool))),
             observer: Observer::default(),
@@ -175,10 +179,15 @@ impl Session {
     pub fn guard(&mut self) -> Result<()> {
         if self.names.is_none() && !explaining::is_on() {
             self.progress.pause();
-            self.names = Some(guard::guard()?);
+            self.names = Some(guard::guard(self.stores.clone())?);
             self.progress.begin();
         }
         Ok(())
+    }
+
+    /// Where objects are kept, if this program can reach such stores; none are while nothing runs.
+    pub(super) fn objects(&self) -> Option<Arc<dyn ObjectStores>> {
+        self.stores.0.clone().filter(|_| !explaining::is_on())
     }
 
     /// Takes note of temporary names, for the guard to remove; of nothing, where there is none.
@@ -208,7 +217,9 @@ impl Session {
             ResourcePlace::Path(path) => self.lineage.reads(path),
             // Counted by itself.
             ResourcePlace::Standard => (),
-            ResourcePlace::Url(_) | ResourcePlace::Client(_) => self.lineage.reads_once(),
+            ResourcePlace::Url(_) | ResourcePlace::Client(_) | ResourcePlace::Object(_) => {
+                self.lineage.reads_once()
+            }
         }
     }
 

@@ -11,6 +11,9 @@ use crate::error::{Error, Result, reason};
 use crate::pipe::runtime_dir;
 use crate::record::notation::Notation;
 
+/// How the names of variables begin that say how stores of objects are reached.
+const OF_STORES: [&str; 4] = ["AWS_", "AZURE_", "GOOGLE_", "STORAGE_EMULATOR_HOST"];
+
 /// Where the private directory of small files may be that the tools of this user share.
 ///
 /// # Errors
@@ -51,6 +54,16 @@ pub(super) fn variable(name: &str) -> Option<OsString> {
 /// Where files of the client are asked for, where this tool is a command of another.
 pub(super) fn client() -> ClientAccess {
     ClientAccess::from_variable(variable(client::VARIABLE))
+}
+
+/// What the environment says of stores of objects.
+pub(super) fn of_stores() -> Vec<(String, String)> {
+    let is_of_stores =
+        |name: &str| name == "HOME" || OF_STORES.iter().any(|begin| name.starts_with(begin));
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, value)| is_of_stores(name) && !value.is_empty())
+        .collect()
 }
 
 /// `$PATH`, or `told` in its place, for commands: behind it the directory of the tools, so that

@@ -20,6 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::explain::schema::StagePlan;
 use crate::record::counters::Counters;
 use crate::record::stream::{Output, Summary};
+use crate::store::OpenStores;
 
 /// The exit status of a tool that broke: what it wrote counts for nothing.
 const INTERNAL_ERROR: ErrorKind = ErrorKind::Incomplete;
@@ -37,6 +38,8 @@ pub struct Tool {
     pub name: &'static str,
     /// Its road to hosts beside the ssh program.
     pub library: Option<StartWorker>,
+    /// Its way to stores of objects.
+    pub stores: Option<OpenStores>,
 }
 
 /// Whether a program of this name is the one that is sent to hosts.
@@ -49,7 +52,8 @@ pub const fn is_worker(program: Option<&str>) -> bool {
 }
 
 /// The tool of this name. The worker, which is some of the tools as well, is sent to hosts, and is
-/// to be small: in it they reach others by the ssh program alone, and nothing of libssh2 is linked.
+/// to be small: in it they reach others by the ssh program alone, and nothing of libssh2 is linked, nor
+/// what reaches stores of objects.
 #[macro_export]
 macro_rules! tool {
     ($name:literal) => {
@@ -60,6 +64,13 @@ macro_rules! tool {
                     None
                 } else {
                     $crate::cluster::LIBRARY
+                }
+            },
+            stores: const {
+                if $crate::cli::is_worker(option_env!("CARGO_BIN_NAME")) {
+                    None
+                } else {
+                    $crate::store::OPEN
                 }
             },
         }

@@ -197,6 +197,7 @@ fn place(place: &ResourcePlace, cwd: &Path) -> (&'static str, PlanWord) {
         ResourcePlace::Path(path) => ("path", PlanWord::of(cwd.join(path).as_os_str())),
         ResourcePlace::Url(url) => ("url", PlanWord::Text(url.clone())),
         ResourcePlace::Client(path) => ("client", PlanWord::of(path.as_os_str())),
+        ResourcePlace::Object(address) => ("url", PlanWord::Text(address.to_string())),
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 
 use super::place::{self, ResourcePlace};
-use super::{ReadOptions, http};
+use super::{ReadOptions, http, objects};
 use crate::error::{Error, ErrorKind, Result, reason};
 use crate::pipe::pipe_input::PipeInput;
 use crate::record::stream::Input;
@@ -21,6 +21,7 @@ pub fn open(place: &ResourcePlace, options: &ReadOptions) -> Result<Box<dyn Inpu
             http::open(url)
         }
         ResourcePlace::Client(path) => options.client.read(path),
+        ResourcePlace::Object(address) => objects::open(address, options),
         ResourcePlace::Path(path) => {
             let file = File::open(path).map_err(|e| Error::path("read", path, &e))?;
             let about = file.metadata().map_err(|e| Error::path("read", path, &e))?;

@@ -26,6 +26,16 @@ pub trait Notes: Send + Sync {
     /// `path` is gone, or has its real name now.
     fn settle(&self, path: &Path);
 
+    /// An upload was begun that `note` is the note of: a store keeps what it got until it is told to
+    /// forget it.
+    ///
+    /// # Errors
+    /// When it cannot be noted.
+    fn promise_upload(&self, note: &str) -> Result<()>;
+
+    /// The upload is given up, or the object is there.
+    fn settle_upload(&self, note: &str);
+
     /// Carries `renames` out, one behind the other. From the first on all of them will be, even if this
     /// process ends.
     ///
@@ -70,6 +80,21 @@ impl Ledger {
     /// As [`Notes::promise`].
     pub fn promise(&self, path: &Path) -> Result<()> {
         self.notes.as_ref().map_or(Ok(()), |notes| notes.promise(path))
+    }
+
+    /// As [`Notes::promise_upload`].
+    ///
+    /// # Errors
+    /// As [`Notes::promise_upload`].
+    pub fn promise_upload(&self, note: &str) -> Result<()> {
+        self.notes.as_ref().map_or(Ok(()), |notes| notes.promise_upload(note))
+    }
+
+    /// As [`Notes::settle_upload`].
+    pub fn settle_upload(&self, note: &str) {
+        if let Some(notes) = &self.notes {
+            notes.settle_upload(note);
+        }
     }
 
     /// As [`Notes::pass`].

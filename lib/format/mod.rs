@@ -4,8 +4,8 @@
 //!   decides, and what is there of that name.
 //! - [`read`]: the records of resources, [`ahead`] on a thread, as a [`stream`]. [`mod@write`]: records
 //!   to a resource.
-//! - [`bytes`], [`compression`], [`decompression`], [`http`]: where bytes come from; [`encoding`]:
-//!   how they are text;
+//! - [`bytes`], [`compression`], [`decompression`], [`http`], [`objects`]: where bytes come from;
+//!   [`encoding`]: how they are text;
 //!   [`target`], [`whole`], [`whole_tree`], [`replaced`], [`rename`], [`ledger`]: where they go, whole
 //!   or not at all; [`parts`], [`contiguous`]: several at once.
 //! - [`split`]: the parts of a file. [`measure`]: what can be told without reading it.
@@ -38,6 +38,7 @@ pub mod ledger;
 pub mod leveldb;
 pub mod measure;
 pub mod ndjson;
+pub mod objects;
 mod pairs;
 pub mod parts;
 mod pattern;
@@ -142,6 +143,8 @@ pub struct ReadOptions {
     pub zip_password: zip::Password,
     /// Where files of the client are asked for.
     pub client: ClientAccess,
+    /// Where objects are kept, if they can be reached from here.
+    pub objects: Option<Arc<dyn objects::ObjectStores>>,
 }
 
 /// Opens the records of the shards whose manifest the file at a path is.
@@ -163,6 +166,7 @@ impl ReadOptions {
             shards: None,
             zip_password: zip::Password::Withheld,
             client: ClientAccess::default(),
+            objects: None,
         })
     }
 }
@@ -184,6 +188,8 @@ pub struct WriteOptions {
     pub terminal: Option<usize>,
     /// Where files of the client are asked for.
     pub client: ClientAccess,
+    /// Where objects are kept, if they can be reached from here.
+    pub objects: Option<Arc<dyn objects::ObjectStores>>,
 }
 
 /// Hears warnings, a line each.

@@ -107,21 +107,31 @@ pub fn is_numbered(resource: &Resource) -> bool {
         ResourcePlace::Path(path) | ResourcePlace::Client(path) => {
             matches!(substitute(path.as_os_str().as_bytes(), 0), Ok((_, 1)))
         }
+        ResourcePlace::Object(address) => {
+            matches!(substitute(address.key.as_bytes(), 0), Ok((_, 1)))
+        }
         _ => false,
     }
 }
 
 fn numbered(resource: &Resource, number: usize) -> Result<Resource> {
     let refused = |why: &str| Error::usage(format!("{resource}: {why}"));
-    type Place = fn(PathBuf) -> ResourcePlace;
-    let (path, place): (_, Place) = match &resource.place {
-        ResourcePlace::Path(path) => (path, ResourcePlace::Path),
-        ResourcePlace::Client(path) => (path, ResourcePlace::Client),
+    let name = match &resource.place {
+        ResourcePlace::Path(path) | ResourcePlace::Client(path) => path.as_os_str().as_bytes(),
+        ResourcePlace::Object(address) => address.key.as_bytes(),
         _ => return Err(refused("several outputs (-n) need a path with %d in it")),
     };
-    match substitute(path.as_os_str().as_bytes(), number) {
+    match substitute(name, number) {
         Ok((name, 1)) => {
-            let place = place(OsString::from_vec(name).into());
+            let path = |name| PathBuf::from(OsString::from_vec(name));
+            let place = match &resource.place {
+                ResourcePlace::Client(_) => ResourcePlace::Client(path(name)),
+                ResourcePlace::Object(address) => {
+                    let key = String::from_utf8_lossy(&name).into_owned();
+                    ResourcePlace::Object(address.with_key(key))
+                }
+                _ => ResourcePlace::Path(path(name)),
+            };
             Ok(Resource::new(resource.spec.clone(), place))
         }
         Ok((_, 0)) => Err(refused("several outputs (-n) need %d in the name")),

@@ -126,6 +126,14 @@ impl Inner {
         Ok(Inner(parts))
     }
 
+    /// Reads a pattern that is always about all of a name.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub(super) fn whole(pattern: &str) -> std::result::Result<Inner, String> {
+        parts(pattern.as_bytes()).map(Inner)
+    }
+
     /// Whether a name matches; slashes at its ends do not matter.
     pub(super) fn fits(&self, name: &str) -> bool {
         let names: Vec<&str> = name.split('/').filter(|name| !name.is_empty()).collect();

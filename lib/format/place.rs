@@ -1,5 +1,5 @@
-//! Where the bytes of a resource are: a path, a pattern of paths, standard input or output, or a
-//! URL; and the name that decides how they are packed.
+//! Where the bytes of a resource are: a path, a pattern of paths, standard input or output, a URL, or
+//! an object in a store; and the name that decides how they are packed.
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
@@ -9,6 +9,7 @@ use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use super::objects::{ObjectAddress, ObjectService};
 use super::pattern;
 use crate::client::Shown;
 use crate::error::{Error, Result};
@@ -25,6 +26,8 @@ pub enum ResourcePlace {
     Url(String),
     /// A path of the client, which a command of its asks for (`client://`).
     Client(PathBuf),
+    /// An object in a store (`s3://`, `gs://`, `az://`); for reading, perhaps a pattern of keys.
+    Object(ObjectAddress),
 }
 
 impl ResourcePlace {
@@ -49,6 +52,11 @@ impl ResourcePlace {
     /// The place that a URL with this scheme names.
     fn of_url(scheme: &str, text: &OsStr) -> Result<ResourcePlace> {
         let shown = text.display();
+        if let Some(service) = ObjectService::of_scheme(&scheme.to_ascii_lowercase()) {
+            let url = text.to_str().ok_or_else(|| Error::usage(format!("{shown}: not UTF-8")))?;
+            let rest = &url[scheme.len() + "://".len()..];
+            return ObjectAddress::parse(service, rest).map(ResourcePlace::Object);
+        }
         match scheme.to_ascii_lowercase().as_str() {
             "http" | "https" => {
                 let url = text.to_str().ok_or_else(|| Error::usage("a URL that is not UTF-8"))?;
@@ -85,6 +93,7 @@ impl ResourcePlace {
             ResourcePlace::Path(path) | ResourcePlace::Client(path) => {
                 path.file_name().unwrap_or_default().to_string_lossy()
             }
+            ResourcePlace::Object(address) => Cow::Borrowed(address.name()),
             ResourcePlace::Url(url) => {
                 let path = url.split(['?', '#']).next().unwrap_or_default();
                 let path = path.split_once("://").map_or(path, |(_, rest)| rest);
@@ -102,6 +111,8 @@ impl ResourcePlace {
     }
 
     /// The places that a place for reading stands for: a pattern's matches in order, else itself.
+    /// Stores are not asked here what a pattern of keys matches ([`objects::each`](super::objects::each)
+    /// does).
     /// With `only_files` directories among the matches are passed over, and `note` hears of it.
     ///
     /// # Errors
@@ -146,6 +157,7 @@ impl fmt::Display for ResourcePlace {
             ResourcePlace::Path(path) => path.display().fmt(f),
             ResourcePlace::Url(url) => f.write_str(url),
             ResourcePlace::Client(path) => Shown(path).fmt(f),
+            ResourcePlace::Object(address) => address.fmt(f),
         }
     }
 }
@@ -184,8 +196,8 @@ fn unreadable(scheme: &str, shown: &str) -> Error {
     let lower = scheme.to_ascii_lowercase();
     let or = if OF_HADOOP.contains(&lower.as_str()) { "; mc-spark reads it by itself" } else { "" };
     Error::usage(format!(
-        "{shown}: {scheme}:// cannot be read or written here: http://, https:// (reading) and file:// \
-         can; pipe it through a program that can ({}), as in 'PROGRAM | mc-cat FORMAT:-'{or}",
+        "{shown}: {scheme}:// cannot be read or written here: s3://, gs://, az://, http://, https:// \
+         (reading) and file:// can; pipe it through a program that can ({}), as in 'PROGRAM | mc-cat FORMAT:-'{or}",
         program(scheme)
     ))
 }
@@ -193,8 +205,9 @@ fn unreadable(scheme: &str, shown: &str) -> Error {
 /// A program that reads what has this scheme.
 fn program(scheme: &str) -> &'static str {
     match scheme.to_ascii_lowercase().as_str() {
-        "s3" | "s3a" | "s3n" => "aws s3 cp URL -",
-        "gs" | "gcs" => "gcloud storage cat URL",
+        "s3a" | "s3n" => "aws s3 cp URL -; or say s3://",
+        "gcs" => "gcloud storage cat URL; or say gs://",
+        "abfs" | "abfss" | "wasb" | "wasbs" | "adl" => "azcopy; or say az://CONTAINER/KEY",
         "hdfs" | "viewfs" | "webhdfs" => "hdfs dfs -cat URL",
         "sftp" | "scp" | "ssh" => "ssh HOST cat PATH",
         "ftp" | "ftps" => "curl URL",
@@ -247,8 +260,10 @@ mod tests {
         assert_eq!(parse("HTTPS://h/A").unwrap(), ResourcePlace::Url("https://h/A".into()));
         assert_eq!(parse("a b://c").unwrap(), ResourcePlace::Path("a b://c".into()));
         for (url, why) in [
-            ("s3://bucket/a.csv", "s3:// cannot be read or written here"),
-            ("s3://bucket/a.csv", "aws s3 cp"),
+            ("s3n://bucket/a.csv", "s3n:// cannot be read or written here"),
+            ("s3n://bucket/a.csv", "aws s3 cp URL -; or say s3://"),
+            ("s3://bucket", "an object is s3://BUCKET/KEY"),
+            ("AZ://c/", "an object is az://CONTAINER/KEY"),
             ("FTP://h/a", "curl"),
             ("x-y+z.1://a", "x-y+z.1://"),
             ("file://host/a", "file:///PATH"),

@@ -11,7 +11,7 @@ use super::place::ResourcePlace;
 use super::range::Range;
 use super::resource::{self, Resource, is_tabbed};
 use super::spec::Spec;
-use super::{ReadOptions, Source, csv, files, json, leveldb, ndjson, plugin, text, zip};
+use super::{ReadOptions, Source, csv, files, json, leveldb, ndjson, objects, plugin, text, zip};
 use crate::error::{Error, Result};
 use crate::pipe::meter;
 use crate::record::stream::Input;
@@ -337,11 +337,26 @@ impl Source for Row {
             }
             None => match self.waiting.pop_front() {
                 Some((format, resource)) => {
-                    self.current = Some(format.open(&resource, &self.options)?);
+                    match objects::each_of(&resource, &self.options)?.as_slice() {
+                        [one] if *one == resource => {
+                            self.current = Some(format.open(&resource, &self.options)?);
+                        }
+                        found => self.put_first(found)?,
+                    }
                     Ok(true)
                 }
                 None => Ok(false),
             },
         }
+    }
+}
+
+impl Row {
+    /// Reads these next.
+    fn put_first(&mut self, found: &[Resource]) -> Result<()> {
+        for one in found.iter().rev() {
+            self.waiting.push_front((Format::parse(one)?, one.clone()));
+        }
+        Ok(())
     }
 }

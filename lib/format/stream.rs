@@ -3,6 +3,7 @@
 use super::bytes;
 use super::decompression::{decode, unpack};
 use super::encoding::{Coding, Decoded};
+use super::objects;
 use super::read;
 use super::resource::Resource;
 use super::{ReadOptions, Source};
@@ -18,7 +19,7 @@ pub fn open(resources: &[Resource], options: &ReadOptions) -> Result<Box<dyn Inp
     if let [resource] = resources
         && resource.spec.text() == "ndjson"
         && !resource.packing().zipped
-        && let [one] = resource.expand(options.note.as_ref())?.as_slice()
+        && let [one] = expand(resource, options)?.as_slice()
     {
         let input = bytes::open(&one.place, options)?;
         let input = match one.packing().codec {
@@ -40,11 +41,20 @@ pub fn open(resources: &[Resource], options: &ReadOptions) -> Result<Box<dyn Inp
 pub fn open_each(resources: &[Resource], options: &ReadOptions) -> Result<Vec<Box<dyn Input>>> {
     let mut inputs = Vec::new();
     for resource in resources {
-        for one in resource.expand(options.note.as_ref())? {
+        for one in expand(resource, options)? {
             inputs.push(open(&[one], options)?);
         }
     }
     Ok(inputs)
+}
+
+/// The resources that one stands for, those in stores too.
+fn expand(resource: &Resource, options: &ReadOptions) -> Result<Vec<Resource>> {
+    let mut found = Vec::new();
+    for one in resource.expand(options.note.as_ref())? {
+        found.extend(objects::each_of(&one, options)?);
+    }
+    Ok(found)
 }
 
 /// The records of a source, as bytes.

@@ -12,6 +12,7 @@ use super::WriteOptions;
 use super::bytes::lower;
 use super::compression::{Codec, Compressor};
 use super::encoding::{self, Charset};
+use super::objects::{self, ObjectUpload};
 use super::place::{self, ResourcePlace};
 use super::replaced::{follow, may_replace};
 use super::resource::Resource;
@@ -90,6 +91,8 @@ impl Target {
             ResourcePlace::Url(_) => Raw::create(&resource.place, options).map(drop),
             // Only who runs the command can be asked.
             ResourcePlace::Client(_) => Ok(()),
+            // A store is not asked where nothing is to be written.
+            ResourcePlace::Object(address) => objects::check(address),
         }
     }
 
@@ -160,8 +163,10 @@ impl Target {
         };
         let finished = encoder.finish().and_then(Buffered::finish);
         let mut raw = finished.map_err(|e| lower(&self.name, "write", e))?;
-        if let Raw::Whole(file) = &mut raw {
-            file.sync()?;
+        match &mut raw {
+            Raw::Whole(file) => file.sync()?,
+            Raw::Object(upload) => upload.prepare()?,
+            _ => (),
         }
         self.state = State::Prepared(raw);
         Ok(())
@@ -176,6 +181,7 @@ impl Target {
         match std::mem::replace(&mut self.state, State::Done) {
             State::Prepared(Raw::Whole(file)) => file.publish(),
             State::Prepared(Raw::Client(upload)) => upload.finish(),
+            State::Prepared(Raw::Object(upload)) => upload.publish(),
             State::Prepared(Raw::Standard(mut output)) => output.flush(),
             _ => Ok(()),
         }
@@ -229,6 +235,7 @@ enum Raw {
     Special(File),
     Whole(Box<WholeFile>),
     Client(ClientUpload),
+    Object(Box<dyn ObjectUpload>),
 }
 
 impl Raw {
@@ -247,6 +254,7 @@ impl Raw {
             ResourcePlace::Path(path) => {
                 Ok(Raw::Whole(Box::new(WholeFile::create(path, &options.ledger)?)))
             }
+            ResourcePlace::Object(address) => Ok(Raw::Object(objects::create(address, options)?)),
             ResourcePlace::Client(path) => match options.client.write(path, &options.directory)? {
                 client::ClientTarget::Here(path) => {
                     Ok(Raw::Whole(Box::new(WholeFile::create(&path, &options.ledger)?)))
@@ -267,6 +275,10 @@ impl Write for Raw {
             Raw::Special(file) => file.write(bytes),
             Raw::Whole(file) => file.file().write(bytes),
             Raw::Client(upload) => upload.write(bytes),
+            Raw::Object(upload) => {
+                upload.write(bytes).map_err(io::Error::other)?;
+                Ok(bytes.len())
+            }
         }
     }
 

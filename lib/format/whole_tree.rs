@@ -241,6 +241,12 @@ mod tests {
     struct Heard(Mutex<Vec<(PathBuf, bool)>>);
 
     impl Notes for Heard {
+        fn promise_upload(&self, _: &str) -> Result<()> {
+            Ok(())
+        }
+
+        fn settle_upload(&self, _: &str) {}
+
         fn pass(&self) {}
 
         fn promise(&self, path: &Path) -> Result<()> {

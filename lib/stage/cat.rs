@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::format::ahead::Ahead;
 use crate::format::place::ResourcePlace;
 use crate::format::resource::Resource;
-use crate::format::{ReadOptions, bytes, read};
+use crate::format::{ReadOptions, bytes, objects, read};
 use crate::record::stream::{Facts, Output, Summary};
 
 /// What `mc-cat` is to do.
@@ -62,7 +62,8 @@ pub fn raw(
     output: &mut impl Output,
 ) -> Result<Summary> {
     let (mut summary, mut buffer) = (Summary::default(), vec![0; RAW_BYTES]);
-    for place in places {
+    let found: Result<Vec<_>> = places.iter().map(|place| objects::each(place, options)).collect();
+    for place in found?.into_iter().flatten() {
         let mut input = bytes::open(&place, options)?;
         loop {
             match input.read(&mut buffer)? {

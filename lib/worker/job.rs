@@ -186,6 +186,8 @@ impl Work<'_> {
             shards: None,
             zip_password: zip::Password::Withheld,
             client: ClientAccess::default(),
+            // Those who may read objects give hosts their records.
+            objects: None,
         };
         let mut source = resource::open(&self.state.login, resource, &options)?;
         let mut records = Vec::new();

@@ -209,11 +209,18 @@ fn a_url_is_read_or_its_scheme_is_named() {
     mc("cat").arg(format!("text:{url}")).stdout("\"x\"\n\"1\"\n").succeeds();
     mc("gather").args(["-o", &url]).stdin("{\"x\":2}\n").succeeds();
     assert_eq!(std::fs::read(&path).unwrap(), b"x\n2\n");
-    for url in
-        ["s3://bucket/a.csv", "csv:s3://bucket/a.csv", "ftp://host/a.csv", "gs://b/a", "hdfs://n/a"]
-    {
+    for url in [
+        "s3a://bucket/a.csv",
+        "csv:s3n://bucket/a.csv",
+        "ftp://host/a.csv",
+        "gcs://b/a",
+        "hdfs://n/a.csv",
+    ] {
         let scheme = url.trim_start_matches("csv:").split(':').next().unwrap();
-        refused(&[url], &format!("{scheme}:// cannot be read or written here: http://, https://"));
+        refused(
+            &[url],
+            &format!("{scheme}:// cannot be read or written here: s3://, gs://, az://, http://, "),
+        );
         let call = mc("gather").args(["-o", url]).stdin("").stdout("");
         call.stderr_has(format!("{scheme}:// cannot be")).fails(2);
     }

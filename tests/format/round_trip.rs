@@ -23,6 +23,7 @@ fn round(format: &str, path: &Path, records: &[u8]) -> Result<Vec<u8>> {
         warn: std::sync::Arc::new(|_| ()),
         terminal: None,
         client: Default::default(),
+        objects: None,
     };
     let mut sink = write::create(&resource, &options)?;
     // In two pieces, as it comes in life.

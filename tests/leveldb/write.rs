@@ -23,6 +23,7 @@ fn options(replace: bool) -> WriteOptions {
         directory,
         terminal: None,
         client: Default::default(),
+        objects: None,
     }
 }
 
