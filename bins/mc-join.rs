@@ -41,6 +41,10 @@ struct Args {
     #[arg(value_name = "RESOURCE", required = true, value_parser = OsStringValueParser::new())]
     right: Vec<OsString>,
 
+    /// The hash that the right records must have: this tool says it where it calls itself on a host
+    #[arg(long, value_name = "HASH", hide = true)]
+    right_hash: Option<String>,
+
     #[command(flatten)]
     in_place: InPlaceOptions,
 
@@ -115,7 +119,7 @@ pub(crate) fn main() -> ExitCode {
     cli::run_stage(mycloud::tool!("mc-join"), explained, |args: Args, session: &mut Session| {
         let (options, resources, read) = args.options(session)?;
         let left = args.in_place.stdin(&args.records, session, || args.in_place.refuse())?;
-        let right = stream::open(&resources, &read)?;
+        let right = on_hosts::checked(stream::open(&resources, &read)?, args.right_hash.clone());
         match left {
             ConsumerInput::Records(left) => join::run(&options, left, right, &mut session.stdout()),
             ConsumerInput::Shards(shards) => args.shards(&options, shards, right, session),

@@ -36,7 +36,7 @@
 //! | bins | cli, stage, explain, engine, cluster, command, group, aggregate, format, record |
 //! | cli | explain, engine, worker, cluster, store, command, group, aggregate, format, dataset, client, pipe, record, parallel, error |
 //! | stage | explain, engine, cluster, command, group, aggregate, format, dataset, extsort, report, spool, record, parallel, error |
-//! | engine | explain, cluster, command, group, aggregate, format, dataset, client, spool, record, parallel, error |
+//! | engine | explain, cluster, command, group, aggregate, format, dataset, client, spool, blocks, record, parallel, error |
 //! | explain | group, aggregate, format, record, error |
 //! | worker | command, peer, group, aggregate, format, client, pipe, wire, extsort, spool, record, parallel, error |
 //! | cluster | wire, record, parallel, error |
@@ -45,9 +45,9 @@
 //! | peer | wire, parallel, error |
 //! | group | aggregate, extsort, record, parallel, error |
 //! | aggregate | record, error |
-//! | format | client, pipe, spool, record, parallel, error |
+//! | format | client, pipe, spool, blocks, record, parallel, error |
 //! | dataset | pipe, record, parallel, error |
-//! | client | wire, record, error |
+//! | client | wire, blocks, record, error |
 //! | pipe | record, error |
 //! | wire | record, error |
 //! | report | explain, error |

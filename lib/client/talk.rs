@@ -44,8 +44,13 @@ pub(crate) enum WorkerAnswer {
     Copy(Bytes),
     /// So many bytes of it are there.
     Came(u64),
-    /// All of it is there, which is so many bytes.
-    Whole(u64),
+    /// All of it is there.
+    Whole {
+        /// How many bytes it is.
+        bytes: u64,
+        /// The hash of them, XXH3 of 128 bits: 32 hexadecimal digits.
+        hash: String,
+    },
     /// It went well.
     Done,
     /// It went wrong.
@@ -118,11 +123,12 @@ mod tests {
         let (one, other) = UnixStream::pair().unwrap();
         let request = || CommandAsk::Write { path: Bytes(b"/a\n".to_vec()), bytes: 3 };
         say(&one, &request()).unwrap();
-        say(&one, &WorkerAnswer::Whole(7)).unwrap();
+        let whole = || WorkerAnswer::Whole { bytes: 7, hash: "0f".into() };
+        say(&one, &whole()).unwrap();
         drop(one);
         let mut reader = BufReader::new(other);
         assert_eq!(hear::<CommandAsk>(&mut reader).unwrap(), Some(request()));
-        assert_eq!(hear::<WorkerAnswer>(&mut reader).unwrap(), Some(WorkerAnswer::Whole(7)));
+        assert_eq!(hear::<WorkerAnswer>(&mut reader).unwrap(), Some(whole()));
         assert_eq!(hear::<WorkerAnswer>(&mut reader).unwrap(), None);
         assert!(hear::<WorkerAnswer>(&mut &b"{\"whole\""[..]).is_err());
         assert!(hear::<WorkerAnswer>(&mut &vec![b'x'; 1 << 20][..]).is_err());

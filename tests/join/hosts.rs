@@ -111,3 +111,15 @@ fn an_empty_side_is_one_on_hosts_too() {
     let output = everywhere(line, |call| call.current_dir(&dir).stdin(""));
     assert_eq!(output.text(), "");
 }
+
+#[test]
+fn right_records_that_are_not_what_was_sent_are_refused() {
+    let dir = dir();
+    write(&dir, "r.ndjson", rows![{"k": 1, "m": 1}]);
+    let call = |hash: &str| {
+        let call = mc("join").args(["-k", "k", "--right-hash", hash, "r.ndjson"]);
+        call.current_dir(&dir).stdin(rows![{"k": 1}])
+    };
+    let said = "mc-join: r.ndjson is not what the right records were";
+    call(&"0".repeat(32)).stderr_has(said).fails(4);
+}

@@ -1,5 +1,5 @@
 //! The inputs of tasks, kept as long as the shards that are made of them: in an unlinked file, which is gone
-//! however the process ends.
+//! however the process ends. What is read of it is held against what was written.
 
 use std::fs::File;
 use std::ops::Range;
@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use nix::sys::statvfs::fstatvfs;
+use xxhash_rust::xxh3::Xxh3;
 
+use crate::blocks::changed;
 use crate::error::{Error, ErrorKind, Result, reason};
 use crate::parallel::lock;
 use crate::spool::Spool;
@@ -24,6 +26,13 @@ const CHUNK_BYTES: usize = 256 * 1024;
 pub(super) struct KeptInputs {
     folder: PathBuf,
     state: Mutex<State>,
+}
+
+/// An input that is kept: where it lies, and the sum of its bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct KeptInput {
+    place: Range<u64>,
+    sum: u64,
 }
 
 /// Room for an input.
@@ -48,13 +57,13 @@ impl KeptInputs {
         KeptInputs { folder: folder.into(), state: Mutex::new(state) }
     }
 
-    /// Keeps an input. Where it lies; `None` once there is no room, and what is to be said the first time: all
-    /// that was kept is given up then.
-    pub(super) fn keep(&self, input: &Spool) -> (Option<Range<u64>>, Option<String>) {
+    /// Keeps an input. `None` once there is no room, and what is to be said the first time: all that was kept
+    /// is given up then.
+    pub(super) fn keep(&self, input: &Spool) -> (Option<KeptInput>, Option<String>) {
         match self.room(input.len()) {
             Ok(None) => (None, None),
             Ok(Some(Room { file, place })) => match write(&file, place.start, input) {
-                Ok(()) => (Some(place), None),
+                Ok(sum) => (Some(KeptInput { place, sum }), None),
                 Err(error) => (None, self.give_up(&error.to_string())),
             },
             Err(why) => (None, self.give_up(&why)),
@@ -104,8 +113,9 @@ impl KeptInputs {
     /// Reads an input, to a spool.
     ///
     /// # Errors
-    /// `Storage`, when it is not kept any more, or cannot be read.
-    pub(super) fn read(&self, place: Range<u64>, mut to: Spool) -> Result<Spool> {
+    /// `Storage`, when it is not kept any more, or cannot be read; `Incomplete`, when it is not what was kept.
+    pub(super) fn read(&self, input: &KeptInput, mut to: Spool) -> Result<Spool> {
+        let KeptInput { place, sum } = input;
         let file = {
             let state = lock(&self.state);
             match (&state.file, &state.dropped) {
@@ -117,25 +127,30 @@ impl KeptInputs {
             }
         };
         let mut at = place.start;
-        let mut buffer = vec![0; CHUNK_BYTES];
+        let (mut buffer, mut hash) = (vec![0; CHUNK_BYTES], Xxh3::new());
         while at < place.end {
             let count = (place.end - at).min(CHUNK_BYTES as u64) as usize;
             file.read_exact_at(&mut buffer[..count], at)
                 .map_err(|e| Error::path("read a temporary file in", &self.folder, &e))?;
+            hash.update(&buffer[..count]);
             to.push(&buffer[..count])?;
             at += count as u64;
         }
-        Ok(to)
+        if hash.digest() == *sum { Ok(to) } else { Err(changed()) }
     }
 }
 
-fn write(file: &File, mut at: u64, input: &Spool) -> Result<()> {
+/// Writes an input; the sum of its bytes.
+fn write(file: &File, mut at: u64, input: &Spool) -> Result<u64> {
+    let mut hash = Xxh3::new();
     input.pour(|bytes| {
+        hash.update(bytes);
         file.write_all_at(bytes, at)
             .map_err(|e| Error::new(ErrorKind::Storage, reason(&e).to_string()))?;
         at += bytes.len() as u64;
         Ok(())
-    })
+    })?;
+    Ok(hash.digest())
 }
 
 #[cfg(test)]
@@ -146,8 +161,8 @@ mod tests {
         Spool::holding(bytes.to_vec(), usize::MAX, Path::new("/tmp"))
     }
 
-    fn read(inputs: &KeptInputs, place: Range<u64>) -> Vec<u8> {
-        inputs.read(place, spool(b"")).unwrap().into_bytes().unwrap()
+    fn read(inputs: &KeptInputs, input: &KeptInput) -> Vec<u8> {
+        inputs.read(input, spool(b"")).unwrap().into_bytes().unwrap()
     }
 
     #[test]
@@ -159,9 +174,9 @@ mod tests {
             for text in &texts {
                 let inputs = &inputs;
                 scope.spawn(move || {
-                    let (place, said) = inputs.keep(&spool(text));
+                    let (kept, said) = inputs.keep(&spool(text));
                     assert_eq!(said, None);
-                    assert!(read(inputs, place.unwrap()) == *text);
+                    assert!(read(inputs, &kept.unwrap()) == *text);
                 });
             }
         });
@@ -169,26 +184,46 @@ mod tests {
     }
 
     #[test]
+    fn what_has_changed_is_not_given_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let inputs = KeptInputs::new(directory.path());
+        let texts = [vec![b'a'; 300_000], vec![b'b'; 300_000], vec![b'c'; 3]];
+        let kept = texts.each_ref().map(|text| inputs.keep(&spool(text)).0.unwrap());
+        let flip = |at: u64, byte: u8| {
+            let file = lock(&inputs.state).file.clone().unwrap();
+            file.write_all_at(&[byte], at).unwrap();
+        };
+        for at in [300_000, 420_000, 599_999] {
+            flip(at, b'B');
+            assert_eq!(inputs.read(&kept[1], spool(b"")).unwrap_err().exit_code(), 4);
+            assert!(read(&inputs, &kept[0]) == texts[0] && read(&inputs, &kept[2]) == texts[2]);
+            flip(at, b'b');
+        }
+        assert!(read(&inputs, &kept[1]) == texts[1]);
+    }
+
+    #[test]
     fn where_nothing_can_be_kept_it_is_said_once() {
         let inputs = KeptInputs::new(Path::new("/nowhere"));
-        let (place, said) = inputs.keep(&spool(b"1\n"));
-        assert_eq!(place, None);
+        let (kept, said) = inputs.keep(&spool(b"1\n"));
+        assert_eq!(kept, None);
         let said = said.unwrap();
         assert!(said.contains("/nowhere") && said.ends_with("cannot be made again"), "{said}");
         assert_eq!(inputs.keep(&spool(b"1\n")), (None, None));
-        let error = inputs.read(0..2, spool(b"")).unwrap_err();
+        let error = inputs.read(&KeptInput { place: 0..2, sum: 0 }, spool(b"")).unwrap_err();
         assert_eq!(error.exit_code(), 6);
     }
 
     #[test]
     fn a_full_disk_gives_up_what_was_kept() {
         let inputs = KeptInputs::new(Path::new("/tmp"));
-        let (place, said) = inputs.keep(&spool(b"12\n"));
-        assert_eq!((read(&inputs, place.clone().unwrap()), said), (b"12\n".to_vec(), None));
+        let (first, said) = inputs.keep(&spool(b"12\n"));
+        let first = first.unwrap();
+        assert_eq!((read(&inputs, &first), said), (b"12\n".to_vec(), None));
         lock(&inputs.state).file =
             Some(Arc::new(File::options().write(true).open("/dev/full").unwrap()));
-        let (place, said) = inputs.keep(&spool(b"3\n"));
-        assert!(place.is_none() && said.unwrap().contains("No space left"));
-        assert!(inputs.read(0..3, spool(b"")).is_err());
+        let (kept, said) = inputs.keep(&spool(b"3\n"));
+        assert!(kept.is_none() && said.unwrap().contains("No space left"));
+        assert_eq!(inputs.read(&first, spool(b"")).unwrap_err().exit_code(), 6);
     }
 }

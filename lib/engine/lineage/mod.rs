@@ -10,7 +10,6 @@ mod recovery;
 mod requests;
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -21,7 +20,7 @@ use crate::cluster::{Connection, Done, Failed, Task, TaskReply, TaskSource};
 use crate::command::Form;
 use crate::engine::attempt::{Bringing, attempt};
 use crate::engine::fleet::Fleet;
-use crate::engine::lineage::inputs::KeptInputs;
+use crate::engine::lineage::inputs::{KeptInput, KeptInputs};
 use crate::engine::observer::{AttemptOutcome, Observer, TaskFed, TaskWork};
 use crate::engine::shard_hosts::ShardHosts;
 use crate::engine::work::{TaskInput, Work};
@@ -87,7 +86,7 @@ struct Made {
 #[derive(Clone)]
 enum Source {
     /// Records of a stream, which are kept here, unless there was no room.
-    Kept(Option<Range<u64>>),
+    Kept(Option<KeptInput>),
     Shard(HostedShard),
     File(HostFile),
 }
@@ -129,9 +128,9 @@ impl Lineage {
         }
         let of = match work {
             Work::Here(records) => {
-                let (place, said) = self.inputs.keep(&records.input);
+                let (kept, said) = self.inputs.keep(&records.input);
                 said.iter().for_each(|text| (self.job.say)(text));
-                Source::Kept(place)
+                Source::Kept(kept)
             }
             Work::Shard(shard) => Source::Shard(shard.clone()),
             Work::File(file) => Source::File(file.clone()),
@@ -208,8 +207,8 @@ impl Lineage {
     fn recall(&self, shard: u64) -> Result<Recalled> {
         let of = lock(&self.made).get(&shard).map(|made| made.of.clone());
         match of {
-            Some(Source::Kept(Some(place))) => {
-                self.inputs.read(place, self.spool()).map(Recalled::Here)
+            Some(Source::Kept(Some(kept))) => {
+                self.inputs.read(&kept, self.spool()).map(Recalled::Here)
             }
             Some(Source::Kept(None)) => {
                 let text = "what it was made of is not kept, for there was no room";

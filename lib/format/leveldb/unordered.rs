@@ -1,8 +1,9 @@
 //! Databases whose keys are in an order that is not known here: all entries are sorted again, by
-//! their bytes, in pieces that fit in memory and then go to a temporary file without a name.
+//! their bytes, in pieces that fit in memory and then go to a temporary file without a name. What is
+//! read of that is held against what was written, block by block.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,13 +13,11 @@ use super::key::InternalKey;
 use super::memtable::Memtable;
 use super::merge::EntryRun;
 use super::table::{TableHandle, TableReader};
+use crate::blocks::{BLOCK_BYTES, BlockSums, changed};
 use crate::error::{Error, Result};
 
 /// How many bytes of entries are sorted in memory.
 const PIECE_BYTES: usize = 64 << 20;
-
-/// How much of a piece is read at once.
-const READ_BYTES: usize = 64 * 1024;
 
 /// The entries of the tables as sorted runs. A temporary file is made in `directory`.
 ///
@@ -40,7 +39,7 @@ fn runs_of(
     piece: usize,
 ) -> Result<Vec<EntryRun>> {
     let mut damage = Damage::is_an_error();
-    let mut pieces = Pieces { directory, file: None, ends: vec![0] };
+    let mut pieces = Pieces { directory, file: None, pieces: Vec::new() };
     let mut memory = Memtable::default();
     for link in tables {
         let mut table = TableReader::open(link, limit)?;
@@ -61,8 +60,8 @@ fn runs_of(
 struct Pieces<'a> {
     directory: &'a Path,
     file: Option<BufWriter<File>>,
-    /// Where each ends and the next begins.
-    ends: Vec<u64>,
+    /// What each holds.
+    pieces: Vec<BlockSums>,
 }
 
 impl Pieces<'_> {
@@ -77,7 +76,7 @@ impl Pieces<'_> {
                 none.insert(BufWriter::new(tempfile::tempfile_in(self.directory).map_err(failed)?))
             }
         };
-        let mut end = self.ends.last().copied().unwrap_or_default();
+        let mut blocks = BlockSums::default();
         while entries.advance() {
             let (key, value) = (entries.key(), entries.value());
             let mut head = [0; HEAD_BYTES];
@@ -86,10 +85,10 @@ impl Pieces<'_> {
             head[12..].copy_from_slice(&(value.len() as u32).to_le_bytes());
             for part in [&head, key.user, value] {
                 file.write_all(part).map_err(failed)?;
-                end += part.len() as u64;
+                blocks.push(part);
             }
         }
-        self.ends.push(end);
+        self.pieces.push(blocks);
         Ok(())
     }
 
@@ -98,14 +97,16 @@ impl Pieces<'_> {
         let Some(file) = self.file else { return Ok(Vec::new()) };
         let failed = |e: io::Error| failed("write", self.directory, &e);
         let file = Arc::new(file.into_inner().map_err(|e| failed(e.into_error()))?);
-        let piece = |bounds: &[u64]| {
-            let region = Region { file: Arc::clone(&file), at: bounds[0], end: bounds[1] };
-            let (head, body) = (Head::default(), Vec::new());
-            let input = BufReader::with_capacity(READ_BYTES, region);
-            let directory = self.directory.to_path_buf();
-            EntryRun::Spilled(Box::new(Spilled { input, directory, head, body }))
+        let mut start = 0;
+        let piece = |blocks: BlockSums| {
+            let (file, directory) = (Arc::clone(&file), self.directory.to_path_buf());
+            let begins = start;
+            start += blocks.bytes();
+            let region =
+                Region { file, directory, start: begins, at: 0, blocks, held: Vec::new(), used: 0 };
+            EntryRun::Spilled(Box::new(Spilled { region, head: Head::default(), body: Vec::new() }))
         };
-        Ok(self.ends.windows(2).map(piece).collect())
+        Ok(self.pieces.into_iter().map(piece).collect())
     }
 }
 
@@ -125,8 +126,7 @@ struct Head {
 
 /// The entries of a piece, and one of them at hand.
 pub(super) struct Spilled {
-    input: BufReader<Region>,
-    directory: PathBuf,
+    region: Region,
     head: Head,
     /// The key, and the value behind it.
     body: Vec<u8>,
@@ -136,15 +136,13 @@ impl Spilled {
     /// Goes to the next entry; `false` behind the last.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When the file cannot be read; `Incomplete` when it does not hold what was written.
     pub(super) fn advance(&mut self) -> Result<bool> {
-        let failed = |e: io::Error| failed("read", &self.directory, &e);
-        let region = self.input.get_ref();
-        if self.input.buffer().is_empty() && region.at >= region.end {
+        if self.region.is_at_end() {
             return Ok(false);
         }
         let mut head = [0; HEAD_BYTES];
-        self.input.read_exact(&mut head).map_err(failed)?;
+        self.region.read(&mut head)?;
         let (tag, lengths) = head.split_at(8);
         let length = |at: usize| {
             let bytes = lengths[at..].first_chunk().copied().unwrap_or_default();
@@ -153,7 +151,7 @@ impl Spilled {
         let tag = u64::from_le_bytes(tag.first_chunk().copied().unwrap_or_default());
         self.head = Head { tag, key: length(0) };
         self.body.resize(length(0) + length(4), 0);
-        self.input.read_exact(&mut self.body).map_err(failed)?;
+        self.region.read(&mut self.body)?;
         Ok(true)
     }
 
@@ -168,20 +166,54 @@ impl Spilled {
     }
 }
 
-/// A part of a file, read from its beginning.
+/// A piece in the file, read from its beginning, a block at a time.
 struct Region {
     file: Arc<File>,
+    directory: PathBuf,
+    /// Where in the file it begins.
+    start: u64,
+    /// How much of it was read from the file.
     at: u64,
-    end: u64,
+    blocks: BlockSums,
+    /// The block that was read last, and how much of it was given out.
+    held: Vec<u8>,
+    used: usize,
 }
 
-impl Read for Region {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
-        let length = buffer.len().min(left);
-        let got = self.file.read_at(&mut buffer[..length], self.at)?;
-        self.at += got as u64;
-        Ok(got)
+impl Region {
+    fn is_at_end(&self) -> bool {
+        self.used == self.held.len() && self.at == self.blocks.bytes()
+    }
+
+    /// Fills `buffer` with the next bytes.
+    fn read(&mut self, mut buffer: &mut [u8]) -> Result<()> {
+        while !buffer.is_empty() {
+            if self.used == self.held.len() {
+                self.next_block()?;
+            }
+            let count = buffer.len().min(self.held.len() - self.used);
+            let (now, later) = buffer.split_at_mut(count);
+            now.copy_from_slice(&self.held[self.used..][..count]);
+            self.used += count;
+            buffer = later;
+        }
+        Ok(())
+    }
+
+    fn next_block(&mut self) -> Result<()> {
+        let length = (self.blocks.bytes() - self.at).min(BLOCK_BYTES);
+        if length == 0 {
+            return Err(changed());
+        }
+        self.held.resize(length as usize, 0);
+        let read = self.file.read_exact_at(&mut self.held, self.start + self.at);
+        read.map_err(|e| failed("read", &self.directory, &e))?;
+        if !self.blocks.are(self.at, &self.held) {
+            return Err(changed());
+        }
+        self.at += length;
+        self.used = 0;
+        Ok(())
     }
 }
 
@@ -190,10 +222,9 @@ mod tests {
     use super::super::key::tag;
     use super::*;
 
-    #[test]
-    fn entries_that_were_spilled_come_back_in_order() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut pieces = Pieces { directory: dir.path(), file: None, ends: vec![0] };
+    /// Five pieces of a thousand entries, whose values are as many `x` as they say.
+    fn spilled(dir: &Path) -> Vec<EntryRun> {
+        let mut pieces = Pieces { directory: dir, file: None, pieces: Vec::new() };
         let mut number = 0;
         for piece in 0..5u32 {
             let mut entries = Memtable::default();
@@ -205,11 +236,15 @@ mod tests {
             }
             pieces.spill(entries).unwrap();
         }
+        pieces.runs().unwrap()
+    }
+
+    fn count(runs: Vec<EntryRun>) -> Result<usize> {
         let mut count = 0;
-        for run in pieces.runs().unwrap() {
+        for run in runs {
             let EntryRun::Spilled(mut spilled) = run else { panic!("not spilled") };
             let mut last: Option<(Vec<u8>, u64)> = None;
-            while spilled.advance().unwrap() {
+            while spilled.advance()? {
                 let key = spilled.key();
                 if let Some((user, tag)) = &last {
                     assert!(InternalKey { user, tag: *tag } < key);
@@ -219,7 +254,33 @@ mod tests {
                 count += 1;
             }
         }
-        assert_eq!(count, 5000);
+        Ok(count)
+    }
+
+    #[test]
+    fn entries_that_were_spilled_come_back_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(count(spilled(dir.path())).unwrap(), 5000);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_byte_that_changed_in_the_file_is_noticed_before_it_is_given_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |runs: &[EntryRun]| match &runs[0] {
+            EntryRun::Spilled(spilled) => Arc::clone(&spilled.region.file),
+            _ => panic!("not spilled"),
+        };
+        let length = file(&spilled(dir.path())).metadata().unwrap().len();
+        for at in (0..length).step_by(199_999).chain([length - 1]) {
+            let runs = spilled(dir.path());
+            let mut byte = [0];
+            file(&runs).read_exact_at(&mut byte, at).unwrap();
+            file(&runs).write_all_at(&[byte[0] ^ 16], at).unwrap();
+            assert_eq!(count(runs).unwrap_err().exit_code(), 4, "{at}");
+        }
+        let runs = spilled(dir.path());
+        file(&runs).set_len(length - 1).unwrap();
+        assert!(count(runs).is_err());
     }
 }

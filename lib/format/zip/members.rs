@@ -1,7 +1,6 @@
 //! The members of an archive, unpacked on a thread of their own.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::BufReader;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -14,7 +13,7 @@ use ::zip::result::ZipError;
 // ZipArchive drops all but one member of a name.
 use ::zip::unstable::read::ZipIterable;
 
-use super::at::{At, read_full};
+use super::at::{ArchiveFile, At, read_full};
 use super::choice::{Choice, Chooser};
 use super::{PASSWORD_VARIABLE, Password, ZipOptions};
 use crate::error::{Error, ErrorKind, Result};
@@ -53,16 +52,16 @@ pub(super) struct Members {
 }
 
 impl Members {
-    /// Unpacks the archive in `file`, which is called `name`. With `sound_only`, a member begins
+    /// Unpacks the archive `from`, which is called `name`. With `sound_only`, a member begins
     /// only when all of it was found to be what the archive says.
     pub(super) fn open(
         name: &str,
-        file: File,
+        from: ArchiveFile,
         archive: Archive,
         read: &ReadOptions,
     ) -> Result<Members> {
-        let length = file.metadata().map_err(|e| Error::io("read", name, &e))?.len();
-        let at = At::new(file, length);
+        let length = from.file.metadata().map_err(|e| Error::io("read", name, &e))?.len();
+        let at = At::new(from, length);
         let (give, events) = sync_channel(QUEUE);
         let mut walk = Walk {
             name: name.to_string(),

@@ -6,8 +6,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::ZipOptions;
+use super::at::ArchiveFile;
 use super::choice::{Chooser, Tells};
 use super::members::{Archive, Event, Members};
+use crate::blocks::BlockSums;
 use crate::error::{Error, Result};
 use crate::format::compression::Codec;
 use crate::format::decompression::decode;
@@ -225,12 +227,13 @@ impl Input for MemberInput {
 }
 
 /// The archive as a file that can be searched: itself, or a copy without a name.
-fn seekable(resource: &Resource, options: &ReadOptions) -> Result<File> {
+fn seekable(resource: &Resource, options: &ReadOptions) -> Result<ArchiveFile> {
     let codec = resource.packing().codec;
     if let (ResourcePlace::Path(path), None) = (&resource.place, codec)
         && path.is_file()
     {
-        return File::open(path).map_err(|e| Error::path("read", path, &e));
+        let file = File::open(path).map_err(|e| Error::path("read", path, &e))?;
+        return Ok(ArchiveFile { file, written: None });
     }
     let mut input = bytes::open(&resource.place, options)?;
     if let Some(codec) = codec {
@@ -239,14 +242,16 @@ fn seekable(resource: &Resource, options: &ReadOptions) -> Result<File> {
     copy(input, &options.directory)
 }
 
-fn copy(mut input: Box<dyn Input>, directory: &Path) -> Result<File> {
+fn copy(mut input: Box<dyn Input>, directory: &Path) -> Result<ArchiveFile> {
     let failed = |e| Error::path("keep a temporary file in", directory, &e);
     let mut file = tempfile::tempfile_in(directory).map_err(failed)?;
-    let mut buffer = vec![0; COPY_BYTES];
+    let (mut buffer, mut written) = (vec![0; COPY_BYTES], BlockSums::default());
     loop {
-        match input.read(&mut buffer)? {
-            0 => return Ok(file),
-            got => file.write_all(&buffer[..got]).map_err(failed)?,
+        let got = input.read(&mut buffer)?;
+        if got == 0 {
+            return Ok(ArchiveFile { file, written: Some(written) });
         }
+        written.push(&buffer[..got]);
+        file.write_all(&buffer[..got]).map_err(failed)?;
     }
 }

@@ -7,6 +7,8 @@ use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use xxhash_rust::xxh3::Xxh3;
+
 use super::JoinOptions;
 use crate::cluster::Shipped;
 use crate::command::{Command, CommandEnd, Given};
@@ -73,6 +75,8 @@ pub enum RightRead {
 pub struct SmallSide {
     /// Its records; none where it is empty.
     file: Option<File>,
+    /// The hash of them, as [`checked`] takes it.
+    hash: String,
     /// The memory that a task has for it, in bytes.
     memory: u64,
 }
@@ -86,10 +90,12 @@ pub fn read(options: &JoinOptions, right: Box<dyn Input>, memory: u64) -> Result
     let name = right.name().to_string();
     let mut blocks = Blocks::new(right, limits.max_record);
     let mut spool = Spool::new(Vec::new(), BLOCK_BYTES, &limits.directory);
+    let mut hash = Xxh3::new();
     while let Some(block) = blocks.next(BLOCK_BYTES, Vec::new(), bad)? {
         for line in block.lines() {
             scan::check(line.text).map_err(|flaw| flaw_error(&name, line, flaw))?;
         }
+        hash.update(&block.bytes);
         spool.push(&block.bytes)?;
         if spool.len() > memory / HELD_TIMES {
             note(&format!("{name}: too large to be sent to the hosts and held there"));
@@ -108,7 +114,43 @@ pub fn read(options: &JoinOptions, right: Box<dyn Input>, memory: u64) -> Result
     let bytes = spool.len();
     note(&format!("{name}: {bytes} bytes, sent to each host and joined where the shards lie"));
     let file = spool.into_file()?.map(|(file, _)| file);
-    Ok(RightRead::Small(SmallSide { file, memory }))
+    Ok(RightRead::Small(SmallSide { file, hash: hash_of(&hash), memory }))
+}
+
+/// The hash of records, as a word.
+fn hash_of(hash: &Xxh3) -> String {
+    format!("{:032x}", hash.digest128())
+}
+
+/// The right side. Where it was sent to, it is held against `hash`, which the tool said that sent it: it lay
+/// in files meanwhile, here and there.
+pub fn checked(right: Box<dyn Input>, hash: Option<String>) -> Box<dyn Input> {
+    match hash {
+        Some(want) => Box::new(Checked { right, want, hash: Xxh3::new() }),
+        None => right,
+    }
+}
+
+struct Checked {
+    right: Box<dyn Input>,
+    want: String,
+    hash: Xxh3,
+}
+
+impl Input for Checked {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let count = self.right.read(buffer)?;
+        self.hash.update(&buffer[..count]);
+        if count == 0 && !buffer.is_empty() && hash_of(&self.hash) != self.want {
+            let name = self.right.name();
+            return Err(Error::incomplete(format!("{name} is not what the right records were")));
+        }
+        Ok(count)
+    }
+
+    fn name(&self) -> &str {
+        self.right.name()
+    }
 }
 
 /// A stream of which some was kept.
@@ -167,7 +209,7 @@ pub fn run(
         Some(file) => PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd())),
         None => PathBuf::from("/dev/null"),
     };
-    let given = Given::Words(words(options, key, right.memory));
+    let given = Given::Words(words(options, key, right));
     let plan = CommandPlan {
         command: Command::elsewhere(given.clone())?,
         form: Form::default(),
@@ -188,7 +230,7 @@ pub fn run(
 }
 
 /// The call of this tool on a host.
-fn words(options: &JoinOptions, key: &str, memory: u64) -> Vec<OsString> {
+fn words(options: &JoinOptions, key: &str, right: &SmallSide) -> Vec<OsString> {
     let JoinOptions { join, limits, .. } = options;
     let mut words = vec!["mc-join".to_string(), format!("--key={key}")];
     let kind = match join.kind {
@@ -202,7 +244,9 @@ fn words(options: &JoinOptions, key: &str, memory: u64) -> Vec<OsString> {
     if !join.prefix.is_empty() {
         words.push(format!("--prefix={}", join.prefix));
     }
+    let SmallSide { memory, hash, .. } = right;
     words.extend(["-j".into(), "1".into(), format!("--memory={memory}")]);
+    words.push(format!("--right-hash={hash}"));
     words.push(format!("--max-record={}", limits.max_record));
     words.push(format!("ndjson:{THERE}"));
     words.into_iter().map(OsString::from).collect()
@@ -213,9 +257,80 @@ fn meant(error: Error) -> Error {
     let text = error.to_string();
     let ended =
         |kind: &ErrorKind| text.contains(&CommandEnd::Status(kind.exit_code().into()).to_string());
-    let kinds = [ErrorKind::BadInput, ErrorKind::Storage, ErrorKind::Usage];
+    let kinds = [ErrorKind::BadInput, ErrorKind::Incomplete, ErrorKind::Storage, ErrorKind::Usage];
     match (error.kind(), kinds.iter().find(|kind| ended(kind))) {
         (ErrorKind::Command, Some(kind)) => Error::new(*kind, text),
         _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::bytes::Memory;
+    use crate::format::resource::Resource;
+    use crate::format::{ReadOptions, stream};
+    use crate::group::join::Join;
+    use crate::group::order::Limits;
+    use crate::record::bad::{Bad, Policy};
+    use crate::record::key_pair::KeyPair;
+    use std::os::unix::fs::FileExt;
+
+    fn small(text: &[u8]) -> SmallSide {
+        let join = Join {
+            keys: KeyPair::parse("k").unwrap(),
+            kind: JoinKind::Inner,
+            prefix: String::new(),
+        };
+        let limits = Limits {
+            memory: 1 << 24,
+            jobs: 1,
+            directory: std::env::temp_dir(),
+            max_record: 1 << 20,
+        };
+        let bad = Arc::new(Bad::new(Policy::Fail).unwrap());
+        let (warn, note) = (Arc::new(|_: &str| ()), Arc::new(|_: &str| ()));
+        let options = JoinOptions { join, limits, bad, warn, note };
+        match read(&options, Box::new(Memory::new("r", text)), 1 << 24).unwrap() {
+            RightRead::Small(small) => small,
+            RightRead::Large(_) => panic!("large"),
+        }
+    }
+
+    /// Reads it as it is read where it was sent to.
+    fn there(side: &SmallSide) -> Result<Vec<u8>> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(THERE);
+        let fd = side.file.as_ref().unwrap().as_raw_fd();
+        std::fs::copy(format!("/proc/self/fd/{fd}"), &path).unwrap();
+        let name = OsString::from(format!("ndjson:{}", path.display()));
+        let resource = Resource::parse(&name, None).unwrap();
+        let right = stream::open(&[resource], &ReadOptions::new(Policy::Fail).unwrap()).unwrap();
+        let mut right = checked(right, Some(side.hash.clone()));
+        let (mut all, mut buffer) = (Vec::new(), [0; 7]);
+        loop {
+            match right.read(&mut buffer)? {
+                0 => return Ok(all),
+                count => all.extend_from_slice(&buffer[..count]),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_sent_is_held_against_what_was_read_here() {
+        for text in ["{\"k\":1}\n", "\n\r\n {\"k\": 1}\r\n\n{\"k\":2}", "[1]\n\t[2]\n\n"] {
+            let side = small(text.as_bytes());
+            assert!(there(&side).unwrap().len() >= text.trim_end().len() - 4, "{text:?}");
+        }
+        let side = small(b"{\"k\":1,\"a\":10}\n{\"k\":2}\n");
+        let file = side.file.as_ref().unwrap();
+        file.write_all_at(b"3", 5).unwrap();
+        let error = there(&side).unwrap_err();
+        assert_eq!(error.exit_code(), 4);
+        assert!(error.to_string().contains("is not what the right records were"), "{error}");
+        file.write_all_at(b"1", 5).unwrap();
+        assert!(there(&side).is_ok());
+        file.set_len(17).unwrap();
+        assert!(there(&side).is_err(), "a record that lacks");
     }
 }

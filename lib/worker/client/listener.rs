@@ -62,14 +62,16 @@ impl ClientCopies {
         let copy = self.read(worker, path)?;
         talk::say(command, &WorkerAnswer::Copy(copy.path().as_os_str().into())).map_err(gone)?;
         let mut seen = 0;
-        while let CopyProgress::Came(came) = copy.progress(seen)? {
-            talk::say(command, &WorkerAnswer::Came(came)).map_err(gone)?;
-            seen = came;
-        }
-        let CopyProgress::Whole(bytes) = copy.progress(seen)? else {
-            return Err(Error::incomplete("a copy that shrinks"));
+        let (bytes, hash) = loop {
+            match copy.progress(seen)? {
+                CopyProgress::Came(came) => {
+                    talk::say(command, &WorkerAnswer::Came(came)).map_err(gone)?;
+                    seen = came;
+                }
+                CopyProgress::Whole(bytes, hash) => break (bytes, hash),
+            }
         };
-        talk::say(command, &WorkerAnswer::Whole(bytes)).map_err(gone)?;
+        talk::say(command, &WorkerAnswer::Whole { bytes, hash }).map_err(gone)?;
         // It stays as long as the command may read it.
         let _ = (&mut &*command).read(&mut [0]);
         Err(Error::incomplete("the command has gone"))

@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::client::call::hash_of;
 use crate::command::each::LocalFile;
 use crate::error::{Error, ErrorKind, Result, broken};
 use crate::parallel::lock;
@@ -56,12 +57,12 @@ enum Step {
 }
 
 /// How much of a copy is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CopyProgress {
     /// So many bytes.
     Came(u64),
-    /// All of them, so many.
-    Whole(u64),
+    /// All of them, so many, and their hash.
+    Whole(u64, String),
 }
 
 impl Transfer {
@@ -116,8 +117,7 @@ impl Transfer {
             (ClientReply::Unchanged, Step::Asked) => Ok(Step::Unchanged),
             (ClientReply::Done, Step::Asked) => Ok(Step::Done),
             (ClientReply::Sent(hash), Step::Arriving(identity)) => {
-                let same = format!("{:032x}", state.hash.digest128()) == hash;
-                match same && state.came == identity.size {
+                match hash_of(&state.hash) == hash && state.came == identity.size {
                     true => Ok(Step::Whole(*identity)),
                     false => Err(Failed::of(&broken("a file is not what was sent"))),
                 }
@@ -248,7 +248,7 @@ impl CopyReader {
     /// What the tool says; `Storage` when there is no room; `Incomplete` when the tool has gone.
     pub(crate) fn progress(&self, seen: u64) -> Result<CopyProgress> {
         self.copy.wait(|state| match &state.step {
-            Step::Whole(_) => Some(Ok(CopyProgress::Whole(state.came))),
+            Step::Whole(_) => Some(Ok(CopyProgress::Whole(state.came, hash_of(&state.hash)))),
             Step::Failed(failed) => Some(Err(failed.error())),
             _ if state.came > seen => Some(Ok(CopyProgress::Came(state.came))),
             _ => None,
