@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cli::progress;
 use crate::error::NO_PROCESS;
+use crate::record::harmless::is_harmless;
 
 /// Whether any thread of the process has panicked.
 static PANICKED: AtomicBool = AtomicBool::new(false);
@@ -37,7 +38,7 @@ pub fn printable(text: &str) -> String {
     for c in text.chars() {
         match c {
             '\t' => shown.push(' '),
-            c if c.is_control() => shown.extend(c.escape_default()),
+            c if !is_harmless(c) => shown.extend(c.escape_default()),
             c => shown.push(c),
         }
     }
@@ -82,6 +83,7 @@ mod tests {
 
     #[test]
     fn control_characters_are_escaped() {
+        assert_eq!(printable("a\u{202e}b"), "a\\u{202e}b");
         assert_eq!(printable("a\nb\x1b[2J\tc\u{9b}é"), "a\\nb\\u{1b}[2J c\\u{9b}é");
     }
 }

@@ -409,6 +409,36 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_regular_file_is_not_even_opened_to_see_that() {
+        let dir = tree();
+        let fifo = dir.path().join("in/fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let within = shares(&[&dir.path().join("in")]);
+        let opened = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                // Until somebody opens the other end.
+                File::options().write(true).open(&fifo).unwrap();
+                opened.store(true, std::sync::atomic::Ordering::SeqCst);
+            });
+            for _ in 0..1000 {
+                refusal(&within, &fifo);
+                std::thread::yield_now();
+            }
+            let was_opened = opened.load(std::sync::atomic::Ordering::SeqCst);
+            // So that the other one ends.
+            let quietly = std::os::unix::fs::OpenOptionsExt::custom_flags;
+            let mut options = std::fs::OpenOptions::new();
+            let ours = quietly(options.read(true), OFlag::O_NONBLOCK.bits()).open(&fifo).unwrap();
+            while !opened.load(std::sync::atomic::Ordering::SeqCst) {
+                std::thread::yield_now();
+            }
+            drop(ours);
+            assert!(!was_opened, "it was opened");
+        });
+    }
+
+    #[test]
     fn writing_has_to_be_allowed() {
         let dir = tree();
         let dir = dir.path().canonicalize().unwrap();

@@ -267,6 +267,10 @@ impl PeerConnection {
                     _ if frame.request != self.asked => {
                         return Err(PartFailure::Road(broken("an answer to another question")));
                     }
+                    // It would be no sign of life, and come for ever.
+                    FrameKind::Data if frame.payload.is_empty() => {
+                        return Err(PartFailure::Road(broken("data without a byte")));
+                    }
                     FrameKind::Data => take(frame.payload).map_err(PartFailure::Failed)?,
                     FrameKind::End => return Ok(None),
                     FrameKind::Control => {

@@ -159,4 +159,21 @@ mod tests {
         assert!(make(&at("file")).is_err());
         assert!(make(&at("no/parent")).is_err());
     }
+
+    #[test]
+    fn a_directory_of_another_user_is_not_used() {
+        let base = tempfile::tempdir().unwrap();
+        make(&base.path().join("ours")).unwrap();
+        // Of the superuser's, others are for anybody to see; who is that gives one away.
+        let (planted, other) = match Uid::effective().is_root() {
+            true => (base.path().join("ours"), Uid::from_raw(54_321)),
+            false => (PathBuf::from("/"), Uid::from_raw(0)),
+        };
+        if Uid::effective().is_root() {
+            nix::unistd::chown(&planted, Some(other), None).unwrap();
+        }
+        let why = check(&planted).unwrap_err().to_string();
+        assert_eq!(why, format!("it belongs to another user (number {other})"));
+        assert!(make(&planted).is_err() && serve(&planted).is_err());
+    }
 }

@@ -9,6 +9,7 @@ mod damaged;
 mod datasets;
 mod enough;
 mod exchange;
+mod hostile;
 mod hosts;
 mod kills;
 mod lineage;

@@ -1,5 +1,7 @@
 //! A table for people: columns as wide as what stands in them.
 
+use crate::record::harmless::is_harmless;
+
 /// Lines of text in columns.
 pub(super) struct Columns {
     to_the_right: Vec<bool>,
@@ -46,7 +48,7 @@ impl Columns {
 fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+        if is_harmless(c) { shown.push(c) } else { shown.extend(c.escape_default()) }
     }
     shown
 }

@@ -150,6 +150,9 @@ def give(out, lock, request, data, may_send):
         data, was_harmed = harmed(data)
     if was_harmed and HARM == "mute":
         return False
+    if was_harmed and HARM == "empty":
+        for _ in range(1000):
+            send(out, lock, DATA, request, b"")
     if was_harmed and HARM == "endless":
         args = [out, lock, request, may_send]
         threading.Thread(target=give_on, args=args, daemon=True).start()

@@ -147,6 +147,12 @@ fn a_part_has_no_end() {
 }
 
 #[test]
+fn data_comes_without_a_byte() {
+    is_made_up_for("relay", "empty", "data without a byte");
+    is_noticed_on("direct", "empty", 5, "data without a byte", SORT);
+}
+
+#[test]
 fn a_part_never_comes_though_the_worker_lives() {
     // A peer that says nothing is one that cannot be reached; who says nothing to the tool is lost, but
     // not whoever waits for what it was to bring.
