@@ -16,7 +16,7 @@ use crate::engine::exchange::course::{Again, Course, MadeShard, RoundFailure};
 use crate::engine::exchange::driver::{Driven, Round, drive};
 use crate::engine::exchange::feed::ShardFeed;
 use crate::engine::exchange::planner::{
-    ExchangeReport, Goal, KeyRange, PlannedHost, Planner, Resume,
+    ExchangeReport, Goal, KeyRange, PlannedHosts, Planner, Resume,
 };
 use crate::engine::exchange::tasks::Tasks;
 use crate::engine::fleet::Fleet;
@@ -173,8 +173,8 @@ impl Rounds {
             );
             return Err(Failed { error, was_reading: false, goes_on: false });
         }
-        let planned = |host: &Arc<Connection>| PlannedHost::new(host.name(), host.welcome().slots);
-        let planned = hosts.iter().map(planned).collect();
+        let planned = hosts.iter().map(|host| (host.name(), host.welcome().slots));
+        let planned = PlannedHosts::new(planned);
         let planner = Planner::new(what, self.goal, Resume { ranges, wanted }, planned);
         feed.rewind();
         let tasks = Tasks::new(&hosts, number, &self.fleet, &self.observer);

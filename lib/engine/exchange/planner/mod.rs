@@ -14,6 +14,7 @@ mod action;
 mod cuts;
 mod event;
 mod phases;
+mod planned_hosts;
 mod range_queue;
 mod resequencer;
 mod shard_queues;
@@ -24,9 +25,9 @@ mod weighing;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cluster::exchange::{Exchange, HostOffer, Merged, RelayedPart};
-use crate::cluster::host::shown;
 use crate::engine::HostedShard;
 pub(super) use crate::engine::exchange::planner::cuts::KeyRange;
+pub(super) use crate::engine::exchange::planner::planned_hosts::PlannedHosts;
 use crate::engine::exchange::planner::range_queue::RangeQueue;
 use crate::engine::exchange::planner::resequencer::Resequencer;
 use crate::engine::exchange::planner::shard_queues::ShardQueues;
@@ -75,28 +76,6 @@ pub(super) struct StuckShards {
     pub(super) full: bool,
 }
 
-/// A host, as it is planned with.
-pub(super) struct PlannedHost {
-    /// Its name in manifests, and in messages.
-    name: String,
-    shown: String,
-    slots: u32,
-    /// How many shards or ranges it works on, several shards together counting as one.
-    running: u32,
-    /// Whether it has sorted anything.
-    has_sorted: bool,
-    /// That it is lost.
-    lost: Option<Error>,
-}
-
-impl PlannedHost {
-    /// A host that is called `name` in manifests and has so many slots.
-    pub(super) fn new(name: &str, slots: u32) -> PlannedHost {
-        let (name, shown) = (name.to_string(), shown(name));
-        PlannedHost { name, shown, slots, running: 0, has_sorted: false, lost: None }
-    }
-}
-
 /// Where an exchange stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -136,7 +115,9 @@ pub(super) struct Planner {
     what: Exchange,
     goal: Goal,
     resume: Resume,
-    hosts: Vec<PlannedHost>,
+    hosts: PlannedHosts,
+    /// Those that may take something more than when they were looked at last.
+    roused: BTreeSet<usize>,
     phase: Phase,
     tasks: BTreeMap<u64, RunningTask>,
     last_task: u64,
@@ -158,12 +139,7 @@ pub(super) struct Planner {
 
 impl Planner {
     /// For `hosts`, which know what they are to do.
-    pub(super) fn new(
-        what: Exchange,
-        goal: Goal,
-        resume: Resume,
-        hosts: Vec<PlannedHost>,
-    ) -> Planner {
+    pub(super) fn new(what: Exchange, goal: Goal, resume: Resume, hosts: PlannedHosts) -> Planner {
         let batch_bytes = match goal {
             // The ends of a shard may be long: those of one fit into a message.
             Goal::Ranges(..) if !what.in_order => BATCH_BYTES,
@@ -180,7 +156,8 @@ impl Planner {
             shards,
             sorted: SortedTotal::default(),
             offers: vec![HostOffer::default(); hosts.len()],
-            listeners: hosts.iter().map(|_| None).collect(),
+            listeners: std::iter::repeat_with(|| None).take(hosts.len()).collect(),
+            roused: BTreeSet::new(),
             ranges: RangeQueue::default(),
             has_heavy_key: false,
             results: Resequencer::of(resume.wanted.clone()),
@@ -288,7 +265,10 @@ impl Planner {
         let unknown = || Error::incomplete("internal error: the end of a task that nobody began");
         let task = self.tasks.remove(&number).ok_or_else(unknown)?;
         match task.work {
-            Work::Shards(_) | Work::Range(..) => self.hosts[task.host].running -= 1,
+            Work::Shards(_) | Work::Range(..) => {
+                self.hosts[task.host].running -= 1;
+                self.roused.insert(task.host);
+            }
             Work::Relay => self.ranges.relayed(),
             Work::Question => (),
         }

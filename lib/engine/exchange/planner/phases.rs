@@ -49,7 +49,8 @@ impl Planner {
 
     /// Gives each host shards of those that wait for it.
     fn give_shards(&mut self) {
-        for host in 0..self.hosts.len() {
+        self.roused.append(&mut self.shards.roused());
+        while let Some(host) = self.roused.pop_first() {
             while self.hosts[host].running < self.hosts[host].slots.min(TASKS_MAX)
                 && !self.shards.is_empty(host)
             {
@@ -79,7 +80,8 @@ impl Planner {
         if self.what.in_order {
             self.sorted.follow_one_another()?;
         }
-        for host in &mut self.hosts {
+        for host in 0..self.hosts.len() {
+            let host = &mut self.hosts[host];
             if let Some(error) = host.lost.take() {
                 return Err(if host.has_sorted { lost(error) } else { error });
             }
@@ -106,6 +108,7 @@ impl Planner {
         self.actions.extend(heavy.map(PlannerAction::Say));
         let wanted = self.resume.wanted.as_ref();
         self.ranges = RangeQueue::new(self.what.number, ranges, wanted, (&self.offers, roads));
+        self.roused = (0..self.hosts.len()).collect();
         if roads == Roads::Relay || self.hosts.len() < 2 {
             return Ok(Phase::Ranges);
         }
@@ -137,19 +140,20 @@ impl Planner {
 
     /// Gives ranges to hosts that have room for more, one to each in turn; and has parts relayed.
     fn give_ranges(&mut self) {
-        let mut given = true;
-        while std::mem::take(&mut given) {
-            for host in 0..self.hosts.len() {
-                let member = &self.hosts[host];
-                if member.running >= (member.slots + MERGES_AHEAD).min(TASKS_MAX) {
-                    continue;
-                }
-                if let Some((range, merge)) = self.ranges.next(&self.hosts, host) {
-                    let work = Work::Range(range, merge.attempt, BTreeSet::new());
-                    self.ask(host, work, HostTask::Merge(merge));
-                    given = true;
-                }
-            }
+        let mut from = 0;
+        while self.ranges.is_waiting()
+            && let Some(&host) = self.roused.range(from..).next().or(self.roused.first())
+        {
+            from = host + 1;
+            let member = &self.hosts[host];
+            let has_room = member.running < (member.slots + MERGES_AHEAD).min(TASKS_MAX);
+            let next = if has_room { self.ranges.next(&self.hosts, host) } else { None };
+            let Some((range, merge)) = next else {
+                self.roused.remove(&host);
+                continue;
+            };
+            let work = Work::Range(range, merge.attempt, BTreeSet::new());
+            self.ask(host, work, HostTask::Merge(merge));
         }
         while let Some(part) = self.ranges.next_part(|task| self.tasks.contains_key(&task)) {
             let WantedPart { from, to, range, deliver, .. } = part;

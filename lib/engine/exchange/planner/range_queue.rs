@@ -7,16 +7,17 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::cluster::exchange::{HostOffer, MergeTask, RangeSource, RelayedPart, token};
 use crate::engine::exchange::Roads;
 use crate::engine::exchange::planner::cuts::KeyRange;
-use crate::engine::exchange::planner::{PlannedHost, weighing};
+use crate::engine::exchange::planner::{PlannedHosts, weighing};
 use crate::error::{Error, ErrorKind, Result, broken};
 use crate::record::bytes::Bytes;
 
 /// How many parts are relayed at once: of each, a window or two is held here.
 const RELAYS_MAX: usize = 16;
 
-/// How far from the first range that waits the next one may be, for each host: who reads the shards
-/// reads them in order.
+/// How far from the first range that waits the next one may be, for each host, and at most: who reads the shards
+/// reads them in order, and who chooses looks at no more.
 const REACH: usize = 2;
+const REACH_MAX: usize = 64;
 
 /// More attempts than a range gets in one exchange: those of the next one have other numbers.
 const ATTEMPTS_MAX: u32 = 10_000;
@@ -90,16 +91,18 @@ impl RangeQueue {
         weighing::most(offer, self.ranges.len())
     }
 
+    /// Whether any range waits.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// The next range for a host to merge, and how; none when nothing is left for it.
-    pub(super) fn next(
-        &mut self,
-        hosts: &[PlannedHost],
-        host: usize,
-    ) -> Option<(usize, MergeTask)> {
+    pub(super) fn next(&mut self, hosts: &PlannedHosts, host: usize) -> Option<(usize, MergeTask)> {
         if self.full.contains_key(&host) {
             return None;
         }
-        let near = self.waiting.iter().take(hosts.len() * REACH);
+        let near = self.waiting.iter().take((hosts.len() * REACH).min(REACH_MAX));
+        let near = near.inspect(|_| hosts.look(1));
         // Much of it lies there; of equal ones the first.
         let most = near.max_by_key(|(range, _)| (self.ranges[**range].lie[host], Reverse(**range)));
         let range = *most?.0;
@@ -131,7 +134,7 @@ impl RangeQueue {
     /// `Storage` when no host has room.
     pub(super) fn again(
         &mut self,
-        hosts: &[PlannedHost],
+        hosts: &PlannedHosts,
         (host, range, attempts): (usize, usize, u32),
         why: &Error,
     ) -> Result<Option<String>> {
@@ -151,7 +154,7 @@ impl RangeQueue {
     /// `Hosts` when it may not be; when there is no such source.
     pub(super) fn want(
         &mut self,
-        hosts: &[PlannedHost],
+        hosts: &PlannedHosts,
         (merge, to, range): (u64, usize, usize),
         deliver: RelayedPart,
         why: Option<String>,
@@ -199,8 +202,8 @@ mod tests {
     use super::*;
     use crate::cluster::exchange::Tally;
 
-    fn hosts() -> Vec<PlannedHost> {
-        ["n1", "n2"].map(|name| PlannedHost::new(name, 1)).into()
+    fn hosts() -> PlannedHosts {
+        PlannedHosts::new(["n1", "n2"].map(|name| (name, 1)))
     }
 
     /// Four ranges; much of the first and the last lies on the second host.

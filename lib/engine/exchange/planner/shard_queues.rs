@@ -1,11 +1,11 @@
 //! Which shard is worked on where: each goes to a host that it lies on, as its line of the manifest
 //! comes, and a few at a time are worked on there.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::engine::HostedShard;
 use crate::engine::copies::Copies;
-use crate::engine::exchange::planner::PlannedHost;
+use crate::engine::exchange::planner::PlannedHosts;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How many shards are worked on at once, at most: they go into one message.
@@ -16,6 +16,9 @@ pub(super) struct ShardQueues {
     /// How many bytes of shards are worked on at once.
     batch_bytes: u64,
     queues: Vec<HostQueue>,
+    /// How many shards wait in all, and the hosts that some wait for since it was asked last.
+    waiting: usize,
+    roused: BTreeSet<usize>,
     /// The copies that are no good.
     copies: Copies,
     /// Whether no more come.
@@ -43,16 +46,34 @@ impl ShardQueues {
     /// For so many hosts, each of which works on about `batch_bytes` at once, at least one shard.
     pub(super) fn new(hosts: usize, batch_bytes: u64) -> ShardQueues {
         let queues = std::iter::repeat_with(HostQueue::default).take(hosts).collect();
-        ShardQueues { batch_bytes, queues, copies: Copies::default(), complete: false }
+        ShardQueues {
+            batch_bytes,
+            queues,
+            waiting: 0,
+            roused: BTreeSet::new(),
+            copies: Copies::default(),
+            complete: false,
+        }
+    }
+
+    /// The hosts that shards wait for since this was asked last.
+    pub(super) fn roused(&mut self) -> BTreeSet<usize> {
+        std::mem::take(&mut self.roused)
+    }
+
+    fn wait(&mut self, host: usize, shard: HostedShard, alone: bool) {
+        self.queues[host].push(shard, alone);
+        self.waiting += 1;
+        self.roused.insert(host);
     }
 
     /// A shard waits from now on.
     ///
     /// # Errors
     /// `Hosts` when it lies on no host that is there; `Storage` when it lies on one that has no room.
-    pub(super) fn push(&mut self, hosts: &[PlannedHost], shard: HostedShard) -> Result<()> {
+    pub(super) fn push(&mut self, hosts: &PlannedHosts, shard: HostedShard) -> Result<()> {
         match (self.place(hosts, &shard), self.full(hosts, &shard)) {
-            (Some(host), _) => self.queues[host].push(shard, false),
+            (Some(host), _) => self.wait(host, shard, false),
             (None, Some((_, why))) => return Err(Error::new(ErrorKind::Storage, why)),
             (None, None) => return Err(out_of_reach(&shard)),
         }
@@ -62,12 +83,11 @@ impl ShardQueues {
     /// The host that has a shard, and has no room for what is to be made of it, and why.
     pub(super) fn full(
         &self,
-        hosts: &[PlannedHost],
+        hosts: &PlannedHosts,
         shard: &HostedShard,
     ) -> Option<(usize, String)> {
-        let has_it =
-            |at: &usize| hosts[*at].lost.is_none() && shard.hosts.contains(&hosts[*at].name);
-        let mut near = (0..hosts.len()).filter(has_it);
+        let near = hosts.numbers(&shard.hosts).into_iter();
+        let mut near = near.filter(|at| hosts[*at].lost.is_none());
         near.find_map(|at| Some((at, self.queues[at].full.clone()?)))
     }
 
@@ -88,7 +108,7 @@ impl ShardQueues {
 
     /// Whether all shards there are have been given to hosts.
     pub(super) fn is_done(&self) -> bool {
-        self.complete && self.queues.iter().all(|queue| queue.waiting.is_empty())
+        self.complete && self.waiting == 0
     }
 
     /// The next shards for a host to work on; none when none waits for it.
@@ -107,6 +127,7 @@ impl ShardQueues {
             batch.extend(queue.waiting.pop_front().map(|(shard, _)| shard));
         }
         queue.bytes = queue.bytes.saturating_sub(bytes);
+        self.waiting -= batch.len();
         batch
     }
 
@@ -120,7 +141,7 @@ impl ShardQueues {
     /// when that is no host that is there.
     pub(super) fn again(
         &mut self,
-        hosts: &[PlannedHost],
+        hosts: &PlannedHosts,
         host: usize,
         batch: Vec<HostedShard>,
         why: &Error,
@@ -146,18 +167,16 @@ impl ShardQueues {
                 true => Error::new(why.kind(), why.to_string()),
                 false => out_of_reach(&shard),
             })?;
-            self.queues[there].push(shard, !full);
+            self.wait(there, shard, !full);
         }
         Ok(said)
     }
 
     /// The host with the least to do of those that a shard lies on.
-    fn place(&self, hosts: &[PlannedHost], shard: &HostedShard) -> Option<usize> {
-        let is_near = |at: &usize| {
-            let (host, queue) = (&hosts[*at], &self.queues[*at]);
-            host.lost.is_none() && queue.full.is_none() && shard.hosts.contains(&host.name)
-        };
-        (0..hosts.len()).filter(is_near).min_by_key(|at| self.queues[*at].bytes)
+    fn place(&self, hosts: &PlannedHosts, shard: &HostedShard) -> Option<usize> {
+        let near = hosts.numbers(&shard.hosts).into_iter();
+        let near = near.filter(|at| hosts[*at].lost.is_none() && self.queues[*at].full.is_none());
+        near.min_by_key(|at| self.queues[*at].bytes)
     }
 }
 
@@ -174,8 +193,8 @@ mod tests {
     use super::*;
     use crate::record::digest::Contents;
 
-    fn hosts() -> Vec<PlannedHost> {
-        ["n1", "n2", "n3"].map(|name| PlannedHost::new(name, 1)).into()
+    fn hosts() -> PlannedHosts {
+        PlannedHosts::new(["n1", "n2", "n3"].map(|name| (name, 1)))
     }
 
     fn shard(number: u64, hosts: &[&str], bytes: u64) -> HostedShard {

@@ -2,6 +2,7 @@
 //! order, and lose copies, room, roads and their lives at any time.
 
 mod hosts;
+mod many;
 mod rounds;
 mod scenario;
 
@@ -54,7 +55,8 @@ impl<'a> World<'a> {
             true => Goal::Reduced,
             false => Goal::Ranges(Some(scenario.ranges), scenario.roads),
         };
-        let hosts = (0..scenario.hosts).map(|host| PlannedHost::new(&name(host), 2)).collect();
+        let names: Vec<String> = (0..scenario.hosts).map(name).collect();
+        let hosts = PlannedHosts::new(names.iter().map(|name| (name.as_str(), 2)));
         World {
             scenario,
             wanted: resume.wanted.as_ref().map(|wanted| wanted.iter().copied().collect()),
