@@ -128,5 +128,9 @@ pub(crate) mod worker;
 #[cfg(test)]
 #[path = "../tests/fuzz/mod.rs"]
 mod fuzz;
+// What a tool and a worker say to each other is played; neither of the two rooms knows the other.
+#[cfg(test)]
+#[path = "../tests/conversation/mod.rs"]
+mod conversation;
 
 pub use error::{Error, Result};

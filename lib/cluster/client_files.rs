@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::cluster::connection::{Connection, Request};
+use crate::cluster::connection::Connection;
+use crate::cluster::hearing::Request;
 use crate::cluster::shipment::is_unchanged;
 use crate::error::{Error, ErrorKind, Result, broken};
 use crate::parallel::lock;

@@ -3,7 +3,6 @@
 //! One thread reads, and never waits for anybody else; one shows the worker that we live. Once the
 //! worker is lost, everything that waits for it gets the reason.
 
-use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,14 +11,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cluster::client_files::ClientFiles;
+use crate::cluster::hearing::{ConnectionState, WorkerNews};
 use crate::cluster::host::shown;
 use crate::cluster::link::{self, Carrier, Settings};
 use crate::cluster::{Host, Shipment};
 use crate::error::{Error, ErrorKind, Result};
 use crate::parallel::lock;
 use crate::record::harmless::harmless;
-use crate::wire::exchange::RelayRequest;
-use crate::wire::flow::{Allowance, Debt};
 use crate::wire::frame::{Frame, HEAD_BYTES, broken};
 use crate::wire::message::{self, Ask, Hello, Reply, Welcome};
 use crate::wire::pack::Packer;
@@ -33,12 +31,6 @@ const END_WAIT: Duration = Duration::from_secs(6);
 
 /// The most slots that a host has.
 const SLOTS_MAX: u32 = 65_536;
-
-/// The most parts that wait to be brought to one merge: one of each host.
-const WANTED_MAX: usize = 4096;
-
-/// How many characters of a reason are kept.
-const REASON_CHARS: usize = 500;
 
 /// How a tool begins a connection.
 #[derive(Clone, Default)]
@@ -72,32 +64,6 @@ pub struct Connection {
     /// How many bytes were sent, and how many came.
     sent: AtomicU64,
     came: AtomicU64,
-}
-
-#[derive(Default)]
-pub(super) struct ConnectionState {
-    /// Requests are numbered from 1.
-    pub(super) last: u32,
-    pub(super) requests: HashMap<u32, Request>,
-    /// Why the worker is lost, once it is.
-    pub(super) lost: Option<String>,
-    /// How often something came of the worker that is of use.
-    pub(super) heard: u64,
-    /// Whether it is lost because nothing came that it owed.
-    pub(super) in_debt: bool,
-}
-
-/// A request that is open.
-#[derive(Default)]
-pub(super) struct Request {
-    pub(super) allowance: Allowance,
-    pub(super) debt: Debt,
-    /// Data that nobody has taken yet: no more than the worker may send.
-    pub(super) data: VecDeque<Vec<u8>>,
-    pub(super) whole: bool,
-    /// The parts of a range that the worker wants to be brought.
-    pub(super) wanted: VecDeque<RelayRequest>,
-    pub(super) reply: Option<Reply>,
 }
 
 impl Connection {
@@ -299,45 +265,13 @@ impl Connection {
     /// Deals with the frames that are there.
     fn heard(self: &Arc<Connection>, frames: &mut FrameReader) -> Result<()> {
         while let Some(frame) = frames.frame()? {
-            match frame.kind {
-                FrameKind::Beat => continue,
-                FrameKind::Control => match message::decode(frame.payload)? {
-                    Reply::Said(lines) => lines.lines().for_each(|line| (self.say)(line)),
-                    Reply::Client(ask) => self.asked(frame.request, ask)?,
-                    reply => self.change(frame.request, |open| {
-                        match reply {
-                            Reply::Relay(_) if open.wanted.len() >= WANTED_MAX => {
-                                return Err(broken("more parts than there are hosts"));
-                            }
-                            Reply::Relay(mut wanted) => {
-                                wanted.why = wanted.why.map(|why| beginning(&why));
-                                open.wanted.push_back(wanted);
-                            }
-                            reply => open.reply = Some(reply),
-                        }
-                        Ok(())
-                    })?,
-                },
-                FrameKind::Data => self.change(frame.request, |open| {
-                    if frame.payload.is_empty() {
-                        return Err(broken("data without a byte"));
-                    }
-                    if !open.debt.came(frame.payload.len() as u64) {
-                        return Err(broken("more data than it was allowed to send"));
-                    }
-                    open.data.push_back(frame.payload.to_vec());
-                    Ok(())
-                })?,
-                FrameKind::Packed => return Err(broken("packed data that nobody has unpacked")),
-                FrameKind::End => self.change(frame.request, |open| {
-                    open.whole = true;
-                    Ok(())
-                })?,
-                FrameKind::Credit => self.change(frame.request, |open| {
-                    open.allowance
-                        .gain(u32::from_le_bytes(frame.payload.try_into().unwrap_or_default()));
-                    Ok(())
-                })?,
+            let request = frame.request;
+            let heard = self.state().hear(frame)?;
+            self.changed.notify_all();
+            match heard {
+                WorkerNews::Nothing => (),
+                WorkerNews::Said(lines) => lines.lines().for_each(|line| (self.say)(line)),
+                WorkerNews::Asked(ask) => self.asked(request, ask)?,
             }
         }
         if frames.is_amid() {
@@ -346,21 +280,6 @@ impl Connection {
         }
         Ok(())
     }
-
-    /// Changes a request that is open; what comes for one that is not wanted any more is dropped.
-    fn change(&self, request: u32, change: impl FnOnce(&mut Request) -> Result<()>) -> Result<()> {
-        let mut state = self.state();
-        state.heard += 1;
-        let result = state.requests.get_mut(&request).map_or(Ok(()), change);
-        drop(state);
-        self.changed.notify_all();
-        result
-    }
-}
-
-/// As much of what a host gives as its reason as is kept.
-fn beginning(reason: &str) -> String {
-    reason.chars().take(REASON_CHARS).collect()
 }
 
 fn spawn(work: impl FnOnce() + Send + 'static) -> Result<()> {

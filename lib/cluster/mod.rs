@@ -31,6 +31,7 @@ mod complaints;
 pub mod connection;
 mod dialogue;
 mod exchange_verbs;
+pub(crate) mod hearing;
 pub mod host;
 pub mod host_list;
 pub mod link;

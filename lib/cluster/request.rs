@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::cluster::connection::{Connection, ConnectionState, Request};
+use crate::cluster::connection::Connection;
+use crate::cluster::hearing::{ConnectionState, Request};
 use crate::error::Result;
 use crate::wire::frame::{DATA_BYTES, broken};
 use crate::wire::message::{self, Ask, Reply};

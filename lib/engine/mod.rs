@@ -45,7 +45,7 @@ pub mod shared_files;
 // Plans are not public, so what plays them is of the unit tests.
 #[cfg(test)]
 #[path = "../../tests/simulation/mod.rs"]
-mod simulation;
+pub(crate) mod simulation;
 mod slot;
 mod slot_words;
 pub mod split;

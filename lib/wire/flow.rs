@@ -1,5 +1,7 @@
 //! Flow control: how much of a stream may be under way.
 
+use std::collections::HashMap;
+
 /// How many bytes of a stream may be sent before the first credit comes.
 pub(crate) const WINDOW_BYTES: u64 = 1 << 20;
 
@@ -30,6 +32,43 @@ impl Allowance {
     /// A credit came.
     pub(crate) fn gain(&mut self, bytes: u32) {
         self.0 = self.0.saturating_add(u64::from(bytes));
+    }
+}
+
+/// Streams of data that are sent, by the requests that they belong to.
+#[derive(Debug, Default)]
+pub(crate) struct Flows(HashMap<u32, Allowance>);
+
+impl Flows {
+    /// A stream begins.
+    pub(crate) fn open(&mut self, request: u32) {
+        self.0.insert(request, Allowance::default());
+    }
+
+    /// Nothing more of a stream is sent.
+    pub(crate) fn end(&mut self, request: u32) {
+        self.0.remove(&request);
+    }
+
+    /// A credit came for a stream, which may have ended.
+    pub(crate) fn gain(&mut self, request: u32, bytes: u32) {
+        if let Some(flow) = self.0.get_mut(&request) {
+            flow.gain(bytes);
+        }
+    }
+
+    /// Takes as many of `wanted` bytes as may be sent now; `None` where nothing more is to be sent.
+    pub(crate) fn take(&mut self, request: u32, wanted: usize) -> Option<usize> {
+        let flow = self.0.get_mut(&request)?;
+        let count = flow.left().min(wanted as u64);
+        flow.spend(count);
+        Some(count as usize)
+    }
+
+    /// Whether no stream is open.
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 

@@ -1,7 +1,6 @@
 //! What a worker sends: frames on one stream, from many threads, each stream of data within what
 //! its receiver allows.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +10,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::parallel::lock;
-use crate::wire::flow::Allowance;
+use crate::wire::flow::Flows;
 use crate::wire::frame::{DATA_BYTES, Frame, FrameKind};
 use crate::wire::message::{self, Failed, Reply};
 use crate::wire::pack::Packer;
@@ -24,7 +23,7 @@ pub(crate) struct FrameWriter {
     stream: Mutex<(File, Vec<u8>)>,
     packer: Packer,
     /// The streams of data that are open.
-    flows: Mutex<HashMap<u32, Allowance>>,
+    flows: Mutex<Flows>,
     changed: Condvar,
     closed: AtomicBool,
 }
@@ -41,7 +40,7 @@ impl FrameWriter {
         }
     }
 
-    fn flows(&self) -> MutexGuard<'_, HashMap<u32, Allowance>> {
+    fn flows(&self) -> MutexGuard<'_, Flows> {
         lock(&self.flows)
     }
 
@@ -104,20 +103,18 @@ impl FrameWriter {
 
     /// Opens the stream of data of `request`.
     pub(crate) fn open(&self, request: u32) {
-        self.flows().insert(request, Allowance::default());
+        self.flows().open(request);
     }
 
     /// The stream of data of `request` is not needed any more: whoever sends stops.
     pub(crate) fn end(&self, request: u32) {
-        self.flows().remove(&request);
+        self.flows().end(request);
         self.changed.notify_all();
     }
 
     /// The receiver of `request` allows more.
     pub(crate) fn credit(&self, request: u32, bytes: u32) {
-        if let Some(flow) = self.flows().get_mut(&request) {
-            flow.gain(bytes);
-        }
+        self.flows().gain(request, bytes);
         self.changed.notify_all();
     }
 
@@ -139,13 +136,10 @@ impl FrameWriter {
             if self.closed.load(Ordering::SeqCst) {
                 return Err(Error::incomplete("the connection is closed"));
             }
-            let Some(flow) = flows.get_mut(&request) else {
-                return Err(Error::incomplete("not wanted any more"));
-            };
-            let count = flow.left().min(wanted as u64);
-            if count > 0 {
-                flow.spend(count);
-                return Ok(count as usize);
+            match flows.take(request, wanted) {
+                None => return Err(Error::incomplete("not wanted any more")),
+                Some(0) => (),
+                Some(count) => return Ok(count),
             }
             flows = self.changed.wait(flows).unwrap_or_else(PoisonError::into_inner);
         }

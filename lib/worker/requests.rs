@@ -42,6 +42,12 @@ impl Requests {
         self.with(|open| open.get(&request).map(|stop| stop.store(true, Ordering::SeqCst)));
     }
 
+    /// Whether none is open.
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.with(|open| open.is_empty())
+    }
+
     /// All are to stop.
     pub(crate) fn stop_all(&self) {
         self.with(|open| open.values().for_each(|stop| stop.store(true, Ordering::SeqCst)));

@@ -18,12 +18,12 @@ use crate::error::{Error, Result};
 use crate::format::ledger::Ledger;
 use crate::parallel::lock;
 use crate::spool::Spool;
-use crate::wire::client::OF_WORKER;
-use crate::wire::message::{self, Ask, Done, Reply, Task};
+use crate::wire::message::{Ask, Done, Reply, Task};
 use crate::wire::{BEAT_EVERY, FrameKind, FrameReader, SILENCE_MAX};
 use crate::worker::base::Base;
 use crate::worker::client::ClientCopies;
 use crate::worker::deliveries::Deliveries;
+use crate::worker::desk::{Desk, FrameDuty};
 use crate::worker::exchange::Exchanges;
 use crate::worker::frame_writer::FrameWriter;
 use crate::worker::greeting;
@@ -36,7 +36,6 @@ use crate::worker::shipped;
 use crate::worker::slots::Slots;
 use crate::worker::state::{JobError, WorkerState};
 use crate::worker::store::{self, Store};
-use crate::worker::upload::{Upload, Uploads};
 
 /// How much is read at once.
 const READ_BYTES: usize = 256 * 1024;
@@ -122,7 +121,7 @@ pub(crate) fn serve(surroundings: Surroundings) -> Result<()> {
     let mut session = Session {
         state: Arc::clone(&state),
         jobs: Jobs::default(),
-        uploads: Uploads::default(),
+        desk: Desk::default(),
         exchanges: Exchanges::default(),
         open: Requests::default(),
     };
@@ -165,7 +164,7 @@ fn beat(state: &WorkerState) {
 struct Session {
     state: Arc<WorkerState>,
     jobs: Jobs,
-    uploads: Uploads,
+    desk: Desk<Spool>,
     exchanges: Exchanges,
     open: Requests,
 }
@@ -175,20 +174,18 @@ impl Session {
         let mut buffer = vec![0; READ_BYTES];
         loop {
             while let Some(frame) = frames.frame()? {
-                match frame.kind {
-                    FrameKind::Beat => (),
-                    FrameKind::Control => {
-                        self.asked(frame.request, message::decode(frame.payload)?)?
+                let (request, state) = (frame.request, Arc::clone(&self.state));
+                match self.desk.hear(frame, || state.spool())? {
+                    FrameDuty::Nothing => (),
+                    FrameDuty::Begin(ask, input) => self.begin(request, ask, input)?,
+                    FrameDuty::Heed(ask) => self.heed(request, ask)?,
+                    FrameDuty::Stop => {
+                        self.open.stop(request);
+                        state.to_tool.end(request);
                     }
-                    FrameKind::Data => self.arrived(frame.request, frame.payload)?,
-                    FrameKind::Packed => {
-                        return Err(broken("packed data that nobody has unpacked"));
-                    }
-                    FrameKind::End => self.arrived_whole(frame.request)?,
-                    FrameKind::Credit => {
-                        let bytes = frame.payload.try_into().unwrap_or_default();
-                        self.state.to_tool.credit(frame.request, u32::from_le_bytes(bytes));
-                    }
+                    FrameDuty::Allow(bytes) => self.allow(request, bytes)?,
+                    FrameDuty::Allowed(bytes) => state.to_tool.credit(request, bytes),
+                    FrameDuty::OfClient(bytes) => self.of_client(request, bytes)?,
                 }
             }
             self.is_reading(None);
@@ -203,47 +200,14 @@ impl Session {
         *lock(&self.state.reading) = since;
     }
 
-    fn asked(&mut self, request: u32, ask: Ask) -> Result<()> {
+    /// Takes note of what needs no answer.
+    fn heed(&mut self, request: u32, ask: Ask) -> Result<()> {
         match ask {
-            Ask::Hello(_) => Err(broken("a second greeting")),
             Ask::Job(job) => self.jobs.add(job),
-            Ask::Ship(entries) => {
-                self.start_work(request, move |state| shipped::place(state, &entries))
-            }
-            Ask::SetUp(setup) => {
-                self.start_work(request, move |state| setup::on_host(state, &setup))
-            }
-            Ask::Task(task) if task.input.follows() => {
-                self.uploads.open(request, Upload::Task(task), self.state.spool())
-            }
-            Ask::Task(task) => self.start_task(request, task, None),
-            Ask::Expand(resource) => self.start(request, move |_, state, _| {
-                Ok(Reply::Expanded(resource::expand(&state.login, &resource)?))
-            }),
-            Ask::Fetch(fetch, contents, checked) => {
-                self.state.to_tool.open(request);
-                self.start(request, move |_, state, _| {
-                    shard_file::send(state, request, &fetch, (&contents, checked))
-                })
-            }
-            Ask::Cancel => {
-                self.uploads.forget(request);
-                self.open.stop(request);
-                self.state.to_tool.end(request);
+            Ask::Exchange(exchange) => self.exchanges.begin(exchange, self.state.task_memory()),
+            Ask::Over(number) => {
+                self.exchanges.end(number);
                 Ok(())
-            }
-            Ask::Keep => self.start_work(request, |state| match &state.store {
-                Some(store) => store.keep(),
-                None => Err(broken("nothing to keep")),
-            }),
-            Ask::Remove(run) => self.start(request, move |_, state, _| {
-                Ok(Reply::Removed(store::remove(&state.base, &run)?))
-            }),
-            Ask::List => {
-                self.start(request, |_, state, _| Ok(Reply::Kept(store::list(&state.base))))
-            }
-            Ask::Deliver(deliver) => {
-                self.uploads.open(request, Upload::Part(deliver), self.state.spool())
             }
             Ask::Client(reply) => match &self.state.client {
                 Some(client) => {
@@ -252,13 +216,49 @@ impl Session {
                 }
                 None => Err(broken("an answer that nobody has asked for")),
             },
-            ask => self.asked_in_exchange(request, ask),
+            _ => Err(broken("nothing that can be told")),
         }
     }
 
-    fn asked_in_exchange(&mut self, request: u32, ask: Ask) -> Result<()> {
+    /// Begins what is asked, whose input is here if it has one.
+    fn begin(&mut self, request: u32, ask: Ask, input: Option<Result<Spool>>) -> Result<()> {
+        match (ask, input) {
+            (Ask::Task(task), input) => self.start_task(request, task, input),
+            (Ask::Deliver(deliver), Some(part)) => self.start_work(request, move |state| {
+                state.deliveries.hand_over(&deliver, part);
+                Ok(())
+            }),
+            (Ask::Ship(entries), _) => {
+                self.start_work(request, move |state| shipped::place(state, &entries))
+            }
+            (Ask::SetUp(setup), _) => {
+                self.start_work(request, move |state| setup::on_host(state, &setup))
+            }
+            (Ask::Expand(resource), _) => self.start(request, move |_, state, _| {
+                Ok(Reply::Expanded(resource::expand(&state.login, &resource)?))
+            }),
+            (Ask::Fetch(fetch, contents, checked), _) => {
+                self.state.to_tool.open(request);
+                self.start(request, move |_, state, _| {
+                    shard_file::send(state, request, &fetch, (&contents, checked))
+                })
+            }
+            (Ask::Keep, _) => self.start_work(request, |state| match &state.store {
+                Some(store) => store.keep(),
+                None => Err(broken("nothing to keep")),
+            }),
+            (Ask::Remove(run), _) => self.start(request, move |_, state, _| {
+                Ok(Reply::Removed(store::remove(&state.base, &run)?))
+            }),
+            (Ask::List, _) => {
+                self.start(request, |_, state, _| Ok(Reply::Kept(store::list(&state.base))))
+            }
+            (ask, _) => self.begin_in_exchange(request, ask),
+        }
+    }
+
+    fn begin_in_exchange(&mut self, request: u32, ask: Ask) -> Result<()> {
         match ask {
-            Ask::Exchange(exchange) => self.exchanges.begin(exchange, self.state.task_memory()),
             Ask::Sort(sort) => {
                 let exchange = self.exchanges.get(sort.exchange)?;
                 self.start(request, move |_, state, stop| {
@@ -296,10 +296,6 @@ impl Session {
                 let exchange = self.exchanges.get(peers.exchange)?;
                 self.start_work(request, move |_| exchange.meet(peers.peers, peers.secret))
             }
-            Ask::Over(number) => {
-                self.exchanges.end(number);
-                Ok(())
-            }
             Ask::Reduce(reduce) => {
                 let exchange = self.exchanges.get(reduce.exchange)?;
                 self.start(request, move |_, state, stop| {
@@ -310,33 +306,17 @@ impl Session {
         }
     }
 
-    /// Takes data of an input.
-    fn arrived(&mut self, request: u32, bytes: &[u8]) -> Result<()> {
-        let credit = match &self.state.client {
-            Some(client) if request & OF_WORKER != 0 => {
-                client.arrived(&self.state, request, bytes)?
-            }
-            _ => self.uploads.take(request, bytes)?,
-        };
-        match credit {
-            Some(credit) => {
-                self.state.to_tool.frame(FrameKind::Credit, request, &credit.to_le_bytes())
-            }
+    /// Takes data of a file of the client.
+    fn of_client(&mut self, request: u32, bytes: &[u8]) -> Result<()> {
+        let Some(client) = &self.state.client else { return Ok(()) };
+        match client.arrived(&self.state, request, bytes)? {
+            Some(credit) => self.allow(request, credit),
             None => Ok(()),
         }
     }
 
-    /// All of an input is here.
-    fn arrived_whole(&mut self, request: u32) -> Result<()> {
-        match self.uploads.close(request) {
-            // It was cancelled meanwhile.
-            None => Ok(()),
-            Some((Upload::Part(deliver), part)) => self.start_work(request, move |state| {
-                state.deliveries.hand_over(&deliver, part);
-                Ok(())
-            }),
-            Some((Upload::Task(task), spool)) => self.start_task(request, task, Some(spool)),
-        }
+    fn allow(&self, request: u32, bytes: u32) -> Result<()> {
+        self.state.to_tool.frame(FrameKind::Credit, request, &bytes.to_le_bytes())
     }
 
     /// Runs a task; the records left out that are for the tool to judge go before the reply.

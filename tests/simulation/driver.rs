@@ -19,10 +19,10 @@ const SHOWN_MAX: usize = 200;
 
 /// What happened in a schedule, where somebody wants to know.
 #[derive(Default)]
-pub(in crate::engine) struct Log(Option<Vec<String>>);
+pub(crate) struct Log(Option<Vec<String>>);
 
 impl Log {
-    pub(in crate::engine) fn say(&mut self, line: impl FnOnce() -> String) {
+    pub(crate) fn say(&mut self, line: impl FnOnce() -> String) {
         if let Some(lines) = &mut self.0 {
             lines.push(line());
         }
@@ -37,7 +37,7 @@ thread_local! {
 /// Plays the known seeds of `name`, and `seeds` more, unless another number is asked for; `play` panics where
 /// something does not hold.
 #[track_caller]
-pub(in crate::engine) fn run(name: &str, seeds: u64, play: impl Fn(u64, &mut Log)) {
+pub(crate) fn run(name: &str, seeds: u64, play: impl Fn(u64, &mut Log)) {
     hush();
     let known = KNOWN.lines().filter_map(|line| line.split_once(' '));
     let known = known.filter(|(played, _)| *played == name).map(|(_, seed)| seed.parse().unwrap());

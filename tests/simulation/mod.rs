@@ -9,7 +9,7 @@
 //! likes.
 #![allow(clippy::print_stdout)]
 
-pub(super) mod driver;
+pub(crate) mod driver;
 mod host;
 mod judge;
 mod many;

@@ -268,7 +268,7 @@ fn no_file_is_forgotten() {
     let mut wrong = Vec::new();
     // What feeds the decoders, and what plays the plans, is a module of the library's unit tests.
     let mut suite = tests.clone();
-    for folder in ["tests/fuzz/", "tests/simulation/"] {
+    for folder in ["tests/fuzz/", "tests/simulation/", "tests/conversation/"] {
         let is_there = |(file, _): &Source| file.starts_with(folder);
         let (of_lib, rest): (Vec<Source>, Vec<Source>) = suite.into_iter().partition(is_there);
         wrong.extend(forgotten(&of_lib, &format!("{folder}mod.rs")).into_iter().map(unnamed));
