@@ -5,9 +5,9 @@ bytes that they are. Of other formats, and of what is packed in a way that Java 
 whole file. What is written is a directory of parts, which Spark commits as a whole.
 """
 import os
-import re
 
 from .failure import BAD_INPUT, Failed, USAGE
+from .plan import is_of_tools
 from .processes import Work
 
 # Formats whose records are lines, and how these may be packed for Java to unpack them.
@@ -20,7 +20,7 @@ LINES_AT_ONCE = 4096
 
 def is_address(resource):
     """Whether a resource of a plan lies in such a file system."""
-    return resource["place"] == "url" and not re.match(r"https?://", resource["path"])
+    return resource["place"] == "url" and not is_of_tools(resource)
 
 
 def found(context, address):

@@ -19,6 +19,16 @@ BOUNDED = {"mc-map", "mc-reduce", "mc-join", "mc-sort", "mc-shuffle"}
 JOINS_OF_LEFT = {"inner", "left", "semi", "anti"}
 
 
+# Addresses that the tools read by themselves, and those of them that executors' cannot: stores of objects.
+OF_STORES = ("s3", "gs", "az")
+OF_TOOLS = ("http", "https", *OF_STORES)
+
+
+def is_of_tools(resource, schemes=OF_TOOLS):
+    """Whether a resource has an address that the tools read by themselves, of some scheme."""
+    return resource["place"] == "url" and resource["path"].partition("://")[0].lower() in schemes
+
+
 def word(value):
     """A word of a plan as bytes."""
     return os.fsencode(value) if isinstance(value, str) else base64.b64decode(value["$base64"])
@@ -65,8 +75,9 @@ class Steps:
         is_stdin = reads["kind"] in ("unknown", "records") or any(r["place"] == "standard" for r in resources)
         if first.get("foreign"):
             self.step = Step(source=("stdin", first), single=True)
-        elif is_stdin and reads["kind"] == "resources":
-            # In a format of which only the whole can be read: that is done where mc-spark is.
+        elif first["tool"] == "mc-cat" and any(is_of_tools(one, OF_STORES) for one in resources) or \
+                is_stdin and reads["kind"] == "resources":
+            # A format of which only the whole can be read, or what executors cannot: that is done where mc-spark is.
             self.step = Step(source=("tool", first))
             self.number = 1
         elif is_stdin:
@@ -189,6 +200,8 @@ def check(stage, last):
         if name in options:
             refuse(stage, f"--{name}: what it keeps or serves is on this machine, and executors are elsewhere")
     resources = stage["reads"].get("resources", []) + stage.get("join", {}).get("resources", [])
+    if stage["tool"] != "mc-cat" and any(is_of_tools(resource, OF_STORES) for resource in resources):
+        refuse(stage, "executors reach no stores of objects: mc-cat reads them where mc-spark is called")
     if any(resource["place"] == "client" for resource in resources):
         refuse(stage, "client:// is for commands of hosts")
     if any(resource["format"] == "shards" for resource in resources):
