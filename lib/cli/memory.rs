@@ -11,7 +11,7 @@ const UNKNOWN: u64 = 1 << 30;
 
 /// What of a limit on addresses goes to programs, stacks, and room that is reserved and never used, for
 /// which the kernel counts them as if it were.
-const ADDRESSES_SHARE: u64 = 2;
+const ADDRESSES_SHARE: u64 = 3;
 
 /// What the C library reserves for a thread that allocates, such as the one that shows progress.
 const RESERVED: u64 = 64 << 20;
