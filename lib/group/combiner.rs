@@ -137,7 +137,7 @@ mod tests {
     use crate::aggregate::Op;
     use crate::record::bad::Policy;
     use crate::record::key::{Keys, Missing};
-    use crate::record::stream::Facts;
+    use crate::record::stream::tests::Kept;
 
     struct Text(&'static [u8]);
 
@@ -151,24 +151,6 @@ mod tests {
 
         fn name(&self) -> &str {
             "text"
-        }
-    }
-
-    #[derive(Default)]
-    struct Kept(Vec<u8>);
-
-    impl Output for Kept {
-        fn declare(&mut self, _: &Facts) -> Result<()> {
-            Ok(())
-        }
-
-        fn write(&mut self, records: &[u8]) -> Result<()> {
-            self.0.extend_from_slice(records);
-            Ok(())
-        }
-
-        fn flush(&mut self) -> Result<()> {
-            Ok(())
         }
     }
 

@@ -163,3 +163,27 @@ pub struct Summary {
     #[serde(skip_serializing_if = "Counters::is_empty")]
     pub counters: Counters,
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// An output that tests look at.
+    #[derive(Default)]
+    pub(crate) struct Kept(pub(crate) Vec<u8>);
+
+    impl Output for Kept {
+        fn declare(&mut self, _: &Facts) -> Result<()> {
+            Ok(())
+        }
+
+        fn write(&mut self, records: &[u8]) -> Result<()> {
+            self.0.extend_from_slice(records);
+            Ok(())
+        }
+
+        fn flush(&mut self) -> Result<()> {
+            Ok(())
+        }
+    }
+}

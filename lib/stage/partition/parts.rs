@@ -231,24 +231,7 @@ fn copy(part: &PartToRead, most: u64, output: &mut impl Output) -> Result<u64> {
 mod tests {
     use super::*;
     use crate::record::bad::Policy;
-
-    #[derive(Default)]
-    struct Kept(Vec<u8>);
-
-    impl Output for Kept {
-        fn declare(&mut self, _: &Facts) -> Result<()> {
-            Ok(())
-        }
-
-        fn write(&mut self, records: &[u8]) -> Result<()> {
-            self.0.extend_from_slice(records);
-            Ok(())
-        }
-
-        fn flush(&mut self) -> Result<()> {
-            Ok(())
-        }
-    }
+    use crate::record::stream::tests::Kept;
 
     fn cut_up(file: &FileToCut, size: u64) -> Vec<PartToRead> {
         let options = ReadOptions::new(Policy::Fail).unwrap();

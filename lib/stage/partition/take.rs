@@ -188,6 +188,7 @@ pub fn merge(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::stream::tests::Kept;
     use crate::stage::partition::deal;
 
     struct Text(Vec<u8>, usize);
@@ -202,24 +203,6 @@ mod tests {
 
         fn name(&self) -> &str {
             "text"
-        }
-    }
-
-    #[derive(Default)]
-    struct Kept(Vec<u8>);
-
-    impl Output for Kept {
-        fn declare(&mut self, _: &Facts) -> Result<()> {
-            Ok(())
-        }
-
-        fn write(&mut self, records: &[u8]) -> Result<()> {
-            self.0.extend_from_slice(records);
-            Ok(())
-        }
-
-        fn flush(&mut self) -> Result<()> {
-            Ok(())
         }
     }
 
