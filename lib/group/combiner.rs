@@ -137,7 +137,7 @@ mod tests {
     use crate::aggregate::Op;
     use crate::record::bad::Policy;
     use crate::record::key::{Keys, Missing};
-    use crate::record::stream::tests::Kept;
+    use crate::record::stream::tests::OutputBuffer;
 
     struct Text(&'static [u8]);
 
@@ -175,7 +175,7 @@ mod tests {
             .unwrap();
             parts.push(some);
         }
-        let mut output = Kept::default();
+        let mut output = OutputBuffer::default();
         let mut parts = parts.into_iter();
         merge(&grouping, &limits(), || Ok(parts.next()), &mut output).unwrap();
         String::from_utf8(output.0).unwrap()

@@ -170,9 +170,9 @@ pub(crate) mod tests {
 
     /// An output that tests look at.
     #[derive(Default)]
-    pub(crate) struct Kept(pub(crate) Vec<u8>);
+    pub(crate) struct OutputBuffer(pub(crate) Vec<u8>);
 
-    impl Output for Kept {
+    impl Output for OutputBuffer {
         fn declare(&mut self, _: &Facts) -> Result<()> {
             Ok(())
         }

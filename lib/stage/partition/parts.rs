@@ -231,12 +231,12 @@ fn copy(part: &PartToRead, most: u64, output: &mut impl Output) -> Result<u64> {
 mod tests {
     use super::*;
     use crate::record::bad::Policy;
-    use crate::record::stream::tests::Kept;
+    use crate::record::stream::tests::OutputBuffer;
 
     fn cut_up(file: &FileToCut, size: u64) -> Vec<PartToRead> {
         let options = ReadOptions::new(Policy::Fail).unwrap();
         let job = PartitionJob { files: vec![file.clone()], size, ..PartitionJob::default() };
-        let mut output = Kept::default();
+        let mut output = OutputBuffer::default();
         cut(&job, &options, &mut output).unwrap();
         let lines = String::from_utf8(output.0).unwrap();
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -245,7 +245,7 @@ mod tests {
     fn reads(parts: &[PartToRead], size: u64) -> Result<String> {
         let options = ReadOptions::new(Policy::Fail).unwrap();
         let job = PartitionJob { parts: parts.to_vec(), size, ..PartitionJob::default() };
-        let mut output = Kept::default();
+        let mut output = OutputBuffer::default();
         read(&job, &options, &mut output)?;
         Ok(String::from_utf8(output.0).unwrap())
     }

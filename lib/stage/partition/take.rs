@@ -188,7 +188,7 @@ pub fn merge(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::stream::tests::Kept;
+    use crate::record::stream::tests::OutputBuffer;
     use crate::stage::partition::deal;
 
     struct Text(Vec<u8>, usize);
@@ -207,14 +207,14 @@ mod tests {
     }
 
     fn sent(text: &[u8]) -> Vec<u8> {
-        let mut output = Kept::default();
+        let mut output = OutputBuffer::default();
         deal::send(Text(text.to_vec(), 0), &mut output).unwrap();
         output.0
     }
 
     fn taken(parcels: Vec<u8>, sources: u32) -> Result<Vec<u8>> {
         let job = PartitionJob { name: "here".into(), sources, ..PartitionJob::default() };
-        let mut output = Kept::default();
+        let mut output = OutputBuffer::default();
         take(Taken::new(&job, Text(parcels, 0)), &mut output)?;
         Ok(output.0)
     }
