@@ -9,7 +9,7 @@ use mycloud::cli::explaining::Explaining;
 use mycloud::cli::hosts::file_hosts::FileHosts;
 use mycloud::cli::hosts::{name_list, shards};
 use mycloud::cli::options::{self, Records};
-use mycloud::cli::resources::Resources;
+use mycloud::cli::resources::{Resources, read_options};
 use mycloud::cli::{self, Session};
 use mycloud::cluster::Host;
 use mycloud::explain::schema::{StagePlan, StreamKind};
@@ -63,6 +63,9 @@ impl Args {
     fn on_hosts(&self, hosts: Vec<Host>, session: &mut Session) -> Result<Summary> {
         session.guard()?;
         let resources = self.files_of_hosts(session)?;
+        let read = read_options(&self.records, session)?;
+        let format = self.resources.format.as_deref();
+        let resources = self.there.with_objects(resources, format, &read)?;
         let reach = self.there.hosts.reach(session)?;
         let keep = self.there.output.as_deref();
         shards::check_output(session, keep)?;

@@ -386,6 +386,10 @@ mod tests {
             Err(Error::usage(address.to_string()))
         }
 
+        fn sign(&self, address: &ObjectAddress) -> Result<String> {
+            Ok(address.to_string())
+        }
+
         fn give_up(&self, note: &str) -> Result<()> {
             lock(&self.0).push(note.into());
             Ok(())

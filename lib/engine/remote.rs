@@ -20,6 +20,7 @@ use crate::engine::trial::{Copied, NoPlace, Trial};
 use crate::engine::work::TaskInput;
 use crate::engine::{HostFile, HostedShard};
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::place::without_signature;
 use crate::spool::Spool;
 
 /// How an attempt on a host went.
@@ -299,6 +300,7 @@ fn too_few(hosts: &Hosts<'_>) -> Error {
 
 fn unreachable_file(file: &HostFile) -> Error {
     let path = String::from_utf8_lossy(&file.resource.path.0);
+    let path = without_signature(&path);
     Error::new(ErrorKind::Hosts, format!("{path} on {}: its host is lost", file.hosts.join(", ")))
 }
 

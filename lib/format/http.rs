@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::bytes::lower;
 use super::compression::Codec;
 use super::decompression::decode;
-use super::place::ResourcePlace;
+use super::place::{ResourcePlace, without_signature};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::stream::Input;
 
@@ -30,6 +30,7 @@ const ENCODINGS: &str = "gzip, zstd";
 /// `BadInput` when the server sends a part only, or encodes it in a way that is not known here;
 /// `Hosts` when the server cannot be reached, `Usage` when it refuses, `Incomplete` when it fails.
 pub fn open(url: &str) -> Result<Box<dyn Input>> {
+    let shown = without_signature(url);
     let config = ureq::Agent::config_builder()
         .timeout_connect(Some(CONNECT_TIMEOUT))
         .timeout_recv_response(Some(CONNECT_TIMEOUT))
@@ -41,21 +42,21 @@ pub fn open(url: &str) -> Result<Box<dyn Input>> {
         .build();
     let agent: ureq::Agent = config.into();
     let request = agent.get(url).header("Accept-Encoding", ENCODINGS);
-    let answer = request.call().map_err(|error| failed(url, error))?;
+    let answer = request.call().map_err(|error| failed(shown, error))?;
     if answer.status() == 206 {
         let why = "the server sent a part of it, which nobody asked for (status 206)";
-        return Err(Error::input(format!("{url}: {why}")));
+        return Err(Error::input(format!("{shown}: {why}")));
     }
     if answer.status() != 200 {
         let why = format!("the server sent no file (status {})", answer.status().as_u16());
-        return Err(Error::input(format!("{url}: {why}")));
+        return Err(Error::input(format!("{shown}: {why}")));
     }
     let headers = answer.headers().get_all("content-encoding").iter();
     let headers: Vec<String> =
         headers.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
     let body = Box::new(answer.into_body().into_reader());
-    let mut input: Box<dyn Input> = Box::new(Body { body, url: url.to_string() });
-    for coding in codings(url, &headers.join(","))?.into_iter().rev() {
+    let mut input: Box<dyn Input> = Box::new(Body { body, url: shown.to_string() });
+    for coding in codings(shown, &headers.join(","))?.into_iter().rev() {
         input = decode(coding, input)?;
     }
     Ok(input)

@@ -1,6 +1,7 @@
 //! Objects in stores such as S3: how one is named, `s3://BUCKET/KEY`, and what a store can be asked
 //! for. Who asks is given a store by the tool; what speaks to one lies elsewhere.
 
+use std::ffi::OsStr;
 use std::fmt;
 
 use super::ledger::Ledger;
@@ -31,6 +32,14 @@ impl ObjectService {
             "az" => Some(ObjectService::Az),
             _ => None,
         }
+    }
+
+    /// Whether an argument may name an object: a URL of such a scheme, perhaps behind a format.
+    pub fn is_named_in(argument: &OsStr) -> bool {
+        let text = argument.to_string_lossy();
+        let Some((before, _)) = text.split_once("://") else { return false };
+        let scheme = before.rsplit_once(':').map_or(before, |(_, scheme)| scheme);
+        ObjectService::of_scheme(&scheme.to_ascii_lowercase()).is_some()
     }
 
     /// Its scheme.
@@ -163,6 +172,12 @@ pub trait ObjectStores: Send + Sync {
     /// When it cannot be.
     fn write(&self, address: &ObjectAddress, ledger: &Ledger) -> Result<Box<dyn ObjectUpload>>;
 
+    /// An address by which anybody can read an object for some hours, and nothing else.
+    ///
+    /// # Errors
+    /// When nobody is there to sign it.
+    fn sign(&self, address: &ObjectAddress) -> Result<String>;
+
     /// Gives up an upload that the ledger has a note of.
     ///
     /// # Errors
@@ -226,6 +241,24 @@ pub(super) fn check(address: &ObjectAddress) -> Result<()> {
         true => Err(Error::usage(format!("{address}: a pattern is for reading only"))),
         false => Ok(()),
     }
+}
+
+/// For a resource in a store those that it stands for, each by an address at which a host can read it
+/// without credentials; none for one that is not.
+///
+/// # Errors
+/// As [`each`] and [`ObjectStores::sign`]; `Usage` for a format that is not read by such.
+pub fn signed(resource: &Resource, options: &ReadOptions) -> Result<Option<Vec<Resource>>> {
+    let ResourcePlace::Object(whole) = &resource.place else { return Ok(None) };
+    let stores = options.objects.as_ref().ok_or_else(|| lacking(whole))?;
+    let mut found = Vec::new();
+    for one in each_of(resource, options)? {
+        if let ResourcePlace::Object(address) = &one.place {
+            let place = ResourcePlace::Url(stores.sign(address)?);
+            found.push(Resource::new(one.spec, place));
+        }
+    }
+    Ok(Some(found))
 }
 
 /// The places that one stands for whose store is to be asked for that, in order; else itself.

@@ -155,10 +155,21 @@ impl fmt::Display for ResourcePlace {
         match self {
             ResourcePlace::Standard => f.write_str("-"),
             ResourcePlace::Path(path) => path.display().fmt(f),
-            ResourcePlace::Url(url) => f.write_str(url),
+            ResourcePlace::Url(url) => f.write_str(without_signature(url)),
             ResourcePlace::Client(path) => Shown(path).fmt(f),
             ResourcePlace::Object(address) => address.fmt(f),
         }
+    }
+}
+
+/// What a signed address has in it, and nobody is to see: who has it can read what it names.
+const SIGNATURES: [&str; 3] = ["X-Amz-Signature=", "X-Goog-Signature=", "sig="];
+
+/// An address without what it is signed with.
+pub fn without_signature(url: &str) -> &str {
+    match url.split_once('?') {
+        Some((address, query)) if SIGNATURES.iter().any(|part| query.contains(part)) => address,
+        _ => url,
     }
 }
 

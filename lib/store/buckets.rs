@@ -11,6 +11,7 @@ use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::list::{PaginatedListOptions, PaginatedListStore};
 use object_store::multipart::MultipartStore;
 use object_store::path::Path;
+use object_store::signer::{Method, Signer};
 use object_store::{BackoffConfig, ObjectStore, RetryConfig};
 
 use super::connector::Connector;
@@ -33,6 +34,9 @@ const RETRIES: usize = 7;
 const RETRY_MAX: Duration = Duration::from_secs(120);
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(150), Duration::from_secs(10));
 
+/// How long a signed address holds.
+const SIGNED_FOR: Duration = Duration::from_secs(12 * 3600);
+
 /// The stores that the variables tell of.
 pub(super) fn open(variables: Vec<(String, String)>) -> Arc<dyn ObjectStores> {
     Arc::new(RemoteStores {
@@ -54,16 +58,18 @@ pub(super) struct Bucket {
     pub(super) objects: Arc<dyn ObjectStore>,
     pub(super) parts: Arc<dyn MultipartStore>,
     pages: Arc<dyn PaginatedListStore>,
+    signer: Arc<dyn Signer>,
     asker: Asker,
 }
 
 impl Bucket {
     fn new<T>(store: T, asker: Asker) -> Bucket
     where
-        T: ObjectStore + MultipartStore + PaginatedListStore,
+        T: ObjectStore + MultipartStore + PaginatedListStore + Signer,
     {
         let store = Arc::new(store);
-        Bucket { objects: store.clone(), parts: store.clone(), pages: store, asker }
+        let (objects, parts) = (Arc::clone(&store), Arc::clone(&store));
+        Bucket { objects, parts, pages: Arc::clone(&store) as _, signer: store, asker }
     }
 
     /// The crate's name of an object.
@@ -198,6 +204,18 @@ impl ObjectStores for RemoteStores {
 
     fn write(&self, address: &ObjectAddress, ledger: &Ledger) -> Result<Box<dyn ObjectUpload>> {
         Ok(Box::new(PartedUpload::begin(self.bucket(address)?, self.wheel()?, address, ledger)?))
+    }
+
+    fn sign(&self, address: &ObjectAddress) -> Result<String> {
+        let (bucket, wheel) = (self.bucket(address)?, self.wheel()?);
+        if bucket.asker == Asker::Nobody {
+            let why =
+                "anonymous requests cannot be signed for hosts: name its https:// address instead";
+            return Err(Error::usage(format!("{address}: {why}")));
+        }
+        let path = bucket.path(address)?;
+        let signed = wheel.wait(bucket.signer.signed_url(Method::GET, &path, SIGNED_FOR))?;
+        signed.map(String::from).map_err(|error| bucket.failed("sign", address, &error))
     }
 
     fn give_up(&self, note: &str) -> Result<()> {

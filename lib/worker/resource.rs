@@ -47,6 +47,8 @@ pub(crate) fn expand(
         for Resource { spec, place } in found.expand(&|_| ())? {
             let path = match place {
                 ResourcePlace::Path(path) => Bytes::from(path.as_os_str()),
+                // As it is: what a person is shown of one that is signed does not read it.
+                ResourcePlace::Url(url) => Bytes(url.into_bytes()),
                 other => Bytes(other.to_string().into_bytes()),
             };
             let format = Some(spec.text());

@@ -2,6 +2,7 @@
 //! one does (`server.py`), with Amazon's own library for Python at the other end.
 
 mod errors;
+mod hosts;
 mod others;
 mod reading;
 mod writing;

@@ -26,6 +26,7 @@ use crate::engine::shard_hosts::ShardHosts;
 use crate::engine::work::{TaskInput, Work};
 use crate::engine::{HostFile, HostedShard};
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::place::without_signature;
 use crate::parallel::lock;
 use crate::record::bad::{Bad, Policy};
 use crate::record::digest::Contents;
@@ -267,6 +268,7 @@ impl Lineage {
                 if !file.hosts.iter().any(|host| host == connection.name()) {
                     let (path, hosts) =
                         (String::from_utf8_lossy(&file.resource.path.0), file.hosts.join(", "));
+                    let path = without_signature(&path);
                     let text = format!("{path} on {hosts}: its host is lost");
                     return Err(Error::new(ErrorKind::Hosts, text));
                 }
