@@ -67,6 +67,10 @@ impl Resource {
     }
 
     fn of(spec: Spec, path: &OsStr, directory: &Path) -> Result<Resource> {
+        if let Some((path, table)) = table_of(&spec, path, directory) {
+            let place = ResourcePlace::parse(path)?.seen_from(directory);
+            return Ok(Resource::new(spec.with("table", table), place));
+        }
         let place = match spec.name() {
             // What a range spans is no path: nothing in it is special.
             "range" => ResourcePlace::Path(path.into()),
@@ -195,6 +199,25 @@ impl fmt::Display for Resource {
             place => place.fmt(f),
         }
     }
+}
+
+/// The path and the table that a path for a format of others names: `a.db?sales`. None where the whole is
+/// a file's name or a pattern that matches one, and where a table is named already.
+fn table_of<'a>(spec: &Spec, path: &'a OsStr, directory: &Path) -> Option<(&'a OsStr, &'a str)> {
+    if spec.is_built_in() || spec.has("table") {
+        return None;
+    }
+    let bytes = path.as_bytes();
+    let at = memchr::memrchr(b'?', bytes).filter(|&at| at > 0)?;
+    let table = std::str::from_utf8(&bytes[at + 1..]).ok()?;
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    if table.is_empty() || !table.chars().all(is_name) {
+        return None;
+    }
+    let whole = directory.join(path);
+    let is_there = std::fs::symlink_metadata(&whole).is_ok()
+        || pattern::matches(whole.as_os_str()).is_ok_and(|found| !found.is_empty());
+    (!is_there).then(|| (OsStr::from_bytes(&bytes[..at]), table))
 }
 
 /// Whether a name tells that columns are parted by tabs.

@@ -108,8 +108,26 @@ fn sqlite_tables_are_read_and_written() {
         call.stderr_has(format!("record 2 does not fit in a table: {why}")).fails(1);
     }
     cat("sqlite:a.db").stdout(&records).succeeds();
+    // A table by its name behind the path, of whatever SQLite holds; what is there as a file is that.
+    let code = "import sqlite3, sys\nb = sqlite3.connect(sys.argv[1])\nb.executescript('''\
+        create table \"odd \"\"name\" (\"a b\" integer, \"select\" text, [x] blob, primary key (\"a b\")) without rowid;\
+        insert into \"odd \"\"name\" values (9223372036854775807, cast(x'ff' as text), x'00ff'), (-1, 'é', zeroblob(0));\
+        create view seen as select \"a b\" n from \"odd \"\"name\"; create table t (r real); insert into t values (1e999)''')";
+    python(code, &[dir.path().join("c.db").to_str().unwrap()], "");
+    let rows = rows![{"a b": -1, "select": "é", "x": {"$base64": ""}},
+        {"a b": 9223372036854775807, "select": {"$base64": "/w=="}, "x": {"$base64": "AP8="}}];
+    cat("sqlite,table=odd \"name:c.db").stdout(rows).succeeds();
+    cat("sqlite:c.db?seen").stdout(rows![{"n": -1}, {"n": 9223372036854775807}]).succeeds();
+    cat("sqlite:c.db").stderr_has("it has 2 tables (odd \"name, t): say table=NAME").fails(1);
+    cat("sqlite:c.db?t").stderr_has("it holds inf, which JSON has no word for").fails(1);
+    cat("sqlite:c.db?none").stderr_has("no such table: none").fails(1);
+    gather("sqlite:d.db?sales").stdin(&records).succeeds();
+    cat("sqlite:d.db?sales").stdout(&records).succeeds();
+    cat("sqlite:d.db").stdout(&records).succeeds();
+    cat("sqlite:?.db?sales").stderr_any().fails(1);
+    cat("sqlite:[d].db?sales").stdout(&records).succeeds();
     cat("sqlite,nope=1:a.db").stderr_has("no option 'nope=1' here").fails(1);
     write(&dir, "no.db", "not a database, but long enough to have a header of one, perhaps");
     cat("sqlite:no.db").stderr_has("file is not a database").fails(1);
-    assert_eq!(names(&dir), ["a.db", "b.db", "no.db"]);
+    assert_eq!(names(&dir), ["a.db", "b.db", "c.db", "d.db", "no.db"]);
 }
