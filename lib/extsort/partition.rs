@@ -212,8 +212,8 @@ fn merge_range(
         let (run, i) = of(places::at(*place));
         (run, &run.items()[i])
     };
-    // Sorted pieces in the order of their runs: the stable sort finds them and merges them.
-    places::sort(sorted, &|at| {
+    // Sorted pieces in the order of their runs.
+    places::sort(sorted, range.len(), &|at| {
         let (run, i) = of(at);
         run.long_key(i)
     });

@@ -22,12 +22,23 @@ pub(super) fn at(place: u128) -> usize {
     place as u64 as usize
 }
 
+/// Pieces that are in order already are worth merging if they are as long, about.
+const LONG_PIECE: usize = 256;
+
 /// Sorts places, each under the first bytes of its key, by whole keys, which `key` gives; of equal ones the
-/// first place comes first.
-pub(super) fn sort<'k>(places: &mut [u128], key: &impl Fn(usize) -> &'k [u8]) {
-    // Runs that are in order already are found, and merged.
-    places.sort();
+/// first place comes first. There are `pieces` of them that are in order, one after the other.
+pub(super) fn sort<'k>(places: &mut [u128], pieces: usize, key: &impl Fn(usize) -> &'k [u8]) {
+    sort_numbers(places, pieces);
     sort_ties(places, BYTES, key);
+}
+
+/// Sorts numbers that are all different, so that any sort is stable: the one finds pieces that are in order, and
+/// merges them; the other is faster where there are none.
+fn sort_numbers(places: &mut [u128], pieces: usize) {
+    match places.len() >= pieces.saturating_mul(LONG_PIECE) {
+        true => places.sort(),
+        false => places.sort_unstable(),
+    }
 }
 
 /// Sorts those that are next to each other under the same bytes, which are so many of the key's first.
@@ -46,7 +57,7 @@ fn sort_ties<'k>(places: &mut [u128], depth: usize, key: &impl Fn(usize) -> &'k 
         for tie in ties.iter_mut() {
             *tie = place(super::run::prefix(&key(at(*tie))[depth..]), at(*tie));
         }
-        ties.sort();
+        ties.sort_unstable();
         sort_ties(ties, depth + BYTES, key);
         ties.iter_mut().for_each(|tie| *tie = place(before, at(*tie)));
     }
@@ -71,9 +82,12 @@ mod tests {
             let mut due: Vec<usize> = (0..keys.len()).collect();
             due.sort_by_key(|&at| &keys[at]);
             let first = |(at, key): (usize, &Vec<u8>)| place(super::super::run::prefix(key), at);
-            let mut places: Vec<u128> = keys.iter().enumerate().map(first).collect();
-            sort(&mut places, &|at| &keys[at]);
-            prop_assert_eq!(places.iter().map(|place| at(*place)).collect::<Vec<_>>(), due);
+            for pieces in [1, keys.len()] {
+                let mut places: Vec<u128> = keys.iter().enumerate().map(first).collect();
+                sort(&mut places, pieces, &|at| &keys[at]);
+                let places: Vec<usize> = places.iter().map(|place| at(*place)).collect();
+                prop_assert_eq!(&places, &due);
+            }
         }
     }
 
@@ -81,7 +95,7 @@ mod tests {
     fn the_length_of_equal_keys_is_no_depth() {
         let keys = vec![vec![b'x'; 100_000]; 3];
         let mut places: Vec<u128> = (0..3).map(|at| place(7, 2 - at)).collect();
-        sort(&mut places, &|at| &keys[at]);
+        sort(&mut places, 3, &|at| &keys[at]);
         assert_eq!(places.iter().map(|place| at(*place)).collect::<Vec<_>>(), [0, 1, 2]);
     }
 }

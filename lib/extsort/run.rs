@@ -120,7 +120,7 @@ impl RunBuilder {
         let (keys, items) = (&self.keys, &self.items);
         let mut sorted: Vec<u128> =
             items.iter().enumerate().map(|(at, item)| place(item.prefix, at)).collect();
-        places::sort(&mut sorted, &|at| long_key(keys, &items[at]));
+        places::sort(&mut sorted, items.len(), &|at| long_key(keys, &items[at]));
         let items = sorted.iter().map(|place| items[places::at(*place)]).collect();
         Ok(Run { text, keys: self.keys, items, tie: Vec::new() })
     }
