@@ -15,8 +15,8 @@ use crate::record::number::ShortKey;
 /// What [`ReductionPlan::add`] needs from one record to the next; each thread has its own.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
-    operands: Vec<Operand>,
-    texts: Texts,
+    pub(super) operands: Vec<Operand>,
+    pub(super) texts: Texts,
 }
 
 /// What adding a record did beside.
@@ -29,11 +29,11 @@ pub struct Added {
 }
 
 /// One record with its operands read.
-struct Record<'a> {
-    record: &'a [u8],
-    at: RecordPosition,
-    operands: &'a [Operand],
-    texts: &'a Texts,
+pub(super) struct Record<'a> {
+    pub(super) record: &'a [u8],
+    pub(super) at: RecordPosition,
+    pub(super) operands: &'a [Operand],
+    pub(super) texts: &'a Texts,
 }
 
 impl ReductionPlan {
@@ -144,7 +144,7 @@ impl ReductionPlan {
 
     /// Reads the operands of a record. Whether one was missing that is left out.
     #[inline(always)]
-    fn read_operands(
+    pub(super) fn read_operands(
         &self,
         scratch: &mut Scratch,
         record: &[u8],
@@ -192,7 +192,7 @@ impl ReductionPlan {
     }
 
     /// Adds an operand to a state that takes ordered values. Returns by how many bytes that grew.
-    fn add_ordered(
+    pub(super) fn add_ordered(
         &self,
         slot: &StateSlot,
         state: &mut OpState,

@@ -21,9 +21,12 @@ pub struct Wanted {
 }
 
 /// The least or greatest value so far, and what is kept of its record.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Extreme {
     best: Option<Box<Best>>,
+    /// The double nearest to the best value if it was read as an ordinary number, else NaN: it is looked at for each
+    /// record.
+    nearest: f64,
     /// What kinds of values there were.
     pub(super) kinds: Kinds,
 }
@@ -32,11 +35,15 @@ pub struct Extreme {
 struct Best {
     /// The canonical key bytes of the value.
     key: Vec<u8>,
-    /// The double nearest to it, if it was read as an ordinary number.
-    nearest: Option<f64>,
     at: RecordPosition,
     /// The JSON text that is the result.
     kept: Vec<u8>,
+}
+
+impl Default for Extreme {
+    fn default() -> Extreme {
+        Extreme { best: None, nearest: f64::NAN, kinds: Kinds::default() }
+    }
 }
 
 impl Extreme {
@@ -44,8 +51,11 @@ impl Extreme {
     /// one need not be offered. (Of two numbers the lesser one's double is not greater.)
     #[inline]
     pub(super) fn surpasses(&self, wanted: Wanted, nearest: f64) -> bool {
-        let best = self.best.as_ref().and_then(|best| best.nearest);
-        best.is_some_and(|best| best.partial_cmp(&nearest) == Some(wanted.order))
+        match wanted.order {
+            Ordering::Less => self.nearest < nearest,
+            Ordering::Equal => false,
+            Ordering::Greater => self.nearest > nearest,
+        }
     }
 
     /// Offers a value by its canonical key bytes; `keep` appends what is kept if it is the best,
@@ -62,7 +72,8 @@ impl Extreme {
         let Some(best) = &mut self.best else {
             let mut kept = Vec::new();
             keep(&mut kept);
-            self.best = Some(Box::new(Best { key: key.to_vec(), nearest, at, kept }));
+            self.best = Some(Box::new(Best { key: key.to_vec(), at, kept }));
+            self.nearest = nearest.unwrap_or(f64::NAN);
             return self.heap_bytes();
         };
         if !beats(wanted, (key, at), (&best.key, best.at)) {
@@ -70,7 +81,7 @@ impl Extreme {
         }
         let before = best.key.capacity() + best.kept.capacity();
         best.at = at;
-        best.nearest = nearest;
+        self.nearest = nearest.unwrap_or(f64::NAN);
         best.key.clear();
         best.key.extend_from_slice(key);
         best.kept.clear();
@@ -91,7 +102,7 @@ impl Extreme {
         let Some(theirs) = other.best else { return Ok(()) };
         match &self.best {
             Some(ours) if !beats(wanted, (&theirs.key, theirs.at), (&ours.key, ours.at)) => {}
-            _ => self.best = Some(theirs),
+            _ => (self.best, self.nearest) = (Some(theirs), other.nearest),
         }
         Ok(())
     }
@@ -121,12 +132,12 @@ impl Extreme {
     pub(super) fn decode(decoder: &mut StateDecoder) -> Result<Extreme> {
         let kinds = Kinds::decode(decoder)?;
         if decoder.byte()? == 0 {
-            return Ok(Extreme { best: None, kinds });
+            return Ok(Extreme { kinds, ..Extreme::default() });
         }
         let at = RecordPosition::decode(decoder)?;
         let (key, kept) = (decoder.bytes()?.to_vec(), decoder.bytes()?.to_vec());
-        let best = Best { key, nearest: None, at, kept };
-        Ok(Extreme { best: Some(Box::new(best)), kinds })
+        let best = Best { key, at, kept };
+        Ok(Extreme { best: Some(Box::new(best)), nearest: f64::NAN, kinds })
     }
 }
 

@@ -46,6 +46,7 @@
 
 mod add;
 mod collect;
+mod columns;
 mod distinct;
 mod draw;
 mod edge;
@@ -71,7 +72,9 @@ mod top;
 mod tests;
 
 pub use add::{Added, Scratch};
+pub use columns::{BATCH, Column, Grouped, WholeRow};
 pub use encoding::StateDecoder;
+pub use number::Plain;
 pub use op::{OPS, Op, Reducer};
 pub use plan::ReductionPlan;
 pub use print::{push_double, push_spelling};

@@ -27,6 +27,50 @@ const DOUBLE_POWERS: [f64; 23] = [
     1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 ];
 
+/// A number that takes no more than what a processor has.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Plain {
+    /// As [`Number::Integer`].
+    Integer(i64),
+    /// As [`Number::Double`].
+    Double(f64),
+}
+
+impl Plain {
+    /// The number that `short` is, if it is such a one.
+    #[inline]
+    pub(super) fn of(short: &Short) -> Option<Plain> {
+        if short.integer {
+            let size = short.digits as i64;
+            return Some(Plain::Integer(if short.negative { -size } else { size }));
+        }
+        // With exact operands, the processor rounds a product or quotient once.
+        let power = DOUBLE_POWERS.get(short.exponent.unsigned_abs() as usize);
+        let power = power.filter(|_| short.digits <= EXACT_DOUBLE)?;
+        let digits = short.digits as f64;
+        let size = if short.exponent < 0 { digits / power } else { digits * power };
+        Some(Plain::Double(if short.negative { -size } else { size }))
+    }
+
+    /// As any number.
+    #[inline]
+    pub(super) fn number(self) -> Number {
+        match self {
+            Plain::Integer(integer) => Number::Integer(integer),
+            Plain::Double(double) => Number::Double(double),
+        }
+    }
+
+    /// The double nearest to it, as [`Number::nearest`].
+    #[inline]
+    pub(super) fn nearest(self) -> f64 {
+        match self {
+            Plain::Integer(integer) => integer as f64,
+            Plain::Double(double) => double,
+        }
+    }
+}
+
 impl Default for Number {
     fn default() -> Number {
         Number::Integer(0)
@@ -49,16 +93,7 @@ impl Number {
     /// The number that `short` is, if that takes no more than what a processor has.
     #[inline]
     pub(super) fn short(short: &Short) -> Option<Number> {
-        if short.integer {
-            let size = short.digits as i64;
-            return Some(Number::Integer(if short.negative { -size } else { size }));
-        }
-        // With exact operands, the processor rounds a product or quotient once.
-        let power = DOUBLE_POWERS.get(short.exponent.unsigned_abs() as usize);
-        let power = power.filter(|_| short.digits <= EXACT_DOUBLE)?;
-        let digits = short.digits as f64;
-        let size = if short.exponent < 0 { digits / power } else { digits * power };
-        Some(Number::Double(if short.negative { -size } else { size }))
+        Plain::of(short).map(Plain::number)
     }
 
     /// The double nearest to it: of a number that is less than another, it is not greater. `None` of one that

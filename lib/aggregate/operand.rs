@@ -108,7 +108,7 @@ impl OperandField {
         operand.what = OperandValue::Value;
         operand.raw = raw.clone();
         let value = &record[raw.clone()];
-        if !self.literal && lacking.nulls.is_empty() && self.read_short(value, operand) {
+        if !self.literal && lacking.nulls.is_empty() && self.read_short(record, raw, operand) {
             return Ok(());
         }
         self.read_any(value, lacking, operand, texts)
@@ -116,12 +116,11 @@ impl OperandField {
 
     /// Reads an ordinary number, in a string or as it is. Whether it is one; if not, nothing is set.
     #[inline]
-    fn read_short(&self, value: &[u8], operand: &mut Operand) -> bool {
-        let (text, spelled) = match value {
-            [b'"', text @ .., b'"'] if self.strict => (text, true),
-            number => (number, false),
-        };
-        let Some(short) = Short::plain(text) else { return false };
+    fn read_short(&self, record: &[u8], raw: &Range<usize>, operand: &mut Operand) -> bool {
+        let spelled = self.strict && record[raw.start] == b'"';
+        let quote = usize::from(spelled);
+        let text = raw.start + quote..raw.end - quote;
+        let Some(short) = Short::plain_in(record, text) else { return false };
         if self.numeric || self.ordered {
             let Some(number) = Number::short(&short) else { return false };
             operand.number = number;

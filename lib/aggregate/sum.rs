@@ -4,7 +4,7 @@ use num_bigint::{BigInt, BigUint};
 
 use super::encoding::{StateDecoder, push_count};
 use super::exact::Exact;
-use super::number::Number;
+use super::number::{Number, Plain};
 use super::print::{push_double, push_integer};
 use super::round::{Dyadic, decompose, quotient};
 use crate::error::Result;
@@ -41,15 +41,30 @@ impl Sum {
     /// Adds a number.
     #[inline]
     pub fn add(&mut self, number: &Number) {
+        match number {
+            Number::Integer(integer) => self.add_plain(Plain::Integer(*integer)),
+            Number::Double(double) => self.add_plain(Plain::Double(*double)),
+            Number::Big(integer) => {
+                self.count += 1;
+                self.more().wide().add_integer(integer);
+            }
+        }
+    }
+
+    /// The same of an ordinary one.
+    #[inline(always)]
+    pub fn add_plain(&mut self, number: Plain) {
         self.count += 1;
         match number {
-            Number::Integer(integer) => self.add_integer(*integer),
-            Number::Double(double) => {
-                let more = self.more.get_or_insert_default();
+            Plain::Integer(integer) => self.add_integer(integer),
+            Plain::Double(double) => {
+                let more = match &mut self.more {
+                    Some(more) => more,
+                    None => self.more(),
+                };
                 more.fractional = true;
-                more.add_double(*double);
+                more.add_double(double);
             }
-            Number::Big(integer) => self.more().wide().add_integer(integer),
         }
     }
 

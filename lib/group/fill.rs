@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::kept::Kept;
 use super::order::Judge;
 use super::reader::GroupReader;
-use super::table::{GUESSES, Table, hash};
-use crate::aggregate::RecordPosition;
+use super::table::{GUESSES, Spelled, Table};
+use crate::aggregate::{Grouped, Plain, RecordPosition};
 use crate::error::{Error, Result};
 use crate::extsort::run::Run;
 use crate::record::block::{Block, Line};
@@ -24,17 +24,20 @@ pub(super) struct KeyedRow<'a> {
     pub(super) spelling: Range<usize>,
     pub(super) in_text: bool,
     pub(super) hash: u64,
+    head: [u64; 2],
 }
 
 impl<'a> KeyedRow<'a> {
-    pub(super) fn spelling<'b>(&self, put_together: &'b [u8]) -> &'b [u8]
+    #[inline(always)]
+    pub(super) fn spelled<'b>(&self, put_together: &'b [u8]) -> Spelled<'b>
     where
         'a: 'b,
     {
-        match self.in_text {
+        let text = match self.in_text {
             true => &self.line.text[self.spelling.clone()],
             false => &put_together[self.spelling.clone()],
-        }
+        };
+        Spelled { text, hash: self.hash, head: self.head }
     }
 }
 
@@ -57,15 +60,24 @@ pub fn fill(
     seen: Option<EachKey<'_>>,
 ) -> Result<Vec<Run>> {
     let mut filling = Filling::new(table, shard, share, judge);
+    let may_be_columns = seen.is_none();
     filling.seen = seen;
-    each_batch(reader, block, judge, |reader, rows, put_together| {
-        filling.add(reader, rows, put_together)
+    each_batch(reader, block, judge, may_be_columns, |reader, batch| match batch {
+        Batch::Rows(rows, put_together) => filling.add(reader, rows, put_together),
+        Batch::Columns(first) => filling.add_columns(reader, block, first),
     })?;
     Ok(filling.finish())
 }
 
-/// Reads the records of a block, and gives them to `add`, some at once, with what was put together for their
-/// spellings. They are counted, but not as kept.
+/// Records that were read together.
+pub(super) enum Batch<'a> {
+    /// As they are, with what was put together for their spellings.
+    Rows(&'a [KeyedRow<'a>], &'a [u8]),
+    /// As the columns of the reader. The first stands in this line, and one in each that follows.
+    Columns(u64),
+}
+
+/// Reads the records of a block, and gives them to `add`, some at once. They are counted, but not as kept.
 ///
 /// # Errors
 /// `BadInput` for a record that has no key; what `add` says.
@@ -73,11 +85,17 @@ pub(super) fn each_batch(
     reader: &mut GroupReader,
     block: &Block,
     judge: &Judge,
-    mut add: impl FnMut(&mut GroupReader, &[KeyedRow<'_>], &[u8]) -> Result<()>,
+    may_be_columns: bool,
+    mut add: impl FnMut(&mut GroupReader, Batch<'_>) -> Result<()>,
 ) -> Result<()> {
     let (mut records, mut put_together) = (0, Vec::new());
     let (mut rows, mut at, mut number) = (Vec::with_capacity(ROWS), 0, block.first_line);
     loop {
+        if may_be_columns && let Some(end) = reader.read_columns(&block.bytes, at) {
+            add(reader, Batch::Columns(number))?;
+            (records, at, number) = (records + ROWS as u64, end, number + ROWS as u64);
+            continue;
+        }
         rows.clear();
         put_together.clear();
         reader.clear();
@@ -94,7 +112,7 @@ pub(super) fn each_batch(
             (at, number) = (block.after(&line), line.number + 1);
             let row = read
                 .map_err(KeyFault::Flaw)
-                .and_then(|()| row(reader, rows.len(), line, &mut put_together));
+                .and_then(|()| row(reader, rows.len(), block, line, &mut put_together));
             match row {
                 Ok(row) => rows.push(row),
                 Err(why) => {
@@ -103,7 +121,7 @@ pub(super) fn each_batch(
                 }
             }
         }
-        add(reader, &rows, &put_together)?;
+        add(reader, Batch::Rows(&rows, &put_together))?;
         match fault {
             Some((line, fault)) => judge.fault(line, fault)?,
             None if rows.len() < ROWS => break,
@@ -119,12 +137,15 @@ pub(super) fn each_batch(
 fn row<'a>(
     reader: &GroupReader,
     number: usize,
+    block: &Block,
     line: Line<'a>,
     put_together: &mut Vec<u8>,
 ) -> std::result::Result<KeyedRow<'a>, KeyFault> {
     if let [Some(place)] = reader.parts(number) {
-        let hash = hash(&line.text[place.clone()]);
-        return Ok(KeyedRow { line, spelling: place.clone(), in_text: true, hash });
+        // In the block, where as many bytes as a word has mostly follow it.
+        let Spelled { hash, head, .. } =
+            Spelled::at(&block.bytes, line.at + place.start..line.at + place.end);
+        return Ok(KeyedRow { line, spelling: place.clone(), in_text: true, hash, head });
     }
     if reader.parts(number).contains(&None) {
         // Whether it may have no such part.
@@ -133,27 +154,30 @@ fn row<'a>(
     let start = put_together.len();
     reader.push_spelling(number, line.text, put_together);
     let spelling = start..put_together.len();
-    Ok(KeyedRow { line, hash: hash(&put_together[start..]), spelling, in_text: false })
+    let Spelled { hash, head, .. } = Spelled::at(put_together, spelling.clone());
+    Ok(KeyedRow { line, spelling, in_text: false, hash, head })
 }
 
 /// A table that is being filled.
 pub(super) struct Filling<'a, 's> {
-    table: &'a mut Table,
-    shard: u64,
-    share: usize,
-    judge: &'a Judge,
+    pub(super) table: &'a mut Table,
+    pub(super) shard: u64,
+    pub(super) share: usize,
+    pub(super) judge: &'a Judge,
     seen: Option<EachKey<'s>>,
-    key: Vec<u8>,
-    runs: Vec<Run>,
-    kept: u64,
+    pub(super) key: Vec<u8>,
+    /// The records of a batch of columns, and their groups.
+    pub(super) grouped: Vec<Grouped>,
+    pub(super) runs: Vec<Run>,
+    pub(super) kept: u64,
     lacking: u64,
 }
 
 impl<'a> Filling<'a, '_> {
     /// A table for records of shard `shard`, which may take `share` bytes.
     pub(super) fn new(table: &'a mut Table, shard: u64, share: usize, judge: &'a Judge) -> Self {
-        let (runs, key) = (Vec::new(), Vec::new());
-        Filling { table, shard, share, judge, seen: None, key, runs, kept: 0, lacking: 0 }
+        let (key, grouped, runs) = (Vec::new(), Vec::with_capacity(ROWS), Vec::new());
+        Filling { table, shard, share, judge, seen: None, key, grouped, runs, kept: 0, lacking: 0 }
     }
 
     /// How many records were added.
@@ -179,9 +203,9 @@ impl<'a> Filling<'a, '_> {
         let plan = grouping.plan();
         let guesses = self.table.guess(rows.iter().map(|row| row.hash), plan.width());
         for ((number, row), guess) in rows.iter().enumerate().zip(guesses) {
-            let (line, spelling) = (row.line, row.spelling(put_together));
+            let (line, spelled) = (row.line, row.spelled(put_together));
             let at = RecordPosition { shard: self.shard, index: line.number };
-            let known = self.table.get(spelling, row.hash, guess);
+            let known = self.table.get(&spelled, guess);
             if known.is_none() || self.seen.is_some() {
                 self.key.clear();
                 if let Err(fault) = reader.push_key(number, line.text, &mut self.key) {
@@ -194,7 +218,7 @@ impl<'a> Filling<'a, '_> {
             }
             let entry = known.unwrap_or_else(|| {
                 let label = |out: &mut Vec<u8>| reader.push_label(number, line.text, out);
-                self.table.insert(plan, (spelling, row.hash), &self.key, at, label)
+                self.table.insert(plan, &spelled, &self.key, at, label)
             });
             let grown = self.add_to(entry, reader, number, row)?;
             if (known.is_none() || grown > 0) && self.table.memory() > self.share {
@@ -216,10 +240,10 @@ impl<'a> Filling<'a, '_> {
         let width = reader.grouping().plan().width();
         let guesses = self.table.guess(rows.iter().map(|row| row.hash), width);
         for ((number, row), guess) in rows.iter().enumerate().zip(guesses) {
-            let spelling = row.spelling(put_together);
-            match self.table.get(spelling, row.hash, guess) {
+            let spelled = row.spelled(put_together);
+            match self.table.get(&spelled, guess) {
                 Some(entry) => self.add_to(entry, reader, number, row).map(|_| ())?,
-                None => other(reader, number, row, spelling)?,
+                None => other(reader, number, row, spelled.text)?,
             }
         }
         Ok(())
@@ -231,44 +255,64 @@ impl<'a> Filling<'a, '_> {
         let (plan, widths) = (grouping.plan(), reader.widths());
         let (mut left, mut integers) = (bytes, Vec::new());
         let mut batch = Vec::with_capacity(ROWS);
+        let mut columns = match plan.takes_columns() {
+            true => vec![[Plain::Integer(0); ROWS]; widths.1],
+            false => Vec::new(),
+        };
         while !left.is_empty() {
             batch.clear();
+            self.grouped.clear();
             batch.extend(std::iter::from_fn(|| Kept::next(&mut left, widths)).take(ROWS));
             if batch.is_empty() {
                 return Err(Error::incomplete("internal error: a record was not kept whole"));
             }
             let guesses = self.table.guess(batch.iter().map(|kept| kept.hash), plan.width());
-            for (kept, guess) in batch.iter().zip(guesses) {
-                let known = self.table.get(kept.spelling, kept.hash, guess);
+            for (row, (kept, guess)) in batch.iter().zip(guesses).enumerate() {
+                let spelled = Spelled::known(kept.spelling, kept.hash);
+                let known = self.table.get(&spelled, guess);
                 if known.is_none() || kept.integers.is_none() {
                     kept.recall(reader);
                 }
                 let entry = match known {
                     Some(entry) => entry,
-                    None => self.insert_kept(reader, kept)?,
+                    None => self.insert_kept(reader, kept, &spelled)?,
                 };
                 // They come from several threads, and in no order.
                 self.table
                     .comes_at(entry, RecordPosition { shard: self.shard, index: kept.number });
                 let Some(values) = kept.integers else {
                     let (line, spelling) = (kept.line(), 0..kept.spelling.len());
-                    let row = KeyedRow { line, spelling, in_text: true, hash: kept.hash };
+                    let (hash, head) = (kept.hash, spelled.head);
+                    let row = KeyedRow { line, spelling, in_text: true, hash, head };
                     self.add_to(entry, reader, 0, &row)?;
                     continue;
                 };
-                integers.clear();
-                integers.extend(values.iter().map(|bytes| i64::from_le_bytes(*bytes)));
                 self.kept += 1;
+                let values = values.iter().map(|bytes| i64::from_le_bytes(*bytes));
+                if plan.takes_columns() {
+                    let both = columns.iter_mut().zip(values);
+                    both.for_each(|(column, value)| column[row] = Plain::Integer(value));
+                    self.grouped.push(Grouped { row: row as u32, group: entry as u32 });
+                    continue;
+                }
+                integers.clear();
+                integers.extend(values);
                 let states = self.table.states(plan.width(), entry);
                 let grown = plan.add_integers(states, &integers)?;
                 self.table.grow(grown);
             }
+            plan.add_integer_columns(self.table.all_states(), &self.grouped, &columns)?;
         }
         Ok(())
     }
 
     #[cold]
-    fn insert_kept(&mut self, reader: &GroupReader, kept: &Kept<'_>) -> Result<usize> {
+    fn insert_kept(
+        &mut self,
+        reader: &GroupReader,
+        kept: &Kept<'_>,
+        spelled: &Spelled<'_>,
+    ) -> Result<usize> {
         let (line, plan) = (kept.line(), reader.grouping().plan());
         self.key.clear();
         reader
@@ -276,7 +320,7 @@ impl<'a> Filling<'a, '_> {
             .map_err(|_| Error::incomplete("internal error: a record that was kept has no key"))?;
         let at = RecordPosition { shard: self.shard, index: kept.number };
         let label = |out: &mut Vec<u8>| reader.push_label(0, line.text, out);
-        Ok(self.table.insert(plan, (kept.spelling, kept.hash), &self.key, at, label))
+        Ok(self.table.insert(plan, spelled, &self.key, at, label))
     }
 
     /// Adds a record that was read to a group. Returns by how many bytes its states grew.

@@ -2,6 +2,7 @@
 //! operands, which are numbers already where that is all that is needed of them.
 
 use super::reader::{GroupReader, NULL};
+use super::table::Spelled;
 use crate::error::Result;
 use crate::record::block::Line;
 
@@ -72,6 +73,33 @@ pub(super) fn keep(
         out.extend_from_slice(&line.text[place.clone()]);
     }
     Ok(())
+}
+
+/// The same of a record whose operands are integers, and whose key is of one part.
+#[inline]
+pub(super) fn keep_integers(
+    number: u64,
+    spelled: &Spelled<'_>,
+    integers: impl Iterator<Item = i64>,
+    out: &mut Vec<u8>,
+) {
+    let length = spelled.text.len() as u32;
+    let mut head = [0; HEAD];
+    head[..8].copy_from_slice(&spelled.hash.to_le_bytes());
+    head[8..8 + NUMBER].copy_from_slice(&number.to_le_bytes()[..NUMBER]);
+    head[8 + NUMBER..].copy_from_slice(&(length | INTEGERS).to_le_bytes());
+    out.extend_from_slice(&head);
+    integers.for_each(|integer| out.extend_from_slice(&integer.to_le_bytes()));
+    out.extend_from_slice(&length.to_le_bytes());
+    match spelled.short() {
+        // As many bytes for each: that is faster than to see how many there are.
+        Some(bytes) => {
+            let end = out.len() + spelled.text.len();
+            out.extend_from_slice(&bytes);
+            out.truncate(end);
+        }
+        None => out.extend_from_slice(spelled.text),
+    }
 }
 
 /// The length that some bytes say, if what it is of is there.

@@ -7,6 +7,8 @@
 //!
 //! 1. *Blocks of records to a table*, on every thread ([`mod@fill`]): records are looked up some at once, by the
 //!    very bytes that spell their keys, so that the canonical key is made for a group and not for a record.
+//!    Where 64 that follow one another are built alike and their operands are ordinary numbers, which is most of most
+//!    streams, they are read as columns (`columns`), and each op goes through its own.
 //! 2. *Where there are more groups than fit into a core's cache*, a thread keeps those that it has in its table
 //!    and deals the other records to partitions, by their hash (`spread`). Of a record no more is kept than
 //!    where it stands, its key, and its operands (`kept`). Whoever has filled a partition adds all of it to the
@@ -18,6 +20,7 @@
 //! It spreads its work over threads, but knows no processes, hosts or options.
 
 pub mod assemble;
+mod columns;
 pub mod combiner;
 pub mod cursor;
 pub mod fill;

@@ -1,10 +1,14 @@
 //! Reading records: their group, and what they add to it.
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use super::columns::Columns;
 use super::grouping::{Grouping, ResultForm};
-use crate::aggregate::{OpState, RecordPosition, Scratch};
-use crate::error::Result;
+use super::kept::keep_integers;
+use super::table::Spelled;
+use crate::aggregate::{Column, Grouped, OpState, Plain, RecordPosition, Scratch, WholeRow};
+use crate::error::{Error, Result};
 use crate::record::Flaw;
 use crate::record::fields::Fields;
 use crate::record::key::{KeyFault, KeyPlace, Keyer};
@@ -15,12 +19,13 @@ pub struct GroupReader {
     grouping: Arc<Grouping>,
     finder: Finder,
     scratch: Scratch,
-    /// How many places of operands, and of parts of a key, there are of each record, one after the
-    /// other.
+    /// How many operands and parts of a key a record has, and how many places there are of each.
     operands: usize,
-    places: Vec<KeyPlace>,
     key_parts: usize,
-    parts: Vec<KeyPlace>,
+    width: usize,
+    /// Those of all records, one after the other.
+    places: Vec<KeyPlace>,
+    columns: Option<Box<Columns>>,
 }
 
 /// Finds the key, or only the operands where there is none.
@@ -41,21 +46,29 @@ impl GroupReader {
                 Finder::Keyer(keyer.reversed(grouping.reverse))
             }
         };
+        let width = match &finder {
+            Finder::Fields(fields) => fields.width(),
+            Finder::Keyer(keyer) => keyer.width(),
+        };
+        let columns = match &finder {
+            Finder::Fields(_) => None,
+            Finder::Keyer(_) => Columns::new(grouping),
+        };
         GroupReader {
             grouping: Arc::clone(grouping),
             finder,
             scratch: Scratch::default(),
             operands,
-            places: Vec::new(),
             key_parts: grouping.key_parts(),
-            parts: Vec::new(),
+            width,
+            places: Vec::new(),
+            columns,
         }
     }
 
     /// Forgets the records that were read.
     pub fn clear(&mut self) {
         self.places.clear();
-        self.parts.clear();
     }
 
     /// Reads a record, the first one since [`GroupReader::clear`] being number 0: then it can be added, and its
@@ -65,16 +78,11 @@ impl GroupReader {
     /// The first flaw and its place; then it is as if it had not been read.
     #[inline]
     pub fn read(&mut self, record: &[u8]) -> std::result::Result<(), Flaw> {
-        let start = self.places.len();
         match &mut self.finder {
             Finder::Fields(fields) => self.places.extend_from_slice(fields.locate(record)?),
-            Finder::Keyer(keyer) => {
-                let found = keyer.find(record)?;
-                self.parts.extend_from_slice(found.key);
-                self.places.extend_from_slice(found.others);
-            }
+            Finder::Keyer(keyer) => keyer.find(record, &mut self.places)?,
         }
-        self.find_values(start, record);
+        self.find_values(record);
         Ok(())
     }
 
@@ -82,27 +90,95 @@ impl GroupReader {
     /// follows it. Returns where it ends.
     #[inline(always)]
     pub fn read_line(&mut self, text: &[u8], at: usize) -> Option<usize> {
-        let start = self.places.len();
+        let places = &mut self.places;
         let end = match &mut self.finder {
-            Finder::Fields(fields) => {
-                let (end, places) = fields.locate_line(text, at)?;
-                self.places.extend_from_slice(places);
-                end
-            }
-            Finder::Keyer(keyer) => {
-                let (end, found) = keyer.find_line(text, at)?;
-                self.parts.extend_from_slice(found.key);
-                self.places.extend_from_slice(found.others);
-                end
-            }
+            Finder::Fields(fields) => fields.locate_line(text, at, places)?,
+            Finder::Keyer(keyer) => keyer.find_line(text, at, places)?,
         };
-        self.find_values(start, &text[at..end]);
+        self.find_values(&text[at..end]);
         Some(end)
+    }
+
+    /// Reads the batch of records that begins at byte `at` of `text`, if they are built alike and their operands are
+    /// ordinary numbers: where it ends. They are known by [`GroupReader::columns`] and
+    /// [`GroupReader::add_columns`] then.
+    #[inline]
+    pub(super) fn read_columns(&mut self, text: &[u8], at: usize) -> Option<usize> {
+        match (&mut self.columns, &mut self.finder) {
+            (Some(columns), Finder::Keyer(keyer)) => columns.read(&self.grouping, keyer, text, at),
+            _ => None,
+        }
+    }
+
+    /// The columns of the batch that was read last, if this one reads batches.
+    #[inline(always)]
+    pub(super) fn columns(&self) -> Option<&Columns> {
+        self.columns.as_deref()
+    }
+
+    /// Knows record `row` of the batch as number 0, and no other. Returns where it lies.
+    #[cold]
+    pub(super) fn recall_row(&mut self, row: usize) -> Range<usize> {
+        self.places.clear();
+        let Some(columns) = &self.columns else { return 0..0 };
+        let line = columns.lines.line(row);
+        let places = (0..self.width).map(|value| columns.place(value, row));
+        self.places.extend(places);
+        line
+    }
+
+    /// Keeps record `row` of the batch, which stands in line `number`, at the end of `out`, if no more than integers
+    /// are needed of it; whether that is so.
+    #[inline]
+    pub(super) fn keep_integers(
+        &self,
+        row: usize,
+        number: u64,
+        spelled: &Spelled<'_>,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let Some(columns) = &self.columns else { return false };
+        let integer = |column: &Column| match column[row] {
+            Plain::Integer(integer) => Some(integer),
+            Plain::Double(_) => None,
+        };
+        let operands = &columns.operands;
+        let kept = self.grouping.plan.takes_integers()
+            && operands.iter().all(|column| integer(column).is_some());
+        if kept {
+            keep_integers(number, spelled, operands.iter().filter_map(integer), out);
+        }
+        kept
+    }
+
+    /// Adds records of the batch to the states of their groups: see [`add_columns`](crate::aggregate::ReductionPlan::add_columns). `at` says
+    /// where a record stands, and `text` is that of the batch.
+    ///
+    /// # Errors
+    /// As [`GroupReader::add`], with the number of the record.
+    #[inline]
+    pub(super) fn add_columns(
+        &mut self,
+        states: &mut [OpState],
+        records: &[Grouped],
+        text: &[u8],
+        at: impl Fn(usize) -> RecordPosition,
+    ) -> std::result::Result<usize, (usize, Error)> {
+        let Some(columns) = &self.columns else { return Ok(0) };
+        let operands = self.width - self.operands..self.width;
+        let row = |row| WholeRow {
+            record: &text[columns.lines.line(row)],
+            places: operands.clone().map(|value| columns.place(value, row)).collect(),
+            at: at(row),
+        };
+        let plan = &self.grouping.plan;
+        plan.add_columns(&mut self.scratch, states, records, &columns.operands, row)
     }
 
     /// What is no pair is its own value.
     #[inline(always)]
-    fn find_values(&mut self, start: usize, record: &[u8]) {
+    fn find_values(&mut self, record: &[u8]) {
+        let start = self.places.len() - self.operands;
         for (place, value) in self.places[start..].iter_mut().zip(&self.grouping.values) {
             if *value && !record.trim_ascii_start().starts_with(b"[") {
                 let start = record.len() - record.trim_ascii_start().len();
@@ -111,10 +187,19 @@ impl GroupReader {
         }
     }
 
+    /// The places of record `number`.
+    #[inline(always)]
+    fn places(&self, number: usize) -> &[KeyPlace] {
+        &self.places[number * self.width..][..self.width]
+    }
+
     /// Where the parts of the key of record `number` lie.
-    #[inline]
+    #[inline(always)]
     pub fn parts(&self, number: usize) -> &[KeyPlace] {
-        &self.parts[number * self.key_parts..][..self.key_parts]
+        match &self.finder {
+            Finder::Fields(_) => &[],
+            Finder::Keyer(keyer) => keyer.found(self.places(number)).key,
+        }
     }
 
     /// Appends the canonical bytes of the key of record `number`.
@@ -180,7 +265,7 @@ impl GroupReader {
         at: RecordPosition,
         states: &mut [OpState],
     ) -> Result<(bool, usize)> {
-        let places = &self.places[number * self.operands..][..self.operands];
+        let places = &self.places[number * self.width..][self.width - self.operands..self.width];
         let added = self.grouping.plan.add(&mut self.scratch, states, record, places, at)?;
         Ok((added.missing, added.grown))
     }
@@ -197,7 +282,7 @@ impl GroupReader {
         record: &[u8],
         integer: impl FnMut(i64),
     ) -> Result<bool> {
-        let places = &self.places[number * self.operands..][..self.operands];
+        let places = &self.places[number * self.width..][self.width - self.operands..self.width];
         self.grouping.plan.check(&mut self.scratch, record, places, integer)
     }
 
@@ -210,7 +295,7 @@ impl GroupReader {
     /// Where the operands of record `number` lie.
     #[inline]
     pub(super) fn operands(&self, number: usize) -> &[KeyPlace] {
-        &self.places[number * self.operands..][..self.operands]
+        &self.places(number)[self.width - self.operands..]
     }
 
     /// Knows a record as number 0, and no other, by where its parts of the key and its operands lie.
@@ -220,8 +305,11 @@ impl GroupReader {
         operands: impl Iterator<Item = KeyPlace>,
     ) {
         self.clear();
-        self.parts.extend(parts);
+        self.places.extend(parts);
+        // Where the key is implied, it is looked for in two places; it was found in the first, now.
+        self.places.resize(self.width - self.operands, None);
         self.places.extend(operands);
+        self.places.resize(self.width, None);
     }
 
     /// How many states a group has.

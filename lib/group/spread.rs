@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::fill::{Filling, each_batch, fill};
+use super::fill::{Batch, Filling, ROWS, each_batch, fill};
 use super::grouping::Grouping;
 use super::kept::keep;
 use super::order::{Judge, Limits};
@@ -16,11 +16,11 @@ use super::table::Table;
 use crate::error::Result;
 use crate::extsort::run::Run;
 use crate::parallel::{BufferPool, each, lock};
-use crate::record::block::Block;
+use crate::record::block::{Block, Line};
 
 /// How many partitions there are; a hash's highest bits say which.
 const PARTITIONS: usize = 1 << PARTITION_BITS;
-const PARTITION_BITS: u32 = 6;
+const PARTITION_BITS: u32 = 8;
 
 /// Rows are handed over together up to so many bytes.
 const CHUNK_MAX: usize = 16 << 10;
@@ -232,21 +232,43 @@ impl Spreader {
     ) -> Result<Vec<usize>> {
         let mut filling = Filling::new(&mut self.table, 0, usize::MAX, judge);
         let (rows, mut due) = (&mut self.rows, Vec::new());
-        each_batch(&mut self.reader, block, judge, |reader, batch, put_together| {
-            self.looked_up += batch.len() as u64;
-            filling.add_known(reader, batch, put_together, |reader, number, row, spelling| {
-                let partition = partition_of(row.hash);
-                let to = &mut rows[partition];
-                let kept = keep(reader, number, row.line, (spelling, row.hash), to);
-                kept.map_err(|e| e.at(judge.place(row.line)))?;
-                if to.len() >= partitions.chunk_bytes {
-                    let full = std::mem::replace(to, partitions.chunk());
-                    if partitions.give(partition, full) {
-                        due.push(partition);
-                    }
+        let mut hand_over = |partition: usize, to: &mut Vec<u8>| {
+            if to.len() >= partitions.chunk_bytes {
+                let full = std::mem::replace(to, partitions.chunk());
+                if partitions.give(partition, full) {
+                    due.push(partition);
                 }
-                Ok(())
-            })
+            }
+        };
+        each_batch(&mut self.reader, block, judge, true, |reader, batch| match batch {
+            Batch::Rows(batch, put_together) => {
+                self.looked_up += batch.len() as u64;
+                filling.add_known(reader, batch, put_together, |reader, number, row, spelling| {
+                    let partition = partition_of(row.hash);
+                    let to = &mut rows[partition];
+                    let kept = keep(reader, number, row.line, (spelling, row.hash), to);
+                    kept.map_err(|e| e.at(judge.place(row.line)))?;
+                    hand_over(partition, to);
+                    Ok(())
+                })
+            }
+            Batch::Columns(first) => {
+                self.looked_up += ROWS as u64;
+                filling.add_known_columns(reader, block, first, |reader, row, spelled| {
+                    let partition = partition_of(spelled.hash);
+                    let to = &mut rows[partition];
+                    let number = first + row as u64;
+                    if !reader.keep_integers(row, number, spelled, to) {
+                        let line = reader.recall_row(row);
+                        let at = line.start;
+                        let line = Line { text: &block.bytes[line], number, at };
+                        let kept = keep(reader, 0, line, (spelled.text, spelled.hash), to);
+                        kept.map_err(|e| e.at(judge.place(line)))?;
+                    }
+                    hand_over(partition, to);
+                    Ok(())
+                })
+            }
         })?;
         self.found += filling.kept();
         filling.finish();

@@ -1,12 +1,15 @@
 //! A hash table of groups: the parts of groups that one thread has seen, until they outgrow its
 //! share of the memory and become a sorted run.
 
+use std::ops::Range;
+
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::grouping::Group;
-use crate::aggregate::{OpState, RecordPosition, ReductionPlan, StateDecoder};
+use crate::aggregate::{BATCH, OpState, RecordPosition, ReductionPlan, StateDecoder};
 use crate::error::Result;
 use crate::extsort::run::{Run, RunBuilder};
+use crate::record::wide::head_of;
 
 /// Groups by how their keys are spelled: one that is spelled in two ways is in it twice, and in the run that
 /// comes of it.
@@ -27,8 +30,8 @@ pub struct Table {
 #[repr(align(64))]
 struct Entry {
     hash: u64,
-    /// The first and the last bytes of its spelling: [`ends`].
-    ends: [u64; 2],
+    /// The first bytes of its spelling.
+    head: [u64; 2],
     /// Where its spelling starts, and how long that is, its key, which follows, and its label.
     start: usize,
     spelling: u32,
@@ -41,33 +44,60 @@ struct Entry {
 const SLOTS_MIN: usize = 1 << 10;
 
 /// How many groups are looked up at once, at most.
-pub(super) const GUESSES: usize = 64;
+pub(super) const GUESSES: usize = BATCH;
 
 /// The number of a group that may be the one that is looked for.
 pub(super) type Guess = Option<usize>;
 
-/// The hash of a spelling.
-#[inline(always)]
-pub(super) fn hash(spelling: &[u8]) -> u64 {
-    xxh3_64(spelling)
+/// How a key is spelled, as a table looks for it.
+#[derive(Clone, Copy)]
+pub(super) struct Spelled<'a> {
+    pub(super) text: &'a [u8],
+    pub(super) hash: u64,
+    /// Its first bytes: with its length, all of one of up to [`HEAD`].
+    pub(super) head: [u64; 2],
 }
 
-/// The first and the last bytes of a text, some of them twice: with its length, all of one of up to 16
-/// bytes.
-#[inline(always)]
-fn ends(text: &[u8]) -> [u64; 2] {
-    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
-        return [u64::from_le_bytes(*first), u64::from_le_bytes(*last)];
+impl<'a> Spelled<'a> {
+    /// The spelling at `place` of `text`.
+    #[inline(always)]
+    pub(super) fn at(text: &'a [u8], place: Range<usize>) -> Spelled<'a> {
+        let head = head_of(text, place.start, place.len());
+        let text = &text[place];
+        Spelled { text, hash: hash(text, head), head }
     }
-    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
-        return [u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into()];
+
+    /// All of it, and zeros behind it, if it is a short one.
+    #[inline(always)]
+    pub(super) fn short(&self) -> Option<[u8; HEAD]> {
+        let word = |at: usize| self.head[at / 8].to_le_bytes()[at % 8];
+        (self.text.len() <= HEAD).then(|| std::array::from_fn(word))
     }
-    let byte = |at: usize| u64::from(text.get(at).copied().unwrap_or(0));
-    [byte(0) | byte(1) << 8 | byte(2) << 16, 0]
+
+    /// The same of one whose hash is known.
+    #[inline(always)]
+    pub(super) fn known(text: &'a [u8], hash: u64) -> Spelled<'a> {
+        Spelled { text, hash, head: head_of(text, 0, text.len()) }
+    }
 }
 
-/// Longer texts are more than their [`ends`].
-const ENDS: usize = 16;
+/// The hash of a spelling. That of a short one is made of two words, and does not branch on how long it is.
+#[inline(always)]
+fn hash(spelling: &[u8], head: [u64; 2]) -> u64 {
+    if spelling.len() > HEAD {
+        return xxh3_64(spelling);
+    }
+    let fold = |a: u64, b: u64| {
+        let product = u128::from(a) * u128::from(b);
+        product as u64 ^ (product >> 64) as u64
+    };
+    // Digits of pi: any odd numbers would do.
+    let both = fold(head[0] ^ 0x243f_6a88_85a3_08d3, head[1] ^ 0x1319_8a2e_0370_7345);
+    fold(both ^ spelling.len() as u64, 0xa409_3822_299f_31d1)
+}
+
+/// Longer texts are more than their head.
+const HEAD: usize = 16;
 
 impl Default for Table {
     fn default() -> Table {
@@ -137,44 +167,45 @@ impl Table {
             .map(|slot| slot as u32 as usize - 1)
     }
 
-    /// The group that is spelled so, which has this hash, and is guessed to be one.
+    /// The group that is spelled so, and is guessed to be one.
     #[inline(always)]
-    pub(super) fn get(&self, spelling: &[u8], hash: u64, guess: Guess) -> Option<usize> {
-        let ends = ends(spelling);
+    pub(super) fn get(&self, spelled: &Spelled<'_>, guess: Guess) -> Option<usize> {
         let is = |number: &usize| {
             // A guess may be of a table that has become a run since.
             self.entries.get(*number).is_some_and(|entry| {
-                entry.hash == hash
-                    && entry.ends == ends
-                    && entry.spelling as usize == spelling.len()
-                    && (spelling.len() <= ENDS
-                        || &self.bytes[entry.start..][..spelling.len()] == spelling)
+                let differs = (entry.hash ^ spelled.hash)
+                    | (entry.head[0] ^ spelled.head[0])
+                    | (entry.head[1] ^ spelled.head[1])
+                    | (u64::from(entry.spelling) ^ spelled.text.len() as u64);
+                differs == 0
+                    && (spelled.text.len() <= HEAD
+                        || &self.bytes[entry.start..][..spelled.text.len()] == spelled.text)
             })
         };
-        guess.filter(is).or_else(|| self.numbers(hash).find(is))
+        guess.filter(is).or_else(|| self.numbers(spelled.hash).find(is))
     }
 
-    /// Adds a group that is spelled so, which has this hash and is not in it yet: its key, where its
-    /// first record stands, and `label`, which appends its label.
+    /// Adds a group that is spelled so, which is not in it yet: its key, where its first record stands, and
+    /// `label`, which appends its label.
     pub(super) fn insert(
         &mut self,
         plan: &ReductionPlan,
-        (spelling, hash): (&[u8], u64),
+        spelled: &Spelled<'_>,
         key: &[u8],
         at: RecordPosition,
         label: impl FnOnce(&mut Vec<u8>),
     ) -> usize {
         let start = self.bytes.len();
-        self.bytes.extend_from_slice(spelling);
+        self.bytes.extend_from_slice(spelled.text);
         self.bytes.extend_from_slice(key);
         let behind = self.bytes.len();
         label(&mut self.bytes);
         let number = self.entries.len();
         self.entries.push(Entry {
-            hash,
-            ends: ends(spelling),
+            hash: spelled.hash,
+            head: spelled.head,
             start,
-            spelling: spelling.len() as u32,
+            spelling: spelled.text.len() as u32,
             key: key.len() as u32,
             label: (self.bytes.len() - behind) as u32,
             at,
@@ -200,6 +231,12 @@ impl Table {
     #[inline]
     pub(super) fn states(&mut self, width: usize, number: usize) -> &mut [OpState] {
         &mut self.states[number * width..][..width]
+    }
+
+    /// The states of all groups, one after the other.
+    #[inline]
+    pub(super) fn all_states(&mut self) -> &mut [OpState] {
+        &mut self.states
     }
 
     fn take_slot(&mut self, number: usize) {

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::layout::Layouts;
+pub use super::layout::Lines;
 use super::scan::{
     Scan, Step, array, check, check_utf8, elements, expect_end, members, object, skip_space, value,
 };
@@ -36,7 +37,7 @@ impl Checker {
     /// follows it: then it is checked. Else nothing is known of it.
     #[inline]
     pub fn check_line(&mut self, text: &[u8], at: usize) -> Option<usize> {
-        self.layouts.locate_line(text, at, &mut [])
+        self.layouts.locate_line(text, at, &mut Vec::new())
     }
 }
 
@@ -55,6 +56,11 @@ impl Fields {
         Fields { paths, found, layouts: Layouts::default() }
     }
 
+    /// How many values are looked for.
+    pub fn width(&self) -> usize {
+        self.paths.len()
+    }
+
     /// Checks `record` and finds the values: where each path's value lies in it, without white
     /// space around, or `None` where the record has no such part.
     ///
@@ -71,16 +77,29 @@ impl Fields {
         Ok(&self.found)
     }
 
-    /// Where the record ends that begins at byte `at` of `text`, and its values, if it is built as the last one was
-    /// and a line end follows it: then it is checked. Else nothing is known of it.
+    /// Where the record ends that begins at byte `at` of `text`, if it is built as the last one was and a line end
+    /// follows it: then it is checked, and where its values lie is appended to `places`. Else nothing is known of it.
     #[inline(always)]
     pub fn locate_line(
         &mut self,
         text: &[u8],
         at: usize,
-    ) -> Option<(usize, &[Option<Range<usize>>])> {
-        let end = self.layouts.locate_line(text, at, &mut self.found)?;
-        Some((end, &self.found))
+        places: &mut Vec<Option<Range<usize>>>,
+    ) -> Option<usize> {
+        self.layouts.locate_line(text, at, places)
+    }
+
+    /// Checks the `count` lines that begin at byte `at` of `text`, if all are built as the last one was, and finds
+    /// their values. Where the last of them ends, its line end included. Else nothing is known of them.
+    #[inline]
+    pub fn locate_lines(
+        &mut self,
+        text: &[u8],
+        at: usize,
+        count: usize,
+        lines: &mut Lines,
+    ) -> Option<usize> {
+        self.layouts.locate_lines(text, at, count, lines)
     }
 
     /// As [`Fields::locate`], of a record that is built in no way that is known.

@@ -38,6 +38,19 @@ enum Hole {
     Word,
 }
 
+impl Hole {
+    /// Where what stands in the hole that begins at `at` ends.
+    #[inline(always)]
+    fn end(self, text: &[u8], at: usize) -> Option<usize> {
+        match self {
+            // What is no text ends before the quote that the next literal begins with.
+            Hole::Text => wide::text_end(text, at),
+            Hole::Number => scan::number_end(text, at),
+            Hole::Word => word_end(text, at),
+        }
+    }
+}
+
 /// The bytes before a hole, and the hole.
 #[derive(Clone, Debug)]
 struct Part {
@@ -50,6 +63,42 @@ struct Part {
 struct Edge {
     literal: usize,
     offset: usize,
+}
+
+/// Behind where the literals before its holes begin, a line has where the last literal begins, and where it ends.
+const LINE_ENDS: usize = 2;
+
+/// Lines that were built alike, and where their values lie.
+#[derive(Clone, Debug, Default)]
+pub struct Lines {
+    starts: Vec<u32>,
+    /// How many of those each line has.
+    width: usize,
+    places: Vec<Option<(Edge, Edge)>>,
+}
+
+impl Lines {
+    /// Whether the lines have value `value`.
+    pub fn has(&self, value: usize) -> bool {
+        self.places[value].is_some()
+    }
+
+    /// Where value `value` of a line lies, in bytes of the text that was read, by the number of the line.
+    #[inline(always)]
+    pub fn value(&self, value: usize) -> Option<impl Fn(usize) -> Range<usize>> {
+        let (start, end) = self.places[value]?;
+        let at = |line: usize, edge: Edge| {
+            self.starts[line * self.width + edge.literal] as usize + edge.offset
+        };
+        Some(move |line| at(line, start)..at(line, end))
+    }
+
+    /// Where a line lies.
+    #[inline(always)]
+    pub fn line(&self, line: usize) -> Range<usize> {
+        let of = &self.starts[line * self.width..][..self.width];
+        of[0] as usize..of[self.width - 1] as usize
+    }
 }
 
 /// A record with holes.
@@ -125,15 +174,40 @@ impl Layout {
                 return None;
             }
             at += part.literal.len();
-            at = match part.hole {
-                // What is no text ends before the quote that the next literal begins with.
-                Hole::Text => wide::text_end(text, at),
-                Hole::Number => scan::number_end(text, at),
-                Hole::Word => word_end(text, at),
-            }?;
+            at = part.hole.end(text, at)?;
         }
         starts.push(at - from);
         self.tail.is_at(text, at).then(|| at + self.tail.len())
+    }
+
+    /// The same of as many lines as `starts` has rows: notes of each where the literals begin and where it ends,
+    /// in bytes of `text`. `None` if one does not fit.
+    #[inline]
+    fn fit(&self, text: &[u8], mut at: usize, starts: &mut [u32]) -> Option<usize> {
+        for row in starts.chunks_exact_mut(self.parts.len() + LINE_ENDS) {
+            let (tail, literals) = row.split_last_chunk_mut::<LINE_ENDS>().map(|(a, b)| (b, a))?;
+            for (part, start) in self.parts.iter().zip(literals) {
+                *start = at as u32;
+                if !part.literal.is_at(text, at) {
+                    return None;
+                }
+                at = part.hole.end(text, at + part.literal.len())?;
+            }
+            let end = at + self.tail.len();
+            if !self.tail.is_at(text, at) || text.get(end) != Some(&b'\n') {
+                return None;
+            }
+            *tail = [at as u32, end as u32];
+            at = end + 1;
+        }
+        Some(at)
+    }
+
+    /// Where the values lie that are looked for, in a record in which the literals begin at `starts`.
+    #[inline(always)]
+    fn places(&self, starts: &[usize]) -> impl ExactSizeIterator<Item = Option<Range<usize>>> {
+        let at = |edge: Edge| starts[edge.literal] + edge.offset;
+        self.places.iter().map(move |place| place.map(|(start, end)| at(start)..at(end)))
     }
 
     /// Whether `record` is built so, all of it.
@@ -183,36 +257,50 @@ impl Layouts {
             self.miss();
             return false;
         }
-        self.found(found);
+        self.misses = 0;
+        let places = self.known[self.latest].places(&self.starts);
+        found.iter_mut().zip(places).for_each(|(found, place)| *found = place);
         true
     }
 
     /// Where the record ends that begins at byte `at` of `text`, if a line end follows it, and it fits as the
-    /// last one did; then `found` is set as by [`Layouts::locate`]. Else nothing is known of it.
+    /// last one did; then where the values lie that are looked for is appended to `found`. Else nothing is
+    /// known of it.
     #[inline(always)]
     pub(super) fn locate_line(
         &mut self,
         text: &[u8],
         at: usize,
-        found: &mut [Option<Range<usize>>],
+        found: &mut Vec<Option<Range<usize>>>,
     ) -> Option<usize> {
         let layout = self.known.get(self.latest).filter(|_| self.paused == 0)?;
         let end = layout.fits(text, at, &mut self.starts)?;
         if text.get(end) != Some(&b'\n') {
             return None;
         }
-        self.found(found);
+        self.misses = 0;
+        found.extend(layout.places(&self.starts));
         Some(end)
     }
 
-    /// Sets `found`, as the latest layout fits.
+    /// Reads the `count` lines that begin at byte `at` of `text`, if all of them fit as the last one did. Where the
+    /// last of them ends, its line end included.
     #[inline]
-    fn found(&mut self, found: &mut [Option<Range<usize>>]) {
+    pub(super) fn locate_lines(
+        &mut self,
+        text: &[u8],
+        at: usize,
+        count: usize,
+        lines: &mut Lines,
+    ) -> Option<usize> {
+        let layout = self.known.get(self.latest).filter(|_| self.paused == 0)?;
+        u32::try_from(text.len()).ok()?;
+        lines.width = layout.parts.len() + LINE_ENDS;
+        lines.starts.resize(count * lines.width, 0);
+        let end = layout.fit(text, at, &mut lines.starts)?;
+        lines.places.clone_from(&layout.places);
         self.misses = 0;
-        let at = |edge: Edge| self.starts[edge.literal] + edge.offset;
-        for (found, place) in found.iter_mut().zip(&self.known[self.latest].places) {
-            *found = place.map(|(start, end)| at(start)..at(end));
-        }
+        Some(end)
     }
 
     fn other_is(&mut self, record: &[u8]) -> bool {
@@ -265,6 +353,7 @@ mod tests {
     use super::super::fields::{Checker, Fields};
     use super::super::path::parse_path;
     use super::super::scan::check;
+    use super::{Lines, Range};
 
     /// Holds what is said of each record of a stream against what is said of it alone.
     fn compare(records: &[Vec<u8>]) {
@@ -284,9 +373,19 @@ mod tests {
         for record in records.iter().filter(|record| !record.contains(&b'\n')) {
             let text = [&lines[..at], record.as_slice(), b"\n{\"behind\":1}\n"].concat();
             let mut alone = Fields::new(paths.clone());
-            if let Some((end, places)) = stream.locate_line(&text, at) {
+            let mut places = Vec::new();
+            if let Some(end) = stream.locate_line(&text, at, &mut places) {
                 assert_eq!(end, at + record.len());
-                assert_eq!(Ok(places), alone.locate(record));
+                assert_eq!(Ok(places.as_slice()), alone.locate(record));
+            }
+            let mut lines = Lines::default();
+            if let Some(end) = stream.locate_lines(&text, at, 1, &mut lines) {
+                assert_eq!((lines.line(0), end), (at..at + record.len(), at + record.len() + 1));
+                let place = |value| lines.value(value).map(|place| place(0));
+                let moved = |place: Range<usize>| place.start - at..place.end - at;
+                let places: Vec<_> = (0..paths.len()).map(|n| place(n).map(moved)).collect();
+                assert_eq!(Ok(places.as_slice()), alone.locate(record));
+                assert!(stream.locate_lines(&text, at, 9, &mut lines).is_none());
             }
             let end = checker.check_line(&text, at);
             assert!(end.is_none() || check(record).is_ok() && end == Some(at + record.len()));

@@ -7,7 +7,9 @@ mod key;
 
 pub use key::{ShortKey, push_key, shown};
 
-use super::wide::{digits_in, first_digits};
+use std::ops::Range;
+
+use super::wide::{digits_in, first_digits, low_bytes, word_at};
 
 /// As many digits as always fit in a `u64`, a sum of a few included.
 const SHORT_DIGITS: usize = 18;
@@ -151,6 +153,30 @@ impl Short {
         Some(Short { negative, digits: value, exponent, integer: places.is_none() })
     }
 
+    /// The same of the text that lies at `place` in `text`.
+    #[inline]
+    pub fn plain_in(text: &[u8], place: Range<usize>) -> Option<Short> {
+        if place.len() > 8 {
+            return Short::plain(&text[place]);
+        }
+        // All of it in a word, and no branch on its sign or its length.
+        let word = word_at(text, place.start) & low_bytes(place.len());
+        let negative = word as u8 == b'-';
+        let (word, length) =
+            (word >> (8 * u32::from(negative)), place.len() - usize::from(negative));
+        let whole = digits_in(word);
+        let point = (word >> (8 * (whole & 7))) as u8 == b'.' && whole < length;
+        // The digits behind the point move up to those before it.
+        let head = low_bytes(whole);
+        let behind = if point { word >> 8 } else { word };
+        let (digits, count) = (word & head | behind & !head, length - usize::from(point));
+        if digits_in(digits) != count || count == 0 {
+            return None;
+        }
+        let exponent = if point { whole as i64 - count as i64 } else { 0 };
+        Some(Short { negative, digits: first_digits(digits, count), exponent, integer: !point })
+    }
+
     #[cold]
     fn of_parts(parts: &NumberParts) -> Option<Short> {
         let length = parts.fraction.len();
@@ -212,7 +238,29 @@ fn eight_digits(text: u64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn short_texts_are_read_in_a_word_as_byte_by_byte(
+            before in ".{0,9}",
+            text in prop_oneof![
+                "-?[0-9]{0,9}(\\.[0-9]{0,8})?",
+                "[-.0-9+e/:\"]{0,9}",
+                ".{0,5}",
+            ],
+            behind in ".{0,9}",
+        ) {
+            let place = before.len()..before.len() + text.len();
+            let all = [before, text, behind].concat();
+            let due = Short::plain(&all.as_bytes()[place.clone()]);
+            prop_assert_eq!(Short::plain_in(all.as_bytes(), place), due);
+        }
+    }
 
     #[test]
     fn lenient_takes_what_people_write_and_no_more() {

@@ -1,7 +1,8 @@
 //! Looking at many bytes at once: the ends of texts and of digits, and whether a text stands at a
 //! place.
 //!
-//! CopiedText of eight bytes: there is nothing in it of a particular processor.
+//! Words of eight bytes, two at a time: there is nothing in it of a particular processor. Where a text ends is as good
+//! as random, so nothing branches on it that can be computed: a wrong guess costs more than a word.
 
 /// The next eight bytes of `text` from `at` on, which lies in it or at its end, the first in the lowest byte;
 /// zeros where there are less.
@@ -38,10 +39,7 @@ impl Literal {
     /// The text `bytes`.
     pub(super) fn new(bytes: &[u8]) -> Literal {
         let word = |at: usize| word_at(bytes, at.min(bytes.len()));
-        let mask = |at: usize| match bytes.len().saturating_sub(at) {
-            0 => 0,
-            count => u64::MAX >> (64 - 8 * count.min(8)),
-        };
+        let mask = |at: usize| low_bytes(bytes.len().saturating_sub(at));
         Literal { head: [word(0), word(8)], mask: [mask(0), mask(8)], bytes: bytes.to_vec() }
     }
 
@@ -109,17 +107,53 @@ pub(crate) fn copy_text(
     to: usize,
 ) -> Option<usize> {
     let (text, out) = (text.get(from..)?, out.get_mut(to..)?);
+    let marked = |word: u64| {
+        let other = word ^ (ONES * u64::from(mark));
+        stops(word) | (other.wrapping_sub(ONES) & !other & HIGH)
+    };
     let mut length = 0;
     loop {
-        let word = word_at(text, length);
-        *out.get_mut(length..)?.first_chunk_mut()? = word.to_le_bytes();
-        let other = word ^ (ONES * u64::from(mark));
-        let marks = stops(word) | (other.wrapping_sub(ONES) & !other & HIGH);
-        if marks != 0 {
-            return Some(length + marks.trailing_zeros() as usize / 8);
+        let words = words_at(text, length);
+        let (both, _) = out.get_mut(length..)?.first_chunk_mut::<16>()?.as_chunks_mut();
+        (both[0], both[1]) = (words[0].to_le_bytes(), words[1].to_le_bytes());
+        let count = before_first(words.map(marked));
+        length += count;
+        if count < 16 {
+            return Some(length);
         }
-        length += 8;
     }
+}
+
+/// The next 16 bytes of `text` from `at` on, as [`word_at`] gives eight.
+#[inline(always)]
+fn words_at(text: &[u8], at: usize) -> [u64; 2] {
+    match text[at..].first_chunk::<16>() {
+        Some(sixteen) => {
+            let (halves, _) = sixteen.as_chunks();
+            [u64::from_le_bytes(halves[0]), u64::from_le_bytes(halves[1])]
+        }
+        None => [word_at(text, at), word_at(text, (at + 8).min(text.len()))],
+    }
+}
+
+/// The bits of the lowest `count` bytes of a word.
+#[inline(always)]
+pub(super) fn low_bytes(count: usize) -> u64 {
+    u64::MAX.checked_shr(64 - 8 * count.min(8) as u32).unwrap_or(0)
+}
+
+/// How many of 16 bytes come before the first whose high bit is set; all of them if none is.
+#[inline(always)]
+fn before_first(marks: [u64; 2]) -> usize {
+    let behind = if marks[0] == 0 { marks[1].trailing_zeros() } else { 0 };
+    (marks[0].trailing_zeros() + behind) as usize / 8
+}
+
+/// The first 16 bytes of a text of `text` that lies at `from` and is `length` bytes long; zeros where it is shorter.
+#[inline(always)]
+pub(crate) fn head_of(text: &[u8], from: usize, length: usize) -> [u64; 2] {
+    let words = words_at(text, from);
+    [words[0] & low_bytes(length), words[1] & low_bytes(length.saturating_sub(8))]
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -157,18 +191,17 @@ pub(crate) fn holds_any(text: &[u8], marks: [u8; 4]) -> bool {
 pub(super) fn text_end(text: &[u8], at: usize) -> Option<usize> {
     let (mut end, mut above) = (at, 0);
     loop {
-        let word = word_at(text, end);
-        let marks = stops(word);
-        if marks == 0 {
-            above |= word & HIGH;
-            end += 8;
-            continue;
+        let words = words_at(text, end);
+        let marks = words.map(stops);
+        // Of the bytes before the first stop.
+        let before = |marks: u64| (marks & marks.wrapping_neg()).wrapping_sub(1);
+        let second = if marks[0] == 0 { words[1] & before(marks[1]) } else { 0 };
+        above |= (words[0] & before(marks[0]) | second) & HIGH;
+        let count = before_first(marks);
+        end += count;
+        if count < 16 {
+            break;
         }
-        let count = marks.trailing_zeros() / 8;
-        // Of the bytes before the stop.
-        above |= word & HIGH & !(!0 << (count * 8));
-        end += count as usize;
-        break;
     }
     (above == 0 || std::str::from_utf8(&text[at..end]).is_ok()).then_some(end)
 }

@@ -3,7 +3,7 @@
 use super::super::assemble::Assembly;
 use super::super::grouping::Group;
 use super::super::reader::GroupReader;
-use super::super::table::{self, Table, hash};
+use super::super::table::{self, Spelled, Table};
 use super::*;
 use crate::aggregate::RecordPosition;
 use crate::extsort::sorter::Sorter;
@@ -26,12 +26,12 @@ proptest! {
             });
             // Of all lengths, so that some are alike at both ends.
             let spelling = format!("{key:0width$}", width = 1 + usize::from(key % 40)).into_bytes();
-            let spelled = (spelling.as_slice(), hash(&spelling));
-            let guess = table.guess([spelled.1].into_iter(), plan.width())[0];
-            let known = table.get(spelled.0, spelled.1, guess);
-            prop_assert_eq!(known, table.get(spelled.0, spelled.1, None));
+            let spelled = Spelled::at(&spelling, 0..spelling.len());
+            let guess = table.guess([spelled.hash].into_iter(), plan.width())[0];
+            let known = table.get(&spelled, guess);
+            prop_assert_eq!(known, table.get(&spelled, None));
             let number = known.unwrap_or_else(|| {
-                table.insert(plan, spelled, &key.to_be_bytes(), at, label)
+                table.insert(plan, &spelled, &key.to_be_bytes(), at, label)
             });
             reader.clear();
             reader.read(b"{\"k\":1}").unwrap();

@@ -124,4 +124,67 @@ proptest! {
         };
         prop_assert_eq!(results(&limits(memory, jobs)), results(&limits(64 << 20, 1)));
     }
+
+    #[test]
+    fn batches_of_records_that_are_alike_are_added_as_each_of_them_is(
+        rows in prop::collection::vec((0u16..900, 0u16..1000, -9999i64..9999), 0..1500),
+        few in prop::sample::select(vec![3u16, 900]),
+        others in prop::sample::select(vec![0u16, 2, 300]),
+        kind in 0u16..5,
+        memory in prop::sample::select(vec![1usize, 60_000, 1 << 20]),
+        jobs in 1usize..4,
+        pairs: bool,
+        ops in prop::sample::select(vec![
+            vec!["count", "sum:v"],
+            vec!["min:v", "mean:v", "max:v"],
+            vec!["max:v", "count:v", "rows=count"],
+            vec!["sum:v", "var:v", "minby:v"],
+        ]),
+        missing in prop::sample::select(vec![Missing::Fail, Missing::Skip]),
+    ) {
+        let record = |(key, pick, value): &(u16, u16, i64), behind: &str| {
+            let kind = if *pick < others { pick % 9 } else { kind };
+            let value = match kind {
+                0 => format!("{value}"),
+                1 => format!("\"{value}\""),
+                2 => format!("{}.{}", value / 10, value.unsigned_abs() % 10),
+                3 => format!("\"-0.{}\"", value.unsigned_abs()),
+                4 => format!("{}", value * 100_000_000_000),
+                5 => format!("{value}{}", "7".repeat(20)),
+                6 => format!("{value}e1"),
+                7 => "\"\"".to_string(),
+                _ => "\"text\"".to_string(),
+            };
+            // Of all lengths about 16.
+            let key = format!("\"{:0width$}\"", key % few, width = 10 + usize::from(key % few % 9));
+            match pairs {
+                true => format!("[{key},{value}{}]", behind.replace("\"x", "\"").replace("\":", "\",")),
+                false => format!("{{\"k\":{key},\"v\":{value}{behind}}}"),
+            }
+        };
+        let results = |lines: &[String], limits: &Limits| {
+            let mut written = Written::default();
+            let ops = ops.iter().map(|op| match pairs {
+                true => Op::parse(&op.replace(":v", ":.[1]")).unwrap(),
+                false => Op::parse(op).unwrap(),
+            });
+            let keys = Some(Keys::parse(if pairs { ".[0]" } else { "k" }).unwrap());
+            let grouping = Grouping::new(keys, ops.collect(), missing, MAX_RECORD).unwrap();
+            let input = Pieces::new(lines, 6000);
+            let summary = by_hashing(grouping, limits, &strict(), input, &mut written);
+            let summary = summary.map(|s| (s.records_in, s.missing, s.lacking));
+            (summary.map_err(|_| ()), written.lines())
+        };
+        let lines: Vec<String> = rows.iter().map(|row| record(row, "")).collect();
+        // No two of these are built alike: each is read, and added, alone.
+        let apart = rows.iter().enumerate();
+        let apart: Vec<String> =
+            apart.map(|(n, row)| record(row, &format!(",\"x{n}\":[{}]", "[],".repeat(n % 40) + "0"))).collect();
+        let due = results(&apart, &limits(64 << 20, 1));
+        if !ops.contains(&"minby:v") {
+            prop_assert_eq!(results(&lines, &limits(memory, jobs)), due);
+        } else if due.0.is_ok() {
+            prop_assert_eq!(results(&lines, &limits(memory, jobs)).0, due.0);
+        }
+    }
 }

@@ -6,7 +6,7 @@ use super::{KeyPart, Keys, Missing, Sense};
 use crate::record::Flaw;
 use crate::record::absent;
 use crate::record::canonical::{self, AsText, NULL, push_value};
-use crate::record::fields::Fields;
+use crate::record::fields::{Fields, Lines};
 use crate::record::number;
 use crate::record::scan::Step;
 use crate::record::text::string_bytes;
@@ -88,21 +88,62 @@ impl Keyer {
         Ok(found)
     }
 
-    /// Checks `record`, and says where the values are: of the key, too, which may have none.
+    /// How many places are looked for in each record.
+    pub fn width(&self) -> usize {
+        self.fields.width()
+    }
+
+    /// Checks `record`, and appends where the values lie: of the key, too, which may have none.
+    /// [`Keyer::found`] says which is which.
     ///
     /// # Errors
     /// The first flaw and its place.
     #[inline]
-    pub fn find(&mut self, record: &[u8]) -> std::result::Result<Found<'_>, Flaw> {
-        Ok(parted(&self.keys.parts, &self.order, self.fields.locate(record)?))
+    pub fn find(
+        &mut self,
+        record: &[u8],
+        places: &mut Vec<KeyPlace>,
+    ) -> std::result::Result<(), Flaw> {
+        places.extend_from_slice(self.fields.locate(record)?);
+        Ok(())
     }
 
-    /// Where the record ends that begins at byte `at` of `text`, and where its values are, as
-    /// [`Fields::locate_line`] says them.
+    /// The same of the record that begins at byte `at` of `text`, as [`Fields::locate_line`] does it: where it ends.
     #[inline(always)]
-    pub fn find_line(&mut self, text: &[u8], at: usize) -> Option<(usize, Found<'_>)> {
-        let (end, places) = self.fields.locate_line(text, at)?;
-        Some((end, parted(&self.keys.parts, &self.order, places)))
+    pub fn find_line(
+        &mut self,
+        text: &[u8],
+        at: usize,
+        places: &mut Vec<KeyPlace>,
+    ) -> Option<usize> {
+        self.fields.locate_line(text, at, places)
+    }
+
+    /// Reads lines that are built alike, as [`Fields::locate_lines`] does.
+    #[inline]
+    pub fn find_lines(
+        &mut self,
+        text: &[u8],
+        at: usize,
+        count: usize,
+        lines: &mut Lines,
+    ) -> Option<usize> {
+        self.fields.locate_lines(text, at, count, lines)
+    }
+
+    /// Which of the values of such lines is the key: `None` if it has several parts, or is not there.
+    pub fn key_of(&self, lines: &Lines) -> Option<usize> {
+        match self.keys.parts.len() {
+            0 => Some(usize::from(!lines.has(0))),
+            1 => lines.has(0).then_some(0),
+            _ => None,
+        }
+    }
+
+    /// Which of the places of a record are those of what.
+    #[inline(always)]
+    pub fn found<'a>(&self, places: &'a [KeyPlace]) -> Found<'a> {
+        parted(&self.keys.parts, &self.order, places)
     }
 
     /// Appends the canonical key bytes of a record, of whose key the values lie at `places`, without what
