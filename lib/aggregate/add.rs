@@ -29,7 +29,7 @@ pub struct Added {
 }
 
 /// One record with its operands read.
-pub(super) struct Record<'a> {
+pub(super) struct ReadRecord<'a> {
     pub(super) record: &'a [u8],
     pub(super) at: RecordPosition,
     pub(super) operands: &'a [Operand],
@@ -56,7 +56,7 @@ impl ReductionPlan {
         let mut added =
             Added { missing: self.read_operands(scratch, record, places)?, ..Added::default() };
         let Scratch { operands, texts } = scratch;
-        let one = Record { record, at, operands, texts };
+        let one = ReadRecord { record, at, operands, texts };
         for (slot, state) in self.slots.iter().zip(states) {
             let operand = match (slot.field.map(|field| &one.operands[field]), &mut *state) {
                 (Some(operand), _) => operand,
@@ -171,7 +171,7 @@ impl ReductionPlan {
         slot: &StateSlot,
         state: &mut OpState,
         operand: &Operand,
-        one: &Record,
+        one: &ReadRecord,
     ) -> Result<usize> {
         let value = match operand.what {
             OperandValue::Absent if self.lacking.missing == Missing::Skip => return Ok(0),
@@ -197,7 +197,7 @@ impl ReductionPlan {
         slot: &StateSlot,
         state: &mut OpState,
         operand: &Operand,
-        one: &Record,
+        one: &ReadRecord,
     ) -> Result<usize> {
         let made;
         let mut nearest = None;

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::RecordPosition;
-use super::add::{Record, Scratch};
+use super::add::{ReadRecord, Scratch};
 use super::encoding::damaged;
 use super::number::Plain;
 use super::plan::ReductionPlan;
@@ -17,7 +17,7 @@ use crate::record::number::Short;
 pub const BATCH: usize = 64;
 
 /// An operand of each record of a batch.
-pub type Column = [Plain; BATCH];
+pub type OperandColumn = [Plain; BATCH];
 
 /// A record of a batch, and the number of its group.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +60,7 @@ impl ReductionPlan {
         field: usize,
         text: &[u8],
         places: impl Fn(usize) -> Range<usize>,
-        column: &mut Column,
+        column: &mut OperandColumn,
     ) -> bool {
         let strict = self.fields[field].strict;
         column.iter_mut().enumerate().all(|(row, number)| {
@@ -83,7 +83,7 @@ impl ReductionPlan {
         scratch: &mut Scratch,
         states: &mut [OpState],
         records: &[Grouped],
-        columns: &[Column],
+        columns: &[OperandColumn],
         row: impl Fn(usize) -> WholeRow<'a>,
     ) -> std::result::Result<usize, (usize, Error)> {
         let (width, mut grown) = (self.width(), 0);
@@ -121,7 +121,7 @@ impl ReductionPlan {
         &self,
         states: &mut [OpState],
         records: &[Grouped],
-        columns: &[Column],
+        columns: &[OperandColumn],
     ) -> Result<()> {
         let row = |_| WholeRow { record: b"", places: Vec::new(), at: RecordPosition::default() };
         let added = self.add_columns(&mut Scratch::default(), states, records, columns, row);
@@ -141,7 +141,7 @@ impl ReductionPlan {
         let slot = &self.slots[slot];
         let Scratch { operands, texts } = scratch;
         let operand = slot.field.and_then(|field| operands.get(field)).ok_or_else(damaged)?;
-        let one = Record { record: row.record, at: row.at, operands, texts };
+        let one = ReadRecord { record: row.record, at: row.at, operands, texts };
         self.add_ordered(slot, state, operand, &one)
     }
 }

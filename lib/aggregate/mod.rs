@@ -72,7 +72,7 @@ mod top;
 mod tests;
 
 pub use add::{Added, Scratch};
-pub use columns::{BATCH, Column, Grouped, WholeRow};
+pub use columns::{BATCH, Grouped, OperandColumn, WholeRow};
 pub use encoding::StateDecoder;
 pub use number::Plain;
 pub use op::{OPS, Op, Reducer};

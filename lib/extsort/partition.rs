@@ -178,14 +178,27 @@ impl Ranges {
     fn end_in(&self, r: usize, cut: At) -> usize {
         let pivot = (&self.runs[cut.0], &self.runs[cut.0].items()[cut.1]);
         let of_item = |item: &Item| compare((&self.runs[r], item), pivot);
-        let items = self.runs[r].items();
+        let (items, from) = (self.runs[r].items(), self.from[r]);
         match r.cmp(&cut.0) {
-            _ if self.unique => items.partition_point(|item| of_item(item) == Ordering::Less),
-            Ordering::Less => items.partition_point(|item| of_item(item) != Ordering::Greater),
-            Ordering::Equal => cut.1,
-            Ordering::Greater => items.partition_point(|item| of_item(item) == Ordering::Less),
+            Ordering::Equal if !self.unique => cut.1,
+            Ordering::Less if !self.unique => {
+                end_of(items, from, |item| of_item(item) != Ordering::Greater)
+            }
+            _ => end_of(items, from, |item| of_item(item) == Ordering::Less),
         }
     }
+}
+
+/// Where the items end that `are` says are before something; all before `from` are. It looks ever further from
+/// there, for a range is a small part of its run, and what is near has just been in use.
+fn end_of(items: &[Item], from: usize, are: impl Fn(&Item) -> bool) -> usize {
+    let (mut low, mut step) = (from, 1);
+    while items.get(low + step - 1).is_some_and(&are) {
+        low += step;
+        step *= 2;
+    }
+    let high = (low + step - 1).min(items.len());
+    low + items[low..high].partition_point(are)
 }
 
 /// How many items are touched at once before they are copied: in their order they lie anywhere, and

@@ -7,7 +7,7 @@ use super::fill::Filling;
 use super::grouping::Grouping;
 use super::reader::GroupReader;
 use super::table::Spelled;
-use crate::aggregate::{BATCH, Column, Grouped, Plain, RecordPosition};
+use crate::aggregate::{BATCH, Grouped, OperandColumn, Plain, RecordPosition};
 use crate::error::Result;
 use crate::record::block::{Block, Line};
 use crate::record::fields::Lines;
@@ -17,10 +17,10 @@ use crate::record::key::{KeyPlace, Keyer};
 const PAUSE_MAX: u32 = 256;
 
 /// The columns of the batch that was read last.
-pub(super) struct Columns {
+pub(super) struct BatchColumns {
     pub(super) lines: Lines,
     pub(super) keys: [RowKey; BATCH],
-    pub(super) operands: Vec<Column>,
+    pub(super) operands: Vec<OperandColumn>,
     /// How many batches are not tried, and how many the next time.
     paused: u32,
     pause: u32,
@@ -51,11 +51,11 @@ impl RowKey {
     }
 }
 
-impl Columns {
+impl BatchColumns {
     /// For records of these groups, if any can be read so.
-    pub(super) fn new(grouping: &Grouping) -> Option<Box<Columns>> {
+    pub(super) fn new(grouping: &Grouping) -> Option<Box<BatchColumns>> {
         grouping.plan.takes_columns().then(|| {
-            Box::new(Columns {
+            Box::new(BatchColumns {
                 lines: Lines::default(),
                 keys: [RowKey::default(); BATCH],
                 operands: vec![[Plain::Integer(0); BATCH]; grouping.plan.paths().len()],
@@ -102,7 +102,7 @@ impl Columns {
         text: &[u8],
         at: usize,
     ) -> Option<usize> {
-        let Columns { lines, keys, operands, .. } = self;
+        let BatchColumns { lines, keys, operands, .. } = self;
         let end = keyer.find_lines(text, at, BATCH, lines)?;
         // What is no pair is its own value.
         if grouping.values.contains(&true) && !text[at..].trim_ascii_start().starts_with(b"[") {

@@ -63,14 +63,14 @@ pub fn fill(
     let may_be_columns = seen.is_none();
     filling.seen = seen;
     each_batch(reader, block, judge, may_be_columns, |reader, batch| match batch {
-        Batch::Rows(rows, put_together) => filling.add(reader, rows, put_together),
-        Batch::Columns(first) => filling.add_columns(reader, block, first),
+        RecordBatch::Rows(rows, put_together) => filling.add(reader, rows, put_together),
+        RecordBatch::Columns(first) => filling.add_columns(reader, block, first),
     })?;
     Ok(filling.finish())
 }
 
 /// Records that were read together.
-pub(super) enum Batch<'a> {
+pub(super) enum RecordBatch<'a> {
     /// As they are, with what was put together for their spellings.
     Rows(&'a [KeyedRow<'a>], &'a [u8]),
     /// As the columns of the reader. The first stands in this line, and one in each that follows.
@@ -86,13 +86,13 @@ pub(super) fn each_batch(
     block: &Block,
     judge: &Judge,
     may_be_columns: bool,
-    mut add: impl FnMut(&mut GroupReader, Batch<'_>) -> Result<()>,
+    mut add: impl FnMut(&mut GroupReader, RecordBatch<'_>) -> Result<()>,
 ) -> Result<()> {
     let (mut records, mut put_together) = (0, Vec::new());
     let (mut rows, mut at, mut number) = (Vec::with_capacity(ROWS), 0, block.first_line);
     loop {
         if may_be_columns && let Some(end) = reader.read_columns(&block.bytes, at) {
-            add(reader, Batch::Columns(number))?;
+            add(reader, RecordBatch::Columns(number))?;
             (records, at, number) = (records + ROWS as u64, end, number + ROWS as u64);
             continue;
         }
@@ -121,7 +121,7 @@ pub(super) fn each_batch(
                 }
             }
         }
-        add(reader, Batch::Rows(&rows, &put_together))?;
+        add(reader, RecordBatch::Rows(&rows, &put_together))?;
         match fault {
             Some((line, fault)) => judge.fault(line, fault)?,
             None if rows.len() < ROWS => break,

@@ -3,11 +3,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::columns::Columns;
+use super::columns::BatchColumns;
 use super::grouping::{Grouping, ResultForm};
 use super::kept::keep_integers;
 use super::table::Spelled;
-use crate::aggregate::{Column, Grouped, OpState, Plain, RecordPosition, Scratch, WholeRow};
+use crate::aggregate::{Grouped, OpState, OperandColumn, Plain, RecordPosition, Scratch, WholeRow};
 use crate::error::{Error, Result};
 use crate::record::Flaw;
 use crate::record::fields::Fields;
@@ -25,7 +25,7 @@ pub struct GroupReader {
     width: usize,
     /// Those of all records, one after the other.
     places: Vec<KeyPlace>,
-    columns: Option<Box<Columns>>,
+    columns: Option<Box<BatchColumns>>,
 }
 
 /// Finds the key, or only the operands where there is none.
@@ -52,7 +52,7 @@ impl GroupReader {
         };
         let columns = match &finder {
             Finder::Fields(_) => None,
-            Finder::Keyer(_) => Columns::new(grouping),
+            Finder::Keyer(_) => BatchColumns::new(grouping),
         };
         GroupReader {
             grouping: Arc::clone(grouping),
@@ -112,7 +112,7 @@ impl GroupReader {
 
     /// The columns of the batch that was read last, if this one reads batches.
     #[inline(always)]
-    pub(super) fn columns(&self) -> Option<&Columns> {
+    pub(super) fn columns(&self) -> Option<&BatchColumns> {
         self.columns.as_deref()
     }
 
@@ -138,7 +138,7 @@ impl GroupReader {
         out: &mut Vec<u8>,
     ) -> bool {
         let Some(columns) = &self.columns else { return false };
-        let integer = |column: &Column| match column[row] {
+        let integer = |column: &OperandColumn| match column[row] {
             Plain::Integer(integer) => Some(integer),
             Plain::Double(_) => None,
         };

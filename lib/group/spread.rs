@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::fill::{Batch, Filling, ROWS, each_batch, fill};
+use super::fill::{Filling, ROWS, RecordBatch, each_batch, fill};
 use super::grouping::Grouping;
 use super::kept::keep;
 use super::order::{Judge, Limits};
@@ -241,7 +241,7 @@ impl Spreader {
             }
         };
         each_batch(&mut self.reader, block, judge, true, |reader, batch| match batch {
-            Batch::Rows(batch, put_together) => {
+            RecordBatch::Rows(batch, put_together) => {
                 self.looked_up += batch.len() as u64;
                 filling.add_known(reader, batch, put_together, |reader, number, row, spelling| {
                     let partition = partition_of(row.hash);
@@ -252,7 +252,7 @@ impl Spreader {
                     Ok(())
                 })
             }
-            Batch::Columns(first) => {
+            RecordBatch::Columns(first) => {
                 self.looked_up += ROWS as u64;
                 filling.add_known_columns(reader, block, first, |reader, row, spelled| {
                     let partition = partition_of(spelled.hash);

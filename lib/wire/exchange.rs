@@ -51,8 +51,21 @@ pub struct Exchange {
 pub struct SortTask {
     /// The exchange.
     pub exchange: u32,
-    /// The shards, and what each must hold.
-    pub shards: Vec<(Fetch, Contents)>,
+    /// The shards.
+    pub shards: Vec<SourceShard>,
+}
+
+/// A shard of an exchange.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceShard {
+    /// Its number in the exchange: of records with the same key those of the lower one come first. Where it lies it
+    /// may have another one, if it was made again.
+    pub number: u64,
+    /// Where it lies.
+    pub fetch: Fetch,
+    /// What it must hold.
+    pub contents: Contents,
 }
 
 /// So many items, and the sum, modulo 2^128, of the XXH3 (128 bits) of their texts.
@@ -138,10 +151,8 @@ pub struct MergeTask {
 pub struct Reduce {
     /// The exchange, which says how.
     pub exchange: u32,
-    /// The shard; that of the results has the same number.
-    pub fetch: Fetch,
-    /// What it must hold.
-    pub contents: Contents,
+    /// The shard; that of the results has the same number in the exchange.
+    pub shard: SourceShard,
 }
 
 /// A host that has a part of a range.

@@ -45,7 +45,7 @@ pub(crate) use frame::FrameKind;
 pub(crate) use frame_reader::FrameReader;
 
 /// The version of the protocol: another one is not spoken with.
-pub(crate) const VERSION: u32 = 11;
+pub(crate) const VERSION: u32 = 12;
 
 /// The version of the program, and a hash of what it was built of: workers for several kinds of machine
 /// are other programs, and of the same build all the same.

@@ -95,6 +95,24 @@ fn what_a_command_printed() {
 }
 
 #[test]
+fn records_of_one_key_keep_their_order_whatever_was_made_again() {
+    // What is made again has other numbers where it lies, and comes behind the shards that wait already.
+    let kept = Kept::by("mc-cat rows.csv | mc-map -h HOSTS --block 9K -o x.mc cat");
+    for (exchanged, here) in [
+        ("mc-sort -k k < x.mc | mc-gather", "mc-sort -k k"),
+        ("mc-sort -u -k k < x.mc | mc-gather", "mc-sort -u -k k"),
+        (
+            "mc-shuffle -k k < x.mc | mc-reduce first:n last:n collect:n | mc-gather | sort",
+            "mc-shuffle -k k | mc-reduce first:n last:n collect:n | sort",
+        ),
+    ] {
+        let script = format!("{exchanged} | cmp - <(cat want | {here})");
+        kept.run(&script).stderr_has(" made again: mc-cat rows.csv | mc-map").succeeds();
+    }
+    kept.is_clean();
+}
+
+#[test]
 fn what_was_damaged() {
     let kept = Kept::by("mc-cat rows.csv | mc-map -h HOSTS --block 9K -o x.mc cat");
     let harm = "for shard in /var/tmp/mycloud-*/kept/*/*; do \

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 
-use crate::cluster::exchange::{MergeTask, Merged, Peers, Reduce, RelayedPart, SortTask, too_much};
+use crate::cluster::exchange::{
+    MergeTask, Merged, Peers, Reduce, RelayedPart, SortTask, SourceShard, too_much,
+};
 use crate::cluster::{Answer, Connection, MergeNews, Part};
 use crate::dataset::run_id::RunId;
 use crate::engine::HostedShard;
@@ -65,17 +67,16 @@ impl<'a> Tasks<'a> {
         match task {
             HostTask::Sort(shards) => {
                 let (first, fed) = (shards.first().map_or(0, |shard| shard.number), fed(&shards));
-                let shards = shards.into_iter().map(|shard| (shard.fetch(), shard.contents));
-                let sort = SortTask { exchange: self.number, shards: shards.collect() };
+                let shards = shards.iter().map(source).collect();
+                let sort = SortTask { exchange: self.number, shards };
                 let attempt = self.observer.begin((TaskWork::Sort, first, None), on.name(), fed);
                 let sorted = answered(on.sort(sort, stop));
                 self.tell(attempt, on, &sorted, |_| (None, None));
                 sorted.map(HostAnswer::Sorted)
             }
             HostTask::Reduce(shard) => {
-                let (fetch, contents) = (shard.fetch(), shard.contents);
-                let reduce = Reduce { exchange: self.number, fetch, contents };
-                let fed = TaskFed { shard: Some(shard.number), ..TaskFed::of(&contents) };
+                let reduce = Reduce { exchange: self.number, shard: source(&shard) };
+                let fed = TaskFed { shard: Some(shard.number), ..TaskFed::of(&shard.contents) };
                 let which = (TaskWork::Reduce, shard.number, None);
                 let attempt = self.observer.begin(which, on.name(), fed);
                 let reduced = answered(on.reduce(reduce, stop));
@@ -194,6 +195,11 @@ impl<'a> Tasks<'a> {
 /// What a host says, unless it is lost or its answer is not wanted any more.
 fn answered<T>(answer: Result<Answer<T>>) -> Result<T> {
     answer.map_err(lost)?.unwrap_or_else(|| Err(stopped()))
+}
+
+/// A shard as the worker is told of it, which may know it by another number.
+fn source(shard: &HostedShard) -> SourceShard {
+    SourceShard { number: shard.number, fetch: shard.fetch(), contents: shard.contents }
 }
 
 /// What shards hold together.

@@ -26,14 +26,14 @@ impl ExchangeState {
         let (Some(store), Some(grouping)) = (&state.store, &self.grouping) else {
             return Err(Error::incomplete("nothing to reduce with"));
         };
-        let Some(_slot) = state.slots.take(ask.fetch.shard, &stopped)? else {
+        let Some(_slot) = state.slots.take(ask.shard.number, &stopped)? else {
             return Err(Error::incomplete("stopped"));
         };
         let limits = self.limits(state);
         let (bad, grouping) = (Arc::new(Bad::new(Policy::Fail)?), (**grouping).clone());
         let mut results =
-            Results { shard: store.begin(ask.fetch.shard, ask.exchange)?, stopped: &stopped };
-        let summary = shard_file::read(state, &ask.fetch, &ask.contents, |input| {
+            Results { shard: store.begin(ask.shard.number, ask.exchange)?, stopped: &stopped };
+        let summary = shard_file::read(state, &ask.shard.fetch, &ask.shard.contents, |input| {
             let blocks = Blocks::new(input, limits.max_record);
             reduce::in_order(grouping, &limits, &bad, None, blocks, &mut results)
         })?;

@@ -20,12 +20,10 @@ use crate::parallel::lock;
 use crate::record::bad::{Bad, Policy};
 use crate::record::block::{Block, Blocks, Line};
 use crate::record::bytes::Bytes;
-use crate::record::digest::Contents;
 use crate::record::key::Keyer;
 use crate::record::stream::Input;
-use crate::wire::exchange::{HostOffer, SEGMENTS_MAX, SortResult, SortTask, Tally};
+use crate::wire::exchange::{HostOffer, SEGMENTS_MAX, SortResult, SortTask, SourceShard, Tally};
 use crate::wire::message::Part;
-use crate::wire::shard::Fetch;
 use crate::worker::exchange::sampled_segment::SampledSegment;
 use crate::worker::exchange::{ExchangeState, Held, Sample, bound};
 use crate::worker::shard_file::{self, ShardFile};
@@ -55,13 +53,16 @@ impl ExchangeState {
         stop: &AtomicBool,
     ) -> Result<SortResult> {
         let stopped = || stop.load(Ordering::SeqCst) || state.ending.load(Ordering::SeqCst);
-        let near = ask.shards.first().map_or(0, |(fetch, _)| fetch.shard);
+        // Of equal keys those of the earlier shard come first, and one that waited for another host before may come last.
+        let mut shards: Vec<&SourceShard> = ask.shards.iter().collect();
+        shards.sort_by_key(|shard| shard.number);
+        let near = shards.first().map_or(0, |shard| shard.number);
         let Some(_slot) = state.slots.take(near, &stopped)? else {
             return Err(Error::incomplete("stopped"));
         };
         let mut sorting = Sorting::new(self, self.limits(state), &stopped)?;
-        for (fetch, contents) in &ask.shards {
-            sorting.shard(state, fetch, contents)?;
+        for shard in shards {
+            sorting.shard(state, shard)?;
         }
         let (held, sorted) = sorting.finish()?;
         lock(&self.sorted).push(held);
@@ -203,13 +204,14 @@ impl<'a> Sorting<'a> {
         })
     }
 
-    fn shard(&mut self, state: &WorkerState, fetch: &Fetch, contents: &Contents) -> Result<()> {
+    fn shard(&mut self, state: &WorkerState, shard: &SourceShard) -> Result<()> {
+        let SourceShard { number, fetch, contents } = shard;
         let (judge, ends) =
-            shard_file::read(state, fetch, contents, |input| self.records(fetch.shard, input))?;
+            shard_file::read(state, fetch, contents, |input| self.records(*number, input))?;
         if let (true, Some(first)) = (self.exchange.spec.in_order, ends.first) {
             let mut last = ends.last;
             last.truncate(END_BYTES);
-            self.sorted.ends.push((fetch.shard, Bytes(first), Bytes(last)));
+            self.sorted.ends.push((*number, Bytes(first), Bytes(last)));
         }
         let summary = judge.summary();
         self.sorted.records += summary.records_in;
