@@ -17,6 +17,7 @@
 //! - [`peer`]: direct connections between hosts. The only room that names TLS.
 //! - [`worker`]: the far end: it serves a tool on a host, and has the shards that are made there.
 //! - [`cluster`]: hosts, and how a worker is reached on them. The only room that names ssh.
+//! - [`columnar`]: Parquet files to records and back, for a program of their own.
 //! - [`store`]: stores of objects. The only room that names `object_store` and an asynchronous runtime.
 //! - [`explain`]: what a pipeline would do: its plan as a document and as text. Pure.
 //! - [`engine`]: which task runs when, how often, and in what order its output counts.
@@ -33,13 +34,14 @@
 //!
 //! | room | names |
 //! | --- | --- |
-//! | bins | cli, stage, explain, engine, cluster, command, group, aggregate, format, record |
+//! | bins | cli, columnar, stage, explain, engine, cluster, command, group, aggregate, format, record |
 //! | cli | explain, engine, worker, cluster, store, command, group, aggregate, format, dataset, client, pipe, record, parallel, error |
 //! | stage | explain, engine, cluster, command, group, aggregate, format, dataset, extsort, report, spool, record, parallel, error |
 //! | engine | explain, cluster, command, group, aggregate, format, dataset, client, spool, blocks, record, parallel, error |
 //! | explain | group, aggregate, format, record, error |
 //! | worker | command, peer, group, aggregate, format, client, pipe, wire, extsort, spool, record, parallel, error |
 //! | cluster | wire, record, parallel, error |
+//! | columnar | record, parallel, error |
 //! | store | format, record, parallel, error |
 //! | command | spool, record, error |
 //! | peer | wire, parallel, error |
@@ -105,6 +107,11 @@ pub mod blocks;
 pub mod cli;
 pub mod client;
 pub mod cluster;
+#[cfg(feature = "parquet")]
+pub mod columnar;
+/// Built without the feature `parquet`.
+#[cfg(not(feature = "parquet"))]
+pub mod columnar {}
 pub mod command;
 pub(crate) mod dataset;
 pub mod engine;

@@ -9,6 +9,9 @@ use mycloud::cli::called::{self, Called};
 mod cat;
 #[path = "../bins/mc-explain.rs"]
 mod explain;
+#[cfg(feature = "parquet")]
+#[path = "../bins/mc-format-parquet.rs"]
+mod format_parquet;
 #[path = "../bins/mc-gather.rs"]
 mod gather;
 #[path = "../bins/mc-hosts.rs"]
@@ -33,6 +36,8 @@ mod split;
 const TOOLS: &[Called] = &[
     ("mc-cat", cat::main),
     ("mc-explain", explain::main),
+    #[cfg(feature = "parquet")]
+    ("mc-format-parquet", format_parquet::main),
     ("mc-gather", gather::main),
     ("mc-hosts", hosts::main),
     ("mc-join", join::main),

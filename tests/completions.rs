@@ -226,10 +226,16 @@ fn formats_and_ops_are_all_that_there_are() {
     }
 }
 
+/// The programs that a person types.
+fn typed() -> Vec<String> {
+    let all = names(repository("bins")).into_iter();
+    all.filter(|name| *name != "mc-worker.rs" && !name.starts_with("mc-format-")).collect()
+}
+
 #[test]
 fn every_option_of_every_tool_is_offered() {
     let dir = dir();
-    for name in names(repository("bins")).iter().filter(|name| *name != "mc-worker.rs") {
+    for name in typed().iter() {
         let tool = name.trim_end_matches(".rs").trim_start_matches("mc-");
         let offered = offered(dir.path(), &format!("mc-{tool} -"));
         let help = mc(tool).arg("--help").succeeds().text();
@@ -250,7 +256,7 @@ fn types(shell: &[&str], ready: &str, more: &[(&str, &str)]) {
         need(program, &format!("apt-get install {program}"));
     }
     let (dir, scripts) = (place(), dir());
-    for tool in names(repository("bins")).iter().filter(|name| *name != "mc-worker.rs") {
+    for tool in typed().iter() {
         let tool = tool.trim_end_matches(".rs");
         let script = mc(&tool[3..]).args(["--completions", shell[0]]).succeeds().text();
         write(&scripts, &format!("_{tool}"), script);

@@ -8,12 +8,12 @@ use crate::support::{Call, copy, dir, mc, need, repository, sh};
 /// What mandoc says of pages that it has not indexed, which is nothing about ours.
 const INDEX_WORDS: &[&str] = &["referenced manual not found", "mandoc.db"];
 
-/// The tools that a person types: not what they send to hosts.
+/// The tools that a person types: not what they send to hosts, nor what they call.
 fn tools() -> Vec<String> {
     let names = crate::support::names(repository("bins"));
     names
         .iter()
-        .filter(|name| *name != "mc-worker.rs")
+        .filter(|name| *name != "mc-worker.rs" && !name.starts_with("mc-format-"))
         .map(|name| name.trim_end_matches(".rs")["mc-".len()..].to_string())
         .collect()
 }

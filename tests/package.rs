@@ -53,10 +53,9 @@ fn the_package_for_debian_is_installed_works_and_goes_without_a_trace() {
             add("usr/libexec/mycloud/mc-worker".into());
             continue;
         }
-        add(format!("usr/bin/{tool}"));
-        add(format!("usr/share/bash-completion/completions/{tool}"));
-        add(format!("usr/share/zsh/vendor-completions/_{tool}"));
-        add(format!("usr/share/fish/vendor_completions.d/{tool}.fish"));
+        for path in paths(tool) {
+            add(path);
+        }
     }
     for page in names(repository("man")) {
         let section = page.rsplit('.').next().unwrap().to_string();
@@ -108,4 +107,18 @@ fn what_cannot_be_made_is_said_and_named_it_is_a_failure() {
     call(&["worker-aarch64"]).stderr_any().stderr_has(said).fails(1);
     call(&["tarball"]).stderr_any().stderr_has("not made: tarball").fails(1);
     call(&["rpm"]).stderr_any().stderr_has("usage: package").fails(2);
+}
+
+/// Where a program and its completions are; what the tools call has none, and is there where it was built.
+fn paths(tool: &str) -> Vec<String> {
+    let program = format!("usr/bin/{tool}");
+    if tool.starts_with("mc-format-") {
+        return if tools().join(tool).exists() { vec![program] } else { Vec::new() };
+    }
+    vec![
+        program,
+        format!("usr/share/bash-completion/completions/{tool}"),
+        format!("usr/share/zsh/vendor-completions/_{tool}"),
+        format!("usr/share/fish/vendor_completions.d/{tool}.fish"),
+    ]
 }

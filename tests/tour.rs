@@ -168,7 +168,12 @@ fn install_puts_programs_pages_and_completions_under_its_prefix() {
     there("share/man/man7/mycloud.7");
     there("bin/mc-spark");
     there("share/mycloud/spark/mc_spark/command.py");
-    let programs = names(repository("bins")).len() + 1;
+    // mc-spark too; programs of formats where they were built.
+    let is_there = |name: &String| {
+        !name.starts_with("mc-format-")
+            || crate::support::tools().join(name.trim_end_matches(".rs")).exists()
+    };
+    let programs = names(repository("bins")).into_iter().filter(is_there).count() + 1;
     assert_eq!(names(prefix.path().join("bin")).len(), programs, "nothing else, nothing half done");
     Call::new(prefix.path().join("bin/mc-sort")).stdin("2\n1\n").stdout("1\n2\n").succeeds();
 }

@@ -39,6 +39,8 @@ pub mod duration;
 pub mod environment;
 pub mod explaining;
 pub mod far_end;
+#[cfg(feature = "parquet")]
+pub mod format_program;
 pub mod group_command;
 mod guard;
 pub mod hadoop_env;

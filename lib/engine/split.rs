@@ -50,10 +50,21 @@ pub fn cut(
     if let Some(source) = open_in_steps(resource, size, options)? {
         return cut_source(source, size, &whole);
     }
+    let parts = read::foreign_parts(resource, size)?;
+    let parts = parts.unwrap_or_else(|| vec![resource.clone()]);
+    let part = |part: Resource| {
+        let contents = contents(&part, options)?;
+        Ok((Split { format: part.spec.text(), ..whole.clone() }, contents))
+    };
+    parts.into_iter().map(part).collect()
+}
+
+/// What a resource holds.
+fn contents(resource: &Resource, options: &ReadOptions) -> Result<Contents> {
     let mut source = read::open(std::slice::from_ref(resource), options)?;
     let mut digest = Digest::default();
     drain(source.as_mut(), |records, _| digest.push(records))?;
-    Ok(vec![(whole, digest.contents())])
+    Ok(digest.contents())
 }
 
 /// Reads all of a source; `take` gets the records, and the source.

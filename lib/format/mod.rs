@@ -10,7 +10,7 @@
 //!   or not at all; [`parts`], [`contiguous`]: several at once.
 //! - [`split`]: the parts of a file. [`measure`]: what can be told without reading it.
 //! - The formats: [`ndjson`], [`json`], [`text`], [`csv`], [`zip`], [`leveldb`], [`files`], [`range`],
-//!   [`table`], and those of others: [`plugin`].
+//!   [`table`], and those of others: [`plugin`], [`foreign_parts`].
 //!
 //! This room reads and writes files; it knows nothing of stages, keys or hosts.
 
@@ -32,6 +32,7 @@ pub mod csv;
 pub mod decompression;
 pub mod encoding;
 pub mod files;
+pub mod foreign_parts;
 pub mod http;
 pub mod json;
 pub mod ledger;

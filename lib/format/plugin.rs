@@ -1,7 +1,8 @@
 //! Formats of others: a program `mc-format-NAME` in PATH, called as
 //! `mc-format-NAME read PATH [OPTION...]` to print the records of PATH, and as
 //! `mc-format-NAME write PATH [OPTION...]` to make PATH, which is not there yet, of the records on
-//! its standard input.
+//! its standard input. With the option `parts=BYTES` it may tell parts that can be read apart
+//! ([`foreign_parts`](super::foreign_parts)).
 //!
 //! It has exited with 0 or what it did counts for nothing. A write goes to a path of the same name
 //! in a temporary directory beside, and is published when all is well: so a program that sees its
@@ -34,6 +35,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::record::nearest::did_you_mean;
 use crate::record::stream::Input;
 
+/// The format whose program is one of ours, and how it is had: it is not part of a plain build.
+const OURS: &str = "parquet";
+const MADE_BY: &str = "scripts/install --parquet, or cargo install --path . --features parquet";
+
 /// The longest line of a program's standard error that is passed on whole.
 const MOST_LINE_BYTES: u64 = 4096;
 
@@ -44,8 +49,8 @@ const OUTPUT_GRACE: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_millis(100);
 
 /// A program at work. Dropped before its end, it is killed.
-struct Program {
-    name: String,
+pub(super) struct Program {
+    pub(super) name: String,
     child: Child,
     /// Hears of the end of its standard error.
     silence: Option<Receiver<()>>,
@@ -56,7 +61,12 @@ struct Program {
 
 impl Program {
     /// Starts `mc-format-NAME VERB PATH [OPTION...]`.
-    fn start(resource: &Resource, verb: &str, path: &PathBuf, warn: &Warn) -> Result<Program> {
+    pub(super) fn start(
+        resource: &Resource,
+        verb: &str,
+        path: &PathBuf,
+        warn: &Warn,
+    ) -> Result<Program> {
         let name = format!("mc-format-{}", resource.spec.name());
         let mut command = Command::new(&name);
         command.arg(verb).arg(path).args(resource.spec.clone().rest());
@@ -65,12 +75,7 @@ impl Program {
             _ => command.stdin(Stdio::piped()).stdout(Stdio::null()),
         };
         let mut child = command.stderr(Stdio::piped()).spawn().map_err(|e| match e.kind() {
-            io::ErrorKind::NotFound => Error::usage(format!(
-                "no format {0}: there are {BUILT_IN}, and no program mc-format-{0} is in PATH{1}; a \
-                 path with ':' is written ./{0}:...",
-                resource.spec.name(),
-                did_you_mean(resource.spec.name(), BUILT_IN.split(", "))
-            )),
+            io::ErrorKind::NotFound => missing(resource.spec.name()),
             _ => Error::io("run", &name, &e),
         })?;
         let silence = child.stderr.take().map(|pipe| pass_lines(pipe, &name, warn));
@@ -82,7 +87,7 @@ impl Program {
     }
 
     /// Reads what it prints, at least a byte unless it has ended and prints nothing more.
-    fn read(&mut self, buffer: &mut [u8], warn: &Warn) -> io::Result<usize> {
+    pub(super) fn read(&mut self, buffer: &mut [u8], warn: &Warn) -> io::Result<usize> {
         loop {
             let Some(stdout) = &mut self.child.stdout else { return Ok(0) };
             let mut polled = [PollFd::new(stdout.as_fd(), PollFlags::POLLIN)];
@@ -116,7 +121,7 @@ impl Program {
     }
 
     /// Waits for its end, which has to be a good one.
-    fn finish(&mut self) -> Result<()> {
+    pub(super) fn finish(&mut self) -> Result<()> {
         let failed = |e: io::Error| Error::io("wait for", &self.name, &e);
         let status = self.child.wait().map_err(failed)?;
         if let Some(silence) = self.silence.take() {
@@ -129,6 +134,20 @@ impl Program {
         }
         Err(Error::new(ErrorKind::Command, format!("{}: {}", self.name, words(status))))
     }
+}
+
+/// There is no program of a format.
+fn missing(format: &str) -> Error {
+    if format == OURS {
+        return Error::usage(format!(
+            "the program for Parquet, mc-format-parquet, is not in PATH; mycloud's source makes it by: {MADE_BY}"
+        ));
+    }
+    Error::usage(format!(
+        "no format {format}: there are {BUILT_IN}, and no program mc-format-{format} is in PATH{}; a path with ':' \
+         is written ./{format}:...",
+        did_you_mean(format, BUILT_IN.split(", "))
+    ))
 }
 
 impl Drop for Program {

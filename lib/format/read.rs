@@ -11,7 +11,10 @@ use super::place::ResourcePlace;
 use super::range::Range;
 use super::resource::{self, Resource, is_tabbed};
 use super::spec::Spec;
-use super::{ReadOptions, Source, csv, files, json, leveldb, ndjson, objects, plugin, text, zip};
+use super::{
+    ReadOptions, Source, csv, files, foreign_parts, json, leveldb, ndjson, objects, plugin, text,
+    zip,
+};
 use crate::error::{Error, Result};
 use crate::pipe::meter;
 use crate::record::stream::Input;
@@ -302,6 +305,17 @@ pub fn cuts(resource: &Resource, head: &[u8]) -> Result<(Cuts, Charset)> {
         _ => Cuts::AtLines,
     };
     Ok((cuts, charset))
+}
+
+/// The parts of about `bytes` bytes of what a resource of a format of others names, if its program tells such.
+///
+/// # Errors
+/// As [`cuts`]; when there is no such program, or it tells what is no part.
+pub fn foreign_parts(resource: &Resource, bytes: u64) -> Result<Option<Vec<Resource>>> {
+    match Format::parse(resource)? {
+        Format::Plugin => foreign_parts::parts(resource, bytes),
+        _ => Ok(None),
+    }
 }
 
 /// The records of a part of the file of a resource.

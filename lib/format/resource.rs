@@ -269,6 +269,8 @@ fn format_of(name: &str) -> Option<Spec> {
         "json" => Some(Spec::plain("json")),
         "csv" | "tsv" | "tab" => Some(Spec::plain("csv")),
         "txt" | "text" | "log" => Some(Spec::plain("text")),
+        // Of a program, which is one of ours.
+        "parquet" => Some(Spec::plain("parquet")),
         _ => None,
     }
 }

@@ -70,9 +70,17 @@ fn first_part(
 ) -> Result<Vec<message::HostResource>> {
     let whole = message::HostResource { cut: None, ..resource.clone() };
     let found = parse(login, resource)?;
-    let [Resource { place: ResourcePlace::Path(path), .. }] = found.as_slice() else {
+    let [one @ Resource { place: ResourcePlace::Path(path), .. }] = found.as_slice() else {
         return Ok(vec![whole]);
     };
+    if let Some(parts) = read::foreign_parts(one, cut.bytes)? {
+        let of = |part: Resource| message::HostResource {
+            format: Some(part.spec.text()),
+            ..whole.clone()
+        };
+        let parts: Vec<message::HostResource> = parts.into_iter().map(of).collect();
+        return Ok(if parts.len() > EXPANDED_MAX { vec![whole] } else { parts });
+    }
     if read::cuts(&found[0], b"")?.0 == Cuts::Nowhere || !is_file(path)? {
         return Ok(vec![whole]);
     }

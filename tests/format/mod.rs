@@ -9,6 +9,8 @@ mod http; // against a server of Python's
 mod json; // however it is laid out, against jq
 mod output; // whole or not at all, whatever happens
 mod pairs; // records that are no [key, value], and the line that makes them so
+#[cfg(feature = "parquet")]
+mod parquet; // by scripts/test-parquet: against pyarrow and DuckDB, both ways
 mod plugin; // formats of others, and scripts/mc-format-sqlite
 mod replaced; // what an output comes in the place of
 mod resource; // names, options, patterns

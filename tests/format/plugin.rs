@@ -48,6 +48,50 @@ fn a_program_that_fails_fails_the_tool_and_is_heard() {
 }
 
 #[test]
+fn parts_that_a_program_tells_are_read_apart() {
+    let asked = "shift 2; case $* in *parts=*) PARTS;; *) echo \"\\\"$*\\\"\";; esac";
+    let with = |parts: &str| with_format(&asked.replace("PARTS", parts));
+    let told = "echo '#parts'; echo a; echo b-2";
+    let parts = "\"o part=a\"\n7\n\"o part=b-2\"\n7\n";
+    for (told, lines) in [
+        (told, parts),
+        // What is no parts is no matter: the whole is read.
+        ("echo '#parts'", "\"o\"\n7\n"),
+        ("echo why >&2; exit 2", "\"o\"\n7\n"),
+        (&format!("{told}; exit 1"), "\"o\"\n7\n"),
+        ("echo '\"#parts\"'; yes '\"record\"'", "\"o\"\n7\n"),
+    ] {
+        let dir = with(told);
+        write(&dir, "x", "");
+        for begin in [
+            "mc-split --block 9 odd,o:x | mc-map -h :,:",
+            "mc-cat -h :,: --shared --block 9 odd,o:x | mc-map",
+        ] {
+            let script = format!("PATH=$PWD/bin:$PATH; {begin} -c 'cat; echo 7' | mc-gather");
+            let call = sh("bash", &script).current_dir(dir.path()).env("MC_WORKER", worker());
+            call.stdout(lines).succeeds();
+        }
+    }
+    let dir = with("echo '#parts'; echo a,like=b");
+    write(&dir, "x", "");
+    let call = call("split", &dir).args(["--block", "9", "odd:x"]);
+    call.stderr_has("mc-format-odd: 'a,like=b' is no word for a part").fails(1);
+}
+
+#[test]
+fn a_program_of_ours_that_is_not_there_is_told_with_how_it_is_had() {
+    let dir = dir();
+    write(&dir, "x.parquet", "PAR1");
+    let said = "the program for Parquet, mc-format-parquet, is not in PATH; mycloud's source makes it by: \
+                scripts/install --parquet, or cargo install --path . --features parquet";
+    let alone = |tool: &str| mc(tool).current_dir(dir.path()).env("PATH", dir.path());
+    alone("cat").arg("x.parquet").fails_with(2, said);
+    alone("cat").arg("parquet:x.parquet").fails_with(2, said);
+    alone("gather").args(["-o", "new.parquet"]).stdin("{}\n").fails_with(2, said);
+    assert_eq!(names(&dir), ["x.parquet"]);
+}
+
+#[test]
 fn a_daemon_that_a_program_leaves_behind_holds_nothing_up() {
     // It has all its three streams, and more to say than anybody waits for.
     let daemon = "(trap '' HUP; echo $BASHPID > pid; sleep 300; echo 3) & echo 1; echo 2";

@@ -20,6 +20,8 @@ mod input;
 mod json;
 mod manifest;
 mod mutation;
+#[cfg(feature = "parquet")]
+mod parquet;
 #[allow(dead_code, unreachable_pub)] // The suite uses all of it.
 #[path = "../support/random.rs"]
 pub(crate) mod random;

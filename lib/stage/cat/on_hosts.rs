@@ -16,6 +16,8 @@ use crate::engine::producer::Producer;
 use crate::engine::{self, Cut, Form, HostFile, Hosts, Piece, Setting, Voice};
 use crate::error::broken;
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::foreign_parts::is_of;
+use crate::format::spec::Spec;
 use crate::group::order::Limits;
 use crate::record::bad::Bad;
 use crate::record::stream::{Facts, Output, Summary};
@@ -164,9 +166,13 @@ impl Files {
                 }
                 Ok(found) => {
                     // A host says where to cut, not what the others are to read.
-                    let of = |HostResource { part, cut, .. }| HostFile {
-                        hosts: file.hosts.clone(),
-                        resource: HostResource { part, cut, ..file.resource.clone() },
+                    let is_foreign = is_foreign(&file.resource);
+                    let of = |HostResource { part, cut, format, .. }| {
+                        let mut resource = HostResource { part, cut, ..file.resource.clone() };
+                        if is_foreign {
+                            resource.format = format;
+                        }
+                        HostFile { hosts: file.hosts.clone(), resource }
                     };
                     return Ok(found.into_iter().map(of).collect());
                 }
@@ -176,11 +182,24 @@ impl Files {
     }
 }
 
+/// Whether a file is of a format of others.
+fn is_foreign(file: &HostResource) -> bool {
+    let spec = file.format.as_deref().and_then(|format| Spec::parse(format).ok());
+    spec.is_some_and(|spec| !spec.is_built_in())
+}
+
 /// Whether `found` is what a host may make of `whole`, which is to be cut: its first part and the
-/// rest, which is still to be cut, or all of it.
+/// rest, which is still to be cut, or all of it; or the parts that the program of a format of others tells.
 fn follow(whole: &HostResource, found: &[HostResource]) -> bool {
     let before = whole.part;
     match found {
+        _ if is_foreign(whole) && !found.is_empty() && found[0].format != whole.format => {
+            let text = |resource: &HostResource| resource.format.clone().unwrap_or_default();
+            found.iter().all(|one| {
+                (one.part.is_none() && one.cut.is_none() && one.path == whole.path)
+                    && is_of(&text(whole), &text(one))
+            })
+        }
         [all] => all.part == before && all.cut.is_none(),
         [
             HostResource { part: Some(first), cut: None, .. },

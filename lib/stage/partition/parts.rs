@@ -99,6 +99,10 @@ fn parts_of_file(file: &FileToCut, size: u64, options: &ReadOptions) -> Result<V
     let (resource, path) = (file.resource()?, file.path());
     let failed = |e: std::io::Error| Error::path("read", &path, &e);
     let about = fs::metadata(&path).map_err(failed)?;
+    if let Some(parts) = read::foreign_parts(&resource, size)? {
+        let of = |part: Resource| FileToCut { spec: part.spec.text(), ..file.clone() }.whole();
+        return Ok(parts.into_iter().map(of).collect());
+    }
     if !about.is_file() || read::cuts(&resource, b"")?.0 == Cuts::Nowhere {
         return Ok(vec![file.whole()]);
     }
