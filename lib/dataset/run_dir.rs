@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -142,7 +142,8 @@ impl Runs {
         Runs { directory: state.join("mycloud/runs"), place: place() }
     }
 
-    /// Keeps the record of `run`, in place of an older one.
+    /// Keeps the record of `run`, in place of an older one. That of a run whose shards are kept is on the disk then:
+    /// without it they cannot be found, and what has their manifest's name is of no use.
     ///
     /// # Errors
     /// When it cannot be written, or others than this user may write where it lies.
@@ -153,18 +154,22 @@ impl Runs {
         let write = || -> io::Result<()> {
             DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
             let bytes = serde_json::to_vec(&stored)?;
+            let sync = |path: &Path| if record.kept.is_some() { sync(path) } else { Ok(()) };
             if directory.is_dir() {
                 let mut file = tempfile::NamedTempFile::new_in(&directory)?;
                 file.write_all(&bytes)?;
+                sync(file.path())?;
                 file.persist(directory.join(FILE)).map_err(|e| e.error)?;
-                return Ok(());
+                return sync(&directory);
             }
             let made = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(&self.directory)?;
             fs::write(made.path().join(FILE), bytes)?;
+            sync(&made.path().join(FILE))?;
+            sync(made.path())?;
             fs::rename(made.path(), &directory)?;
             // It has another name now.
             drop(made.keep());
-            Ok(())
+            sync(&self.directory)
         };
         write().map_err(|e| Error::path("keep the record of a run in", &directory, &e))
     }
@@ -279,6 +284,15 @@ impl Runs {
     }
 }
 
+/// Gets a file, or what a directory names, to the disk.
+fn sync(path: &Path) -> io::Result<()> {
+    match File::open(path)?.sync_all() {
+        // Some file systems cannot sync a directory.
+        Err(e) if e.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        synced => synced,
+    }
+}
+
 fn read(path: &Path) -> io::Result<Stored> {
     if fs::metadata(path)?.len() > RECORD_MAX {
         return Err(io::Error::other("it is larger than any record of a run"));
@@ -301,7 +315,7 @@ fn place() -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::{File, Permissions};
+    use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -361,6 +375,20 @@ mod tests {
             assert_eq!(fs::metadata(dir.path().join(path)).unwrap().mode() & 0o777, 0o700);
         }
         fs::set_permissions(&runs.directory, Permissions::from_mode(0o770)).unwrap();
+        assert_eq!(runs.load(run).unwrap_err().kind(), ErrorKind::Usage);
+        assert!(runs.list().is_err() && runs.keep(run, &record("mc-x")).is_err());
+    }
+
+    #[test]
+    fn those_of_another_user_are_not_believed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut runs, run) = (Runs::new(dir.path()), RunId::random().unwrap());
+        runs.keep(run, &record("mc-x")).unwrap();
+        // Of the superuser's, others are for anybody to see; who is that gives one away.
+        match Uid::effective().is_root() {
+            true => std::os::unix::fs::chown(&runs.directory, Some(54_321), None).unwrap(),
+            false => runs.directory = "/".into(),
+        }
         assert_eq!(runs.load(run).unwrap_err().kind(), ErrorKind::Usage);
         assert!(runs.list().is_err() && runs.keep(run, &record("mc-x")).is_err());
     }

@@ -141,7 +141,7 @@ impl Ledger {
             None => rename_all(&renames)?,
         }
         let directories: BTreeSet<&Path> = renames.iter().map(|r| directory(&r.to)).collect();
-        directories.into_iter().try_for_each(|directory| sync_directory(&directory.join(".")))?;
+        directories.into_iter().try_for_each(sync_directory)?;
         pending.into_iter().try_for_each(Pending::done)
     }
 }

@@ -121,7 +121,7 @@ impl WholeFile {
         let temporary = self.ready()?;
         let name = temporary.to_path_buf();
         // Claimed, the temporary name is gone, or is one more for the same file.
-        let claimed = claim(&name, &self.path).and_then(|()| sync_directory(&self.path));
+        let claimed = claim(&name, &self.path).and_then(|()| sync_directory(directory(&self.path)));
         drop(temporary);
         self.ledger.settle(&name);
         claimed
@@ -174,12 +174,11 @@ pub fn beside<T>(
     tempfile::Builder::new().prefix(&prefix).rand_bytes(8).make_in(directory(path), make)
 }
 
-/// Gets a change of the directory that holds `path` to the disk.
+/// Gets the names in a directory to the disk.
 ///
 /// # Errors
-/// When the disk does not take it.
-pub fn sync_directory(path: &Path) -> Result<()> {
-    let directory = directory(path);
+/// When the disk does not take them.
+pub fn sync_directory(directory: &Path) -> Result<()> {
     match File::open(directory).and_then(|d| d.sync_all()) {
         // Some file systems cannot sync a directory; there is nothing more to be done there.
         Err(e) if e.kind() == io::ErrorKind::InvalidInput => Ok(()),

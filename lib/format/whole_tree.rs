@@ -172,8 +172,7 @@ fn sync_tree(directory: &Path) -> Result<()> {
             synced.map_err(|e| Error::path("write", &path, &e))?;
         }
     }
-    // Of a name in the directory: that syncs the directory.
-    sync_directory(&directory.join("."))
+    sync_directory(directory)
 }
 
 #[cfg(test)]

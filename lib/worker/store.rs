@@ -189,6 +189,10 @@ impl Store {
         sync(&from).map_err(|e| failed("sync", &from, &e))?;
         fs::rename(&from, &to).map_err(|e| failed("keep", &from, &e))?;
         self.ledger.settle(&from);
+        // So that it is there after a crash of the machine, too, and not among what is swept.
+        let kept = self.base.kept();
+        let synced = File::open(&kept).and_then(|directory| directory.sync_all());
+        synced.map_err(|e| failed("sync", &kept, &e))?;
         let _ = fs::remove_file(to.join(LEASE));
         Ok(())
     }
@@ -402,6 +406,28 @@ mod tests {
         assert_eq!(text(&base, 1), "1\n");
         assert!(list(&base)[0].for_good);
         assert!(remove(&base, RUN).unwrap() && !remove(&base, RUN).unwrap());
+    }
+
+    #[test]
+    fn two_attempts_at_a_shard_do_not_mix() {
+        let (_folder, base) = base();
+        let store = Store::create(&base, RUN, Ledger::none()).unwrap();
+        let mut attempts = [1, 2].map(|attempt| store.begin(7, attempt).unwrap());
+        for records in [b"11\n", b"12\n"] {
+            attempts.iter_mut().for_each(|shard| shard.write(records).unwrap());
+        }
+        let [first, mut second] = attempts;
+        assert!(files(&base, RUN, 7).is_err(), "nothing is whole");
+        first.finish().unwrap();
+        assert_eq!(text(&base, 7), "11\n12\n");
+        second.write(b"13\n").unwrap();
+        assert_eq!(text(&base, 7), "11\n12\n");
+        assert!(store.begin(7, 2).is_err(), "it has the number of another one");
+        second.finish().unwrap();
+        assert_eq!(text(&base, 7), "11\n12\n13\n");
+        let mut left =
+            fs::read_dir(store.directory()).unwrap().map(|file| file.unwrap().file_name());
+        assert!(left.all(|name| name == "7" || name == LEASE));
     }
 
     #[test]

@@ -70,6 +70,14 @@ impl fmt::Display for How {
     }
 }
 
+/// A call that was noted.
+#[derive(Debug)]
+pub struct NotedCall {
+    pub kind: String,
+    /// What it was for; of two names, the new one.
+    pub path: PathBuf,
+}
+
 /// A directory with the plan: what is to fail in the processes that have it in their environment.
 pub struct Plan {
     directory: PathBuf,
@@ -112,6 +120,18 @@ impl Plan {
     pub fn fired(&self) -> Option<String> {
         let line = read_to_string(self.directory.join("fired")).ok()?;
         Some(line.trim().split_once(' ').unwrap().1.to_string())
+    }
+
+    /// The calls of each process as they were noted, in order.
+    pub fn in_order(&self) -> Vec<Vec<NotedCall>> {
+        let mut of_each: BTreeMap<String, Vec<NotedCall>> = BTreeMap::new();
+        for line in read_to_string(self.directory.join("calls")).unwrap_or_default().lines() {
+            let mut words = line.splitn(3, ' ').map(str::to_string);
+            let mut next = || words.next().unwrap();
+            let (process, kind, path) = (next(), next(), PathBuf::from(next()));
+            of_each.entry(process).or_default().push(NotedCall { kind, path });
+        }
+        of_each.into_values().collect()
     }
 
     /// How many calls of each kind a process made at most, as they were noted.

@@ -9,7 +9,7 @@ use super::sweep::{Found, sweep, thorough};
 use crate::support::{dir, write};
 
 /// Four stages, with a command and with temporary files, into a file that replaces another.
-const CSV: Pipeline = Pipeline {
+pub const CSV: Pipeline = Pipeline {
     name: "csv",
     stages: &[
         "mc-cat csv:{}/in.csv",
@@ -31,12 +31,28 @@ const CSV: Pipeline = Pipeline {
 };
 
 /// What other outputs are written with.
-const OUTPUTS: [Pipeline; 5] = [
+pub const OUTPUTS: [Pipeline; 5] = [
     output("zip", &["mc-cat {}/pairs.ndjson", "mc-gather -o zip:out.zip"], "out.zip", true),
     output("leveldb", &["mc-cat {}/pairs.ndjson", "mc-gather -o leveldb:out"], "out", false),
     output("files", &["mc-cat {}/pairs.ndjson", "mc-gather -o files:out"], "out", false),
     output("text.gz", &["mc-cat {}/words.txt", "mc-gather -o out.txt.gz"], "out.txt.gz", true),
     output("json", &["mc-cat {}/pairs.ndjson", "mc-gather -o out.json"], "out.json", true),
+];
+
+/// A file and a tree that are named by their whole paths, as they lie in the first lane.
+pub const ELSEWHERE: [Pipeline; 2] = [
+    output(
+        "path of a file",
+        &["mc-cat {}/pairs.ndjson", "mc-gather -o ndjson:{}/lane0/out.ndjson"],
+        "out.ndjson",
+        true,
+    ),
+    output(
+        "path of a tree",
+        &["mc-cat {}/nested.ndjson", "mc-gather -o files:{}/lane0/out"],
+        "out",
+        false,
+    ),
 ];
 
 const fn output(
@@ -51,16 +67,17 @@ const fn output(
 }
 
 /// The inputs of all of them.
-fn inputs(dir: &tempfile::TempDir) {
+pub fn inputs(dir: &tempfile::TempDir) {
     let rows: String =
         (0..1200).map(|n| format!("k{},{n},{}\n", n * 7919 % 97, "x".repeat(n % 50))).collect();
     write(dir, "in.csv", format!("k,v,filler\n{rows}"));
     let pairs: String = (0..30).map(|n| format!("[\"k{n:02}\",\"{}\"]\n", "v".repeat(n))).collect();
     write(dir, "pairs.ndjson", pairs);
+    write(dir, "nested.ndjson", "[\"a\",\"1\"]\n[\"b/c/d\",\"2\"]\n[\"b/e/f\",\"3\"]\n");
     write(dir, "words.txt", (0..300).map(|n| format!("word {n}\n")).collect::<String>());
 }
 
-fn lanes(dir: &Path) -> Vec<Lane> {
+pub fn lanes(dir: &Path) -> Vec<Lane> {
     let count = std::thread::available_parallelism().map_or(2, usize::from).min(8);
     let of = |number: usize| {
         let (lane, plans) = (dir.join(format!("lane{number}")), dir.join(format!("plan{number}")));

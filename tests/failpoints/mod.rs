@@ -9,5 +9,6 @@
 mod calls;
 mod local;
 mod pipeline;
+mod published;
 mod remote;
 mod sweep;

@@ -72,7 +72,8 @@ impl Lane {
         self.left.is_some()
     }
 
-    fn at(&self, name: &str) -> PathBuf {
+    /// Where `name` lies in its directory.
+    pub fn at(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
 

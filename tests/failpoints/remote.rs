@@ -42,7 +42,7 @@ const SHUFFLE: Pipeline = Pipeline {
 };
 
 /// A dataset that is kept on the hosts.
-const KEPT: Pipeline = Pipeline {
+pub const KEPT: Pipeline = Pipeline {
     name: "kept",
     stages: &[
         "mc-cat csv:{}/in.csv",
@@ -60,7 +60,7 @@ const KEPT: Pipeline = Pipeline {
 };
 
 /// A lane with two hosts of its own, in whose workers calls fail by the plan, too.
-fn lane(directory: &Path) -> Lane {
+pub fn lane(directory: &Path) -> Lane {
     let cluster = Arc::new(Cluster::of(2));
     let plans = cluster.srv().join("failpoints");
     copy(library(), cluster.srv().join("failpoints.so")).unwrap();
