@@ -264,6 +264,25 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_that_is_cut_short_is_no_file_that_is_shorter() {
+        let dir = tempfile::tempdir().unwrap();
+        let (socket, copy) = (dir.path().join("socket"), dir.path().join("copy"));
+        std::fs::write(&copy, "12").unwrap();
+        let answers = || {
+            let whole = WorkerAnswer::Whole { bytes: 3, hash: hash_of(&Xxh3::new()) };
+            vec![WorkerAnswer::Copy(copy.as_os_str().into()), whole]
+        };
+        let worker = worker(&socket, [answers(), answers()]);
+        for _ in 0..2 {
+            let (mut input, mut buffer) = (read(&socket, Path::new("/a")).unwrap(), [0; 10]);
+            assert_eq!(Input::read(&mut input, &mut buffer).unwrap(), 2);
+            let said = Input::read(&mut input, &mut buffer).unwrap_err().to_string();
+            assert_eq!(said, "client:///a: its copy is cut short");
+        }
+        worker.join().unwrap();
+    }
+
+    #[test]
     fn what_was_kept_and_has_changed_is_not_sent_to_its_end() {
         let dir = tempfile::tempdir().unwrap();
         let socket = dir.path().join("socket");

@@ -207,5 +207,12 @@ mod tests {
                 Some(said) => assert!(end.unwrap_err().to_string().contains(said)),
             }
         }
+        // However fast it was: there was another number of bytes to be read.
+        let found = std::fs::metadata(&path).unwrap();
+        let was = FileIdentity::of(&found);
+        assert!(unchanged(&"a", &was, &found, was.size).is_ok());
+        for bytes in [was.size - 1, was.size + 1] {
+            assert_eq!(unchanged(&"a", &was, &found, bytes).unwrap_err().exit_code(), 4);
+        }
     }
 }

@@ -236,6 +236,8 @@ mod tests {
         shell: &'static [&'static str],
         /// What `uname` says, where it is not this machine's.
         system: &'static str,
+        /// Put before the number of the user: all that is made belongs to another one, then.
+        user: &'static str,
         explained: Arc<Mutex<Vec<String>>>,
         /// How long its answers are waited for.
         patience: Duration,
@@ -252,7 +254,7 @@ mod tests {
                 "#!/bin/sh\necho I am in $1\nexec cat\n#".to_string() + &"x".repeat(200_000);
             fs::write(directory.path().join("worker"), worker).unwrap();
             let patience = Duration::from_secs(3);
-            There { directory, shell, system: "", explained: Arc::default(), patience }
+            There { directory, shell, system: "", user: "", explained: Arc::default(), patience }
         }
 
         fn place(&self, name: &str) -> PathBuf {
@@ -264,7 +266,7 @@ mod tests {
             let script = SCRIPT.replace("$(uname", &format!("{}$(uname", self.system));
             let script = script.replace("/var/tmp", "ROOT/var").replace("/dev/shm", "ROOT/shm");
             let script = script.replace(" /tmp", " ROOT/tmp").replace("\"/tmp", "\"ROOT/tmp");
-            script.replace("ROOT", root)
+            script.replace("$(id -u)", &format!("{}$(id -u)", self.user)).replace("ROOT", root)
         }
 
         /// Runs the bootstrap in `words`, or in the shell.
@@ -414,6 +416,16 @@ mod tests {
             assert!(why.starts_with("Hosts n1: no place for the worker there: "), "{why}");
             assert!(why.contains("not a private directory"), "{why}");
             assert!(why.contains(": there is no "), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_place_of_another_user_is_passed_over() {
+        for shell in shells() {
+            let there = There { user: "9", ..There::new(shell) };
+            let why = there.fails(&[]);
+            let told = why.matches("not a private directory of this login").count();
+            assert_eq!(told, 5, "{shell:?} {why}");
         }
     }
 

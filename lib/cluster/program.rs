@@ -204,3 +204,29 @@ impl Drop for Program {
         self.cut();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::WorkerBinary;
+
+    #[test]
+    fn a_name_is_no_option_whatever_it_is() {
+        let settings = Settings {
+            worker: Arc::new(WorkerBinary::new("/nowhere".into())),
+            library: None,
+            ssh: None,
+            ssh_config: Some("/c".into()),
+            environment: Vec::new(),
+            home: None,
+            agent: None,
+            say: Arc::new(|_| ()),
+            explain: Arc::new(|_| ()),
+        };
+        // As it cannot be told by a word of a user's, which is looked at first.
+        let (name, user) = ("-oProxyCommand=x".to_string(), Some("-oB".to_string()));
+        let host = Host { name, user, port: Some(22), ..Host::local() };
+        let words = ["-F", "/c", "-p", "22", "-l", "-oB", "--", "-oProxyCommand=x"];
+        assert_eq!(whereto(&host, &settings), words.map(OsString::from));
+    }
+}

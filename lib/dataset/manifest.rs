@@ -300,6 +300,7 @@ mod tests {
             &[begin, one, two, end.trim_end()],
             &[one, two, end],
             &[begin, two, end],
+            &[begin, two, one, end],
             &[begin, one, end],
             &[begin, one, one, two, end],
         ] {

@@ -423,6 +423,17 @@ mod tests {
     }
 
     #[test]
+    fn a_link_that_was_planted_is_nobodys_data() {
+        let (_dir, locks) = locks();
+        let (run, _owner) = own(&locks);
+        let other = RunId::random().unwrap();
+        let path = locks.find(run).unwrap();
+        std::os::unix::fs::symlink(&path, path.with_file_name(other.to_string())).unwrap();
+        assert!(locks.claim(other).is_err() && !locks.is_owned(other));
+        assert!(locks.claim(run).is_ok());
+    }
+
+    #[test]
     fn a_reader_that_is_late_finds_the_data_gone_or_keeps_it() {
         let (_dir, locks) = locks();
         let (mut kept, mut gone) = (0, 0);
@@ -507,10 +518,12 @@ mod tests {
         let locks = Locks::new(vec![base.clone()]);
         let owner = Other::new(&base, "");
         let run: RunId = fs::read_to_string(base.join("run")).unwrap().parse().unwrap();
-        assert!(locks.is_owned(run));
-        let claim = locks.claim(run).unwrap();
         let path = locks.find(run).unwrap();
         let age = || open(&path).unwrap().set_modified(SystemTime::now() - SWEEP_AGE * 2).unwrap();
+        age();
+        locks.sweep();
+        assert!(locks.is_owned(run), "its owner lives");
+        let claim = locks.claim(run).unwrap();
         age();
         locks.sweep();
         assert!(locks.is_owned(run));

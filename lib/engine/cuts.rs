@@ -233,3 +233,49 @@ impl GivenBack {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::bytes::Memory;
+    use crate::record::bad::Policy;
+
+    /// The wanted ones of the pieces of these lengths that `text` is cut into again.
+    fn again(text: &str, lengths: &[u64], wanted: Option<&[u64]>) -> Result<Vec<String>> {
+        let blocks = Blocks::new(Memory::new("again", text.as_bytes()), 100);
+        let bad = Arc::new(Bad::new(Policy::Fail)?);
+        let wanted = wanted.map(|wanted| wanted.iter().copied().collect());
+        let mut cut = CutAgain::new(blocks, &bad, lengths.to_vec(), wanted);
+        let mut pieces = Vec::new();
+        while let Some(piece) = cut.next(&|_| 1, Vec::new())? {
+            let Piece::Lines(lines) = piece else { panic!("no lines") };
+            pieces.push(String::from_utf8(lines.bytes).unwrap());
+        }
+        Ok(pieces)
+    }
+
+    #[test]
+    fn a_stream_is_cut_as_it_was() {
+        let text = "1\n22\n333\n4444\n";
+        assert_eq!(again(text, &[5, 4, 5], None).unwrap(), ["1\n22\n", "333\n", "4444\n"]);
+        assert_eq!(again(text, &[5, 4, 5], Some(&[1, 3])).unwrap(), ["1\n22\n", "4444\n"]);
+    }
+
+    #[test]
+    fn a_stream_that_is_another_by_now_is_refused() {
+        let lengths = &[5, 4, 5];
+        for (text, how) in [
+            ("1\n22\n333\n", "it is shorter"),
+            ("", "it is shorter"),
+            ("1\n22\n333\n4444\n5\n", "it is longer"),
+            ("1\n222\n33\n4444\n", "its lines end elsewhere"),
+        ] {
+            // Whether the piece is wanted in which that is seen, or another one.
+            for wanted in [None, Some(&[1][..])] {
+                let error = again(text, lengths, wanted).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Incomplete);
+                assert_eq!(error.to_string(), format!("its input is not what it was: {how}"));
+            }
+        }
+    }
+}

@@ -221,3 +221,36 @@ impl<P, W: Clone, O> Dispatch<P, W, O> {
         self.outcomes.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_attempts_at_a_task_one_counts() {
+        let now = Duration::from_secs;
+        let mut tasks: Dispatch<(), (), &str> = Dispatch::new(Schedule::new(0, 1000, 10), true);
+        for task in [1, 2] {
+            tasks.offer(());
+            assert!(matches!(tasks.turn(now(0)), Turn::Piece(number, ()) if number == task));
+            tasks.begun(task, now(0), ());
+        }
+        tasks.complete();
+        let mut settled = Vec::new();
+        let mut ends = |tasks: &mut Dispatch<_, _, _>, task, outcome| {
+            let well = (task, End::Well(0, false), outcome);
+            tasks.finish(well, now(1001), |outcome| settled.push(*outcome))
+        };
+        assert!(ends(&mut tasks, 1, "one"));
+        assert!(matches!(tasks.turn(now(100_000)), Turn::Straggler(2, ())));
+        assert!(ends(&mut tasks, 2, "two, tried again"));
+        // Late, the other one is nothing any more.
+        assert!(!ends(&mut tasks, 2, "two"));
+        for outcome in ["one", "two, tried again"] {
+            assert_eq!(tasks.next(), Some(Some(outcome)));
+            tasks.out();
+        }
+        assert_eq!(tasks.next(), Some(None));
+        assert_eq!(settled, ["one", "two, tried again"]);
+    }
+}

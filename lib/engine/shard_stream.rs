@@ -159,3 +159,78 @@ fn verify(host: &str, shard: &HostedShard, came: &Contents) -> Result<()> {
         shard.number, came.records, came.bytes, shard.contents.records, shard.contents.bytes
     )))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use super::*;
+    use crate::cluster::{Settings, WorkerBinary};
+    use crate::format::ReadOptions;
+    use crate::format::resource::Resource;
+    use crate::record::bad::Policy;
+
+    fn contents(bytes: &[u8]) -> Contents {
+        let mut digest = Digest::default();
+        digest.push(bytes);
+        digest.contents()
+    }
+
+    /// Hosts that nothing is asked of.
+    fn no_hosts() -> ShardHosts {
+        let settings = Settings {
+            worker: Arc::new(WorkerBinary::new("/nowhere".into())),
+            library: None,
+            ssh: None,
+            ssh_config: None,
+            environment: Vec::new(),
+            home: None,
+            agent: None,
+            say: Arc::new(|_| ()),
+            explain: Arc::new(|_| ()),
+        };
+        ShardHosts::new(Vec::new(), settings, None)
+    }
+
+    /// What still comes of a shard that holds `1`, `22` and `333` when `given` was given out before.
+    fn rest(given: &str) -> Result<Vec<u8>> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.ndjson");
+        std::fs::write(&path, "1\n22\n333\n").unwrap();
+        let resource = Resource::parse(OsStr::new(&path), None)?;
+        let mut parts = split::cut(&resource, 1 << 20, &ReadOptions::new(Policy::Fail)?)?;
+        let (split, contents_of_it) = parts.pop().unwrap();
+        let shard = HostedShard {
+            run: String::new(),
+            number: 1,
+            hosts: Vec::new(),
+            flaws: Vec::new(),
+            contents: contents_of_it,
+            split: Some(split),
+            made_again: None,
+        };
+        let (origin, mut rest) = (no_hosts(), Vec::new());
+        let mut stream = ShardStream::new(&origin, shard);
+        stream.given = contents(given.as_bytes());
+        while let Some(data) = stream.data(&origin)? {
+            rest.extend_from_slice(&data);
+        }
+        Ok(rest)
+    }
+
+    #[test]
+    fn what_comes_again_is_given_out_once() {
+        assert_eq!(rest("").unwrap(), b"1\n22\n333\n");
+        assert_eq!(rest("1\n2").unwrap(), b"2\n333\n");
+        assert_eq!(rest("1\n22\n333\n").unwrap(), b"");
+    }
+
+    #[test]
+    fn what_comes_again_must_be_what_was_given_out() {
+        for given in ["2\n", "1\n33\n", "22\n1\n", "1\n22\n333\n4\n", "1\n22\n334\n"] {
+            let error = rest(given).unwrap_err();
+            assert_eq!(error.exit_code(), 4);
+            assert!(error.to_string().contains("is not what came after it"), "{error}");
+        }
+    }
+}

@@ -92,4 +92,12 @@ mod tests {
             assert_eq!(parts, want, "{count}");
         }
     }
+
+    #[test]
+    fn that_not_all_comes_back_is_an_error() {
+        // As text, it begins with a mark that is no part of the first record.
+        let kept = Spool::holding("\u{feff}1\n2\n".into(), usize::MAX, Path::new("/tmp"));
+        let error = show_parts(&kept, 2, |_, _| Ok(())).unwrap_err();
+        assert_eq!(error.to_string(), "of 7 bytes of records that were kept only 4 came back");
+    }
 }

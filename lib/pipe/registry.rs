@@ -414,6 +414,34 @@ mod tests {
     }
 
     #[test]
+    fn entries_of_another_boot_are_of_another_pipe() {
+        let (dir, registry) = registry();
+        let (_reader, _writer, pipe) = pipe();
+        let directory = dir.path().join("mycloud");
+        runtime_dir::make(&directory).unwrap();
+        for boot in ["0123abcd".to_string(), registry.boot.clone().unwrap()] {
+            assert_eq!(statuses(&registry, &pipe), []);
+            let name = Name { boot, pipe, space: "1".into() }.unique();
+            draft(&directory, &name, &Entry::begin("mc-x")).unwrap();
+            publish(&directory, &name).unwrap();
+        }
+        assert_eq!(statuses(&registry, &pipe), [Status::Open]);
+    }
+
+    #[test]
+    fn entries_that_others_may_have_written_are_not_read() {
+        use std::os::unix::fs::PermissionsExt;
+        let (dir, registry) = registry();
+        let (_reader, _writer, id) = pipe();
+        registry.enter(&id, "mc-x").unwrap().end(0, 1, b"x");
+        assert_eq!(statuses(&registry, &id), [Status::Ended(0)]);
+        let mode = |mode| std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(dir.path().join("mycloud"), mode(0o770)).unwrap();
+        assert_eq!(statuses(&registry, &id), []);
+        assert!(registry.watch(&id).is_empty() && registry.lineage_of(&id).is_none());
+    }
+
+    #[test]
     fn without_a_place_nothing_is_known() {
         let (_reader, _writer, id) = pipe();
         for directories in [vec![], vec!["/proc/mycloud".into()], vec!["/nowhere/at/all".into()]] {

@@ -133,4 +133,19 @@ mod tests {
         }
         assert!(!debt.came(WINDOW_BYTES + 1));
     }
+
+    #[test]
+    fn no_more_is_sent_than_may_be() {
+        let mut flows = Flows::default();
+        assert_eq!(flows.take(1, 5), None);
+        flows.open(1);
+        assert_eq!(flows.take(1, 5), Some(5));
+        assert_eq!(flows.take(1, usize::MAX), Some(WINDOW_BYTES as usize - 5));
+        assert_eq!(flows.take(1, 5), Some(0));
+        flows.gain(1, 3);
+        assert_eq!((flows.take(1, 5), flows.take(1, 5)), (Some(3), Some(0)));
+        flows.end(1);
+        flows.gain(1, 3);
+        assert_eq!(flows.take(1, 5), None);
+    }
 }

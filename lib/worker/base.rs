@@ -164,3 +164,24 @@ pub(crate) fn make_private(path: &Path) -> io::Result<()> {
         result => result,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_the_place_of_a_directory_is_not_used() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        make_private(&at("made")).unwrap();
+        make_private(&at("made")).unwrap();
+        std::os::unix::fs::symlink(at("made"), at("link")).unwrap();
+        fs::write(at("file"), "").unwrap();
+        for name in ["link", "file"] {
+            assert!(make_private(&at(name)).is_err(), "{name}");
+        }
+        fs::remove_dir(at("made")).unwrap();
+        std::os::unix::fs::symlink(dir.path(), at("runs")).unwrap();
+        assert!(prepare(dir.path()).is_err());
+    }
+}

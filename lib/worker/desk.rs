@@ -144,3 +144,38 @@ impl<K: Keep> Desk<K> {
         self.0.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::exchange::RelayedPart;
+    use crate::wire::flow::WINDOW_BYTES;
+
+    /// How much was kept.
+    struct Count(usize);
+
+    impl Keep for Count {
+        fn keep(&mut self, bytes: &[u8]) -> Result<()> {
+            self.0 += bytes.len();
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn no_more_of_an_input_is_kept_than_was_allowed() {
+        let ask = message::encode(&Ask::Deliver(RelayedPart { merge: 1, source: 0 }));
+        let mut desk = Desk::default();
+        let asked = Frame { kind: FrameKind::Control, request: 2, payload: &ask };
+        desk.hear(asked, || Count(0)).unwrap();
+        let piece = vec![0; WINDOW_BYTES as usize / 2];
+        for _ in 0..5 {
+            // What is kept is dealt with.
+            let data = Frame { kind: FrameKind::Data, request: 2, payload: &piece };
+            let duty = desk.hear(data, || Count(0)).unwrap();
+            assert!(matches!(duty, FrameDuty::Allow(bytes) if bytes as usize == piece.len()));
+        }
+        let whole = vec![0; WINDOW_BYTES as usize + 1];
+        let much = Frame { kind: FrameKind::Data, request: 2, payload: &whole };
+        assert_eq!(desk.hear(much, || Count(0)).err().unwrap().exit_code(), 4);
+    }
+}

@@ -53,3 +53,24 @@ impl Requests {
         self.with(|open| open.values().for_each(|stop| stop.store(true, Ordering::SeqCst)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_bounded_and_their_numbers_are_their_own() {
+        let requests = Requests::default();
+        for request in 0..REQUESTS_MAX as u32 - 1 {
+            requests.begin(request).unwrap();
+        }
+        assert_eq!(requests.begin(7).unwrap_err().exit_code(), 4);
+        let last = REQUESTS_MAX as u32;
+        requests.begin(last).unwrap();
+        assert_eq!(requests.begin(last + 1).unwrap_err().exit_code(), 4);
+        requests.end(last);
+        let stop = requests.begin(last + 1).unwrap();
+        requests.stop(last + 1);
+        assert!(stop.load(Ordering::SeqCst));
+    }
+}

@@ -200,6 +200,7 @@ fn sweep_to(mut all: Vec<(Duration, u64, PathBuf)>, most: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::bytes::Bytes;
 
     fn hash(bytes: &[u8]) -> ContentHash {
         ContentHash::of(Sha256::new_with_prefix(bytes))
@@ -223,6 +224,20 @@ mod tests {
         fs::write(&to, "Content").unwrap();
         assert!(copy(&from, &to, 0o751, hash).unwrap());
         assert_eq!(fs::read(&to).unwrap(), b"content");
+    }
+
+    #[test]
+    fn what_is_shipped_lies_where_commands_start_and_nowhere_else() {
+        let at = |path: &str| {
+            let (path, is) = (Bytes(path.as_bytes().to_vec()), EntryKind::Folder(0o700));
+            below(Path::new("/work"), &ShippedEntry { path, is })
+        };
+        for path in ["a", "a/b", "a/...", "..."] {
+            assert_eq!(at(path).unwrap(), Path::new("/work").join(path));
+        }
+        for path in ["", "/", "/etc/passwd", ".", "..", "../a", "a/..", "a/../../b", "./a"] {
+            assert_eq!(at(path).unwrap_err().exit_code(), 4, "{path}");
+        }
     }
 
     #[test]

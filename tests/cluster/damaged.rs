@@ -6,13 +6,14 @@ use std::path::Path;
 use crate::support::{Call, Cluster, cluster, dir, sh, worker, write};
 
 /// Harms the shards that the shell finds at `$1`, each in another way: a byte becomes another digit,
-/// a byte becomes one that no record holds, the end is cut off, the file goes.
-const HARM: &str = r#"n=0; for f in $1; do n=$((n + 1)); case $((n % 4)) in
+/// a byte becomes one that no record holds, the end is cut off, the file goes, two records change places.
+const HARM: &str = r#"n=0; for f in $1; do n=$((n + 1)); case $((n % 5)) in
     0) printf 77777 | dd of=$f bs=1 seek=3 conv=notrunc 2>/dev/null;;
     1) printf '\001' | dd of=$f bs=1 seek=40 conv=notrunc 2>/dev/null;;
     2) truncate -s -9 $f;;
     3) rm $f;;
-esac; done; test $n -ge 4"#;
+    4) sed -i '1{h;d};2G' $f;;
+esac; done; test $n -ge 5"#;
 
 /// Every other shard, and the others.
 const ODD: &str = "*[13579]";

@@ -152,15 +152,17 @@ fn a_manifest_that_was_tampered_with_is_no_good() {
 fn a_shard_that_changed_where_it_lies_is_never_delivered() {
     let (cluster, dir) = (Cluster::new(), dir());
     write(&dir, "in", numbers(9000));
-    // Of what it was made nothing is known.
-    on(&cluster, dir.path(), "cat in | mc-map -h n1 --block 5K -o x.mc cat").succeeds();
-    cluster.on_host(
-        "n1",
-        "printf 9 | dd of=$(ls -d /var/tmp/mycloud-*/kept/*/2) bs=1 seek=3 conv=notrunc 2>&1",
-    );
-    on(&cluster, dir.path(), "mc-map cat < x.mc | mc-gather").fails_with(4, "shard 2 is damaged");
-    on(&cluster, dir.path(), "mc-gather -o ndjson:out < x.mc").fails_with(4, "shard 2 is damaged");
-    assert!(!dir.path().join("out").exists());
+    let run = |script: &str| on(&cluster, dir.path(), script);
+    // Another digit; two records that change places.
+    for harm in ["printf 9 | dd of=$f bs=1 seek=3 conv=notrunc 2>&1", "sed -i '1{h;d};2G' $f"] {
+        // Of what it was made nothing is known.
+        run("cat in | mc-map -h n1 --block 5K -o x.mc cat").succeeds();
+        cluster.on_host("n1", &format!("f=$(ls -d /var/tmp/mycloud-*/kept/*/2); {harm}"));
+        run("mc-map cat < x.mc | mc-gather").fails_with(4, "shard 2 is damaged");
+        run("mc-gather -o ndjson:out < x.mc").fails_with(4, "shard 2 is damaged");
+        assert!(!dir.path().join("out").exists());
+        run("mc-hosts --rm x.mc").succeeds();
+    }
 }
 
 #[test]

@@ -130,3 +130,28 @@ impl Course {
         self.made.get(&number)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_that_is_made_again_must_be_what_it_was() {
+        let mut course = Course::default();
+        let contents = Contents { records: 2, bytes: 4, sum: 7, hash: 8 };
+        let on = |host: &str, contents| MadeShard { hosts: vec![host.into()], contents };
+        assert!(course.note(3, &on("n1", contents)).unwrap());
+        assert!(!course.note(3, &on("n2", contents)).unwrap());
+        assert_eq!(course.made(3).unwrap().hosts, ["n2"]);
+        for other in [
+            Contents { hash: 9, ..contents },
+            Contents { sum: 9, ..contents },
+            Contents { records: 9, ..contents },
+            Contents { bytes: 9, ..contents },
+        ] {
+            let error = course.note(3, &on("n3", other)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Incomplete);
+        }
+        assert_eq!((course.made(3).unwrap().contents, course.made_count()), (contents, 1));
+    }
+}

@@ -278,6 +278,25 @@ mod tests {
         let parts = cut_up(&of("", "path", path), 1000);
         fs::write(path, "1\n").unwrap();
         assert_eq!(reads(&parts, 0).unwrap_err().exit_code(), 4);
+        // As long as it was, and other bytes.
+        fs::write(path, &text).unwrap();
+        let parts = cut_up(&of("", "path", path), 1000);
+        fs::write(path, text.replace('1', "2")).unwrap();
+        let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+        File::options().write(true).open(path).unwrap().set_modified(long_ago).unwrap();
+        let said = reads(&parts, 0).unwrap_err().to_string();
+        assert_eq!(said, format!("{path} was changed while it was read"));
+    }
+
+    #[test]
+    fn a_part_that_ends_early_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        fs::write(&path, "1\n".repeat(9000)).unwrap();
+        let mut part = cut_up(&of("", "path", path.to_str().unwrap()), 1000).pop().unwrap();
+        part.range.as_mut().unwrap()[2] += 1;
+        let said = reads(&[part], 0).unwrap_err().to_string();
+        assert_eq!(said, format!("{} became shorter", path.display()));
     }
 
     #[test]

@@ -273,3 +273,57 @@ impl Drop for CopyReader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BYTES: &[u8] = b"what is sent";
+
+    /// A transfer of a file of so many bytes, all of which have come.
+    fn came(directory: &Path, size: u64) -> (Transfer, PathBuf) {
+        let path = directory.join("copy");
+        let transfer = Transfer::new(1, path.clone());
+        let identity = FileIdentity { device: 1, inode: 2, size, modified: 3 };
+        assert!(!transfer.answered(ClientReply::Opened(identity)));
+        BYTES.chunks(5).for_each(|part| assert_eq!(transfer.arrived(part).unwrap(), None));
+        (transfer, path)
+    }
+
+    fn hash(bytes: &[u8]) -> String {
+        let mut hash = Xxh3::new();
+        hash.update(bytes);
+        hash_of(&hash)
+    }
+
+    #[test]
+    fn a_copy_is_what_was_sent_or_none() {
+        let size = BYTES.len() as u64;
+        for (size, sent, is_good) in [
+            (size, hash(BYTES), true),
+            (size, hash(b"what is sent!"), false),
+            (size + 1, hash(BYTES), false),
+            (size - 1, hash(BYTES), false),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let (transfer, path) = came(dir.path(), size);
+            assert!(transfer.answered(ClientReply::Sent(sent)));
+            assert_eq!((transfer.identity().is_some(), path.exists()), (is_good, is_good));
+            let said = |state: &TransferState| match &state.step {
+                Step::Failed(failed) => failed.text.clone(),
+                _ => String::new(),
+            };
+            let said = said(&transfer.state());
+            assert_eq!(said.ends_with("a file is not what was sent"), !is_good, "{said}");
+        }
+    }
+
+    #[test]
+    fn more_than_may_be_sent_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let (transfer, _) = came(dir.path(), u64::MAX);
+        let much = vec![b'x'; crate::wire::flow::WINDOW_BYTES as usize + 1];
+        assert_eq!(transfer.arrived(&much).unwrap_err().exit_code(), 4);
+        assert!(Transfer::new(2, dir.path().join("other")).arrived(b"x").is_err(), "of no file");
+    }
+}

@@ -314,3 +314,46 @@ impl Ends {
         in_order
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::key::Missing;
+    use crate::wire::exchange::Exchange;
+
+    #[test]
+    fn segments_that_are_put_together_hold_all_that_was_put_into_them() {
+        let spec = Exchange {
+            number: 1,
+            keys: None,
+            order_by: String::new(),
+            reverse: false,
+            missing: Missing::Fail,
+            unique: false,
+            spread: false,
+            ops: Vec::new(),
+            nulls: Vec::new(),
+            in_order: false,
+            max_record: 100,
+        };
+        let exchange = ExchangeState::new(spec, 0).unwrap();
+        let directory = std::env::temp_dir();
+        let limits = Limits { memory: 1 << 20, jobs: 1, directory, max_record: 100 };
+        let held = |first: u32| {
+            let mut to = SampledSegment::new(&exchange, &limits).unwrap();
+            for n in (first..1000).step_by(2) {
+                let text = format!("{n:04}");
+                to.push(text.as_bytes(), text.as_bytes()).unwrap();
+            }
+            to.finish().unwrap()
+        };
+        let together = exchange.put_together(&limits, vec![held(0), held(1)], &|| false).unwrap();
+        assert_eq!(together.tally.items, 1000);
+        // One more, and another one.
+        for due in [Tally { items: 501, ..held(1).tally }, Tally { sum: 7, ..held(1).tally }] {
+            let other = Held { tally: due, ..held(1) };
+            let error = exchange.put_together(&limits, vec![held(0), other], &|| false);
+            assert_eq!(error.err().unwrap().exit_code(), 4);
+        }
+    }
+}
