@@ -49,6 +49,15 @@ pub trait Cursor {
     fn fetch(&self, _from: usize, _part: &mut [u8]) -> Result<()> {
         Ok(())
     }
+
+    /// Puts all bytes of an item that was left where it lies into `item`, to be used: where they are checked, it
+    /// is these that are.
+    ///
+    /// # Errors
+    /// As [`Cursor::fetch`]; where they are not what was written.
+    fn bring(&mut self, item: &mut [u8]) -> Result<()> {
+        self.fetch(0, item)
+    }
 }
 
 /// How much of long keys is compared at once.
@@ -146,7 +155,7 @@ impl<C: Cursor> Merge<C> {
 
     /// Brings the current item into memory, if its stream has left it where it lies.
     fn bring(&mut self) -> Result<()> {
-        let cursor = &self.cursors[self.losers[0]];
+        let cursor = &mut self.cursors[self.losers[0]];
         let Some((key, text)) = cursor.left() else { return Ok(()) };
         let (key_end, end) = (LENGTHS + key, LENGTHS + key + text);
         let mut bytes = std::mem::take(&mut self.spare.bytes);
@@ -157,7 +166,7 @@ impl<C: Cursor> Merge<C> {
         }
         bytes.resize(end, 0);
         bytes[..LENGTHS].copy_from_slice(&lengths_of(key, text));
-        cursor.fetch(0, &mut bytes[LENGTHS..])?;
+        cursor.bring(&mut bytes[LENGTHS..])?;
         bytes.push(b'\n');
         let item = Whole { bytes, key_end };
         self.whole = Some(item);

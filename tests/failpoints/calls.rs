@@ -51,6 +51,8 @@ pub enum How {
     From(Errno),
     /// It does less than was asked for.
     Short,
+    /// One bit of what was read is another.
+    Flip,
 }
 
 impl How {
@@ -66,6 +68,7 @@ impl fmt::Display for How {
             How::Fails(error) => write!(f, "{error:?}"),
             How::From(error) => write!(f, "{error:?} from then on"),
             How::Short => write!(f, "short"),
+            How::Flip => write!(f, "a flipped bit"),
         }
     }
 }
@@ -95,6 +98,7 @@ impl Plan {
             How::Fails(error) => format!("{}", error as i32),
             How::From(error) => format!("{} from", error as i32),
             How::Short => "short".to_string(),
+            How::Flip => "flip".to_string(),
         };
         self.write(&format!("{program} {kind} {k} {how}\n"));
     }

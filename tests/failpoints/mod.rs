@@ -7,6 +7,7 @@
 //! `scripts/failpoints` has more of it than the gate.
 
 mod calls;
+mod flipped;
 mod local;
 mod pipeline;
 mod published;

@@ -168,6 +168,18 @@ impl Cursor for SpillReader {
         part[..count].copy_from_slice(held);
         self.spill.read_at(&mut part[count..], item.place + (from + count) as u64)
     }
+
+    fn bring(&mut self, item: &mut [u8]) -> Result<()> {
+        self.fetch(0, item)?;
+        let behind = item.get(self.buffer.len() - self.at..).unwrap_or_default();
+        // Not read once more to be checked: what is used might be something else.
+        match &mut self.check {
+            Some(check) if self.large.is_some() && check.at() == self.next => {
+                check.push(behind, &self.spill.blocks)
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -162,4 +162,11 @@ impl Cursor for PartSource<'_> {
             PartSource::File(items) => items.fetch(from, part),
         }
     }
+
+    fn bring(&mut self, item: &mut [u8]) -> Result<()> {
+        match self {
+            PartSource::Memory(_) => Ok(()),
+            PartSource::File(items) => items.bring(item),
+        }
+    }
 }
