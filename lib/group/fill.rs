@@ -255,7 +255,8 @@ impl<'a> Filling<'a, '_> {
         let (plan, widths) = (grouping.plan(), reader.widths());
         let (mut left, mut integers) = (bytes, Vec::new());
         let mut batch = Vec::with_capacity(ROWS);
-        let mut columns = match plan.takes_columns() {
+        let as_columns = plan.takes_columns();
+        let mut columns = match as_columns {
             true => vec![[Plain::Integer(0); ROWS]; widths.1],
             false => Vec::new(),
         };
@@ -289,7 +290,7 @@ impl<'a> Filling<'a, '_> {
                 };
                 self.kept += 1;
                 let values = values.iter().map(|bytes| i64::from_le_bytes(*bytes));
-                if plan.takes_columns() {
+                if as_columns {
                     let both = columns.iter_mut().zip(values);
                     both.for_each(|(column, value)| column[row] = Plain::Integer(value));
                     self.grouped.push(Grouped { row: row as u32, group: entry as u32 });
