@@ -37,7 +37,7 @@ struct Columns {
 }
 
 impl CsvWriter {
-    /// Writes rows to `target`; with `col=` the header at once. Records that must wait for the
+    /// Writes rows to `target`, the header with the first of them. Records that must wait for the
     /// columns of others are kept in `directory`.
     ///
     /// # Errors
@@ -51,7 +51,6 @@ impl CsvWriter {
         if !dialect.columns.is_empty() {
             let names = dialect.columns.iter().map(|name| name.as_bytes().to_vec()).collect();
             writer.begin(names).map_err(|why| refused(&why))?;
-            writer.target.write(&writer.rows)?;
         }
         Ok(writer)
     }
@@ -136,27 +135,34 @@ impl CsvWriter {
 }
 
 impl CsvWriter {
-    /// Writes rows.
+    /// Writes rows, after the header that waits for the first of them: of records that do not fit
+    /// nothing is written, however late they come.
     fn write_rows(&mut self, records: &[u8]) -> Result<()> {
-        self.rows.clear();
         for record in lines(records) {
             self.records += 1;
             self.push_record(record).map_err(|why| self.refused(&why))?;
         }
-        self.target.write(&self.rows)
+        self.write_out()
     }
 
-    /// Writes what waits for its columns.
-    fn write_union(&mut self) -> Result<()> {
-        let Some(mut union) = self.union.take() else { return Ok(()) };
+    fn write_out(&mut self) -> Result<()> {
+        if !self.rows.is_empty() {
+            self.target.write(&self.rows)?;
+            self.rows.clear();
+        }
+        Ok(())
+    }
+
+    /// Writes what waits: records for their columns, a header for its first row.
+    fn write_rest(&mut self) -> Result<()> {
+        let Some(mut union) = self.union.take() else { return self.write_out() };
         self.records = 0;
-        self.rows.clear();
         let names = union.names();
         if !names.is_empty() {
             self.begin(names).map_err(|why| self.refused(&why))?;
-            self.target.write(&self.rows)?;
         }
-        union.replay(|records| self.write_rows(records))
+        union.replay(|records| self.write_rows(records))?;
+        self.write_out()
     }
 
     fn refused(&self, why: &str) -> Error {
@@ -178,12 +184,12 @@ impl Sink for CsvWriter {
     }
 
     fn prepare(&mut self) -> Result<()> {
-        self.write_union()?;
+        self.write_rest()?;
         self.target.prepare()
     }
 
     fn finish(mut self: Box<Self>) -> Result<()> {
-        self.write_union()?;
+        self.write_rest()?;
         self.target.finish()
     }
 }
