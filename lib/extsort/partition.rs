@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::places;
 use super::run::{Item, Run, compare};
 use crate::error::Result;
-use crate::parallel;
+use crate::parallel::{self, BufferPool};
 
 /// How merged items are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,27 +45,31 @@ pub fn merge(
     let mut count = 0;
     if jobs == 1 || ranges.cuts.is_empty() {
         // Nobody else works: a queue between threads would only cost, and memory is used again.
-        let (mut sorted, mut merged) = (Vec::new(), Vec::new());
+        let mut merged = Vec::new();
         while let Some(range) = ranges.next() {
-            count += merge_range(runs, &range, unique, shape, &mut sorted, &mut merged);
+            count += merge_range(runs, &range, unique, shape, &mut merged);
             emit(&merged)?;
         }
         return Ok(count);
     }
     let runs = Arc::clone(runs);
+    let memory = Arc::new(BufferPool::new(2 * jobs * range_bytes));
+    let spare = Arc::clone(&memory);
     parallel::ordered(
         jobs,
         move || Ok(ranges.next()),
-        Vec::new,
-        move |sorted, range| {
-            let mut merged = Vec::new();
-            let count = merge_range(&runs, &range, unique, shape, sorted, &mut merged);
+        || (),
+        move |(), range| {
+            let mut merged = spare.take();
+            let count = merge_range(&runs, &range, unique, shape, &mut merged);
             Ok((merged, count))
         },
         |_| Ok(None),
         |(merged, items): (Vec<u8>, u64)| {
             count += items;
-            emit(&merged)
+            emit(&merged)?;
+            memory.give(merged);
+            Ok(())
         },
     )?;
     Ok(count)
@@ -87,16 +91,16 @@ pub fn merge_with<T: Send + 'static>(
     if ranges.cuts.is_empty() {
         // Not worth a thread.
         let (mut merged, whole) = (Vec::new(), ranges.next().unwrap_or_default());
-        merge_range(runs, &whole, false, OutputShape::Spill, &mut Vec::new(), &mut merged);
+        merge_range(runs, &whole, false, OutputShape::Spill, &mut merged);
         return emit(work(&merged)?);
     }
     let runs = Arc::clone(runs);
     parallel::ordered(
         jobs,
         move || Ok(ranges.next()),
-        || (Vec::new(), Vec::new()),
-        move |(sorted, merged), range| {
-            merge_range(&runs, &range, false, OutputShape::Spill, sorted, merged);
+        Vec::new,
+        move |merged, range| {
+            merge_range(&runs, &range, false, OutputShape::Spill, merged);
             work(merged)
         },
         |_| Ok(None),
@@ -205,47 +209,60 @@ fn end_of(items: &[Item], from: usize, are: impl Fn(&Item) -> bool) -> usize {
 /// the memory is waited for once for all of them.
 const TOUCHED: usize = 32;
 
-/// Merges one range of the runs into `merged`; `sorted` gives memory. Returns how many
-/// items there are.
+/// Merges one range of the runs into `merged`. Returns how many items there are.
 fn merge_range(
     runs: &[Run],
     range: &[std::ops::Range<usize>],
     unique: bool,
     shape: OutputShape,
-    sorted: &mut Vec<u128>,
     merged: &mut Vec<u8>,
 ) -> u64 {
-    sorted.clear();
-    sorted.reserve(range.iter().map(|r| r.len()).sum());
-    for (r, items) in range.iter().enumerate() {
-        sorted.extend(items.clone().map(|i| runs[r].place(i, r << u32::BITS | i)));
-    }
+    // Sorted pieces in the order of their runs.
+    let pieces = range
+        .iter()
+        .enumerate()
+        .flat_map(|(r, items)| items.clone().map(move |i| runs[r].place(i, r << u32::BITS | i)));
     let of = |at: usize| -> (&Run, usize) { (&runs[at >> u32::BITS], at as u32 as usize) };
     let item = |place: &u128| {
         let (run, i) = of(places::at(*place));
         (run, &run.items()[i])
     };
-    // Sorted pieces in the order of their runs.
-    places::sort(sorted, range.len(), &|at| {
+    let long_key = |at| {
         let (run, i) = of(at);
         run.long_key(i)
-    });
-    if unique {
-        sorted.dedup_by(|b, a| compare(item(a), item(b)) == Ordering::Equal);
-    }
+    };
+    places::sorted(pieces, range.len(), &long_key, |sorted| {
+        if unique {
+            sorted.dedup_by(|b, a| compare(item(a), item(b)) == Ordering::Equal);
+        }
+        gather(sorted, item, shape, merged);
+        sorted.len() as u64
+    })
+}
+
+/// Writes the items at `places` to `merged`.
+fn gather<'a>(
+    places: &[u128],
+    item: impl Fn(&u128) -> (&'a Run, &'a Item),
+    shape: OutputShape,
+    merged: &mut Vec<u8>,
+) {
     let size = |(run, item): (&Run, &Item)| match shape {
         OutputShape::Lines => run.text(item).len() + 1,
         OutputShape::Spill => super::spill::size(run, item),
     };
     merged.clear();
-    merged.reserve(sorted.iter().map(|place| size(item(place))).sum());
-    for some in sorted.chunks(TOUCHED) {
-        let touch = |sum: u8, place| {
-            let (run, item) = item(place);
+    merged.reserve(places.iter().map(|place| size(item(place))).sum());
+    let mut found: Vec<(&Run, &Item)> = Vec::with_capacity(TOUCHED);
+    for some in places.chunks(TOUCHED) {
+        found.clear();
+        found.extend(some.iter().map(&item));
+        // Nothing else is done here, so that as many as can be are waited for at once.
+        let touch = |sum: u8, (run, item): &(&Run, &Item)| {
             sum ^ run.touch(item, shape == OutputShape::Spill)
         };
-        std::hint::black_box(some.iter().fold(0, touch));
-        for (run, item) in some.iter().map(item) {
+        std::hint::black_box(found.iter().fold(0, touch));
+        for (run, item) in &found {
             match shape {
                 OutputShape::Lines => {
                     merged.extend_from_slice(run.text(item));
@@ -255,5 +272,4 @@ fn merge_range(
             }
         }
     }
-    sorted.len() as u64
 }

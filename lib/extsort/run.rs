@@ -3,6 +3,7 @@
 //! An item is 24 bytes beside its text: the first eight bytes of its key as a number, which decide
 //! most comparisons without another memory access, and the places of the rest.
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 
 use super::places::{self, place};
@@ -46,6 +47,14 @@ pub struct RunBuilder {
     items_max: usize,
 }
 
+thread_local! {
+    /// Memory for items: that of one run serves the next one of the thread.
+    static SPARE_ITEMS: Cell<Vec<Item>> = Cell::default();
+}
+
+/// The memory for more items is not kept.
+const SPARE_MAX: usize = 1 << 18;
+
 /// After so many items it is guessed how many there will be.
 const GUESSED_AFTER: usize = 256;
 
@@ -53,7 +62,8 @@ impl RunBuilder {
     /// For at most `items_max` items in `text_bytes` bytes of text: memory for all of them is then
     /// asked for once, when the first ones have shown how large they are.
     pub fn expecting(text_bytes: usize, items_max: usize) -> RunBuilder {
-        RunBuilder { text_bytes, items_max, ..RunBuilder::default() }
+        let items = SPARE_ITEMS.take();
+        RunBuilder { items, text_bytes, items_max, ..RunBuilder::default() }
     }
 
     /// Asks for the memory of all, by what the first ones took, which end at `at`.
@@ -114,17 +124,39 @@ impl RunBuilder {
     /// # Errors
     /// When the text or the keys are over [`RUN_BYTES_MAX`].
     pub fn finish(self, text: Vec<u8>) -> crate::Result<Run> {
+        self.finish_to(text, drop)
+    }
+
+    /// The same; `free` gets the memory of `text` if the run does not need it.
+    ///
+    /// # Errors
+    /// As [`RunBuilder::finish`].
+    pub fn finish_to(self, text: Vec<u8>, free: impl FnOnce(Vec<u8>)) -> crate::Result<Run> {
         if text.len().max(self.keys.len()) > RUN_BYTES_MAX {
             return Err(Error::input("a record or its key is over 4 GiB"));
         }
-        let (keys, items) = (&self.keys, &self.items);
-        let mut sorted: Vec<u128> =
-            items.iter().enumerate().map(|(at, item)| place(item.prefix, at)).collect();
-        places::sort(&mut sorted, items.len(), &|at| long_key(keys, &items[at]));
-        let items = sorted.iter().map(|place| items[places::at(*place)]).collect();
-        Ok(Run { text, keys: self.keys, items, tie: Vec::new() })
+        let (keys, mut items) = (self.keys, self.items);
+        let numbered = items.iter().enumerate().map(|(at, item)| place(item.prefix, at));
+        let in_order = |sorted: &mut Vec<u128>| -> Vec<Item> {
+            sorted.iter().map(|place| items[places::at(*place)]).collect()
+        };
+        let sorted =
+            places::sorted(numbered, items.len(), &|at| long_key(&keys, &items[at]), in_order);
+        if items.capacity() <= SPARE_MAX {
+            items.clear();
+            SPARE_ITEMS.set(items);
+        }
+        let mut run = Run { text, keys, items: sorted, tie: Vec::new() };
+        if run.text.len() <= run.items.len() * SHORT_TEXT {
+            free(run.arrange());
+        }
+        Ok(run)
     }
 }
+
+/// Texts of as many bytes, on average, are put in order while they are all in the cache: later they would be waited
+/// for one by one.
+const SHORT_TEXT: usize = 256;
 
 /// Items under their keys, in order.
 #[derive(Debug)]
@@ -161,6 +193,18 @@ impl Run {
         text.shrink_to_fit();
         keys.shrink_to_fit();
         Run { text, keys, items, tie: self.tie }
+    }
+
+    /// Puts the texts in the order of the items. Returns the memory that they lay in.
+    fn arrange(&mut self) -> Vec<u8> {
+        let bytes = self.items.iter().map(|item| item.text_len as usize).sum();
+        let mut arranged = Vec::with_capacity(bytes);
+        for item in &mut self.items {
+            let text = &self.text[item.text as usize..][..item.text_len as usize];
+            item.text = arranged.len() as u32;
+            arranged.extend_from_slice(text);
+        }
+        std::mem::replace(&mut self.text, arranged)
     }
 
     /// The same with `tie` behind every key.

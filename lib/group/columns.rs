@@ -103,7 +103,7 @@ impl BatchColumns {
         at: usize,
     ) -> Option<usize> {
         let BatchColumns { lines, keys, operands, .. } = self;
-        let end = keyer.find_lines(text, at, BATCH, lines)?;
+        let (BATCH, end) = keyer.find_lines(text, at, BATCH, lines) else { return None };
         // What is no pair is its own value.
         if grouping.values.contains(&true) && !text[at..].trim_ascii_start().starts_with(b"[") {
             return None;

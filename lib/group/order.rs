@@ -15,6 +15,7 @@ use crate::extsort::sorter::SortSettings;
 use crate::parallel::{self, BufferPool, ByteLimit};
 use crate::record::bad::Bad;
 use crate::record::block::{Block, Blocks, Line, flaw_error};
+use crate::record::fields::Lines;
 use crate::record::integer;
 use crate::record::key::{KeyFault, KeyPart, Keyer, Keys, Missing, Sense};
 use crate::record::stream::{Facts, Input, Output, Summary};
@@ -182,23 +183,62 @@ impl Judge {
     }
 }
 
-/// The sorted run of a block.
+/// The sorted run of a block. `free` gets memory that is not needed any more.
 ///
 /// # Errors
 /// When a record gives no key and may not be dropped.
-pub fn sorted_run(keyer: &mut Keyer, block: Block, judge: &Judge) -> Result<Run> {
+pub fn sorted_run(
+    keyer: &mut Keyer,
+    block: Block,
+    judge: &Judge,
+    free: impl FnOnce(Vec<u8>),
+) -> Result<Run> {
     let lines = usize::try_from(block.line_count).unwrap_or(usize::MAX);
     let mut run = RunBuilder::expecting(block.bytes.len(), lines);
-    let mut records = 0;
-    for line in block.lines() {
-        records += 1;
-        let key = |out: &mut Vec<u8>| keyer.key(line.text, out).map(|_| ());
-        if let Err(fault) = run.push(line.at, line.text.len(), key) {
-            judge.fault(line, fault)?;
+    let (mut records, mut alike) = (0, Lines::default());
+    let (mut at, mut number) = (0, block.first_line);
+    loop {
+        let (rows, end) = keyer.find_lines(&block.bytes, at, ALIKE, &mut alike);
+        for row in 0..rows {
+            let place = alike.line(row);
+            let key = |out: &mut Vec<u8>| match keyer.push_line_key(&block.bytes, &alike, row, out)
+            {
+                true => Ok(()),
+                false => Err(()),
+            };
+            if run.push(place.start, place.len(), key).is_err() {
+                let text = &block.bytes[place.clone()];
+                let line = Line { text, number: number + row as u64, at: place.start };
+                push_record(keyer, line, &mut run, judge)?;
+            }
         }
+        (at, number, records) = (end, number + rows as u64, records + rows as u64);
+        if rows == ALIKE {
+            continue;
+        }
+        let Some(line) = block.line_at(at, number) else { break };
+        (at, number, records) = (block.after(&line), line.number + 1, records + 1);
+        push_record(keyer, line, &mut run, judge)?;
     }
     judge.count(records, run.len() as u64, block.bytes.len());
-    run.finish(block.bytes)
+    run.finish_to(block.bytes, free)
+}
+
+/// How many lines that are built alike are read at once.
+const ALIKE: usize = 64;
+
+/// Adds a record to a run, or lets it be judged why it cannot be.
+fn push_record(
+    keyer: &mut Keyer,
+    line: Line<'_>,
+    run: &mut RunBuilder,
+    judge: &Judge,
+) -> Result<()> {
+    let key = |out: &mut Vec<u8>| keyer.key(line.text, out).map(|_| ());
+    match run.push(line.at, line.text.len(), key) {
+        Err(fault) => judge.fault(line, fault),
+        Ok(()) => Ok(()),
+    }
 }
 
 /// Sorts a whole stream.
@@ -273,7 +313,7 @@ pub fn collect(
                 integers.store(false, Ordering::Relaxed);
             }
             let run = match seen {
-                None => sorted_run(keyer, block, &judged)?,
+                None => sorted_run(keyer, block, &judged, |text| spare.give(text))?,
                 Some(seen) => unique_run(keyer, seen, block, &judged, |text| spare.give(text))?,
             };
             Ok((held, Gathered::Run(run)))

@@ -167,6 +167,15 @@ fn push_string(out: &mut Vec<u8>, literal: &[u8]) {
     out.extend_from_slice(&STRING_END);
 }
 
+/// Appends the key bytes of a string that stands in a literal without escapes.
+#[inline]
+pub(super) fn push_unescaped_string(out: &mut Vec<u8>, text: &[u8]) {
+    out.reserve(text.len() + 1 + STRING_END.len());
+    out.push(STRING);
+    out.extend_from_slice(text);
+    out.extend_from_slice(&STRING_END);
+}
+
 /// Appends the key bytes of a string, which may hold NULs.
 fn push_text(out: &mut Vec<u8>, text: &[u8]) {
     out.push(STRING);

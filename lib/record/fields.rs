@@ -89,8 +89,8 @@ impl Fields {
         self.layouts.locate_line(text, at, places)
     }
 
-    /// Checks the `count` lines that begin at byte `at` of `text`, if all are built as the last one was, and finds
-    /// their values. Where the last of them ends, its line end included. Else nothing is known of them.
+    /// Checks the lines that begin at byte `at` of `text`, at most `count`, up to one that is not built as the last
+    /// one was, and finds their values. How many those are, and where the next begins, of which nothing is known.
     #[inline]
     pub fn locate_lines(
         &mut self,
@@ -98,7 +98,7 @@ impl Fields {
         at: usize,
         count: usize,
         lines: &mut Lines,
-    ) -> Option<usize> {
+    ) -> (usize, usize) {
         self.layouts.locate_lines(text, at, count, lines)
     }
 

@@ -22,6 +22,7 @@ pub mod notation;
 pub mod number;
 pub mod path;
 pub mod scan;
+mod sixteen;
 pub mod stream;
 pub mod text;
 pub mod text_lines;

@@ -161,6 +161,10 @@ impl Short {
         }
         // All of it in a word, and no branch on its sign or its length.
         let word = word_at(text, place.start) & low_bytes(place.len());
+        if digits_in(word) == place.len() && !place.is_empty() {
+            let digits = first_digits(word, place.len());
+            return Some(Short { negative: false, digits, exponent: 0, integer: true });
+        }
         let negative = word as u8 == b'-';
         let (word, length) =
             (word >> (8 * u32::from(negative)), place.len() - usize::from(negative));

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::wide::{digits_end, stops};
+use super::wide::{digits_end, digits_in, stops, word_at};
 use super::{Flaw, MAX_DEPTH};
 
 pub(super) type Scan<T> = Result<T, Flaw>;
@@ -283,8 +283,22 @@ fn escape(text: &[u8], at: usize) -> Scan<usize> {
 }
 
 /// Where the number ends that begins at `at`, if one does.
-#[inline]
+#[inline(always)]
 pub(super) fn number_end(text: &[u8], at: usize) -> Option<usize> {
+    // Up to seven digits, and what ends them, are in a word.
+    let word = word_at(text, at);
+    let count = digits_in(word);
+    let (first, behind) = (word as u8, (word >> (8 * (count as u32 & 7))) as u8);
+    let short = count.wrapping_sub(1) < 7 && (first != b'0' || count == 1);
+    match behind {
+        _ if !short => other_number_end(text, at),
+        b'.' | b'e' | b'E' => other_number_end(text, at),
+        _ => Some(at + count),
+    }
+}
+
+/// The same of any number.
+fn other_number_end(text: &[u8], at: usize) -> Option<usize> {
     match text.get(at) {
         Some(b'-' | b'0'..=b'9') => number(text, at).ok(),
         _ => None,

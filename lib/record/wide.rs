@@ -1,8 +1,10 @@
 //! Looking at many bytes at once: the ends of texts and of digits, and whether a text stands at a
 //! place.
 //!
-//! Words of eight bytes, two at a time: there is nothing in it of a particular processor. Where a text ends is as good
-//! as random, so nothing branches on it that can be computed: a wrong guess costs more than a word.
+//! Where a text ends is as good as random, so nothing branches on it that can be computed: a wrong guess costs more
+//! than a word.
+
+use super::sixteen::{Sixteen, before_first, bits_before_first};
 
 /// The next eight bytes of `text` from `at` on, which lies in it or at its end, the first in the lowest byte;
 /// zeros where there are less.
@@ -107,33 +109,32 @@ pub(crate) fn copy_text(
     to: usize,
 ) -> Option<usize> {
     let (text, out) = (text.get(from..)?, out.get_mut(to..)?);
-    let marked = |word: u64| {
-        let other = word ^ (ONES * u64::from(mark));
-        stops(word) | (other.wrapping_sub(ONES) & !other & HIGH)
-    };
     let mut length = 0;
     loop {
-        let words = words_at(text, length);
-        let (both, _) = out.get_mut(length..)?.first_chunk_mut::<16>()?.as_chunks_mut();
-        (both[0], both[1]) = (words[0].to_le_bytes(), words[1].to_le_bytes());
-        let count = before_first(words.map(marked));
-        length += count;
-        if count < 16 {
+        let sixteen = sixteen_at(text, length);
+        *out.get_mut(length..)?.first_chunk_mut()? = sixteen;
+        let bytes = Sixteen::of(&sixteen);
+        let ends = bytes.stops() | bytes.equal(mark);
+        length += before_first(ends);
+        if ends != 0 {
             return Some(length);
         }
     }
 }
 
-/// The next 16 bytes of `text` from `at` on, as [`word_at`] gives eight.
+/// The next 16 bytes of `text` from `at` on, which lies in it or at its end; zeros where there are less.
 #[inline(always)]
-fn words_at(text: &[u8], at: usize) -> [u64; 2] {
-    match text[at..].first_chunk::<16>() {
-        Some(sixteen) => {
-            let (halves, _) = sixteen.as_chunks();
-            [u64::from_le_bytes(halves[0]), u64::from_le_bytes(halves[1])]
-        }
-        None => [word_at(text, at), word_at(text, (at + 8).min(text.len()))],
-    }
+fn sixteen_at(text: &[u8], at: usize) -> [u8; Sixteen::BYTES] {
+    let rest = &text[at..];
+    rest.first_chunk().copied().unwrap_or_else(|| last_bytes(rest))
+}
+
+/// Fewer bytes, and zeros behind them.
+#[cold]
+fn last_bytes(bytes: &[u8]) -> [u8; Sixteen::BYTES] {
+    let mut padded = [0; Sixteen::BYTES];
+    padded[..bytes.len()].copy_from_slice(bytes);
+    padded
 }
 
 /// The bits of the lowest `count` bytes of a word.
@@ -142,18 +143,13 @@ pub(super) fn low_bytes(count: usize) -> u64 {
     u64::MAX.checked_shr(64 - 8 * count.min(8) as u32).unwrap_or(0)
 }
 
-/// How many of 16 bytes come before the first whose high bit is set; all of them if none is.
-#[inline(always)]
-fn before_first(marks: [u64; 2]) -> usize {
-    let behind = if marks[0] == 0 { marks[1].trailing_zeros() } else { 0 };
-    (marks[0].trailing_zeros() + behind) as usize / 8
-}
-
 /// The first 16 bytes of a text of `text` that lies at `from` and is `length` bytes long; zeros where it is shorter.
 #[inline(always)]
 pub(crate) fn head_of(text: &[u8], from: usize, length: usize) -> [u64; 2] {
-    let words = words_at(text, from);
-    [words[0] & low_bytes(length), words[1] & low_bytes(length.saturating_sub(8))]
+    let sixteen = sixteen_at(text, from);
+    let (words, _) = sixteen.as_chunks();
+    let [first, second] = [words[0], words[1]].map(u64::from_le_bytes);
+    [first & low_bytes(length), second & low_bytes(length.saturating_sub(8))]
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -191,15 +187,11 @@ pub(crate) fn holds_any(text: &[u8], marks: [u8; 4]) -> bool {
 pub(super) fn text_end(text: &[u8], at: usize) -> Option<usize> {
     let (mut end, mut above) = (at, 0);
     loop {
-        let words = words_at(text, end);
-        let marks = words.map(stops);
-        // Of the bytes before the first stop.
-        let before = |marks: u64| (marks & marks.wrapping_neg()).wrapping_sub(1);
-        let second = if marks[0] == 0 { words[1] & before(marks[1]) } else { 0 };
-        above |= (words[0] & before(marks[0]) | second) & HIGH;
-        let count = before_first(marks);
-        end += count;
-        if count < 16 {
+        let bytes = Sixteen::of(&sixteen_at(text, end));
+        let stops = bytes.stops();
+        above |= bytes.above() & bits_before_first(stops);
+        end += before_first(stops);
+        if stops != 0 {
             break;
         }
     }

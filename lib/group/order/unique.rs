@@ -35,7 +35,7 @@ pub(super) fn unique_run(
     give: impl FnOnce(Vec<u8>),
 ) -> Result<Run> {
     if seen.is_given_up() || block.bytes.len() as u64 / RECORD_MAX > block.line_count {
-        return Ok(sorted_run(keyer, block, judge)?.unique());
+        return Ok(sorted_run(keyer, block, judge, give)?.unique());
     }
     let (mut run, mut text) = (RunBuilder::default(), Vec::new());
     let (mut lines, mut some) = (block.lines(), Vec::with_capacity(AT_ONCE));

@@ -62,6 +62,50 @@ proptest! {
     }
 
     #[test]
+    fn records_that_are_built_alike_are_sorted_as_those_that_are_not(
+        values in hostile(),
+        memory in memory(),
+        jobs in 1usize..4,
+        piece in 1usize..9000,
+        way in (any::<bool>(), any::<bool>(), any::<bool>()),
+        key in prop::sample::select(vec!["k", "k:r", "k:n", "k:nr", "k:i", "k:V", "m,k:r", "k,m:n", "m.a", ""]),
+        order_by in prop::sample::select(vec!["", "m", "m:nr"]),
+        missing in prop::sample::select(vec![Missing::Null, Missing::Skip, Missing::Fail]),
+    ) {
+        let (reverse, unique, pairs) = way;
+        let parts = |text: &str| match text {
+            "" => Keys::implied(),
+            text if pairs => {
+                let spelled = text.replace("m.a", ".[1].a").replace('k', ".[0]");
+                Keys::parse(&spelled.replace('m', ".[1]")).unwrap()
+            }
+            text => Keys::parse(text).unwrap(),
+        };
+        let order = Order { reverse, unique, missing, keys: parts(key), order_by: parts(order_by).parts };
+        let record = |n: usize, value: &String, behind: &str| match (pairs, values.get(n / 2)) {
+            (true, other) => format!("[{value},{}{behind},{n}]", other.unwrap_or(value)),
+            (false, Some(other)) => format!("{{\"k\":{value},\"m\":{other},\"x\":[0{behind}],\"n\":{n}}}"),
+            (false, None) => format!("{{\"k\":{value},\"x\":[0{behind}],\"n\":{n}}}"),
+        };
+        // The last number of each, in the order of all.
+        let results = |behind: &dyn Fn(usize) -> String, limits: &Limits| {
+            let numbered = values.iter().enumerate();
+            let lines: Vec<String> = numbered.map(|(n, value)| record(n, value, &behind(n))).collect();
+            let mut written = Written::default();
+            let sorted = order::sort(&order, limits, &strict(), Pieces::new(&lines, piece), &mut written);
+            let counts = sorted.map(|s| (s.records_in, s.records_out, s.missing));
+            let last = |line: &String| line[line.rfind([',', ':']).unwrap() + 1..].to_string();
+            match counts {
+                Ok(counts) => Ok((counts, written.lines().iter().map(last).collect::<Vec<_>>())),
+                Err(error) => Err(error.kind()),
+            }
+        };
+        // No two of these are built alike: each is read alone.
+        let due = results(&|n| format!(",{}0{}", "[".repeat(1 + n % 40), "]".repeat(1 + n % 40)), &limits(64 << 20, 1));
+        prop_assert_eq!(results(&|_| String::new(), &limits(memory, jobs)), due);
+    }
+
+    #[test]
     fn groups_are_those_of_their_values_however_they_are_spelled(
         lines in hostile(),
         memory in memory(),

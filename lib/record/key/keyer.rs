@@ -127,7 +127,7 @@ impl Keyer {
         at: usize,
         count: usize,
         lines: &mut Lines,
-    ) -> Option<usize> {
+    ) -> (usize, usize) {
         self.fields.locate_lines(text, at, count, lines)
     }
 
@@ -138,6 +138,38 @@ impl Keyer {
             1 => lines.has(0).then_some(0),
             _ => None,
         }
+    }
+
+    /// Appends the canonical key bytes of line `row` of such lines of `text`, as [`Keyer::key`] does. Whether it has
+    /// a key; `out` may else hold a part of one.
+    #[inline]
+    pub fn push_line_key(&self, text: &[u8], lines: &Lines, row: usize, out: &mut Vec<u8>) -> bool {
+        let start = out.len();
+        let value = |number| lines.value(number).map(|place| &text[place(row)]);
+        let first = match self.keys.parts.len() {
+            0 => {
+                let Some(value) = value(usize::from(!lines.has(0))) else { return false };
+                push_unescaped_value(out, value);
+                2
+            }
+            _ => 0,
+        };
+        for (number, part) in self.keys.parts.iter().chain(&self.order).enumerate() {
+            let Some(value) = value(first + number) else { return false };
+            let start = out.len();
+            match part.sense {
+                Sense::Plain => push_unescaped_value(out, value),
+                _ if !push_part(out, part, Some(value)) => return false,
+                _ => (),
+            }
+            if part.reverse {
+                complement(&mut out[start..]);
+            }
+        }
+        if self.reverse {
+            complement(&mut out[start..]);
+        }
+        true
     }
 
     /// Which of the places of a record are those of what.
@@ -233,6 +265,15 @@ fn push_parts(
         }
     }
     Ok(())
+}
+
+/// Appends the bytes of a value of such lines: their strings have no escapes.
+#[inline]
+fn push_unescaped_value(out: &mut Vec<u8>, value: &[u8]) {
+    match value {
+        [b'"', text @ .., b'"'] => canonical::push_unescaped_string(out, text),
+        value => push_value(out, value),
+    }
 }
 
 fn complement(bytes: &mut [u8]) {

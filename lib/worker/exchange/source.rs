@@ -251,7 +251,7 @@ impl<'a> Sorting<'a> {
         ends: &mut Ends,
     ) -> Result<()> {
         let Some((reader, table)) = &mut self.groups else {
-            let run = sorted_run(&mut self.keyer, block, judge)?;
+            let run = sorted_run(&mut self.keyer, block, judge, drop)?;
             return self.sorter.add(run.tied(self.exchange.tie(shard, blocks_before)?));
         };
         let (in_order, grouping) = (self.exchange.spec.in_order, Arc::clone(reader.grouping()));
