@@ -20,12 +20,8 @@ pub(super) fn tidy(
     let (mut at, mut records, mut number) = (0, 0, first_line);
     loop {
         if rewritten.is_none() {
-            // Lines that are built alike, one after the other.
-            let alike = |end: &usize| end - at <= max_record;
-            if let Some(end) = checker.check_line(bytes, at).filter(alike) {
-                (at, number, records) = (end + 1, number + 1, records + 1);
-                continue;
-            }
+            let (alike, end) = checker.check_lines(bytes, at, max_record);
+            (at, number, records) = (end, number + alike as u64, records + alike as u64);
         }
         if at >= bytes.len() {
             break;

@@ -45,6 +45,7 @@ pub struct NdjsonReader<I> {
     blocks: Blocks<Decoded<I>>,
     leniency: Leniency,
     options: ReadOptions,
+    checker: Checker,
     spare: Vec<u8>,
 }
 
@@ -61,7 +62,8 @@ impl<I: Input> NdjsonReader<I> {
         options: &ReadOptions,
     ) -> NdjsonReader<I> {
         let blocks = Blocks::new(input, options.max_record).eager();
-        NdjsonReader { blocks, leniency, options: options.clone(), spare: Vec::new() }
+        let (options, checker) = (options.clone(), Checker::default());
+        NdjsonReader { blocks, leniency, options, checker, spare: Vec::new() }
     }
 
     /// The same, but these bytes do not begin their file.
@@ -79,22 +81,19 @@ impl<I: Input> NdjsonReader<I> {
 impl<I: Input> NdjsonReader<I> {
     /// Checks the lines of a block and appends the good ones to `out`, but for a last run of them
     /// that can be taken as it stands: it is returned, and is the whole block where that is clean.
-    fn pass_checked(&self, block: &Block, out: &mut Vec<u8>) -> Result<Range<usize>> {
+    fn pass_checked(&mut self, block: &Block, out: &mut Vec<u8>) -> Result<Range<usize>> {
         let bytes = &block.bytes;
-        let mut checker = Checker::default();
         let mut run = 0..0;
         let (mut at, mut number) = (0, block.first_line);
         loop {
             if at == run.end {
-                while let Some(end) = checker.check_line(bytes, at) {
-                    (at, number) = (end + 1, number + 1);
-                }
-                run.end = at;
+                let (lines, end) = self.checker.check_lines(bytes, at, usize::MAX);
+                (at, number, run.end) = (end, number + lines as u64, end);
             }
             let Some(line) = block.line_at(at, number) else { break };
             (at, number) = (block.after(&line), line.number + 1);
             let (start, end) = (line.at, line.at + line.text.len());
-            let flaw = checker.check(line.text).err();
+            let flaw = self.checker.check(line.text).err();
             let plain = flaw.is_none() && bytes[end] == b'\n';
             if plain && start == run.end {
                 run.end = end + 1;

@@ -33,11 +33,11 @@ impl Checker {
         Ok(())
     }
 
-    /// Where the record ends that begins at byte `at` of `text`, if it is built as the last one was and a line end
-    /// follows it: then it is checked. Else nothing is known of it.
+    /// How many lines from byte `at` of `text` on, of at most `most` bytes each, are built as the last one was: then
+    /// they are checked. And where the one behind them begins, of which nothing is known.
     #[inline]
-    pub fn check_line(&mut self, text: &[u8], at: usize) -> Option<usize> {
-        self.layouts.locate_line(text, at, &mut Vec::new())
+    pub fn check_lines(&mut self, text: &[u8], at: usize, most: usize) -> (usize, usize) {
+        self.layouts.check_lines(text, at, most)
     }
 }
 

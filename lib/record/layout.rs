@@ -162,22 +162,33 @@ impl Layout {
         })
     }
 
-    /// Where the record ends that begins at byte `from` of `text`, if it is built so; notes where each literal
-    /// begins, behind `from`. Whatever follows is not looked at.
-    #[inline]
-    fn fits(&self, text: &[u8], from: usize, starts: &mut Vec<usize>) -> Option<usize> {
-        starts.clear();
-        let mut at = from;
+    /// Where the last literal of the record begins that begins at byte `at` of `text`, and where the record ends,
+    /// if it is built so; `note` gets where the other literals begin. Whatever follows is not looked at.
+    #[inline(always)]
+    fn ends(
+        &self,
+        text: &[u8],
+        mut at: usize,
+        mut note: impl FnMut(usize),
+    ) -> Option<(usize, usize)> {
         for part in &self.parts {
-            starts.push(at - from);
+            note(at);
             if !part.literal.is_at(text, at) {
                 return None;
             }
-            at += part.literal.len();
-            at = part.hole.end(text, at)?;
+            at = part.hole.end(text, at + part.literal.len())?;
         }
-        starts.push(at - from);
-        self.tail.is_at(text, at).then(|| at + self.tail.len())
+        self.tail.is_at(text, at).then(|| (at, at + self.tail.len()))
+    }
+
+    /// Where the record ends that begins at byte `from` of `text`, if it is built so; notes where each literal
+    /// begins, behind `from`.
+    #[inline]
+    fn fits(&self, text: &[u8], from: usize, starts: &mut Vec<usize>) -> Option<usize> {
+        starts.clear();
+        let (tail, end) = self.ends(text, from, |at| starts.push(at - from))?;
+        starts.push(tail - from);
+        Some(end)
     }
 
     /// The same of the lines from byte `at` on, as many as `starts` has rows, up to one that does not fit: notes of
@@ -186,29 +197,29 @@ impl Layout {
     fn fit(&self, text: &[u8], mut at: usize, starts: &mut [u32]) -> (usize, usize) {
         let mut rows = 0;
         for row in starts.chunks_exact_mut(self.parts.len() + LINE_ENDS) {
-            let Some(behind) = self.fit_line(text, at, row) else { break };
-            (rows, at) = (rows + 1, behind);
+            let mut literals = row.iter_mut();
+            let note = |at| literals.next().into_iter().for_each(|start| *start = at as u32);
+            let Some((tail, end)) = self.ends(text, at, note) else { break };
+            if text.get(end) != Some(&b'\n') {
+                break;
+            }
+            row[self.parts.len()..].copy_from_slice(&[tail as u32, end as u32]);
+            (rows, at) = (rows + 1, end + 1);
         }
         (rows, at)
     }
 
-    /// Where the line behind the one at byte `at` begins, if that fits.
-    #[inline(always)]
-    fn fit_line(&self, text: &[u8], mut at: usize, row: &mut [u32]) -> Option<usize> {
-        let (tail, literals) = row.split_last_chunk_mut::<LINE_ENDS>().map(|(a, b)| (b, a))?;
-        for (part, start) in self.parts.iter().zip(literals) {
-            *start = at as u32;
-            if !part.literal.is_at(text, at) {
-                return None;
-            }
-            at = part.hole.end(text, at + part.literal.len())?;
+    /// The same of all lines that fit, of at most `most` bytes each, and nothing is noted.
+    #[inline]
+    fn fit_all(&self, text: &[u8], mut at: usize, most: usize) -> (usize, usize) {
+        let mut rows = 0;
+        while let Some((_, end)) = self.ends(text, at, |_| ())
+            && text.get(end) == Some(&b'\n')
+            && end - at <= most
+        {
+            (rows, at) = (rows + 1, end + 1);
         }
-        let end = at + self.tail.len();
-        if !self.tail.is_at(text, at) || text.get(end) != Some(&b'\n') {
-            return None;
-        }
-        *tail = [at as u32, end as u32];
-        Some(end + 1)
+        (rows, at)
     }
 
     /// Where the values lie that are looked for, in a record in which the literals begin at `starts`.
@@ -289,6 +300,18 @@ impl Layouts {
         self.misses = 0;
         found.extend(layout.places(&self.starts));
         Some(end)
+    }
+
+    /// How many lines from byte `at` of `text` on, of at most `most` bytes each, fit as the last one did, and where
+    /// the one behind them begins.
+    #[inline]
+    pub(super) fn check_lines(&mut self, text: &[u8], at: usize, most: usize) -> (usize, usize) {
+        let layout = self.known.get(self.latest).filter(|_| self.paused == 0);
+        let (rows, end) = layout.map_or((0, at), |layout| layout.fit_all(text, at, most));
+        if rows > 0 {
+            self.misses = 0;
+        }
+        (rows, end)
     }
 
     /// Reads the lines that begin at byte `at` of `text`, at most `count`, up to one that does not fit as the last
@@ -401,8 +424,12 @@ mod tests {
                 let (rows, behind) = stream.locate_lines(&text, at, 9, &mut lines);
                 assert!(rows == 1 && behind == end || record.starts_with(b"{\"behind\":"));
             }
-            let end = checker.check_line(&text, at);
-            assert!(end.is_none() || check(record).is_ok() && end == Some(at + record.len()));
+            let (rows, end) = checker.check_lines(&text, at, record.len());
+            assert!(
+                rows == 0 && end == at
+                    || check(record).is_ok() && rows == 1 && end == at + record.len() + 1
+            );
+            assert_eq!(checker.check_lines(&text, at, record.len().saturating_sub(1)), (0, at));
             let (_, _) = (stream.locate(record).is_ok(), checker.check(record).is_ok());
             at = (at + 1) % 50;
         }

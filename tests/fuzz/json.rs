@@ -328,8 +328,14 @@ fn layouts() {
             let sound = check(record);
             assert_eq!(alone.as_ref().err(), sound.as_ref().err());
             assert_eq!(checker.check(record), sound);
-            let end = checker.check_line(input, at);
-            assert!(end.is_none() || sound.is_ok() && end == Some(at + record.len()));
+            let (lines_alike, end) = checker.check_lines(input, at, usize::MAX);
+            let alike = input[at..end].split_inclusive(|byte| *byte == b'\n');
+            assert!(
+                alike
+                    .clone()
+                    .all(|line| line.ends_with(b"\n") && check(&line[..line.len() - 1]).is_ok())
+            );
+            assert_eq!(alike.count(), lines_alike);
             let mut places = Vec::new();
             if let Some(end) = lines.locate_line(input, at, &mut places) {
                 assert_eq!(
