@@ -9,7 +9,7 @@ use std::io::Read;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cluster::dialogue::{Broken, Dialogue};
 use crate::cluster::worker_binary::{Measured, WorkerBinary};
@@ -96,11 +96,15 @@ fn converse(
         (settings.explain)(&format!("{host}: its login printed {count} bytes, skipped: {noise}"));
     }
     let system = dialogue.line().map_err(|b| broken(b, &dialogue))?;
-    let mut is_other = false;
+    let (mut is_other, begun) = (false, Instant::now());
     loop {
         let line = dialogue.line().map_err(|b| broken(b, &dialogue))?;
         match line.split_once(' ').unwrap_or((&line, "")) {
             ("ready", _) => return Ok(()),
+            // Another tool sends it there, and has as long for it.
+            ("wait", _) => {
+                dialogue.extend(COPY_MAX.saturating_sub(begun.elapsed()).min(ANSWER_MAX))
+            }
             ("send", place) => {
                 let (bytes, place) = (measured.bytes, harmless(place.as_bytes()));
                 (settings.explain)(&format!("{host}: sends the worker ({bytes} bytes) to {place}"));
@@ -378,6 +382,34 @@ mod tests {
             let hash = WorkerBinary::new(there.place("worker")).measured().unwrap().sha256;
             fs::write(bin.join(format!(".tmp.{hash}")), format!("{}\n", dead.id())).unwrap();
             assert_eq!(there.runs(&[]).0, "var/mycloud-UID", "{shell:?}");
+            assert_eq!(count(&bin), 1, "{shell:?}");
+        }
+    }
+
+    #[test]
+    fn who_receives_the_worker_over_a_slow_line_is_waited_for() {
+        // Longer than a shell waits where nothing comes, and than its tool waits for an answer.
+        const PIECES: usize = 35;
+        for shell in shells() {
+            let there = There::new(shell);
+            let bin = there.place("var/mycloud-UID/bin");
+            fs::create_dir_all(&bin).unwrap();
+            let private = fs::Permissions::from_mode(0o700);
+            fs::set_permissions(bin.parent().unwrap(), private).unwrap();
+            let hash = WorkerBinary::new(there.place("worker")).measured().unwrap().sha256;
+            let slow = format!(
+                "echo $$ > .tmp.{hash}; n=0; while [ $n -lt {PIECES} ]; do n=$((n + 1)); \
+                 echo piece >> .tmp.$$; sleep 0.2; done; cp ../../../worker .tmp.$$; \
+                 chmod 700 .tmp.$$; mv .tmp.$$ {hash}; rm .tmp.{hash}"
+            );
+            let mut slow =
+                Command::new("/bin/sh").args(["-c", &slow]).current_dir(&bin).spawn().unwrap();
+            while !bin.join(format!(".tmp.{hash}")).exists() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            // Found there, not sent.
+            assert_eq!(there.runs(&[]), ("var/mycloud-UID".into(), String::new()), "{shell:?}");
+            assert!(slow.wait().unwrap().success(), "{shell:?}");
             assert_eq!(count(&bin), 1, "{shell:?}");
         }
     }

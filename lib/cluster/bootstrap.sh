@@ -4,7 +4,8 @@
 #
 # What it says: "NONCE SYSTEM MACHINE", then, on another system than mc_system, "other", to which the
 # answer is a line with hash and size of the worker for that, if there is one; then "none WHY", "full WHY", or "send DIR" and, when the worker
-# has come, "ready DIR" or "failed WHY"; "ready DIR" at once when the worker is there already.
+# has come, "ready DIR" or "failed WHY"; "ready DIR" at once when the worker is there already. "wait", any number
+# of times before these, while another shell is receiving it.
 # Nothing is exported and no mask or trap stays: the worker's tasks get the login's surroundings.
 # shellcheck shell=sh disable=SC2154,SC2174,SC2046
 {
@@ -42,10 +43,12 @@ mc_done() {
     fi
 }
 
-# Waits while another shell receives the worker, for some five seconds at most. The tools of a pipeline come
-# at once: one of them sends it. It saves work, no more: two that receive it are not in each other's way.
+# Waits while another shell receives the worker, as long as anything comes there, and for some five seconds where
+# nothing does. The tools of a pipeline come at once: one of them sends it, and has a slow line for itself.
+# It saves work, no more: two that receive it are not in each other's way.
 mc_wait() {
     mc_ticks=0
+    mc_came=
     until (set -C && : > "$mc_turn") 2> /dev/null; do
         mc_start_if_here
         mc_other=
@@ -54,6 +57,13 @@ mc_wait() {
             mc_ticks=$((mc_ticks + 20))
         elif ! kill -0 "$mc_other" 2> /dev/null; then
             rm -f "$mc_turn"
+        elif [ $((mc_ticks % 20)) -eq 0 ]; then
+            mc_now=$(wc -c 2> /dev/null < "$mc_dir/bin/.tmp.$mc_other")
+            if [ "$mc_now" != "$mc_came" ]; then
+                mc_came=$mc_now
+                mc_ticks=0
+                printf 'wait\n'
+            fi
         fi
         if [ $mc_ticks -ge 100 ]; then
             return
