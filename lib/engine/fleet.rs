@@ -183,6 +183,11 @@ impl Fleet {
         self.roll_call().lost_shards()
     }
 
+    /// The hosts that a shard lies on, the lost ones too.
+    pub(crate) fn hosts_of(&self, shard: u64) -> Vec<String> {
+        self.roster().hosts_of(shard)
+    }
+
     /// A lease at the member that [`Roster::pick`] says. None when all are lost or have no room.
     pub(crate) fn lease(&self, near: &[String], avoid: &[String]) -> Option<Lease<'_>> {
         let pick = |roster: &Roster| roster.pick(near, avoid, &[]);

@@ -239,6 +239,12 @@ impl Roster {
         self.lost.iter().flat_map(|number| self.lost_with(*number)).collect()
     }
 
+    /// The names of the hosts that a shard lies on, the lost ones too.
+    pub(crate) fn hosts_of(&self, shard: u64) -> Vec<String> {
+        let places = self.places.get(&shard).into_iter().flatten();
+        places.map(|number| self.hosts[*number].name.clone()).collect()
+    }
+
     /// The shards of a lost host that lie on no other one.
     pub(crate) fn lost_with(&self, number: usize) -> Vec<u64> {
         let has_copy = |shard: &u64| {

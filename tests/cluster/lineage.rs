@@ -1,9 +1,11 @@
 //! Shards that are lost with their hosts after they were made: they are made again of what they were made of,
 //! when whoever reads them asks for them.
 
+use std::time::Duration;
+
 use super::at_work::{AtWork, Gate, WAITS, with_workers};
 use super::lost::is_swept;
-use crate::support::{Cluster, until};
+use crate::support::{Cluster, dir, sh, until};
 
 /// A pipe that lets nothing through before its gate opens.
 fn gated(cluster: &Cluster) -> String {
@@ -162,4 +164,44 @@ fn are_not_what_they_were(command: &str) {
     assert!(ended.stderr.contains("is not repeatable"), "{}", ended.stderr);
     assert!(ended.stderr.contains(command), "{}", ended.stderr);
     is_swept(&cluster);
+}
+
+#[test]
+fn of_what_is_kept_and_is_lost_once_more_while_it_is_made_again() {
+    let cluster = with_workers();
+    let gate = Gate::close(&cluster);
+    // The last piece ends when a host of others is lost. Of those that are made again then, the first comes at once,
+    // and the others wait until its host is lost, too.
+    let command = format!(
+        "data=$(cat); if [ -e /srv/again ]; then \
+             ( set -C; echo $MC_HOST > /srv/first ) 2> /dev/null || {WAITS}; \
+         else case $data in *1999) echo $MC_HOST > /srv/last; \
+             until [ -e /srv/again ]; do sleep 0.1; done ;; esac; fi; echo \"$data\""
+    );
+    let dir = dir();
+    let script = format!(
+        "set -o pipefail; mc-cat range:0..2000 | mc-map -h {} --block 400 -o x.mc -c '{command}' && \
+         mc-cat x.mc | cmp - <(seq 0 1999) && mc-hosts --force --rm x.mc",
+        cluster.hosts(4)
+    );
+    let call = sh("bash", &script).on(&cluster).current_dir(&dir);
+    let running = call.env("XDG_STATE_HOME", dir.path().join("state")).stderr_any().spawn();
+    let at = |file: &str| std::fs::read_to_string(cluster.srv().join(file)).unwrap_or_default();
+    let host = |file: &str| {
+        until(file, || at(file).ends_with('\n'));
+        // What was sent before comes before what is lost now.
+        std::thread::sleep(Duration::from_millis(500));
+        at(file).trim().to_string()
+    };
+    let last = host("last");
+    let first = ["n1", "n2", "n3"].into_iter().find(|name| *name != last).unwrap();
+    cluster.run(["kill", first]);
+    std::fs::write(cluster.srv().join("again"), "").unwrap();
+    let second = host("first");
+    cluster.run(["kill", second.as_str()]);
+    drop(gate);
+    let said = String::from_utf8_lossy(&running.exits(0).stderr).into_owned();
+    for lost in [first, second.as_str()] {
+        assert!(said.contains(&format!("{lost} is lost: ")), "{said}");
+    }
 }

@@ -185,6 +185,22 @@ fn while_another_host_is_lost() {
 }
 
 #[test]
+fn on_hosts_that_only_its_makers_reach() {
+    let kept = Kept::by("mc-cat rows.csv | mc-map -h HOSTS --block 2K -o x.mc cat");
+    let host = kept.lost.as_str();
+    kept.cluster.run(["start", host]);
+    // The host is there, but not for the tool that reads: whoever makes its shards again puts some there again.
+    let script = "{ echo Host LOST; echo Port 1; cat $MC_SSH_CONFIG; } > partly; \
+                  MC_SSH_CONFIG=$PWD/partly mc-sort -k n:n < x.mc | mc-gather | cmp - want";
+    let call = kept.run(&script.replace("LOST", host)).stderr_any();
+    let said = String::from_utf8(call.succeeds().stderr).unwrap();
+    for text in [format!("mc-sort: {host}: "), "made again: mc-cat rows.csv".into()] {
+        assert!(said.contains(&text), "{said}");
+    }
+    kept.is_clean();
+}
+
+#[test]
 fn not_where_it_cannot_be() {
     let kept = Kept::by("mc-cat rows.csv | cat | mc-map -h HOSTS --block 9K -o x.mc cat");
     // Nobody knows what came from another program.

@@ -89,12 +89,17 @@ fn tell(
                 let is_there = |name: &str| {
                     tasks.hosts.iter().any(|host| host.name() == name && host.lost().is_none())
                 };
-                match shard.contents.bytes == 0 || shard.hosts.iter().any(|name| is_there(name)) {
-                    true => PlannerEvent::Shard(shard.clone()),
-                    false => match origin.move_elsewhere(shard) {
-                        Ok(()) => PlannerEvent::Shard(shard.clone()),
-                        Err(error) => PlannerEvent::Aborted(error),
-                    },
+                let mut moved = Ok(());
+                // Whoever makes it again may reach hosts that are out of reach from here.
+                while moved.is_ok()
+                    && shard.contents.bytes > 0
+                    && !shard.hosts.iter().any(|name| is_there(name))
+                {
+                    moved = origin.move_elsewhere(shard);
+                }
+                match moved {
+                    Ok(()) => PlannerEvent::Shard(shard.clone()),
+                    Err(error) => PlannerEvent::Aborted(error),
                 }
             }
             Err(error) => PlannerEvent::Aborted(error),

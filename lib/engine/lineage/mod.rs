@@ -150,7 +150,8 @@ impl Lineage {
         let lost = self.job.fleet.lost_shards().into_iter().filter(|lost| *lost > shard);
         lost.filter_map(|shard| {
             let contents = made.get(&shard)?.contents;
-            Some(LostShard { shard, hosts: Vec::new(), contents })
+            // Which also tells those that were made again, and are lost again.
+            Some(LostShard { shard, hosts: self.job.fleet.hosts_of(shard), contents })
         })
         .collect()
     }
