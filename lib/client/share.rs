@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag};
 use nix::sys::statfs::{self, FsType, fstatfs};
 use serde::{Deserialize, Serialize};
 
@@ -140,8 +140,7 @@ impl Shares {
         };
         let parent = rest.parent().unwrap_or(Path::new(""));
         let directory = share.open_beneath(parent, OFlag::O_PATH | OFlag::O_DIRECTORY, shown)?;
-        let of_that_name = how(OFlag::O_PATH | OFlag::O_NOFOLLOW);
-        match openat2(&directory, name, of_that_name) {
+        match open_at(&directory, name.as_ref(), OFlag::O_PATH | OFlag::O_NOFOLLOW) {
             Err(Errno::ENOENT) => (),
             Err(e) => return Err(Error::io("write", shown, &e.into())),
             Ok(there) => {
@@ -222,7 +221,7 @@ impl Share {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let root = nix::fcntl::open(&path, flags, nix::sys::stat::Mode::empty());
         let root = root.map_err(|e| failed(&e.into()))?;
-        match openat2(&root, ".", how(OFlag::O_PATH)) {
+        match open_at(&root, ".".as_ref(), OFlag::O_PATH) {
             Err(Errno::ENOSYS | Errno::EPERM) => Err(Error::usage(format!(
                 "cannot share {}: that needs openat2(2), which Linux has since 5.6",
                 given.display()
@@ -235,7 +234,7 @@ impl Share {
     /// Opens what lies beneath, or the directory itself.
     fn open_beneath(&self, rest: &Path, flags: OFlag, shown: Shown<'_>) -> Result<OwnedFd> {
         let path = if rest.as_os_str().is_empty() { Path::new(".") } else { rest };
-        openat2(self.root.as_fd(), path, how(flags)).map_err(|e| match e {
+        open_at(&self.root, path, flags).map_err(|e| match e {
             Errno::EXDEV | Errno::ELOOP => Error::usage(format!(
                 "{shown}: a link in it leads out of what is shared: name the file where it lies, and \
                  say --share DIR for that"
@@ -246,9 +245,18 @@ impl Share {
     }
 }
 
-fn how(flags: OFlag) -> OpenHow {
+/// How often a path is tried: each time, something was renamed or mounted somewhere while the kernel went back to a
+/// directory above, and it could not tell whether that had to do with it.
+const TRIES: usize = 1000;
+
+/// Opens what lies beneath a directory.
+fn open_at(directory: &impl AsFd, path: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
     let beneath = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS;
-    OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(beneath)
+    let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(beneath);
+    let open = || nix::fcntl::openat2(directory, path, how);
+    let tries = std::iter::repeat_with(open).take(TRIES);
+    let mut opened = tries.filter(|opened| !matches!(opened, Err(Errno::EAGAIN)));
+    opened.next().unwrap_or(Err(Errno::EAGAIN))
 }
 
 fn is_directory(shown: Shown<'_>) -> Error {
@@ -270,6 +278,8 @@ fn regular(file: &File, shown: Shown<'_>) -> Result<FileIdentity> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
     use std::io::Read;
     use std::os::unix::fs::symlink;
@@ -326,6 +336,30 @@ mod tests {
         let long = at(&format!("in/{}", "x/".repeat(PATH_MAX)));
         assert!(refusal(&shares, &long).contains("not a path"));
         assert!(refusal(&Shares::default(), &at("in/a")).contains("say --share DIR for"));
+    }
+
+    #[test]
+    fn a_link_that_goes_up_is_followed_whatever_is_renamed_meanwhile() {
+        let dir = tree();
+        let at = |name: &str| dir.path().join(name);
+        symlink("../a", at("in/d/within")).unwrap();
+        let (within, stop) = (shares(&[&at("in")]), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let names = [at("one"), at("other")];
+                std::fs::write(&names[0], "").unwrap();
+                for n in 0..100_000 {
+                    std::fs::rename(&names[n % 2], &names[(n + 1) % 2]).unwrap();
+                    if stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                }
+            });
+            let read = || text(&within, &at("in/d/within"));
+            let all: Vec<String> = (0..3000).map(|_| read()).collect();
+            stop.store(true, Ordering::Relaxed);
+            assert!(all.iter().all(|text| text == "inside"));
+        });
     }
 
     #[test]
