@@ -15,9 +15,10 @@ use crate::error::{Error, ErrorKind, Result, reason};
 use crate::parallel::lock;
 use crate::spool::Spool;
 
-/// How much room the disk must have beside what is kept: a share of it, and so many bytes at most.
-const RESERVED_SHARE: u64 = 20;
-const RESERVED_MAX: u64 = 1 << 30;
+/// How many bytes of a disk of so many are left to others.
+fn reserved(disk: u64) -> u64 {
+    (disk / 20).min(1 << 30)
+}
 
 /// How many bytes are read at once.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -25,6 +26,7 @@ const CHUNK_BYTES: usize = 256 * 1024;
 /// Inputs of tasks, one after the other in a file.
 pub(super) struct KeptInputs {
     folder: PathBuf,
+    reserved: fn(u64) -> u64,
     state: Mutex<State>,
 }
 
@@ -54,7 +56,7 @@ impl KeptInputs {
     /// Whose file is made in `folder`.
     pub(super) fn new(folder: &Path) -> KeptInputs {
         let state = State { file: None, end: 0, dropped: None };
-        KeptInputs { folder: folder.into(), state: Mutex::new(state) }
+        KeptInputs { folder: folder.into(), reserved, state: Mutex::new(state) }
     }
 
     /// Keeps an input. `None` once there is no room, and what is to be said the first time: all that was kept
@@ -87,7 +89,7 @@ impl KeptInputs {
         };
         if let Ok(disk) = fstatvfs(&*file) {
             let unit = disk.fragment_size();
-            let reserved = (disk.blocks() * unit / RESERVED_SHARE).min(RESERVED_MAX);
+            let reserved = (self.reserved)(disk.blocks() * unit);
             if disk.blocks_available() * unit < bytes.saturating_add(reserved) {
                 return Err("little room is left there".into());
             }
@@ -161,6 +163,11 @@ mod tests {
         Spool::holding(bytes.to_vec(), usize::MAX, Path::new("/tmp"))
     }
 
+    /// Whatever the disk has left.
+    fn kept_in(folder: &Path) -> KeptInputs {
+        KeptInputs { reserved: |_| 0, ..KeptInputs::new(folder) }
+    }
+
     fn read(inputs: &KeptInputs, input: &KeptInput) -> Vec<u8> {
         inputs.read(input, spool(b"")).unwrap().into_bytes().unwrap()
     }
@@ -168,7 +175,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_read_from_many_threads() {
         let directory = tempfile::tempdir().unwrap();
-        let inputs = KeptInputs::new(directory.path());
+        let inputs = kept_in(directory.path());
         let texts: Vec<Vec<u8>> = (0..40u8).map(|n| vec![n; 70_000 * usize::from(n % 5)]).collect();
         std::thread::scope(|scope| {
             for text in &texts {
@@ -186,7 +193,7 @@ mod tests {
     #[test]
     fn what_has_changed_is_not_given_out() {
         let directory = tempfile::tempdir().unwrap();
-        let inputs = KeptInputs::new(directory.path());
+        let inputs = kept_in(directory.path());
         let texts = [vec![b'a'; 300_000], vec![b'b'; 300_000], vec![b'c'; 3]];
         let kept = texts.each_ref().map(|text| inputs.keep(&spool(text)).0.unwrap());
         let flip = |at: u64, byte: u8| {
@@ -215,8 +222,17 @@ mod tests {
     }
 
     #[test]
+    fn some_of_the_disk_is_left_to_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let inputs = KeptInputs { reserved: |_| u64::MAX, ..kept_in(directory.path()) };
+        let (kept, said) = inputs.keep(&spool(b"1\n"));
+        assert!(kept.is_none() && said.unwrap().contains("little room"));
+        assert_eq!((reserved(1 << 30), reserved(1 << 40)), ((1 << 30) / 20, 1 << 30));
+    }
+
+    #[test]
     fn a_full_disk_gives_up_what_was_kept() {
-        let inputs = KeptInputs::new(Path::new("/tmp"));
+        let inputs = kept_in(Path::new("/tmp"));
         let (first, said) = inputs.keep(&spool(b"12\n"));
         let first = first.unwrap();
         assert_eq!((read(&inputs, &first), said), (b"12\n".to_vec(), None));
