@@ -1,6 +1,7 @@
 //! The operands of many records at once, as columns of ordinary numbers, which most are: each op then goes
 //! through its column, and nothing is asked for each record that is the same for all.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::RecordPosition;
@@ -31,11 +32,26 @@ pub struct Grouped {
 /// A record of a batch as it is looked at where its numbers are not enough.
 pub struct WholeRow<'a> {
     /// The record.
-    pub record: &'a [u8],
+    pub record: Cow<'a, [u8]>,
     /// Where the operands lie in it.
     pub places: Vec<KeyPlace>,
     /// Where it stands in the input.
     pub at: RecordPosition,
+}
+
+/// Reads the numbers that are spelled at `places` of `text`; whether all are ordinary ones.
+#[inline(always)]
+fn read_numbers(
+    text: &[u8],
+    places: impl Fn(usize) -> Range<usize>,
+    column: &mut OperandColumn,
+) -> bool {
+    column.iter_mut().enumerate().all(|(row, number)| {
+        let short = Short::plain_in(text, places(row));
+        let read = short.as_ref().and_then(Plain::of);
+        *number = read.unwrap_or(Plain::Integer(0));
+        read.is_some()
+    })
 }
 
 impl ReductionPlan {
@@ -63,14 +79,25 @@ impl ReductionPlan {
         column: &mut OperandColumn,
     ) -> bool {
         let strict = self.fields[field].strict;
-        column.iter_mut().enumerate().all(|(row, number)| {
+        let inside = |row| {
             let place = places(row);
             let quote = usize::from(strict && text[place.start] == b'"');
-            let short = Short::plain_in(text, place.start + quote..place.end - quote);
-            let read = short.as_ref().and_then(Plain::of);
-            *number = read.unwrap_or(Plain::Integer(0));
-            read.is_some()
-        })
+            place.start + quote..place.end - quote
+        };
+        read_numbers(text, inside, column)
+    }
+
+    /// The same of operands that are strings, of which the insides lie at `places`.
+    #[inline]
+    pub fn read_string_column(
+        &self,
+        field: usize,
+        text: &[u8],
+        places: impl Fn(usize) -> Range<usize>,
+        column: &mut OperandColumn,
+    ) -> bool {
+        // Who takes anything takes a string for what it is.
+        self.fields[field].strict && read_numbers(text, places, column)
     }
 
     /// Adds records of a batch to the states of their groups, which all groups have in `states`, one after the
@@ -123,7 +150,11 @@ impl ReductionPlan {
         records: &[Grouped],
         columns: &[OperandColumn],
     ) -> Result<()> {
-        let row = |_| WholeRow { record: b"", places: Vec::new(), at: RecordPosition::default() };
+        let row = |_| WholeRow {
+            record: Cow::default(),
+            places: Vec::new(),
+            at: RecordPosition::default(),
+        };
         let added = self.add_columns(&mut Scratch::default(), states, records, columns, row);
         added.map(drop).map_err(|(_, error)| error)
     }
@@ -137,11 +168,11 @@ impl ReductionPlan {
         state: &mut OpState,
         row: &WholeRow<'_>,
     ) -> Result<usize> {
-        self.read_operands(scratch, row.record, &row.places)?;
+        self.read_operands(scratch, &row.record, &row.places)?;
         let slot = &self.slots[slot];
         let Scratch { operands, texts } = scratch;
         let operand = slot.field.and_then(|field| operands.get(field)).ok_or_else(damaged)?;
-        let one = ReadRecord { record: row.record, at: row.at, operands, texts };
+        let one = ReadRecord { record: &row.record, at: row.at, operands, texts };
         self.add_ordered(slot, state, operand, &one)
     }
 }

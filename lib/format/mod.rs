@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::parallel::lock;
 use crate::record::DEFAULT_MAX_RECORD;
 use crate::record::bad::{Bad, Policy};
+use crate::record::rows::RowBlock;
 use crate::record::stream::{Facts, Input, Output};
 
 pub mod ahead;
@@ -74,6 +75,15 @@ pub trait Source: Send {
     /// `BadInput` with file and place for what the format does not allow (unless the policy in
     /// [`ReadOptions`] takes it), `Usage` or `Storage` for what cannot be read.
     fn fill(&mut self, out: &mut Vec<u8>) -> Result<bool>;
+
+    /// The rows that the next records are made of, where these are had faster and a stream of them is read from its
+    /// beginning on: no more than fit in `size` bytes. `buffer` gives its memory.
+    ///
+    /// # Errors
+    /// As [`Source::fill`].
+    fn rows(&mut self, _size: usize, _buffer: &mut Vec<u8>) -> Result<Option<RowBlock>> {
+        Ok(None)
+    }
 
     /// Where in its bytes the records begin, and where the next one does; none for what cannot be
     /// read from the middle on. To be asked after a [`Source::fill`].

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::error::{Error, Result};
 use crate::pipe::meter;
+use crate::record::rows::RowBlock;
 use crate::record::stream::Input;
 
 /// The records of some resources, one after the other, in order. Formats, options and paths are
@@ -349,23 +350,32 @@ impl Source for Row {
                 }
                 Ok(true)
             }
-            None => match self.waiting.pop_front() {
-                Some((format, resource)) => {
-                    match objects::each_of(&resource, &self.options)?.as_slice() {
-                        [one] if *one == resource => {
-                            self.current = Some(format.open(&resource, &self.options)?);
-                        }
-                        found => self.put_first(found)?,
-                    }
-                    Ok(true)
-                }
-                None => Ok(false),
-            },
+            None => self.open_next(),
+        }
+    }
+
+    fn rows(&mut self, size: usize, buffer: &mut Vec<u8>) -> Result<Option<RowBlock>> {
+        while self.current.is_none() && self.open_next()? {}
+        match &mut self.current {
+            Some(source) => source.rows(size, buffer),
+            None => Ok(None),
         }
     }
 }
 
 impl Row {
+    /// Opens the next source, or finds what it stands for. `false` when there is none.
+    fn open_next(&mut self) -> Result<bool> {
+        let Some((format, resource)) = self.waiting.pop_front() else { return Ok(false) };
+        match objects::each_of(&resource, &self.options)?.as_slice() {
+            [one] if *one == resource => {
+                self.current = Some(format.open(&resource, &self.options)?);
+            }
+            found => self.put_first(found)?,
+        }
+        Ok(true)
+    }
+
     /// Reads these next.
     fn put_first(&mut self, found: &[Resource]) -> Result<()> {
         for one in found.iter().rev() {

@@ -8,6 +8,7 @@ use super::read;
 use super::resource::Resource;
 use super::{ReadOptions, Source};
 use crate::error::Result;
+use crate::record::rows::RowBlock;
 use crate::record::stream::Input;
 
 /// The records of `resources`, one after the other, as one stream. A single NDJSON file without
@@ -78,6 +79,13 @@ impl Input for Records {
         buffer[..length].copy_from_slice(&rest[..length]);
         self.at += length;
         Ok(length)
+    }
+
+    fn rows(&mut self, size: usize, buffer: &mut Vec<u8>) -> Result<Option<RowBlock>> {
+        match self.at == self.piece.len() && self.more {
+            true => self.source.rows(size, buffer),
+            false => Ok(None),
+        }
     }
 
     fn name(&self) -> &str {

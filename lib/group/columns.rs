@@ -1,6 +1,8 @@
 //! A batch of records that are built alike, as columns: of each its key, and its operands as numbers. Most batches of
-//! most streams can be read so, and what is the same for all of a batch is then asked once.
+//! most streams can be read so, and what is the same for all of a batch is then asked once. Rows that stand for records
+//! are read so as they are.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::fill::Filling;
@@ -9,16 +11,37 @@ use super::reader::GroupReader;
 use super::table::Spelled;
 use crate::aggregate::{BATCH, Grouped, OperandColumn, Plain, RecordPosition};
 use crate::error::Result;
-use crate::record::block::{Block, Line};
+use crate::record::block::Line;
 use crate::record::fields::Lines;
 use crate::record::key::{KeyPlace, Keyer};
+use crate::record::rows::{FieldPlaces, RowForm};
 
 /// For how many batches none is tried after one that cannot be read so, at most.
 const PAUSE_MAX: u32 = 256;
 
+/// What a batch was read from.
+#[derive(Clone, Copy)]
+pub(super) struct BatchText<'a> {
+    pub(super) bytes: &'a [u8],
+    /// How the records look, if these are rows.
+    pub(super) form: Option<&'a RowForm>,
+}
+
+/// What one of the values that are looked for is in records that rows stand for.
+#[derive(Clone, Copy)]
+enum RowValue {
+    NotThere,
+    Field(usize),
+    /// The whole record.
+    Whole,
+}
+
 /// The columns of the batch that was read last.
 pub(super) struct BatchColumns {
-    pub(super) lines: Lines,
+    lines: Lines,
+    /// Where the fields lie if it was one of rows, and what the values of its records are.
+    fields: FieldPlaces,
+    values: Vec<RowValue>,
     pub(super) keys: [RowKey; BATCH],
     pub(super) operands: Vec<OperandColumn>,
     /// How many batches are not tried, and how many the next time.
@@ -37,17 +60,16 @@ pub(super) struct RowKey {
 
 impl RowKey {
     #[inline(always)]
-    fn of(text: &[u8], place: Range<usize>) -> RowKey {
+    fn of(spelled: Spelled<'_>, place: &Range<usize>) -> RowKey {
         let (start, length) = (place.start as u32, place.len() as u32);
-        let Spelled { hash, head, .. } = Spelled::at(text, place);
-        RowKey { start, length, hash, head }
+        RowKey { start, length, hash: spelled.hash, head: spelled.head }
     }
 
     /// As a table looks for it: `text` is that of the batch.
     #[inline(always)]
-    pub(super) fn spelled<'a>(&self, text: &'a [u8]) -> Spelled<'a> {
-        let text = &text[self.start as usize..][..self.length as usize];
-        Spelled { text, hash: self.hash, head: self.head }
+    fn spelled<'a>(&self, text: &BatchText<'a>) -> Spelled<'a> {
+        let place = &text.bytes[self.start as usize..][..self.length as usize];
+        Spelled::found(place, text.form.is_some(), self.hash, self.head)
     }
 }
 
@@ -57,6 +79,8 @@ impl BatchColumns {
         grouping.plan.takes_columns().then(|| {
             Box::new(BatchColumns {
                 lines: Lines::default(),
+                fields: FieldPlaces::default(),
+                values: Vec::new(),
                 keys: [RowKey::default(); BATCH],
                 operands: vec![[Plain::Integer(0); BATCH]; grouping.plan.paths().len()],
                 paused: 0,
@@ -88,10 +112,67 @@ impl BatchColumns {
         read
     }
 
-    /// Where value `value` of a record lies in it.
-    pub(super) fn place(&self, value: usize, row: usize) -> KeyPlace {
-        let (start, place) = (self.lines.line(row).start, self.lines.value(value)?(row));
-        Some(place.start - start..place.end - start)
+    /// Reads the batch of rows that begins at byte `at` of `text`. Returns where it ends; `None` if it cannot be read
+    /// so.
+    #[inline]
+    pub(super) fn read_rows(
+        &mut self,
+        grouping: &Grouping,
+        keyer: &mut Keyer,
+        form: &RowForm,
+        (text, at): (&[u8], usize),
+    ) -> Option<usize> {
+        let (BATCH, end) = form.read(text, at, BATCH, &mut self.fields) else { return None };
+        if at == 0 {
+            self.values = values_of(grouping, keyer, form, &text[self.fields.row(0)])?;
+        }
+        let BatchColumns { fields, values, keys, operands, .. } = self;
+        let field = |value: usize| match values[value] {
+            RowValue::Field(field) => Some(fields.field(field)),
+            _ => None,
+        };
+        let first = keyer.width() - operands.len();
+        for (number, column) in operands.iter_mut().enumerate() {
+            let places = field(first + number)?;
+            if !grouping.plan.read_string_column(number, text, places, column) {
+                return None;
+            }
+        }
+        let place = field(keyer.key_of(|value| !matches!(values[value], RowValue::NotThere))?)?;
+        keys.iter_mut().enumerate().for_each(|(row, key)| {
+            let place = place(row);
+            *key = RowKey::of(Spelled::within_quotes(text, place.clone()), &place);
+        });
+        Some(end)
+    }
+
+    /// Record `row` of the batch, and where it begins in its text. Where its values lie in it, so many, is appended to
+    /// `places`.
+    pub(super) fn record<'a>(
+        &self,
+        text: BatchText<'a>,
+        row: usize,
+        width: usize,
+        places: &mut Vec<KeyPlace>,
+    ) -> (Cow<'a, [u8]>, usize) {
+        let Some(form) = text.form else {
+            let line = self.lines.line(row);
+            let start = line.start;
+            places.extend((0..width).map(|value| {
+                let place = self.lines.value(value)?(row);
+                Some(place.start - start..place.end - start)
+            }));
+            return (Cow::Borrowed(&text.bytes[line]), start);
+        };
+        let row = self.fields.row(row);
+        let start = row.start;
+        let (record, fields) = record_of(form, &text.bytes[row]);
+        places.extend(self.values.iter().map(|value| match value {
+            RowValue::NotThere => None,
+            RowValue::Field(field) => fields.get(*field).cloned(),
+            RowValue::Whole => Some(0..record.len()),
+        }));
+        (Cow::Owned(record), start)
     }
 
     #[inline(always)]
@@ -115,25 +196,59 @@ impl BatchColumns {
                 return None;
             }
         }
-        let place = lines.value(keyer.key_of(lines)?)?;
-        keys.iter_mut().enumerate().for_each(|(row, key)| *key = RowKey::of(text, place(row)));
+        let place = lines.value(keyer.key_of(|value| lines.has(value))?)?;
+        keys.iter_mut().enumerate().for_each(|(row, key)| {
+            let place = place(row);
+            *key = RowKey::of(Spelled::at(text, place.clone()), &place);
+        });
         Some(end)
     }
 }
 
+/// The record that a row stands for, and where its fields lie in it.
+fn record_of(form: &RowForm, row: &[u8]) -> (Vec<u8>, Vec<Range<usize>>) {
+    let (mut record, mut values) = (Vec::new(), Vec::new());
+    form.push_record(row, &mut record, &mut values);
+    record.pop();
+    (record, values)
+}
+
+/// What the values that are looked for are in records that rows like this one stand for. `None` if that cannot be told
+/// of all.
+fn values_of(
+    grouping: &Grouping,
+    keyer: &mut Keyer,
+    form: &RowForm,
+    row: &[u8],
+) -> Option<Vec<RowValue>> {
+    let (record, fields) = record_of(form, row);
+    // What is no pair is its own value.
+    if grouping.values.contains(&true) && !record.starts_with(b"[") {
+        return None;
+    }
+    let mut places = Vec::new();
+    keyer.find(&record, &mut places).ok()?;
+    let value = |place: KeyPlace| match place {
+        None => Some(RowValue::NotThere),
+        Some(place) if place == (0..record.len()) => Some(RowValue::Whole),
+        Some(place) => fields.iter().position(|field| *field == place).map(RowValue::Field),
+    };
+    places.into_iter().map(value).collect()
+}
+
 impl Filling<'_, '_> {
-    /// Adds the batch that was read as columns, whose first record stands in line `first` of `block`.
+    /// Adds the batch that was read as columns of `text`, whose first record stands in line `first`.
     pub(super) fn add_columns(
         &mut self,
         reader: &mut GroupReader,
-        block: &Block,
+        text: BatchText<'_>,
         first: u64,
     ) -> Result<()> {
         let mut new = Ok(());
-        self.find_columns(reader, block, |filling, reader, row, spelled| {
-            let line = reader.recall_row(row);
-            let (number, at) = (first + row as u64, line.start);
-            let line = Line { text: &block.bytes[line], number, at };
+        self.find_columns(reader, text, |filling, reader, row, spelled| {
+            let (record, at) = reader.recall_row(text, row);
+            let number = first + row as u64;
+            let line = Line { text: &record, number, at };
             let at = RecordPosition { shard: filling.shard, index: number };
             match filling.insert_line(reader, line, at, spelled) {
                 Ok(group) => group,
@@ -144,7 +259,7 @@ impl Filling<'_, '_> {
             }
         });
         new?;
-        self.add_grouped(reader, block, first)?;
+        self.add_grouped(reader, text, first)?;
         if self.table.memory() > self.share {
             let plan = reader.grouping().plan();
             self.runs.push(std::mem::take(self.table).into_run(plan)?);
@@ -157,19 +272,19 @@ impl Filling<'_, '_> {
     pub(super) fn add_known_columns(
         &mut self,
         reader: &mut GroupReader,
-        block: &Block,
+        text: BatchText<'_>,
         first: u64,
         mut other: impl FnMut(&mut GroupReader, usize, &Spelled<'_>) -> Result<()>,
     ) -> Result<()> {
         let mut dealt = Ok(());
-        self.find_columns(reader, block, |_, reader, row, spelled| {
+        self.find_columns(reader, text, |_, reader, row, spelled| {
             if dealt.is_ok() {
                 dealt = other(reader, row, spelled);
             }
             None
         });
         dealt?;
-        self.add_grouped(reader, block, first)
+        self.add_grouped(reader, text, first)
     }
 
     /// Finds the groups of the records of a batch. `new` gives that of one which the table does not have, if it is
@@ -178,7 +293,7 @@ impl Filling<'_, '_> {
     fn find_columns(
         &mut self,
         reader: &mut GroupReader,
-        block: &Block,
+        text: BatchText<'_>,
         mut new: impl FnMut(&mut Self, &mut GroupReader, usize, &Spelled<'_>) -> Option<usize>,
     ) {
         self.grouped.clear();
@@ -186,7 +301,7 @@ impl Filling<'_, '_> {
         let keys = columns.keys;
         let guesses = self.table.guess(keys.iter().map(|key| key.hash), reader.width());
         for (row, (key, guess)) in keys.iter().zip(guesses).enumerate() {
-            let spelled = key.spelled(&block.bytes);
+            let spelled = key.spelled(&text);
             let known = self.table.get(&spelled, guess);
             if let Some(group) = known.or_else(|| new(self, reader, row, &spelled)) {
                 self.grouped.push(Grouped { row: row as u32, group: group as u32 });
@@ -195,16 +310,20 @@ impl Filling<'_, '_> {
     }
 
     /// Adds the records of a batch whose groups were found.
-    fn add_grouped(&mut self, reader: &mut GroupReader, block: &Block, first: u64) -> Result<()> {
+    fn add_grouped(
+        &mut self,
+        reader: &mut GroupReader,
+        text: BatchText<'_>,
+        first: u64,
+    ) -> Result<()> {
         self.kept += self.grouped.len() as u64;
         let shard = self.shard;
         let at = |row: usize| RecordPosition { shard, index: first + row as u64 };
         let states = self.table.all_states();
-        let added = reader.add_columns(states, &self.grouped, &block.bytes, at);
+        let added = reader.add_columns(states, &self.grouped, text, at);
         let grown = added.map_err(|(row, error)| {
-            let line = reader.recall_row(row);
-            let (number, at) = (first + row as u64, line.start);
-            error.at(self.judge.place(Line { text: &block.bytes[line], number, at }))
+            let (record, at) = reader.recall_row(text, row);
+            error.at(self.judge.place(Line { text: &record, number: first + row as u64, at }))
         })?;
         self.table.grow(grown);
         Ok(())

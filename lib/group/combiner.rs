@@ -16,6 +16,7 @@ use crate::extsort::run::RunBuilder;
 use crate::extsort::sorter::Sorter;
 use crate::record::bad::Bad;
 use crate::record::block::Blocks;
+use crate::record::rows::StreamBlock;
 use crate::record::stream::{Input, Output, Summary};
 
 /// Blocks need not be larger than this for one thread.
@@ -52,9 +53,10 @@ pub fn combine(
     let share = limits.memory / TABLE_SHARE;
     let mut memory = Vec::new();
     while let Some(block) = blocks.next(size, memory, bad)? {
+        let block = StreamBlock::Lines(block);
         let runs = fill(&mut reader, &mut table, &block, partition, share, &judge, None)?;
         runs.into_iter().try_for_each(|run| sorter.add(run))?;
-        memory = block.bytes;
+        memory = block.into_bytes();
     }
     sorter.add(table.into_run(grouping.plan())?)?;
     let spilled_bytes = sorter.finish_items(take)?;

@@ -1,45 +1,18 @@
 //! Records to a hash table of their groups, some at once: what they need of a large table lies
 //! anywhere in memory, and the memory is then waited for once for all of them.
 
-use std::ops::Range;
 use std::sync::Arc;
 
+use super::batch::{KeyedRow, ROWS, RecordBatch, each_batch};
 use super::kept::Kept;
 use super::order::Judge;
 use super::reader::GroupReader;
-use super::table::{GUESSES, Spelled, Table};
+use super::table::{Spelled, Table};
 use crate::aggregate::{Grouped, Plain, RecordPosition};
 use crate::error::{Error, Result};
 use crate::extsort::run::Run;
-use crate::record::block::{Block, Line};
-use crate::record::key::KeyFault;
-
-/// How many records are looked up at once.
-pub(super) const ROWS: usize = GUESSES;
-
-/// A record whose group is to be looked up.
-pub(super) struct KeyedRow<'a> {
-    pub(super) line: Line<'a>,
-    /// Where its key is spelled: in its text, or else in what was put together.
-    pub(super) spelling: Range<usize>,
-    pub(super) in_text: bool,
-    pub(super) hash: u64,
-    head: [u64; 2],
-}
-
-impl<'a> KeyedRow<'a> {
-    #[inline(always)]
-    pub(super) fn spelled<'b>(&self, put_together: &'b [u8]) -> Spelled<'b>
-    where
-        'a: 'b,
-    {
-        let text = match self.in_text {
-            true => &self.line.text[self.spelling.clone()],
-            false => &put_together[self.spelling.clone()],
-        };
-        Spelled { text, hash: self.hash, head: self.head }
-    }
-}
+use crate::record::block::Line;
+use crate::record::rows::StreamBlock;
 
 /// What gets the key of each record.
 pub type EachKey<'a> = &'a mut dyn FnMut(&[u8], Line<'_>) -> Result<()>;
@@ -53,7 +26,7 @@ pub type EachKey<'a> = &'a mut dyn FnMut(&[u8], Line<'_>) -> Result<()>;
 pub fn fill(
     reader: &mut GroupReader,
     table: &mut Table,
-    block: &Block,
+    block: &StreamBlock,
     shard: u64,
     share: usize,
     judge: &Judge,
@@ -64,98 +37,9 @@ pub fn fill(
     filling.seen = seen;
     each_batch(reader, block, judge, may_be_columns, |reader, batch| match batch {
         RecordBatch::Rows(rows, put_together) => filling.add(reader, rows, put_together),
-        RecordBatch::Columns(first) => filling.add_columns(reader, block, first),
+        RecordBatch::Columns(text, first) => filling.add_columns(reader, text, first),
     })?;
     Ok(filling.finish())
-}
-
-/// Records that were read together.
-pub(super) enum RecordBatch<'a> {
-    /// As they are, with what was put together for their spellings.
-    Rows(&'a [KeyedRow<'a>], &'a [u8]),
-    /// As the columns of the reader. The first stands in this line, and one in each that follows.
-    Columns(u64),
-}
-
-/// Reads the records of a block, and gives them to `add`, some at once. They are counted, but not as kept.
-///
-/// # Errors
-/// `BadInput` for a record that has no key; what `add` says.
-pub(super) fn each_batch(
-    reader: &mut GroupReader,
-    block: &Block,
-    judge: &Judge,
-    may_be_columns: bool,
-    mut add: impl FnMut(&mut GroupReader, RecordBatch<'_>) -> Result<()>,
-) -> Result<()> {
-    let (mut records, mut put_together) = (0, Vec::new());
-    let (mut rows, mut at, mut number) = (Vec::with_capacity(ROWS), 0, block.first_line);
-    loop {
-        if may_be_columns && let Some(end) = reader.read_columns(&block.bytes, at) {
-            add(reader, RecordBatch::Columns(number))?;
-            (records, at, number) = (records + ROWS as u64, end, number + ROWS as u64);
-            continue;
-        }
-        rows.clear();
-        put_together.clear();
-        reader.clear();
-        let mut fault = None;
-        while rows.len() < ROWS {
-            let (line, read) = match reader.read_line(&block.bytes, at) {
-                Some(end) => (Line { text: &block.bytes[at..end], number, at }, Ok(())),
-                None => match block.line_at(at, number) {
-                    Some(line) => (line, reader.read(line.text)),
-                    None => break,
-                },
-            };
-            records += 1;
-            (at, number) = (block.after(&line), line.number + 1);
-            let row = read
-                .map_err(KeyFault::Flaw)
-                .and_then(|()| row(reader, rows.len(), block, line, &mut put_together));
-            match row {
-                Ok(row) => rows.push(row),
-                Err(why) => {
-                    fault = Some((line, why));
-                    break;
-                }
-            }
-        }
-        add(reader, RecordBatch::Rows(&rows, &put_together))?;
-        match fault {
-            Some((line, fault)) => judge.fault(line, fault)?,
-            None if rows.len() < ROWS => break,
-            None => (),
-        }
-    }
-    judge.count(records, 0, block.bytes.len());
-    Ok(())
-}
-
-/// Where record `number`, which was read, spells its key.
-#[inline(always)]
-fn row<'a>(
-    reader: &GroupReader,
-    number: usize,
-    block: &Block,
-    line: Line<'a>,
-    put_together: &mut Vec<u8>,
-) -> std::result::Result<KeyedRow<'a>, KeyFault> {
-    if let [Some(place)] = reader.parts(number) {
-        // In the block, where as many bytes as a word has mostly follow it.
-        let Spelled { hash, head, .. } =
-            Spelled::at(&block.bytes, line.at + place.start..line.at + place.end);
-        return Ok(KeyedRow { line, spelling: place.clone(), in_text: true, hash, head });
-    }
-    if reader.parts(number).contains(&None) {
-        // Whether it may have no such part.
-        reader.push_key(number, line.text, &mut Vec::new())?;
-    }
-    let start = put_together.len();
-    reader.push_spelling(number, line.text, put_together);
-    let spelling = start..put_together.len();
-    let Spelled { hash, head, .. } = Spelled::at(put_together, spelling.clone());
-    Ok(KeyedRow { line, spelling, in_text: false, hash, head })
 }
 
 /// A table that is being filled.
@@ -243,7 +127,7 @@ impl<'a> Filling<'a, '_> {
             let spelled = row.spelled(put_together);
             match self.table.get(&spelled, guess) {
                 Some(entry) => self.add_to(entry, reader, number, row).map(|_| ())?,
-                None => other(reader, number, row, spelled.text)?,
+                None => other(reader, number, row, row.text(put_together))?,
             }
         }
         Ok(())

@@ -83,7 +83,7 @@ pub(super) fn keep_integers(
     integers: impl Iterator<Item = i64>,
     out: &mut Vec<u8>,
 ) {
-    let length = spelled.text.len() as u32;
+    let length = spelled.len() as u32;
     let mut head = [0; HEAD];
     head[..8].copy_from_slice(&spelled.hash.to_le_bytes());
     head[8..8 + NUMBER].copy_from_slice(&number.to_le_bytes()[..NUMBER]);
@@ -94,11 +94,11 @@ pub(super) fn keep_integers(
     match spelled.short() {
         // As many bytes for each: that is faster than to see how many there are.
         Some(bytes) => {
-            let end = out.len() + spelled.text.len();
+            let end = out.len() + spelled.len();
             out.extend_from_slice(&bytes);
             out.truncate(end);
         }
-        None => out.extend_from_slice(spelled.text),
+        None => spelled.push(out),
     }
 }
 

@@ -5,10 +5,11 @@
 //!
 //! # How records become groups
 //!
-//! 1. *Blocks of records to a table*, on every thread ([`mod@fill`]): records are looked up some at once, by the
+//! 1. *Blocks of records to a table*, on every thread (`batch`, [`mod@fill`]): records are looked up some at once, by the
 //!    very bytes that spell their keys, so that the canonical key is made for a group and not for a record.
 //!    Where 64 that follow one another are built alike and their operands are ordinary numbers, which is most of most
-//!    streams, they are read as columns (`columns`), and each op goes through its own.
+//!    streams, they are read as columns (`columns`), and each op goes through its own. The rows of a CSV file are read so
+//!    without being written down as records.
 //! 2. *Where there are more groups than fit into a core's cache*, a thread keeps those that it has in its table
 //!    and deals the other records to partitions, by their hash (`spread`). Of a record no more is kept than
 //!    where it stands, its key, and its operands (`kept`). Whoever has filled a partition adds all of it to the
@@ -20,6 +21,7 @@
 //! It spreads its work over threads, but knows no processes, hosts or options.
 
 pub mod assemble;
+mod batch;
 mod columns;
 pub mod combiner;
 pub mod cursor;

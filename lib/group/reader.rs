@@ -1,9 +1,9 @@
 //! Reading records: their group, and what they add to it.
 
-use std::ops::Range;
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::columns::BatchColumns;
+use super::columns::{BatchColumns, BatchText};
 use super::grouping::{Grouping, ResultForm};
 use super::kept::keep_integers;
 use super::table::Spelled;
@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::record::Flaw;
 use crate::record::fields::Fields;
 use crate::record::key::{KeyFault, KeyPlace, Keyer};
+use crate::record::rows::RowForm;
 
 /// Reads records: their group, and what they add to it. Each thread has its own. It knows some records at
 /// once, by their numbers.
@@ -110,21 +111,34 @@ impl GroupReader {
         }
     }
 
+    /// The same of rows.
+    #[inline]
+    pub(super) fn read_rows(&mut self, form: &RowForm, text: &[u8], at: usize) -> Option<usize> {
+        match (&mut self.columns, &mut self.finder) {
+            (Some(columns), Finder::Keyer(keyer)) => {
+                columns.read_rows(&self.grouping, keyer, form, (text, at))
+            }
+            _ => None,
+        }
+    }
+
     /// The columns of the batch that was read last, if this one reads batches.
     #[inline(always)]
     pub(super) fn columns(&self) -> Option<&BatchColumns> {
         self.columns.as_deref()
     }
 
-    /// Knows record `row` of the batch as number 0, and no other. Returns where it lies.
+    /// Knows record `row` of the batch, which was read from `text`, as number 0, and no other. Returns it, and where it
+    /// begins there.
     #[cold]
-    pub(super) fn recall_row(&mut self, row: usize) -> Range<usize> {
+    pub(super) fn recall_row<'a>(
+        &mut self,
+        text: BatchText<'a>,
+        row: usize,
+    ) -> (Cow<'a, [u8]>, usize) {
         self.places.clear();
-        let Some(columns) = &self.columns else { return 0..0 };
-        let line = columns.lines.line(row);
-        let places = (0..self.width).map(|value| columns.place(value, row));
-        self.places.extend(places);
-        line
+        let Some(columns) = &self.columns else { return Default::default() };
+        columns.record(text, row, self.width, &mut self.places)
     }
 
     /// Keeps record `row` of the batch, which stands in line `number`, at the end of `out`, if no more than integers
@@ -161,15 +175,15 @@ impl GroupReader {
         &mut self,
         states: &mut [OpState],
         records: &[Grouped],
-        text: &[u8],
+        text: BatchText<'_>,
         at: impl Fn(usize) -> RecordPosition,
     ) -> std::result::Result<usize, (usize, Error)> {
         let Some(columns) = &self.columns else { return Ok(0) };
-        let operands = self.width - self.operands..self.width;
-        let row = |row| WholeRow {
-            record: &text[columns.lines.line(row)],
-            places: operands.clone().map(|value| columns.place(value, row)).collect(),
-            at: at(row),
+        let row = |row| {
+            let mut places = Vec::new();
+            let (record, _) = columns.record(text, row, self.width, &mut places);
+            places.drain(..self.width - self.operands);
+            WholeRow { record, places, at: at(row) }
         };
         let plan = &self.grouping.plan;
         plan.add_columns(&mut self.scratch, states, records, &columns.operands, row)

@@ -301,13 +301,13 @@ pub fn by_hashing(
     parallel::ordered(
         limits.jobs,
         move || {
-            let block = blocks.next(size, memory.take(), &stream_bad)?;
-            Ok(block.map(|block| (in_flight.hold(block.bytes.len()), block)))
+            let block = blocks.next_as_it_came(size, memory.take(), &stream_bad)?;
+            Ok(block.map(|block| (in_flight.hold(block.bytes().len()), block)))
         },
         || Spreader::new(&grouping, share, partitions.as_ref()),
         move |spreader, (held, block)| {
             let runs = spreader.add(&block, &judged)?;
-            spare.give(block.bytes);
+            spare.give(block.into_bytes());
             Ok((Some(held), runs))
         },
         |spreader| Ok(Some((None, vec![spreader.finish()?]))),

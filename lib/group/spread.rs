@@ -7,7 +7,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::fill::{Filling, ROWS, RecordBatch, each_batch, fill};
+use super::batch::{ROWS, RecordBatch, each_batch};
+use super::fill::{Filling, fill};
 use super::grouping::Grouping;
 use super::kept::keep;
 use super::order::{Judge, Limits};
@@ -16,7 +17,8 @@ use super::table::Table;
 use crate::error::Result;
 use crate::extsort::run::Run;
 use crate::parallel::{BufferPool, each, lock};
-use crate::record::block::{Block, Line};
+use crate::record::block::Line;
+use crate::record::rows::StreamBlock;
 
 /// How many partitions there are; a hash's highest bits say which.
 const PARTITIONS: usize = 1 << PARTITION_BITS;
@@ -198,7 +200,7 @@ impl Spreader {
     ///
     /// # Errors
     /// `BadInput` for a record that gives no key, or an operand that is none.
-    pub(super) fn add(&mut self, block: &Block, judge: &Judge) -> Result<Vec<Run>> {
+    pub(super) fn add(&mut self, block: &StreamBlock, judge: &Judge) -> Result<Vec<Run>> {
         let partitions = self.partitions.clone();
         let (Some(partitions), false) = (&partitions, self.rows.is_empty()) else {
             let (reader, table) = (&mut self.reader, &mut self.table);
@@ -227,7 +229,7 @@ impl Spreader {
     fn deal(
         &mut self,
         partitions: &Partitions,
-        block: &Block,
+        block: &StreamBlock,
         judge: &Judge,
     ) -> Result<Vec<usize>> {
         let mut filling = Filling::new(&mut self.table, 0, usize::MAX, judge);
@@ -252,17 +254,20 @@ impl Spreader {
                     Ok(())
                 })
             }
-            RecordBatch::Columns(first) => {
+            RecordBatch::Columns(text, first) => {
                 self.looked_up += ROWS as u64;
-                filling.add_known_columns(reader, block, first, |reader, row, spelled| {
+                filling.add_known_columns(reader, text, first, |reader, row, spelled| {
                     let partition = partition_of(spelled.hash);
                     let to = &mut rows[partition];
                     let number = first + row as u64;
                     if !reader.keep_integers(row, number, spelled, to) {
-                        let line = reader.recall_row(row);
-                        let at = line.start;
-                        let line = Line { text: &block.bytes[line], number, at };
-                        let kept = keep(reader, 0, line, (spelled.text, spelled.hash), to);
+                        let (record, at) = reader.recall_row(text, row);
+                        let line = Line { text: &record, number, at };
+                        let spelling = match reader.parts(0) {
+                            [Some(place)] => &record[place.clone()],
+                            _ => b"",
+                        };
+                        let kept = keep(reader, 0, line, (spelling, spelled.hash), to);
                         kept.map_err(|e| e.at(judge.place(line)))?;
                     }
                     hand_over(partition, to);

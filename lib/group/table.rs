@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::grouping::Group;
 use crate::aggregate::{BATCH, OpState, RecordPosition, ReductionPlan, StateDecoder};
@@ -52,7 +52,9 @@ pub(super) type Guess = Option<usize>;
 /// How a key is spelled, as a table looks for it.
 #[derive(Clone, Copy)]
 pub(super) struct Spelled<'a> {
-    pub(super) text: &'a [u8],
+    text: &'a [u8],
+    /// Whether quotes stand around the text that are not there.
+    quoted: bool,
     pub(super) hash: u64,
     /// Its first bytes: with its length, all of one of up to [`HEAD`].
     pub(super) head: [u64; 2],
@@ -64,36 +66,86 @@ impl<'a> Spelled<'a> {
     pub(super) fn at(text: &'a [u8], place: Range<usize>) -> Spelled<'a> {
         let head = head_of(text, place.start, place.len());
         let text = &text[place];
-        Spelled { text, hash: hash(text, head), head }
+        let hash = if text.len() > HEAD { xxh3_64(text) } else { short_hash(text.len(), head) };
+        Spelled { text, quoted: false, hash, head }
+    }
+
+    /// The spelling of a string whose inside lies at `place` of `text`: it is that with quotes around it.
+    #[inline(always)]
+    pub(super) fn within_quotes(text: &'a [u8], place: Range<usize>) -> Spelled<'a> {
+        let [low, high] = head_of(text, place.start, place.len());
+        let length = place.len() + 2;
+        let inside = (u128::from(low) | u128::from(high) << 64) << 8;
+        let closing = u128::from(b'"').checked_shl(8 * (length as u32 - 1)).unwrap_or(0);
+        let head = inside | closing | u128::from(b'"');
+        let head = [head as u64, (head >> 64) as u64];
+        let text = &text[place];
+        let hash = if length > HEAD { hash_within_quotes(text) } else { short_hash(length, head) };
+        Spelled { text, quoted: true, hash, head }
+    }
+
+    /// What is known of it already, at [`Spelled::text`] of it.
+    #[inline(always)]
+    pub(super) fn found(text: &'a [u8], quoted: bool, hash: u64, head: [u64; 2]) -> Spelled<'a> {
+        Spelled { text, quoted, hash, head }
+    }
+
+    /// The spelling `text`, whose hash is known.
+    #[inline(always)]
+    pub(super) fn known(text: &'a [u8], hash: u64) -> Spelled<'a> {
+        Spelled { text, quoted: false, hash, head: head_of(text, 0, text.len()) }
+    }
+
+    /// How long it is.
+    #[inline(always)]
+    pub(super) fn len(&self) -> usize {
+        self.text.len() + if self.quoted { 2 } else { 0 }
     }
 
     /// All of it, and zeros behind it, if it is a short one.
     #[inline(always)]
     pub(super) fn short(&self) -> Option<[u8; HEAD]> {
         let word = |at: usize| self.head[at / 8].to_le_bytes()[at % 8];
-        (self.text.len() <= HEAD).then(|| std::array::from_fn(word))
+        (self.len() <= HEAD).then(|| std::array::from_fn(word))
     }
 
-    /// The same of one whose hash is known.
-    #[inline(always)]
-    pub(super) fn known(text: &'a [u8], hash: u64) -> Spelled<'a> {
-        Spelled { text, hash, head: head_of(text, 0, text.len()) }
+    /// Appends all of it.
+    #[inline]
+    pub(super) fn push(&self, out: &mut Vec<u8>) {
+        let quote: &[u8] = if self.quoted { b"\"" } else { b"" };
+        out.extend_from_slice(quote);
+        out.extend_from_slice(self.text);
+        out.extend_from_slice(quote);
+    }
+
+    /// Whether it is `spelling`, which is as long.
+    #[inline]
+    fn is(&self, spelling: &[u8]) -> bool {
+        match (self.quoted, spelling) {
+            (true, [b'"', inside @ .., b'"']) => inside == self.text,
+            (quoted, _) => !quoted && spelling == self.text,
+        }
     }
 }
 
-/// The hash of a spelling. That of a short one is made of two words, and does not branch on how long it is.
+/// The hash of a spelling that is no longer than its head. It is made of two words, and does not branch on how long
+/// it is.
 #[inline(always)]
-fn hash(spelling: &[u8], head: [u64; 2]) -> u64 {
-    if spelling.len() > HEAD {
-        return xxh3_64(spelling);
-    }
+fn short_hash(length: usize, head: [u64; 2]) -> u64 {
     let fold = |a: u64, b: u64| {
         let product = u128::from(a) * u128::from(b);
         product as u64 ^ (product >> 64) as u64
     };
     // Digits of pi: any odd numbers would do.
     let both = fold(head[0] ^ 0x243f_6a88_85a3_08d3, head[1] ^ 0x1319_8a2e_0370_7345);
-    fold(both ^ spelling.len() as u64, 0xa409_3822_299f_31d1)
+    fold(both ^ length as u64, 0xa409_3822_299f_31d1)
+}
+
+/// The hash of a longer one, of which the quotes around it are not there.
+fn hash_within_quotes(text: &[u8]) -> u64 {
+    let mut hash = Xxh3::new();
+    [b"\"", text, b"\""].iter().for_each(|part| hash.update(part));
+    hash.digest()
 }
 
 /// Longer texts are more than their head.
@@ -176,10 +228,10 @@ impl Table {
                 let differs = (entry.hash ^ spelled.hash)
                     | (entry.head[0] ^ spelled.head[0])
                     | (entry.head[1] ^ spelled.head[1])
-                    | (u64::from(entry.spelling) ^ spelled.text.len() as u64);
+                    | (u64::from(entry.spelling) ^ spelled.len() as u64);
                 differs == 0
-                    && (spelled.text.len() <= HEAD
-                        || &self.bytes[entry.start..][..spelled.text.len()] == spelled.text)
+                    && (spelled.len() <= HEAD
+                        || spelled.is(&self.bytes[entry.start..][..spelled.len()]))
             })
         };
         guess.filter(is).or_else(|| self.numbers(spelled.hash).find(is))
@@ -196,7 +248,7 @@ impl Table {
         label: impl FnOnce(&mut Vec<u8>),
     ) -> usize {
         let start = self.bytes.len();
-        self.bytes.extend_from_slice(spelled.text);
+        spelled.push(&mut self.bytes);
         self.bytes.extend_from_slice(key);
         let behind = self.bytes.len();
         label(&mut self.bytes);
@@ -205,7 +257,7 @@ impl Table {
             hash: spelled.hash,
             head: spelled.head,
             start,
-            spelling: spelled.text.len() as u32,
+            spelling: spelled.len() as u32,
             key: key.len() as u32,
             label: (self.bytes.len() - behind) as u32,
             at,

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::record::Flaw;
 use crate::record::bad::Bad;
+use crate::record::rows::{RowBlock, StreamBlock};
 use crate::record::stream::Input;
 
 /// Whole lines of a stream, and where they stand in it.
@@ -96,6 +97,8 @@ pub struct Blocks<I> {
     state: State,
     /// The most room that the next read gets: it is as much as comes at once.
     room: usize,
+    /// Rows that come behind the rest.
+    rows: Option<RowBlock>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -117,7 +120,8 @@ impl<I: Input> Blocks<I> {
     /// To cut `input`, whose lines are at most `max_record` bytes long.
     pub fn new(input: I, max_record: usize) -> Blocks<I> {
         let (rest, next_line, state) = (Vec::new(), 1, State::Start);
-        Blocks { input, rest, next_line, max_record, eager: false, state, room: READ_BYTES }
+        let (eager, room, rows) = (false, READ_BYTES, None);
+        Blocks { input, rest, next_line, max_record, eager, state, room, rows }
     }
 
     /// The same, but with smaller blocks where more would have to be waited for: for stages that
@@ -195,6 +199,36 @@ impl<I: Input> Blocks<I> {
             }
             self.read(&mut buffer, size)?;
         }
+    }
+
+    /// The same, or the rows that the next records are made of, where the stream gives these. To be used alone: it
+    /// keeps what [`Blocks::next`] does not know of.
+    ///
+    /// # Errors
+    /// As [`Blocks::next`].
+    pub fn next_as_it_came(
+        &mut self,
+        size: usize,
+        mut buffer: Vec<u8>,
+        bad: &Bad,
+    ) -> Result<Option<StreamBlock>> {
+        if self.rows.is_none() {
+            self.rows = self.input.rows(size, &mut buffer)?;
+        }
+        // What was read before ends with a record, then.
+        let Some(mut rows) = self.rows.take_if(|_| self.rest.is_empty()) else {
+            return match self.rows.is_some() {
+                true => {
+                    let rest = std::mem::take(&mut self.rest);
+                    let end = rest.len();
+                    Ok(Some(StreamBlock::Lines(self.cut(rest, end))))
+                }
+                false => Ok(self.next(size, buffer, bad)?.map(StreamBlock::Lines)),
+            };
+        };
+        rows.first_line = self.next_line;
+        self.next_line += rows.count;
+        Ok(Some(StreamBlock::Rows(rows)))
     }
 
     /// Splits `buffer` behind the line end at `end - 1`: a block, and what comes after it.

@@ -21,6 +21,7 @@ pub mod nearest;
 pub mod notation;
 pub mod number;
 pub mod path;
+pub mod rows;
 pub mod scan;
 mod sixteen;
 pub mod stream;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::record::counters::Counters;
+use crate::record::rows::RowBlock;
 
 /// What is known of a stream of records beside its bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +35,15 @@ pub trait Input: Send {
 
     /// The name for messages: a path, or `standard input`.
     fn name(&self) -> &str;
+
+    /// The rows that the next records are made of, where these can be had instead: no more than fit in `size` bytes,
+    /// and none if what was read last goes on. `buffer` gives its memory.
+    ///
+    /// # Errors
+    /// As [`Input::read`].
+    fn rows(&mut self, _size: usize, _buffer: &mut Vec<u8>) -> Result<Option<RowBlock>> {
+        Ok(None)
+    }
 
     /// Whether a read would not wait for a writer.
     fn is_ready(&self) -> bool {
@@ -79,6 +89,10 @@ impl<I: Input + ?Sized> Input for Box<I> {
         (**self).read(buffer)
     }
 
+    fn rows(&mut self, size: usize, buffer: &mut Vec<u8>) -> Result<Option<RowBlock>> {
+        (**self).rows(size, buffer)
+    }
+
     fn name(&self) -> &str {
         (**self).name()
     }
@@ -99,6 +113,10 @@ impl<I: Input + ?Sized> Input for Box<I> {
 impl<I: Input + ?Sized> Input for &mut I {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         (**self).read(buffer)
+    }
+
+    fn rows(&mut self, size: usize, buffer: &mut Vec<u8>) -> Result<Option<RowBlock>> {
+        (**self).rows(size, buffer)
     }
 
     fn name(&self) -> &str {

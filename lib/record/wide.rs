@@ -122,6 +122,20 @@ pub(crate) fn copy_text(
     }
 }
 
+/// Where the text ends that begins at byte `at` of `text`, which lies in it or at its end: before the first byte that
+/// cannot stand in a string literal as it is, or is `mark`, or at the end of all.
+#[inline(always)]
+pub(super) fn field_end(text: &[u8], mut at: usize, mark: u8) -> usize {
+    loop {
+        let bytes = Sixteen::of(&sixteen_at(text, at));
+        let ends = bytes.stops() | bytes.equal(mark);
+        at += before_first(ends);
+        if ends != 0 {
+            return at;
+        }
+    }
+}
+
 /// The next 16 bytes of `text` from `at` on, which lies in it or at its end; zeros where there are less.
 #[inline(always)]
 fn sixteen_at(text: &[u8], at: usize) -> [u8; Sixteen::BYTES] {

@@ -12,7 +12,7 @@ use super::ssh::carriers;
 use crate::support::{Cluster, dir, sh, write};
 
 /// What becomes of a connection through a relay once so many bytes of the host's have passed.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Fault {
     /// It breaks; those that come later are whole.
     BreaksOnce(usize),
@@ -22,19 +22,20 @@ enum Fault {
     FallsSilent(usize),
 }
 
-/// Passes on what comes from `from`, `left` bytes of it: whether more came.
-fn pass(mut from: &TcpStream, mut to: &TcpStream, mut left: usize) -> bool {
-    let mut block = [0; 4096];
+/// Passes on what comes from `from`, `limit` bytes of it: how many those were, and whether more came.
+fn pass(mut from: &TcpStream, mut to: &TcpStream, limit: usize) -> (usize, bool) {
+    let (mut passed, mut block) = (0, [0; 4096]);
     while let Ok(read @ 1..) = from.read(&mut block) {
-        if to.write_all(&block[..read.min(left)]).is_err() {
-            return false;
+        let kept = read.min(limit - passed);
+        if to.write_all(&block[..kept]).is_err() {
+            break;
         }
-        if read > left {
-            return true;
+        passed += kept;
+        if kept < read {
+            return (passed, true);
         }
-        left -= read;
     }
-    false
+    (passed, false)
 }
 
 /// Carries one connection to `host`.
@@ -50,7 +51,10 @@ fn carry(client: TcpStream, host: &str, fault: Option<Fault>) {
             pass(&client, &server, usize::MAX);
             let _ = server.shutdown(Shutdown::Both);
         });
-        if pass(&server, &client, limit) && silent {
+        let (passed, is_more) = pass(&server, &client, limit);
+        // Seen where the test fails.
+        println!("{:?} to {host}, {fault:?}: {passed} bytes passed", client.local_addr());
+        if is_more && silent {
             // Until the client has had enough.
             let _ = std::io::copy(&mut &server, &mut std::io::sink());
         }

@@ -7,6 +7,7 @@ use super::{Dialect, is_number};
 use crate::record::text::{push_escaped, push_string};
 
 /// What a record looks like around its values.
+#[derive(Clone)]
 pub(super) struct RecordLayout {
     /// What stands before each field's text, its opening quote included.
     pub(super) before: Vec<Vec<u8>>,

@@ -6,7 +6,8 @@
 //!
 //! [`dialect`] is what the options say. Where the fields of a row are is told by [`row`], which
 //! knows the usual dialects and is fast, or by [`general`], which knows all; [`layout`] makes a
-//! record of them. [`window`] holds what was read, [`header`] what stands before the first record,
+//! record of them; [`plain`] knows most rows at a glance, and [`rows`] gives them as they are. [`window`] holds what was
+//! read, [`header`] what stands before the first record,
 //! [`hint`] the ways out of what is refused. [`cell`] writes, when [`union`] knows the
 //! columns of all records at last.
 
@@ -19,6 +20,7 @@ mod layout;
 mod plain;
 mod reader;
 mod row;
+mod rows;
 mod union;
 mod window;
 mod writer;

@@ -5,6 +5,20 @@ use super::Dialect;
 use super::layout::{RecordLayout, Values};
 use crate::record::wide::{CopiedText, copy_text};
 
+/// What parts the fields of rows that go into records of this layout as they stand; none where the dialect wants a
+/// closer look at every row.
+pub(super) fn plain_delimiter(dialect: &Dialect, layout: &RecordLayout) -> Option<u8> {
+    let usual = dialect.quote == Some(b'"')
+        && dialect.escape.is_none()
+        && dialect.comment.is_empty()
+        && !dialect.trim
+        && Values::of(dialect).are_text();
+    match dialect.delimiter.as_slice() {
+        [delimiter] if usual && layout.taken.is_none() => Some(*delimiter),
+        _ => None,
+    }
+}
+
 /// How many bytes of records are made at once: they stay in the fastest cache.
 const ROOM_BYTES: usize = 16 * 1024;
 
@@ -27,26 +41,19 @@ pub(super) struct Converted<'a> {
 }
 
 impl PlainRows {
-    /// For records of this layout. `None` where the dialect wants a closer look at every row.
+    /// For records of this layout, if it knows such.
     pub(super) fn new(
         dialect: &Dialect,
         layout: &RecordLayout,
         max_record: usize,
     ) -> Option<PlainRows> {
-        let usual = dialect.quote == Some(b'"')
-            && dialect.escape.is_none()
-            && dialect.comment.is_empty()
-            && !dialect.trim;
-        let [delimiter] = dialect.delimiter.as_slice() else { return None };
-        if !usual || !Values::of(dialect).are_text() || layout.taken.is_some() {
-            return None;
-        }
+        let delimiter = plain_delimiter(dialect, layout)?;
         let closed = |(number, before): (usize, &Vec<u8>)| match number {
             0 => CopiedText::new(before),
             _ => CopiedText::new(&[b"\"", before.as_slice()].concat()),
         };
         Some(PlainRows {
-            delimiter: *delimiter,
+            delimiter,
             before: layout.before.iter().enumerate().map(closed).collect(),
             behind: CopiedText::new(&[b"\"", layout.behind].concat()),
             max_record,

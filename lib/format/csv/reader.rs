@@ -4,11 +4,13 @@ use super::general::{Scanner, line_end};
 use super::layout::{RecordLayout, Values, take};
 use super::plain::{Converted, PlainRows};
 use super::row::{Coded, Field, Row};
+use super::rows::GivenRows;
 use super::window::Window;
 use super::{Dialect, hint};
 use crate::error::{Error, Result};
 use crate::format::encoding::{Decoded, HINT, Invalid};
 use crate::format::{FILL_BYTES, Position, ReadOptions, Source};
+use crate::record::rows::RowBlock;
 use crate::record::stream::Input;
 
 /// Records from the rows of a file.
@@ -20,13 +22,14 @@ pub struct CsvReader {
     /// How records are written; known once the header (or the first row) was read.
     pub(super) layout: Option<RecordLayout>,
     plain: Option<PlainRows>,
+    pub(super) given: GivenRows,
     /// How long the header is, with what stands before it; without a header, the first row, which
     /// says how many fields there are.
     pub(super) head: u64,
     /// Whether what comes behind the head is not the file's next row.
     pub(super) in_the_middle: bool,
     /// The number of the next row, the header not counted.
-    row: u64,
+    pub(super) row: u64,
 }
 
 impl CsvReader {
@@ -48,6 +51,7 @@ impl CsvReader {
             options: options.clone(),
             layout: None,
             plain: None,
+            given: GivenRows::default(),
             head: 0,
             in_the_middle: false,
             row: 1,
@@ -231,6 +235,10 @@ impl Source for CsvReader {
         }
         self.layout = Some(layout);
         Ok(more)
+    }
+
+    fn rows(&mut self, size: usize, buffer: &mut Vec<u8>) -> Result<Option<RowBlock>> {
+        self.take_rows(size, buffer)
     }
 
     fn position(&self) -> Option<Position> {

@@ -30,6 +30,22 @@ impl Window {
         Window { input, bytes: Vec::new(), at: 0, valid: 0, whole: false, begun: false, line: 1 }
     }
 
+    /// One that begins behind the first bytes of a file, in this line of it.
+    pub(super) fn behind(input: Decoded<Box<dyn Input>>, line: u64) -> Window {
+        Window { begun: true, line, ..Window::new(input) }
+    }
+
+    /// Takes the next so many bytes out. `buffer` gives its memory to the window.
+    pub(super) fn take(&mut self, length: usize, mut buffer: Vec<u8>) -> Vec<u8> {
+        let end = self.at + length;
+        buffer.clear();
+        buffer.extend_from_slice(&self.bytes[end..]);
+        self.bytes.truncate(end);
+        self.bytes.drain(..self.at);
+        (self.at, self.valid) = (0, 0);
+        std::mem::replace(&mut self.bytes, buffer)
+    }
+
     /// Where in the file the row begins that is so many bytes behind the next one.
     pub(super) fn position(&self, behind: usize) -> u64 {
         self.input.position(&self.bytes[self.at + behind..])

@@ -111,6 +111,11 @@ impl<I: Input> Decoded<I> {
         end.saturating_sub(self.made - (rest + self.text.len() - self.at) as u64)
     }
 
+    /// Whether it is a whole file, which passes as it is.
+    pub fn is_whole_as_it_is(&self) -> bool {
+        matches!(self.way, Way::Plain) && self.raw_end == u64::MAX
+    }
+
     /// The input itself, for what it knows beside its bytes.
     pub fn input(&mut self) -> &mut I {
         &mut self.input

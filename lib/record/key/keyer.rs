@@ -131,11 +131,12 @@ impl Keyer {
         self.fields.locate_lines(text, at, count, lines)
     }
 
-    /// Which of the values of such lines is the key: `None` if it has several parts, or is not there.
-    pub fn key_of(&self, lines: &Lines) -> Option<usize> {
+    /// Which of the values of records is the key, where `has` says which values they have: `None` if it has several
+    /// parts, or is not there.
+    pub fn key_of(&self, has: impl Fn(usize) -> bool) -> Option<usize> {
         match self.keys.parts.len() {
-            0 => Some(usize::from(!lines.has(0))),
-            1 => lines.has(0).then_some(0),
+            0 => Some(usize::from(!has(0))),
+            1 => has(0).then_some(0),
             _ => None,
         }
     }

@@ -21,6 +21,7 @@ use crate::record::bad::{Bad, Policy};
 use crate::record::block::{Block, Blocks, Line};
 use crate::record::bytes::Bytes;
 use crate::record::key::Keyer;
+use crate::record::rows::StreamBlock;
 use crate::record::stream::Input;
 use crate::wire::exchange::{HostOffer, SEGMENTS_MAX, SortResult, SortTask, SourceShard, Tally};
 use crate::wire::message::Part;
@@ -261,6 +262,7 @@ impl<'a> Sorting<'a> {
         };
         let seen: Option<EachKey<'_>> = if in_order { Some(&mut in_order_too) } else { None };
         let share = self.limits.memory / TABLE_SHARE;
+        let block = StreamBlock::Lines(block);
         let runs = fill(reader, table, &block, shard, share, judge, seen)?;
         runs.into_iter().try_for_each(|run| self.sorter.add(run))
     }
