@@ -24,9 +24,14 @@ pub(super) fn this_call(tool: &str) -> RecordedStage {
     }
 }
 
-/// What this tool is told that makes something again, whose words are `argv`; `None` for all others.
+/// What this tool is told that makes something again, whose words are `argv`; `None` for all others. It is told
+/// once: who told it may be gone before it clears up.
 pub(super) fn told(argv: &[Bytes]) -> Option<StageAgain> {
-    let text = fs::read(variable(AGAIN_VARIABLE)?).ok()?;
-    let told: StageAgain = serde_json::from_slice(&text).ok()?;
-    (told.argv.get(1..) == argv.get(1..)).then_some(told)
+    let path = variable(AGAIN_VARIABLE)?;
+    let told: StageAgain = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
+    if told.argv.get(1..) != argv.get(1..) {
+        return None;
+    }
+    let _ = fs::remove_file(path);
+    Some(told)
 }

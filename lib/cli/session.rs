@@ -10,7 +10,7 @@ use crate::cli::progress::{Progress, ProgressSettings};
 use crate::cli::stdout::{Mark, StdoutKind};
 use crate::cli::{Stdin, Stdout, Tool, again, guard, message, surroundings};
 use crate::cluster::StartWorker;
-use crate::dataset::lineage::LineageRecorder;
+use crate::dataset::lineage::{LineageRecorder, StageAgain};
 use crate::engine::Voice;
 use crate::engine::observer::{EventSink, Observer};
 use crate::error::{Error, Result};
@@ -34,6 +34,8 @@ pub struct Session {
     verbose: bool,
     /// What is known of how the output comes to be.
     lineage: Arc<LineageRecorder>,
+    /// What it is told where it makes something again.
+    again: Option<Arc<StageAgain>>,
     observer: Observer,
     /// What stays until the end.
     held: OnceLock<MadeReady>,
@@ -48,6 +50,7 @@ impl Session {
         let stores = Stores(stores.map(|open| open(surroundings::of_stores())));
         let stdout = Stdout::new(tool, mark);
         let progress = stdout.progress();
+        let lineage = LineageRecorder::new(again::this_call(tool));
         Session {
             tool,
             library,
@@ -57,7 +60,8 @@ impl Session {
             names: None,
             stores,
             verbose: false,
-            lineage: Arc::new(LineageRecorder::new(again::this_call(tool))),
+            again: again::told(lineage.argv()).map(Arc::new),
+            lineage: Arc::new(lineage),
             observer: Observer::default(),
             held: OnceLock::new(),
         }
@@ -201,6 +205,11 @@ impl Session {
     /// What is known of how the output comes to be.
     pub(super) fn lineage(&self) -> &Arc<LineageRecorder> {
         &self.lineage
+    }
+
+    /// What this tool is told, where it makes something again.
+    pub(super) fn again(&self) -> Option<&Arc<StageAgain>> {
+        self.again.as_ref()
     }
 
     /// Takes note of what is read besides standard input.

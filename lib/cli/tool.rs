@@ -13,7 +13,7 @@ use crate::cli::explaining::{self, Explaining, noted};
 use crate::cli::options::Common;
 use crate::cli::stats::Stats;
 use crate::cli::stdout::Mark;
-use crate::cli::{Session, again, guard, message, process, surroundings};
+use crate::cli::{Session, guard, message, process, surroundings};
 use crate::cluster::StartWorker;
 use crate::engine::observer::Observer;
 use crate::error::{Error, ErrorKind, Result};
@@ -192,7 +192,7 @@ fn work<A: Parser>(
             let variable = std::env::var_os(STATS_VARIABLE).filter(|v| !v.is_empty());
             let stats = common.stats.clone().or(variable.map(PathBuf::from));
             // Where nothing runs there are no numbers, and what is made again was counted when it was made.
-            let is_first = again::told(session.lineage().argv()).is_none();
+            let is_first = session.again().is_none();
             if let Some(path) = stats.filter(|_| is_first && !explaining::is_on()) {
                 let stats = wishes.stats.insert(Stats::open(&path, session.tool())?);
                 sinks.push(stats.sink());

@@ -7,6 +7,8 @@
 //! what counts; then the record says so. A tool that finds such a record whose owner is dead looks
 //! for the manifest, and removes the data where there is none (see `unpublished`).
 
+mod keeping;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -234,88 +236,17 @@ impl Producer {
     /// `Hosts` when one is lost with its host; `Storage` when they cannot be kept; what `output`
     /// says.
     pub fn end(&mut self, output: &mut dyn Output) -> Result<()> {
-        // Whoever reads them asks for those that are lost.
-        if self.record.kept.is_some() || self.rebuild.is_none() {
-            self.restore()?;
-        }
         if self.record.kept.is_some() {
-            self.record.lineage = self.reach.lineage.recorded();
-            // First the record, so that whatever is kept can be found and removed.
-            self.reach.runs.keep(self.run, &self.record)?;
-            // What lay on one that is lost lies on others too.
-            let mut there = self.fleet.connections().filter(|c| c.lost().is_none());
-            let kept = there
-                .try_for_each(|connection| connection.keep())
-                .and_then(|()| self.fleet.check());
-            if kept.is_err() {
-                self.forget();
-            }
-            kept?;
+            self.keep().inspect_err(|_| self.forget())?;
+        } else if self.rebuild.is_none() {
+            self.fleet.check()?;
         }
+        // Else whoever reads them asks for those that are lost.
         let writer = lock(&self.writer).take();
         if let Some(writer) = writer {
             output.write(writer.end().as_bytes())?;
         }
         output.flush()
-    }
-
-    /// Makes the shards again that are lost with their hosts.
-    ///
-    /// # Errors
-    /// `Hosts`, naming the shards, when nothing is known of what they were made of; why one cannot be made.
-    fn restore(&mut self) -> Result<()> {
-        let Some(rebuild) = &self.rebuild else { return self.fleet.check() };
-        loop {
-            let lost = rebuild.lost();
-            if lost.is_empty() {
-                return self.fleet.check();
-            }
-            for shard in lost {
-                let again = |error: Error| error.at(format!("shard {}", shard.shard));
-                let hosts = rebuild.rebuild(&shard).map_err(again)?;
-                self.record.moved.insert(shard.shard, hosts);
-            }
-        }
-    }
-
-    /// The manifest of what is kept is about to get the name of that of the run `before`, which counts
-    /// until then, and not from then on: whoever dies in between leaves one of them to be removed.
-    pub fn replaces(&self, before: Option<RunId>) {
-        let Some(run) = before else { return };
-        if let Ok(record) = self.reach.runs.load(run) {
-            let _ = self.reach.runs.keep(run, &RunRecord { unpublished: true, ..record });
-        }
-    }
-
-    /// The manifest of what is kept has its name, and that of the run `before` has none any more: the
-    /// one stays, and the other is removed, as far as the hosts at work have it.
-    pub fn published(mut self, before: Option<RunId>) {
-        self.record.unpublished = false;
-        // Where this cannot be written, the next tool sees that the manifest is there.
-        let _ = self.reach.runs.keep(self.run, &self.record);
-        let Some(run) = before else { return };
-        let Ok(record) = self.reach.runs.load(run) else { return };
-        unpublished::settle(vec![(run, record)], &self.reach, &self.fleet);
-        if let Ok(left) = self.reach.runs.load(run) {
-            let hosts: Vec<String> = left.hosts.iter().map(|host| shown(&host.name)).collect();
-            self.say(&format!(
-                "what was replaced lies on {} still, until a tool works there again, or: mc-hosts \
-                 --rm {run}",
-                hosts.join(", ")
-            ));
-        }
-    }
-
-    /// Removes what is kept of the run after all: its manifest could not be written, say. What lies
-    /// on a host that is lost stays known, for `mc-hosts` to remove.
-    pub fn forget(&self) {
-        let mut all_gone = true;
-        for connection in self.fleet.connections() {
-            all_gone &= connection.remove(&self.run.to_string()).is_ok();
-        }
-        if all_gone {
-            let _ = self.reach.runs.remove(self.run);
-        }
     }
 
     /// Stays until those who read the shards have let go; then nothing is left of them. To be called when the manifest is out and nobody waits for its end.

@@ -205,3 +205,28 @@ fn of_what_is_kept_and_is_lost_once_more_while_it_is_made_again() {
         assert!(said.contains(&format!("{lost} is lost: ")), "{said}");
     }
 }
+
+#[test]
+fn of_what_is_kept_and_is_lost_as_it_is_kept() {
+    let cluster = with_workers();
+    // The last piece ends when a host of others stands still, which is not known before it is to keep them.
+    let command = "data=$(cat); case $data in *1999) echo $MC_HOST > /srv/last; \
+                   until [ -e /srv/stands ]; do sleep 0.05; done ;; esac; echo \"$data\"";
+    let dir = dir();
+    let script = format!(
+        "set -o pipefail; mc-cat range:0..2000 | mc-map -h {} --block 400 -o x.mc -c '{command}' && \
+         mc-cat x.mc | cmp - <(seq 0 1999)",
+        cluster.hosts(4)
+    );
+    let call = sh("bash", &script).on(&cluster).current_dir(&dir);
+    let running = call.env("XDG_STATE_HOME", dir.path().join("state")).stderr_any().spawn();
+    let at = |file: &str| std::fs::read_to_string(cluster.srv().join(file)).unwrap_or_default();
+    until("the last piece", || at("last").ends_with('\n'));
+    let last = at("last").trim().to_string();
+    let first = ["n1", "n2", "n3"].into_iter().find(|name| *name != last).unwrap();
+    cluster.run(["pause", first]);
+    std::fs::write(cluster.srv().join("stands"), "").unwrap();
+    let said = String::from_utf8_lossy(&running.exits(0).stderr).into_owned();
+    assert!(said.contains(&format!("{first} is lost: ")), "{said}");
+    cluster.run(["resume", first]);
+}

@@ -174,8 +174,13 @@ fn while_another_host_is_lost() {
     let waits = format!("flock -s {} true", kept.cluster.srv().join("gate").display());
     let reading =
         kept.run(&format!("mc-cat x.mc | {{ head -c 100; touch on; {waits}; cat; }} > got"));
-    let reading = reading.stderr_any().spawn();
+    let temporary = kept.dir.path().join("temporary");
+    std::fs::create_dir(&temporary).unwrap();
+    let reading = reading.env("TMPDIR", &temporary).stderr_any().spawn();
     until("the first bytes", || kept.dir.path().join("on").exists());
+    // What the tools are told that are called again is gone once they know it.
+    let left = || std::fs::read_dir(&temporary).unwrap().count();
+    until("the tools to be told", || left() == 0);
     kept.cluster.run(["kill", &kept.others[0]]);
     drop(gate);
     let said = String::from_utf8_lossy(&reading.exits(0).stderr).into_owned();

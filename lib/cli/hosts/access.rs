@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::surroundings::{self, variable};
-use crate::cli::{Session, again, environment, message, options};
+use crate::cli::{Session, environment, message, options};
 use crate::cluster::{Settings, WorkerBinary};
 use crate::dataset::ownership::Locks;
 use crate::dataset::run_dir::Runs;
@@ -55,7 +55,7 @@ pub fn access(
         runs: Runs::new(&state),
         locks: Locks::new(surroundings::runtime_directories()?),
         lineage: Arc::clone(session.lineage()),
-        again: again::told(session.lineage().argv()).map(Arc::new),
+        again: session.again().cloned(),
         tools: std::env::current_exe().ok().and_then(|tool| Some(tool.parent()?.into())),
         directory: options::default_directory(),
         observer: session.observer().clone(),
