@@ -35,10 +35,16 @@ impl Window {
         Window { begun: true, line, ..Window::new(input) }
     }
 
-    /// Takes the next so many bytes out. `buffer` gives its memory to the window.
+    /// Takes the next so many bytes out. `buffer` gives its memory to these, or to those behind them: the fewer are
+    /// copied.
     pub(super) fn take(&mut self, length: usize, mut buffer: Vec<u8>) -> Vec<u8> {
         let end = self.at + length;
         buffer.clear();
+        if length < self.bytes.len() - end {
+            buffer.extend_from_slice(&self.bytes[self.at..end]);
+            self.at = end;
+            return buffer;
+        }
         buffer.extend_from_slice(&self.bytes[end..]);
         self.bytes.truncate(end);
         self.bytes.drain(..self.at);
