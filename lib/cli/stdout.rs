@@ -15,6 +15,7 @@ use crate::cli::explaining;
 use crate::cli::process;
 use crate::cli::progress::Progress;
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::target::WRITE_BYTES;
 use crate::parallel::lock;
 use crate::pipe::pipe_id::PipeId;
 use crate::pipe::registry::{self, RegisteredWriter};
@@ -249,15 +250,11 @@ impl Stream {
             records = &records[room..];
             self.flush()?;
         }
-        let whole = match self.sort {
-            StdoutKind::Pipe => records.len() / STEP_BYTES * STEP_BYTES,
-            _ => records.len(),
+        let (step, whole) = match self.sort {
+            StdoutKind::Pipe => (STEP_BYTES, records.len() / STEP_BYTES * STEP_BYTES),
+            _ => (WRITE_BYTES, records.len()),
         };
-        for step in records[..whole].chunks(if self.sort == StdoutKind::Pipe {
-            STEP_BYTES
-        } else {
-            whole.max(1)
-        }) {
+        for step in records[..whole].chunks(step) {
             self.put(step)?;
         }
         self.buffer.extend_from_slice(&records[whole..]);
