@@ -118,6 +118,7 @@ pub(crate) fn main() -> ExitCode {
             Some(names) => args.resources.files(&names, &args.records, session)?,
             None => args.resources.read(&args.records, session)?,
         };
-        cat::run(&CatOptions { resources, read }, &mut session.stdout())
+        let jobs = options::cores();
+        cat::run(&CatOptions { resources, read, jobs }, &mut session.stdout())
     })
 }

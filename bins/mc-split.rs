@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use mycloud::Result;
 use mycloud::cli::explaining::{Explaining, stages::works_here};
 use mycloud::cli::hosts::{access, shards};
-use mycloud::cli::options::Records;
+use mycloud::cli::options::{self, Records};
 use mycloud::cli::resources::Resources;
 use mycloud::cli::splitting::{SplitWay, Splitting};
 use mycloud::cli::{self, Session};
@@ -92,6 +92,7 @@ pub(crate) fn main() -> ExitCode {
         let directory = args.split.output.temporary_directory()?;
         let (resources, mut read) = args.resources.read(&args.records, session)?;
         read.directory.clone_from(&directory);
-        split::run(&SplitOptions { resources, read, output, write, count, by, directory })
+        let jobs = options::cores();
+        split::run(&SplitOptions { resources, read, output, write, count, by, directory, jobs })
     })
 }

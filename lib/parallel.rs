@@ -3,17 +3,21 @@
 //! It decides nothing about what the work is, what it may hold in memory, or what a failure means.
 
 mod buffer_pool;
+mod by_turns;
 mod byte_limit;
 mod each;
+mod piece_source;
 
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::error::{Error, Result};
+use piece_source::PieceSource;
 
 pub(crate) use buffer_pool::BufferPool;
-pub(crate) use byte_limit::ByteLimit;
+pub(crate) use by_turns::by_turns;
+pub(crate) use byte_limit::{ByteLimit, HeldBytes};
 pub(crate) use each::each;
 
 /// How many pieces there may be for each worker: in work, waiting for it, and waiting as results.
@@ -37,8 +41,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Whoever is free takes the next piece, and the way that its result goes: those ways wait in the order of
 /// the pieces, so that nothing is numbered.
 ///
-/// The producer runs on a thread of its own and `consume` on the caller's. After a failure the
-/// caller is told at once; a producer that waits for input is left behind, not waited for.
+/// The workers produce, one at a time, so that each has what it works on at hand; `consume` runs on the caller's
+/// thread. After a failure the caller is told at once; a producer that waits for input is left behind, not waited for.
 ///
 /// # Errors
 /// The first failure in the order of the pieces.
@@ -56,22 +60,20 @@ where
     R: Send + 'static,
 {
     let (work, rest, jobs) = (Arc::new(work), Arc::new(rest), jobs.max(1));
-    let (give_piece, take_piece) = channel();
     let (give_way, take_way) = sync_channel(jobs * PIECES);
     let (give_rest, take_rest) = channel();
-    let take_piece = Arc::new(Mutex::new(take_piece));
+    let pieces = Arc::new(PieceSource::new(produce, give_way));
     for _ in 0..jobs {
-        let (take_piece, give_rest) = (Arc::clone(&take_piece), give_rest.clone());
+        let (pieces, give_rest) = (Arc::clone(&pieces), give_rest.clone());
         let (work, rest, mut state) = (Arc::clone(&work), Arc::clone(&rest), state());
         spawn(move || {
-            if labour(&take_piece, &mut state, &*work) {
+            if labour(&pieces, &mut state, &*work) {
                 // Nobody listens any more if this fails: then nobody waits for it either.
                 give_rest.send(rest(state)).unwrap_or_default();
             }
         })?;
     }
     drop(give_rest);
-    spawn(move || deal(jobs, produce, &give_piece, &give_way))?;
     while let Some(way) = take_way.recv().map_err(|_| vanished())? {
         consume(way.recv().map_err(|_| vanished())??)?;
     }
@@ -88,51 +90,27 @@ fn vanished() -> Error {
     Error::incomplete("internal error: a thread ended before its work did")
 }
 
-/// A piece, and the way that its result goes; `None` is the end.
-type Dealt<T, R> = Option<(T, SyncSender<Result<R>>)>;
+/// The way that the result of a piece goes; `None` is the end.
+type Way<R> = Option<Receiver<Result<R>>>;
 
-/// Gives the pieces out, and `None` to every worker at the end. A failure to produce goes the way of a
-/// result, so that it is seen in its place.
-fn deal<T, R>(
-    jobs: usize,
-    mut produce: impl FnMut() -> Result<Option<T>>,
-    pieces: &Sender<Dealt<T, R>>,
-    ways: &SyncSender<Option<Receiver<Result<R>>>>,
-) {
-    while let Some(piece) = produce().transpose() {
-        let (give, take) = sync_channel(1);
-        // This waits while there are as many pieces as there may be.
-        if ways.send(Some(take)).is_err() {
-            return;
-        }
-        // A worker that is gone has failed, and said so.
-        match piece {
-            Ok(piece) => pieces.send(Some((piece, give))).unwrap_or_default(),
-            Err(error) => return give.send(Err(error)).unwrap_or_default(),
-        }
-    }
-    for _ in 0..jobs {
-        pieces.send(None).unwrap_or_default();
-    }
-    ways.send(None).unwrap_or_default();
-}
-
-/// A worker's life: a result for every piece. Whether it came to the end.
+/// A worker's life: it takes pieces, and gives a result for each. Whether it came to the end.
 fn labour<T, S, R>(
-    pieces: &Mutex<Receiver<Dealt<T, R>>>,
+    pieces: &PieceSource<impl FnMut() -> Result<Option<T>>, SyncSender<Way<R>>>,
     state: &mut S,
     work: &impl Fn(&mut S, T) -> Result<R>,
 ) -> bool {
     loop {
-        let dealt = lock(pieces).recv();
-        let (piece, way) = match dealt {
-            Ok(Some(dealt)) => dealt,
-            Ok(None) => return true,
-            Err(_) => return false,
-        };
-        let result = work(state, piece);
+        let (give, take) = sync_channel(1);
+        // The ways are told in the order of the pieces. This waits while there are as many as there may be; a
+        // caller who is gone listens to none.
+        let piece = pieces.next(|piece, ways| {
+            ways.send(piece.is_some().then_some(take)).unwrap_or_default();
+        });
+        let Some(piece) = piece else { return true };
+        // A failure to produce goes the way of a result, so that it is seen in its place.
+        let result = piece.and_then(|piece| work(state, piece));
         let goes_on = result.is_ok();
-        if way.send(result).is_err() || !goes_on {
+        if give.send(result).is_err() || !goes_on {
             return false;
         }
     }

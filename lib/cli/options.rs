@@ -210,11 +210,15 @@ impl MemoryOptions {
         })
     }
 
-    /// The number of cores to work on: by default those that affinity and control group leave.
+    /// The number of cores to work on: by default those that there are.
     pub fn jobs(&self) -> usize {
-        let jobs = self.jobs.or_else(|| std::thread::available_parallelism().ok());
-        jobs.map_or(1, NonZeroUsize::get)
+        self.jobs.map_or_else(cores, NonZeroUsize::get)
     }
+}
+
+/// How many cores affinity and control group leave.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 /// The directory for temporary files where nothing says another, whatever is there.

@@ -2,7 +2,7 @@
 //!
 //! - [`resource`], [`spec`], [`place`], [`pattern`]: what a resource is called, what its name
 //!   decides, and what is there of that name.
-//! - [`read`]: the records of resources, [`ahead`] on a thread, as a [`stream`]. [`mod@write`]: records
+//! - [`read`]: the records of resources, [`ahead`] on a thread or in [`pieces`] on several, as a [`stream`]. [`mod@write`]: records
 //!   to a resource.
 //! - [`bytes`], [`compression`], [`decompression`], [`http`], [`objects`]: where bytes come from;
 //!   [`encoding`]: how they are text;
@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::parallel::lock;
 use crate::record::DEFAULT_MAX_RECORD;
 use crate::record::bad::{Bad, Policy};
+use crate::record::fields::Checker;
 use crate::record::rows::RowBlock;
 use crate::record::stream::{Facts, Input, Output};
 
@@ -44,6 +45,7 @@ pub mod objects;
 mod pairs;
 pub mod parts;
 mod pattern;
+pub mod pieces;
 pub mod place;
 pub mod plugin;
 pub mod range;
@@ -85,11 +87,38 @@ pub trait Source: Send {
         Ok(None)
     }
 
+    /// What the next records are to be made of, where that can be had and a bad one ends the tool: for whoever makes them
+    /// on several threads. `buffer` gives its memory.
+    ///
+    /// # Errors
+    /// As [`Source::fill`].
+    fn unmade(&mut self, _buffer: &mut Vec<u8>) -> Result<Option<Box<dyn Unmade>>> {
+        Ok(None)
+    }
+
     /// Where in its bytes the records begin, and where the next one does; none for what cannot be
     /// read from the middle on. To be asked after a [`Source::fill`].
     fn position(&self) -> Option<Position> {
         None
     }
+}
+
+/// What was read of a source, of which whole records can be made anywhere.
+pub trait Unmade: Send {
+    /// Appends the records to `out`, or swaps its memory for theirs; what memory is left goes to `spare`. `checker` has
+    /// checked what came before, or some of it.
+    ///
+    /// # Errors
+    /// As [`Source::fill`]; the records before were appended.
+    fn push_records(
+        self: Box<Self>,
+        checker: &mut Checker,
+        out: &mut Vec<u8>,
+        spare: &mut Vec<u8>,
+    ) -> Result<()>;
+
+    /// About how many bytes the records are.
+    fn length(&self) -> usize;
 }
 
 /// Places in the bytes of a source.

@@ -4,13 +4,15 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::encoding::{Coding, Decoded, HINT, Invalid};
 use super::json::take_nan;
 use super::spec::Spec;
 use super::target::Target;
-use super::{FILL_BYTES, Position, ReadOptions, Sink, Source};
+use super::{FILL_BYTES, Position, ReadOptions, Sink, Source, Unmade};
 use crate::error::Result;
+use crate::record::bad::Bad;
 use crate::record::block::{Block, Blocks, Line, flaw_error};
 use crate::record::fields::Checker;
 use crate::record::scan;
@@ -45,6 +47,7 @@ pub struct NdjsonReader<I> {
     blocks: Blocks<Decoded<I>>,
     leniency: Leniency,
     options: ReadOptions,
+    judge: Option<Arc<LineJudge>>,
     checker: Checker,
     spare: Vec<u8>,
 }
@@ -63,7 +66,7 @@ impl<I: Input> NdjsonReader<I> {
     ) -> NdjsonReader<I> {
         let blocks = Blocks::new(input, options.max_record).eager();
         let (options, checker) = (options.clone(), Checker::default());
-        NdjsonReader { blocks, leniency, options, checker, spare: Vec::new() }
+        NdjsonReader { blocks, leniency, options, judge: None, checker, spare: Vec::new() }
     }
 
     /// The same, but these bytes do not begin their file.
@@ -76,24 +79,92 @@ impl<I: Input> NdjsonReader<I> {
     pub fn input(&mut self) -> &mut I {
         self.blocks.input().input()
     }
+
+    /// The next lines, and who judges them.
+    fn next(&mut self, buffer: Vec<u8>) -> Result<Option<UncheckedLines>> {
+        let Some(block) = self.blocks.next(FILL_BYTES, buffer, &self.options.bad)? else {
+            return Ok(None);
+        };
+        let (leniency, blocks) = (self.leniency, &self.blocks);
+        // What the stream is encoded in is known now.
+        let judge = self.judge.get_or_insert_with(|| {
+            let (name, flaw) = (blocks.name().to_string(), blocks.ahead().0.charset().flaw());
+            Arc::new(LineJudge { leniency, bad: Arc::clone(&self.options.bad), name, flaw })
+        });
+        Ok(Some(UncheckedLines { block, judge: Arc::clone(judge) }))
+    }
 }
 
-impl<I: Input> NdjsonReader<I> {
+/// What becomes of lines of one stream that are no records.
+struct LineJudge {
+    leniency: Leniency,
+    bad: Arc<Bad>,
+    /// The name of the stream.
+    name: String,
+    /// What is said of text that is not in its encoding.
+    flaw: &'static str,
+}
+
+/// Lines that nobody has looked at yet.
+struct UncheckedLines {
+    block: Block,
+    judge: Arc<LineJudge>,
+}
+
+impl UncheckedLines {
+    fn push_records(
+        mut self,
+        checker: &mut Checker,
+        out: &mut Vec<u8>,
+        spare: &mut Vec<u8>,
+    ) -> Result<()> {
+        let rest = self.judge.pass_checked(checker, &self.block, out)?;
+        if out.is_empty() && rest == (0..self.block.bytes.len()) {
+            std::mem::swap(out, &mut self.block.bytes);
+        } else {
+            out.extend_from_slice(&self.block.bytes[rest]);
+        }
+        *spare = self.block.bytes;
+        Ok(())
+    }
+}
+
+impl Unmade for UncheckedLines {
+    fn push_records(
+        self: Box<Self>,
+        checker: &mut Checker,
+        out: &mut Vec<u8>,
+        spare: &mut Vec<u8>,
+    ) -> Result<()> {
+        (*self).push_records(checker, out, spare)
+    }
+
+    fn length(&self) -> usize {
+        self.block.bytes.len()
+    }
+}
+
+impl LineJudge {
     /// Checks the lines of a block and appends the good ones to `out`, but for a last run of them
     /// that can be taken as it stands: it is returned, and is the whole block where that is clean.
-    fn pass_checked(&mut self, block: &Block, out: &mut Vec<u8>) -> Result<Range<usize>> {
+    fn pass_checked(
+        &self,
+        checker: &mut Checker,
+        block: &Block,
+        out: &mut Vec<u8>,
+    ) -> Result<Range<usize>> {
         let bytes = &block.bytes;
         let mut run = 0..0;
         let (mut at, mut number) = (0, block.first_line);
         loop {
             if at == run.end {
-                let (lines, end) = self.checker.check_lines(bytes, at, usize::MAX);
+                let (lines, end) = checker.check_lines(bytes, at, usize::MAX);
                 (at, number, run.end) = (end, number + lines as u64, end);
             }
             let Some(line) = block.line_at(at, number) else { break };
             (at, number) = (block.after(&line), line.number + 1);
             let (start, end) = (line.at, line.at + line.text.len());
-            let flaw = self.checker.check(line.text).err();
+            let flaw = checker.check(line.text).err();
             let plain = flaw.is_none() && bytes[end] == b'\n';
             if plain && start == run.end {
                 run.end = end + 1;
@@ -134,30 +205,29 @@ impl<I: Input> NdjsonReader<I> {
                 return Ok(());
             }
         };
-        let name = self.blocks.name();
         let line = Line { text: &text, ..line };
         if !invalid || coding.invalid == Invalid::Replace {
-            return self.options.bad.reject(flaw_error(name, line, flaw), line.text);
+            return self.bad.reject(flaw_error(&self.name, line, flaw), line.text);
         }
-        flaw.what = self.blocks.ahead().0.charset().flaw();
-        self.options.bad.reject(flaw_error(name, line, flaw).hint(HINT), line.text)
+        flaw.what = self.flaw;
+        self.bad.reject(flaw_error(&self.name, line, flaw).hint(HINT), line.text)
     }
 }
 
 impl<I: Input> Source for NdjsonReader<I> {
     fn fill(&mut self, out: &mut Vec<u8>) -> Result<bool> {
         let spare = std::mem::take(&mut self.spare);
-        let Some(mut block) = self.blocks.next(FILL_BYTES, spare, &self.options.bad)? else {
-            return Ok(false);
-        };
-        let rest = self.pass_checked(&block, out)?;
-        if out.is_empty() && rest == (0..block.bytes.len()) {
-            std::mem::swap(out, &mut block.bytes);
-        } else {
-            out.extend_from_slice(&block.bytes[rest]);
-        }
-        self.spare = block.bytes;
+        let Some(lines) = self.next(spare)? else { return Ok(false) };
+        lines.push_records(&mut self.checker, out, &mut self.spare)?;
         Ok(true)
+    }
+
+    fn unmade(&mut self, buffer: &mut Vec<u8>) -> Result<Option<Box<dyn Unmade>>> {
+        if !self.options.bad.is_strict() {
+            return Ok(None);
+        }
+        let lines = self.next(std::mem::take(buffer))?;
+        Ok(lines.map(|lines| Box::new(lines) as Box<dyn Unmade>))
     }
 
     fn position(&self) -> Option<Position> {

@@ -12,8 +12,8 @@ use super::range::Range;
 use super::resource::{self, Resource, is_tabbed};
 use super::spec::Spec;
 use super::{
-    ReadOptions, Source, csv, files, foreign_parts, json, leveldb, ndjson, objects, plugin, text,
-    zip,
+    ReadOptions, Source, Unmade, csv, files, foreign_parts, json, leveldb, ndjson, objects, plugin,
+    text, zip,
 };
 use crate::error::{Error, Result};
 use crate::pipe::meter;
@@ -358,6 +358,14 @@ impl Source for Row {
         while self.current.is_none() && self.open_next()? {}
         match &mut self.current {
             Some(source) => source.rows(size, buffer),
+            None => Ok(None),
+        }
+    }
+
+    fn unmade(&mut self, buffer: &mut Vec<u8>) -> Result<Option<Box<dyn Unmade>>> {
+        while self.current.is_none() && self.open_next()? {}
+        match &mut self.current {
+            Some(source) => source.unmade(buffer),
             None => Ok(None),
         }
     }

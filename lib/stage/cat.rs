@@ -3,7 +3,7 @@
 pub mod on_hosts;
 
 use crate::error::Result;
-use crate::format::ahead::Ahead;
+use crate::format::pieces;
 use crate::format::place::ResourcePlace;
 use crate::format::resource::Resource;
 use crate::format::{ReadOptions, bytes, objects, read};
@@ -15,34 +15,27 @@ pub struct CatOptions {
     pub resources: Vec<Resource>,
     /// How to read it.
     pub read: ReadOptions,
+    /// On how many threads records are made.
+    pub jobs: usize,
 }
 
-/// Writes the records of the resources to `output`. They are read and converted on one thread and
-/// written on the caller's.
+/// Writes the records of the resources to `output`, of which a copy is a handle.
 ///
 /// # Errors
 /// What the resources and the output say.
-pub fn run(options: &CatOptions, output: &mut impl Output) -> Result<Summary> {
-    let mut source = read::open(&options.resources, &options.read)?;
-    let mut pieces = Ahead::new(move |piece| source.fill(piece))?;
+pub fn run<O: Output + Clone + 'static>(options: &CatOptions, output: &mut O) -> Result<Summary> {
+    let source = read::open(&options.resources, &options.read)?;
     output.declare(&Facts::default())?;
-    let mut summary = Summary::default();
-    let mut spare = Vec::new();
-    loop {
-        let piece = match pieces.next(spare) {
-            Ok(Some(piece)) => piece,
-            Ok(None) => break,
-            Err(error) => {
-                // What came before it is shown; should that fail too, the first failure tells more.
-                let _ = output.flush();
-                return Err(error);
-            }
-        };
-        summary.records_out += memchr::memchr_iter(b'\n', &piece).count() as u64;
-        summary.bytes_out += piece.len() as u64;
-        output.write(&piece)?;
-        spare = piece;
-    }
+    let taker = (output.clone(), Summary::default());
+    let written = pieces::each(source, options.jobs, taker, |(output, summary), piece| {
+        summary.records_out += piece.count;
+        summary.bytes_out += piece.records.len() as u64;
+        output.write(&piece.records)
+    });
+    let (mut output, mut summary) = written.inspect_err(|_| {
+        // What came before it is shown; should that fail too, the first failure tells more.
+        let _ = output.flush();
+    })?;
     output.flush()?;
     summary.records_in = summary.records_out;
     summary.bad = options.read.bad.count();

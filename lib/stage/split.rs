@@ -9,9 +9,9 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::error::{Error, Result};
 use crate::explain::outline::KeyOutline;
 use crate::explain::schema::StagePlan;
-use crate::format::ahead::Ahead;
 use crate::format::contiguous::{MEMORY_BYTES, show_parts};
 use crate::format::parts::Parts;
+use crate::format::pieces;
 use crate::format::resource::Resource;
 use crate::format::{ReadOptions, WriteOptions, read};
 use crate::record::key::{KeyFault, Keyer, Keys, Missing};
@@ -34,6 +34,8 @@ pub struct SplitOptions {
     pub by: SplitBy,
     /// Where temporary files go.
     pub directory: PathBuf,
+    /// On how many threads records are made.
+    pub jobs: usize,
 }
 
 /// Which record goes where.
@@ -68,15 +70,13 @@ impl SplitBy {
 /// # Errors
 /// What the resources and the outputs say; `BadInput` for a record without the key.
 pub fn run(options: &SplitOptions) -> Result<Summary> {
-    let mut source = read::open(&options.resources, &options.read)?;
-    let mut parts = Parts::create(&options.output, options.count, &options.write)?;
-    let mut dealer = Dealer::new(options);
-    let mut pieces = Ahead::new(move |piece| source.fill(piece))?;
-    let mut spare = Vec::new();
-    while let Some(piece) = pieces.next(spare)? {
-        dealer.deal(&piece, &mut parts)?;
-        spare = piece;
-    }
+    let source = read::open(&options.resources, &options.read)?;
+    let parts = Parts::create(&options.output, options.count, &options.write)?;
+    let dealer = Dealer::new(options);
+    let (dealer, mut parts) =
+        pieces::each(source, options.jobs, (dealer, parts), |(dealer, parts), piece| {
+            dealer.deal(&piece.records, parts)
+        })?;
     let mut summary = dealer.finish(&mut parts)?;
     parts.finish()?;
     summary.bad = options.read.bad.count();

@@ -22,6 +22,7 @@ mod reader;
 mod row;
 mod rows;
 mod union;
+mod whole_rows;
 mod window;
 mod writer;
 

@@ -5,18 +5,24 @@ use super::Dialect;
 use super::layout::{RecordLayout, Values};
 use crate::record::wide::{CopiedText, copy_text};
 
-/// What parts the fields of rows that go into records of this layout as they stand; none where the dialect wants a
-/// closer look at every row.
-pub(super) fn plain_delimiter(dialect: &Dialect, layout: &RecordLayout) -> Option<u8> {
+/// What parts the fields of rows, where line ends and quotes alone tell what is one; none where the dialect wants a
+/// closer look.
+pub(super) fn usual_delimiter(dialect: &Dialect) -> Option<u8> {
     let usual = dialect.quote == Some(b'"')
         && dialect.escape.is_none()
         && dialect.comment.is_empty()
-        && !dialect.trim
-        && Values::of(dialect).are_text();
+        && !dialect.trim;
     match dialect.delimiter.as_slice() {
-        [delimiter] if usual && layout.taken.is_none() => Some(*delimiter),
+        [delimiter] if usual => Some(*delimiter),
         _ => None,
     }
+}
+
+/// What parts the fields of rows that go into records of this layout as they stand; none where the dialect wants a
+/// closer look at every row.
+pub(super) fn plain_delimiter(dialect: &Dialect, layout: &RecordLayout) -> Option<u8> {
+    let are_text = Values::of(dialect).are_text() && layout.taken.is_none();
+    usual_delimiter(dialect).filter(|_| are_text)
 }
 
 /// How many bytes of records are made at once: they stay in the fastest cache.

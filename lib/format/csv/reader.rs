@@ -4,12 +4,12 @@ use super::general::{Scanner, line_end};
 use super::layout::{RecordLayout, Values, take};
 use super::plain::{Converted, PlainRows};
 use super::row::{Coded, Field, Row};
-use super::rows::GivenRows;
+use super::rows::RowTaking;
 use super::window::Window;
 use super::{Dialect, hint};
 use crate::error::{Error, Result};
 use crate::format::encoding::{Decoded, HINT, Invalid};
-use crate::format::{FILL_BYTES, Position, ReadOptions, Source};
+use crate::format::{FILL_BYTES, Position, ReadOptions, Source, Unmade};
 use crate::record::rows::RowBlock;
 use crate::record::stream::Input;
 
@@ -22,7 +22,7 @@ pub struct CsvReader {
     /// How records are written; known once the header (or the first row) was read.
     pub(super) layout: Option<RecordLayout>,
     plain: Option<PlainRows>,
-    pub(super) given: GivenRows,
+    pub(super) taken: RowTaking,
     /// How long the header is, with what stands before it; without a header, the first row, which
     /// says how many fields there are.
     pub(super) head: u64,
@@ -44,14 +44,19 @@ impl CsvReader {
         dialect: &Dialect,
         options: &ReadOptions,
     ) -> CsvReader {
+        CsvReader::on(Window::new(input), dialect, options)
+    }
+
+    /// Reads the rows in `window`.
+    pub(super) fn on(window: Window, dialect: &Dialect, options: &ReadOptions) -> CsvReader {
         CsvReader {
-            window: Window::new(input),
+            window,
             scanner: Scanner::new(dialect),
             dialect: dialect.clone(),
             options: options.clone(),
             layout: None,
             plain: None,
-            given: GivenRows::default(),
+            taken: RowTaking::default(),
             head: 0,
             in_the_middle: false,
             row: 1,
@@ -140,6 +145,11 @@ impl CsvReader {
                 values.push(out, field);
             }
         });
+        let found = match found {
+            // All that is left, in which a row is not whole either.
+            Row::Unclosed { .. } if text.len() > self.options.max_record => Row::Cut,
+            found => found,
+        };
         let (end, fields, breaks) = match found {
             Row::Whole { end, fields, breaks, blank: false } if end <= self.options.max_record => {
                 (end, fields, breaks)
@@ -239,6 +249,10 @@ impl Source for CsvReader {
 
     fn rows(&mut self, size: usize, buffer: &mut Vec<u8>) -> Result<Option<RowBlock>> {
         self.take_rows(size, buffer)
+    }
+
+    fn unmade(&mut self, buffer: &mut Vec<u8>) -> Result<Option<Box<dyn Unmade>>> {
+        self.take_unmade(buffer)
     }
 
     fn position(&self) -> Option<Position> {

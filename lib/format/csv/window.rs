@@ -2,7 +2,8 @@
 
 use super::general::line_end;
 use crate::error::Result;
-use crate::format::encoding::Decoded;
+use crate::format::bytes::Memory;
+use crate::format::encoding::{Charset, Coding, Decoded};
 use crate::record::stream::Input;
 
 /// How many bytes one read asks for.
@@ -30,9 +31,17 @@ impl Window {
         Window { input, bytes: Vec::new(), at: 0, valid: 0, whole: false, begun: false, line: 1 }
     }
 
-    /// One that begins behind the first bytes of a file, in this line of it.
-    pub(super) fn behind(input: Decoded<Box<dyn Input>>, line: u64) -> Window {
-        Window { begun: true, line, ..Window::new(input) }
+    /// One on these bytes of the middle of the file `name`, in UTF-8, which begin on this line of it.
+    pub(super) fn on(name: &str, bytes: Vec<u8>, line: u64) -> Window {
+        let nothing: Box<dyn Input> = Box::new(Memory::new(name, b""));
+        let input = Decoded::new(nothing, Coding::default()).in_the_middle(Charset::Utf8);
+        let input = input.behind(bytes.len() as u64);
+        Window { bytes, whole: true, begun: true, line, ..Window::new(input) }
+    }
+
+    /// Its memory.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
     }
 
     /// Takes the next so many bytes out. `buffer` gives its memory to these, or to those behind them: the fewer are

@@ -85,6 +85,12 @@ impl<I: Input> Decoded<I> {
         self
     }
 
+    /// The same behind so many bytes, which somebody else has read of it.
+    pub(in crate::format) fn behind(mut self, bytes: u64) -> Decoded<I> {
+        (self.read, self.made) = (bytes, bytes);
+        self
+    }
+
     /// The encoding, as far as it is known: all of it once anything was read.
     pub fn charset(&self) -> Charset {
         match &self.way {
