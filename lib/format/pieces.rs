@@ -274,4 +274,24 @@ mod tests {
         let bytes = [ROWS[1].repeat(40_000).as_bytes(), b"\xff,b,c\n"].concat();
         assert_same("csv", &bytes, false);
     }
+
+    #[test]
+    fn many_small_files_and_a_long_one_behind_them_are_all_there() {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..100 {
+            let text = if number % 3 == 0 { String::new() } else { format!("{number}\n") };
+            std::fs::write(folder.path().join(format!("{number:03}.ndjson")), text).unwrap();
+        }
+        std::fs::write(folder.path().join("long.ndjson"), "1\n".repeat(200_000)).unwrap();
+        for last in ["2\n", "nul\n"] {
+            std::fs::write(folder.path().join("long.ndjson.1.ndjson"), last).unwrap();
+            let pattern = format!("ndjson:{}/*.ndjson", folder.path().display());
+            let options = ReadOptions::new(Policy::Fail).unwrap();
+            let resources = [Resource::parse(pattern.as_ref(), None).unwrap()];
+            let due = filled(read::open(&resources, &options).unwrap(), &options);
+            assert_eq!(due.1.is_some(), last == "nul\n");
+            let made = in_pieces(read::open(&resources, &options).unwrap(), 3, &options);
+            assert!(made == due, "{} bytes, not {}: {:?}", made.0.len(), due.0.len(), made.1);
+        }
+    }
 }
