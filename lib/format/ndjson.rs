@@ -111,24 +111,6 @@ struct UncheckedLines {
     judge: Arc<LineJudge>,
 }
 
-impl UncheckedLines {
-    fn push_records(
-        mut self,
-        checker: &mut Checker,
-        out: &mut Vec<u8>,
-        spare: &mut Vec<u8>,
-    ) -> Result<()> {
-        let rest = self.judge.pass_checked(checker, &self.block, out)?;
-        if out.is_empty() && rest == (0..self.block.bytes.len()) {
-            std::mem::swap(out, &mut self.block.bytes);
-        } else {
-            out.extend_from_slice(&self.block.bytes[rest]);
-        }
-        *spare = self.block.bytes;
-        Ok(())
-    }
-}
-
 impl Unmade for UncheckedLines {
     fn push_records(
         self: Box<Self>,
@@ -136,7 +118,15 @@ impl Unmade for UncheckedLines {
         out: &mut Vec<u8>,
         spare: &mut Vec<u8>,
     ) -> Result<()> {
-        (*self).push_records(checker, out, spare)
+        let UncheckedLines { mut block, judge } = *self;
+        let rest = judge.pass_checked(checker, &block, out)?;
+        if out.is_empty() && rest == (0..block.bytes.len()) {
+            std::mem::swap(out, &mut block.bytes);
+        } else {
+            out.extend_from_slice(&block.bytes[rest]);
+        }
+        *spare = block.bytes;
+        Ok(())
     }
 
     fn length(&self) -> usize {
@@ -218,7 +208,7 @@ impl<I: Input> Source for NdjsonReader<I> {
     fn fill(&mut self, out: &mut Vec<u8>) -> Result<bool> {
         let spare = std::mem::take(&mut self.spare);
         let Some(lines) = self.next(spare)? else { return Ok(false) };
-        lines.push_records(&mut self.checker, out, &mut self.spare)?;
+        Box::new(lines).push_records(&mut self.checker, out, &mut self.spare)?;
         Ok(true)
     }
 
