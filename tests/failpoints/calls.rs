@@ -53,6 +53,8 @@ pub enum How {
     Short,
     /// One bit of what was read is another.
     Flip,
+    /// The process is killed in place of it.
+    Kill,
 }
 
 impl How {
@@ -69,6 +71,7 @@ impl fmt::Display for How {
             How::From(error) => write!(f, "{error:?} from then on"),
             How::Short => write!(f, "short"),
             How::Flip => write!(f, "a flipped bit"),
+            How::Kill => write!(f, "killed"),
         }
     }
 }
@@ -99,6 +102,7 @@ impl Plan {
             How::From(error) => format!("{} from", error as i32),
             How::Short => "short".to_string(),
             How::Flip => "flip".to_string(),
+            How::Kill => "kill".to_string(),
         };
         self.write(&format!("{program} {kind} {k} {how}\n"));
     }

@@ -3,9 +3,10 @@
 
    The directory $FAILPOINTS holds the file "plan", a line: PROGRAM KIND K HOW. HOW is a number of errno.h; or
    "short", one byte less is done than was asked for, or one byte alone; or "flip", one bit of what was read is
-   another; "from" behind a number is: this one and all that follow. The process in which it happens first
-   makes the file "fired", and writes what it was into it; it happens in no other. Without a plan of theirs,
-   processes only run. K of 0 notes each call of the kind, or of all kinds ("any"), in "calls".
+   another; or "kill", the process ends in place of it; "from" behind a number is: this one and all that follow.
+   The process in which it happens first makes the file "fired", and writes what it was into it; it happens in no
+   other. Without a plan of theirs, processes only run. K of 0 notes each call of the kind, or of all kinds
+   ("any"), in "calls".
 
    Left out: what lies in /proc, /sys, /dev and the system's own directories, which is not the tools' data; the
    program that is sent to hosts, which is read in a thousand pieces; what only asks whether there is something;
@@ -20,6 +21,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -32,7 +34,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { SHORT = -1, FLIP = -2 };
+enum { SHORT = -1, FLIP = -2, KILL = -3 };
 
 static char plan_of[PATH_MAX];
 static char kind_of[16] = "";
@@ -46,10 +48,13 @@ static void path_in_plan(char *path, const char *name) {
 }
 
 static void note(const char *file, const char *kind, const char *path) {
-    char target[PATH_MAX + 16], line[PATH_MAX + 64];
+    char target[PATH_MAX + 16], line[PATH_MAX + 128], numbers[64];
     path_in_plan(target, file);
+    /* Hosts number their processes for themselves. */
+    long length = syscall(SYS_readlinkat, AT_FDCWD, "/proc/self/ns/pid", numbers, sizeof numbers - 1);
+    numbers[length < 0 ? 0 : length] = 0;
     long to = syscall(SYS_openat, AT_FDCWD, target, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    int count = snprintf(line, sizeof line, "%ld %s %s\n", syscall(SYS_getpid), kind, path);
+    int count = snprintf(line, sizeof line, "%ld.%s %s %s\n", syscall(SYS_getpid), numbers, kind, path);
     syscall(SYS_write, to, line, (size_t)count);
     syscall(SYS_close, to);
 }
@@ -96,6 +101,8 @@ static int fails(const char *kind, int fd, const char *path) {
         if (to >= 0) {
             syscall(SYS_close, to);
             note("fired", kind, path);
+            if (how == KILL)
+                syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
             atomic_store(&failing, goes_on);
             errno = before;
             return how;
@@ -130,7 +137,10 @@ __attribute__((constructor)) static void begin(void) {
     if (strcmp(name, program))
         return;
     strcpy(kind_of, kind);
-    how = !strcmp(manner, "short") ? SHORT : !strcmp(manner, "flip") ? FLIP : atoi(manner);
+    how = !strcmp(manner, "short")  ? SHORT
+          : !strcmp(manner, "flip") ? FLIP
+          : !strcmp(manner, "kill") ? KILL
+                                    : atoi(manner);
     goes_on = !strcmp(on, "from");
     due = k;
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use super::calls::library;
+use super::calls::{How, library};
 use super::pipeline::{Lane, Pipeline};
 use super::sweep::{Found, sweep};
 use crate::support::{CLEAN, Cluster, dir, tools, write};
@@ -107,4 +107,21 @@ fn calls_for_the_sake_of_hosts_and_on_them() {
 #[test]
 fn calls_for_what_is_kept_on_hosts() {
     on_hosts(&KEPT, 2);
+}
+
+#[test]
+fn a_worker_that_is_killed_as_it_keeps_what_it_has_costs_no_more_than_that() {
+    let dir = dir();
+    let rows: String = (0..1200).map(|n| format!("k{},{n}\n", n * 7919 % 97)).collect();
+    write(&dir, "in.csv", format!("k,v\n{rows}"));
+    let lane = lane(&dir.path().join("lane"));
+    lane.run(&KEPT, dir.path());
+    let due = lane.shown(&KEPT);
+    // They sync nothing before that.
+    lane.plan.set("mc-worker", "sync", 1, How::Kill);
+    let ran = lane.judged(&KEPT, dir.path(), &due, How::Kill);
+    assert!(ran.fired.is_some(), "nobody was killed");
+    assert_eq!((ran.codes, ran.wrong), (vec![0; 3], Vec::new()), "{:?}", ran.said);
+    let said = |line: &String| line.contains("what lies there is made again by who reads it");
+    assert!(ran.said.iter().any(said), "{:?}", ran.said);
 }

@@ -13,10 +13,12 @@ use crate::parallel;
 
 impl Producer {
     /// Has the hosts keep the shards, once each has answered that it is there: what lay on another is made again
-    /// elsewhere first, for whoever keeps what it has makes no more.
+    /// elsewhere first, for whoever keeps what it has makes no more. What is lost while it is kept is made again by
+    /// whoever reads it, as what is lost thereafter is.
     ///
     /// # Errors
-    /// As [`Producer::restore`]; `Storage` when they cannot be kept; `Hosts` when one is lost meanwhile.
+    /// As [`Producer::restore`]; `Storage` when they cannot be kept; `Hosts` when one is lost meanwhile, and it is
+    /// not known how to make again what lies there, or all are.
     pub(super) fn keep(&mut self) -> Result<()> {
         self.record.lineage = self.reach.lineage.recorded();
         let there = loop {
@@ -30,9 +32,22 @@ impl Producer {
         };
         // First the record, so that whatever is kept can be found and removed.
         self.reach.runs.keep(self.run, &self.record)?;
-        there.iter().try_for_each(|connection| connection.keep())?;
-        // What lay on one that is lost lies on others too.
-        self.fleet.check()
+        let mut lost = Vec::new();
+        for connection in &there {
+            match connection.keep() {
+                Err(error) if connection.lost().is_some() => lost.push(error),
+                kept => kept?,
+            }
+        }
+        let all_is_known = self.record.lineage.is_some() && lost.len() < there.len();
+        match self.fleet.check() {
+            Err(_) if all_is_known => lost.iter().for_each(|error| {
+                self.say(&format!("{error}; what lies there is made again by who reads it"));
+            }),
+            // What lay on one that is lost may lie on others too.
+            kept => kept?,
+        }
+        Ok(())
     }
 
     /// Makes the shards again that are lost with their hosts.
