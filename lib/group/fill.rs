@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use super::batch::{KeyedRow, ROWS, RecordBatch, each_batch};
-use super::kept::Kept;
+use super::kept::{Kept, ShortRow};
 use super::order::Judge;
 use super::reader::GroupReader;
 use super::table::{Spelled, Table};
-use crate::aggregate::{Grouped, Plain, RecordPosition};
+use crate::aggregate::{Grouped, OperandColumn, Plain, RecordPosition};
 use crate::error::{Error, Result};
 use crate::extsort::run::Run;
 use crate::record::block::Line;
@@ -135,76 +135,107 @@ impl<'a> Filling<'a, '_> {
 
     /// Adds records that were [kept](super::kept).
     pub(super) fn add_kept(&mut self, reader: &mut GroupReader, bytes: &[u8]) -> Result<()> {
-        let grouping = Arc::clone(reader.grouping());
-        let (plan, widths) = (grouping.plan(), reader.widths());
-        let (mut left, mut integers) = (bytes, Vec::new());
-        let mut batch = Vec::with_capacity(ROWS);
-        let as_columns = plan.takes_columns();
-        let mut columns = match as_columns {
-            true => vec![[Plain::Integer(0); ROWS]; widths.1],
-            false => Vec::new(),
-        };
+        let (_, operands) = reader.widths();
+        let mut columns = vec![[Plain::Integer(0); ROWS]; operands];
+        let (mut left, mut short) = (bytes, Vec::with_capacity(ROWS));
         while !left.is_empty() {
-            batch.clear();
-            self.grouped.clear();
-            batch.extend(std::iter::from_fn(|| Kept::next(&mut left, widths)).take(ROWS));
-            if batch.is_empty() {
-                return Err(Error::incomplete("internal error: a record was not kept whole"));
+            short.clear();
+            ShortRow::take(&mut left, operands, ROWS, &mut short);
+            match short.is_empty() {
+                true => self.add_others(reader, &mut left)?,
+                false => self.add_short(reader, &short, &mut columns)?,
             }
-            let guesses = self.table.guess(batch.iter().map(|kept| kept.hash), plan.width());
-            for (row, (kept, guess)) in batch.iter().zip(guesses).enumerate() {
-                let spelled = Spelled::known(kept.spelling, kept.hash);
-                let known = self.table.get(&spelled, guess);
-                if known.is_none() || kept.integers.is_none() {
-                    kept.recall(reader);
-                }
-                let entry = match known {
-                    Some(entry) => entry,
-                    None => self.insert_kept(reader, kept, &spelled)?,
-                };
-                // They come from several threads, and in no order.
-                self.table
-                    .comes_at(entry, RecordPosition { shard: self.shard, index: kept.number });
-                let Some(values) = kept.integers else {
-                    let (line, spelling) = (kept.line(), 0..kept.spelling.len());
-                    let (hash, head) = (kept.hash, spelled.head);
-                    let row = KeyedRow { line, spelling, in_text: true, hash, head };
-                    self.add_to(entry, reader, 0, &row)?;
-                    continue;
-                };
-                self.kept += 1;
-                let values = values.iter().map(|bytes| i64::from_le_bytes(*bytes));
-                if as_columns {
-                    let both = columns.iter_mut().zip(values);
-                    both.for_each(|(column, value)| column[row] = Plain::Integer(value));
-                    self.grouped.push(Grouped { row: row as u32, group: entry as u32 });
-                    continue;
-                }
-                integers.clear();
-                integers.extend(values);
-                let states = self.table.states(plan.width(), entry);
-                let grown = plan.add_integers(states, &integers)?;
-                self.table.grow(grown);
-            }
-            plan.add_integer_columns(self.table.all_states(), &self.grouped, &columns)?;
         }
         Ok(())
     }
 
+    /// Adds short rows, as columns.
+    fn add_short(
+        &mut self,
+        reader: &mut GroupReader,
+        rows: &[ShortRow<'_>],
+        columns: &mut [OperandColumn],
+    ) -> Result<()> {
+        let grouping = Arc::clone(reader.grouping());
+        let plan = grouping.plan();
+        self.grouped.clear();
+        let guesses = self.table.guess(rows.iter().map(|row| row.spelled.hash), plan.width());
+        for (number, (row, guess)) in rows.iter().zip(guesses).enumerate() {
+            // They come from several threads, and in no order.
+            let at = RecordPosition { shard: self.shard, index: row.number };
+            let group = match self.table.get(&row.spelled, guess) {
+                Some(group) => {
+                    self.table.comes_at(group, at);
+                    group
+                }
+                None => {
+                    row.recall(reader);
+                    self.insert_kept(reader, &row.spelled, row.spelled.text(), at)?
+                }
+            };
+            for (column, integer) in columns.iter_mut().zip(row.integers) {
+                column[number] = Plain::Integer(i64::from_le_bytes(*integer));
+            }
+            self.grouped.push(Grouped { row: number as u32, group: group as u32 });
+        }
+        self.kept += rows.len() as u64;
+        plan.add_integer_columns(self.table.all_states(), &self.grouped, columns)
+    }
+
+    /// Adds the next of the other rows, some at once.
+    fn add_others(&mut self, reader: &mut GroupReader, bytes: &mut &[u8]) -> Result<()> {
+        let grouping = Arc::clone(reader.grouping());
+        let (plan, widths) = (grouping.plan(), reader.widths());
+        let next = || Kept::next(bytes, widths);
+        let batch: Vec<Kept<'_>> = std::iter::from_fn(next).take(ROWS).collect();
+        if batch.is_empty() {
+            return Err(Error::incomplete("internal error: a record was not kept whole"));
+        }
+        let mut integers = Vec::new();
+        let guesses = self.table.guess(batch.iter().map(|kept| kept.hash), plan.width());
+        for (kept, guess) in batch.iter().zip(guesses) {
+            let (line, spelled) = (kept.line(), Spelled::known(kept.spelling, kept.hash));
+            let at = RecordPosition { shard: self.shard, index: kept.number };
+            let known = self.table.get(&spelled, guess);
+            if known.is_none() || kept.integers.is_none() {
+                kept.recall(reader);
+            }
+            let group = match known {
+                Some(group) => group,
+                None => self.insert_kept(reader, &spelled, line.text, at)?,
+            };
+            self.table.comes_at(group, at);
+            let Some(values) = kept.integers else {
+                let (hash, head) = (kept.hash, spelled.head);
+                let spelling = 0..kept.spelling.len();
+                let row = KeyedRow { line, spelling, in_text: true, hash, head };
+                self.add_to(group, reader, 0, &row)?;
+                continue;
+            };
+            self.kept += 1;
+            integers.clear();
+            integers.extend(values.iter().map(|value| i64::from_le_bytes(*value)));
+            let grown = plan.add_integers(self.table.states(plan.width(), group), &integers)?;
+            self.table.grow(grown);
+        }
+        Ok(())
+    }
+
+    /// Adds the group of a record that is known as number 0.
     #[cold]
     fn insert_kept(
         &mut self,
         reader: &GroupReader,
-        kept: &Kept<'_>,
         spelled: &Spelled<'_>,
+        record: &[u8],
+        at: RecordPosition,
     ) -> Result<usize> {
-        let (line, plan) = (kept.line(), reader.grouping().plan());
         self.key.clear();
         reader
-            .push_key(0, line.text, &mut self.key)
+            .push_key(0, record, &mut self.key)
             .map_err(|_| Error::incomplete("internal error: a record that was kept has no key"))?;
-        let at = RecordPosition { shard: self.shard, index: kept.number };
-        let label = |out: &mut Vec<u8>| reader.push_label(0, line.text, out);
+        let label = |out: &mut Vec<u8>| reader.push_label(0, record, out);
+        let plan = reader.grouping().plan();
         Ok(self.table.insert(plan, spelled, &self.key, at, label))
     }
 

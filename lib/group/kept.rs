@@ -1,8 +1,11 @@
 //! Records that are kept until they are added to their groups, as bytes: of each where it stands, its key, and its
-//! operands, which are numbers already where that is all that is needed of them.
+//! operands, which are numbers already where that is all that is needed of them. Most are short rows, all of one width:
+//! those have a short key of one part, and integers.
+
+use std::array;
 
 use super::reader::{GroupReader, NULL};
-use super::table::Spelled;
+use super::table::{SHORT_KEY, Spelled};
 use crate::error::Result;
 use crate::record::block::Line;
 
@@ -36,11 +39,13 @@ pub(super) fn can_keep(record_max: usize, parts: usize) -> bool {
     record_max.saturating_add(1).saturating_mul(parts) <= SPELLING_MAX
 }
 
-/// How many bytes a line's number takes: there are not as many lines.
-const NUMBER: usize = 6;
+/// The first byte of a row says how long the spelling of a short one is, or that it is another; the number of its line
+/// takes the next ones: there are not as many lines.
+const OTHER: u8 = u8::MAX;
+const NUMBER: usize = 7;
 
-/// The bytes before the operands: the hash, the line's number, and how long the spelling is.
-const HEAD: usize = size_of::<u64>() + NUMBER + size_of::<u32>();
+/// The bytes before the operands of another one: the first, the line's number, the hash, and how long the spelling is.
+const HEAD: usize = 1 + NUMBER + size_of::<u64>() + size_of::<u32>();
 
 /// Keeps record `number`, whose key hashes to `hash`, at the end of `out`.
 ///
@@ -55,8 +60,8 @@ pub(super) fn keep(
     out: &mut Vec<u8>,
 ) -> Result<()> {
     let mut head = [0; HEAD];
-    head[..8].copy_from_slice(&hash.to_le_bytes());
-    head[8..8 + NUMBER].copy_from_slice(&line.number.to_le_bytes()[..NUMBER]);
+    head[..8].copy_from_slice(&first_word(OTHER, line.number));
+    head[8..16].copy_from_slice(&hash.to_le_bytes());
     let start = out.len();
     out.extend_from_slice(&head);
     let push = |integer: i64| out.extend_from_slice(&integer.to_le_bytes());
@@ -75,30 +80,69 @@ pub(super) fn keep(
     Ok(())
 }
 
-/// The same of a record whose operands are integers, and whose key is of one part.
+/// The same of a record whose key is of one part, and whose operands are integers; whether its spelling is short
+/// enough.
 #[inline]
-pub(super) fn keep_integers(
+pub(super) fn keep_short(
     number: u64,
     spelled: &Spelled<'_>,
     integers: impl Iterator<Item = i64>,
     out: &mut Vec<u8>,
-) {
-    let length = spelled.len() as u32;
-    let mut head = [0; HEAD];
-    head[..8].copy_from_slice(&spelled.hash.to_le_bytes());
-    head[8..8 + NUMBER].copy_from_slice(&number.to_le_bytes()[..NUMBER]);
-    head[8 + NUMBER..].copy_from_slice(&(length | INTEGERS).to_le_bytes());
+) -> bool {
+    if spelled.len() > SHORT_KEY {
+        return false;
+    }
+    let mut head = [0; 8 + SHORT_KEY];
+    head[..8].copy_from_slice(&first_word(spelled.len() as u8, number));
+    head[8..16].copy_from_slice(&spelled.head[0].to_le_bytes());
+    head[16..].copy_from_slice(&spelled.head[1].to_le_bytes());
     out.extend_from_slice(&head);
     integers.for_each(|integer| out.extend_from_slice(&integer.to_le_bytes()));
-    out.extend_from_slice(&length.to_le_bytes());
-    match spelled.short() {
-        // As many bytes for each: that is faster than to see how many there are.
-        Some(bytes) => {
-            let end = out.len() + spelled.len();
-            out.extend_from_slice(&bytes);
-            out.truncate(end);
+    true
+}
+
+/// How a row begins.
+#[inline]
+fn first_word(what: u8, number: u64) -> [u8; 8] {
+    (number << 8 | u64::from(what)).to_le_bytes()
+}
+
+/// A short row.
+#[derive(Clone, Copy)]
+pub(super) struct ShortRow<'a> {
+    /// The number of its line.
+    pub(super) number: u64,
+    pub(super) spelled: Spelled<'a>,
+    pub(super) integers: &'a [[u8; 8]],
+}
+
+impl<'a> ShortRow<'a> {
+    /// Appends the short rows at the beginning of `bytes`, up to so many, which it takes away: they have so many
+    /// operands.
+    #[inline]
+    pub(super) fn take(
+        bytes: &mut &'a [u8],
+        operands: usize,
+        count: usize,
+        rows: &mut Vec<ShortRow<'a>>,
+    ) {
+        let width = 8 + SHORT_KEY + 8 * operands;
+        for row in bytes.chunks_exact(width).take(count) {
+            let (words, _) = row.as_chunks();
+            let ([first, low, high], integers) = (array::from_fn(|at| words[at]), &words[3..]);
+            if first[0] == OTHER {
+                break;
+            }
+            let head = [low, high].map(u64::from_le_bytes);
+            let spelled = Spelled::short(&row[8..][..usize::from(first[0])], head);
+            rows.push(ShortRow { number: u64::from_le_bytes(first) >> 8, spelled, integers });
         }
-        None => spelled.push(out),
+        *bytes = &bytes[rows.len() * width..];
+    }
+
+    /// Makes it record 0 of `reader`, without its operands.
+    pub(super) fn recall(&self, reader: &mut GroupReader) {
+        reader.recall([Some(0..self.spelled.len())].into_iter(), [].into_iter());
     }
 }
 
@@ -111,14 +155,15 @@ fn length_of(bytes: &[u8; 4]) -> Option<usize> {
 }
 
 impl<'a> Kept<'a> {
-    /// The first of those that are kept in `bytes`, which it takes away: `widths` are those of their reader.
+    /// The first of those that are kept in `bytes`, if it is no short row, which it takes away: `widths` are those of
+    /// their reader.
     #[inline]
     pub(super) fn next(
         bytes: &mut &'a [u8],
         (parts, operands): (usize, usize),
     ) -> Option<Kept<'a>> {
-        let (hash, rest) = bytes.split_first_chunk()?;
-        let (line, rest) = rest.split_first_chunk::<NUMBER>()?;
+        let (first, rest) = bytes.split_first_chunk().filter(|(first, _)| first[0] == OTHER)?;
+        let (hash, rest) = rest.split_first_chunk()?;
         let (length, rest) = rest.split_first_chunk()?;
         let length = u32::from_le_bytes(*length);
         let are_integers = length & INTEGERS != 0;
@@ -133,11 +178,9 @@ impl<'a> Kept<'a> {
         let spelling = (length & !INTEGERS) as usize;
         let (text, rest) = rest.split_at_checked(spelling + operands)?;
         *bytes = rest;
-        let mut number = [0; 8];
-        number[..NUMBER].copy_from_slice(line);
         Some(Kept {
             hash: u64::from_le_bytes(*hash),
-            number: u64::from_le_bytes(number),
+            number: u64::from_le_bytes(*first) >> 8,
             spelling: &text[..spelling],
             integers: are_integers.then_some(integers.as_chunks().0),
             part_lengths,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::columns::{BatchColumns, BatchText};
 use super::grouping::{Grouping, ResultForm};
-use super::kept::keep_integers;
+use super::kept::keep_short;
 use super::table::Spelled;
 use crate::aggregate::{Grouped, OpState, OperandColumn, Plain, RecordPosition, Scratch, WholeRow};
 use crate::error::{Error, Result};
@@ -142,9 +142,9 @@ impl GroupReader {
     }
 
     /// Keeps record `row` of the batch, which stands in line `number`, at the end of `out`, if no more than integers
-    /// are needed of it; whether that is so.
+    /// and a short key are needed of it; whether that is so.
     #[inline]
-    pub(super) fn keep_integers(
+    pub(super) fn keep_short(
         &self,
         row: usize,
         number: u64,
@@ -157,12 +157,9 @@ impl GroupReader {
             Plain::Double(_) => None,
         };
         let operands = &columns.operands;
-        let kept = self.grouping.plan.takes_integers()
-            && operands.iter().all(|column| integer(column).is_some());
-        if kept {
-            keep_integers(number, spelled, operands.iter().filter_map(integer), out);
-        }
-        kept
+        self.grouping.plan.takes_integers()
+            && operands.iter().all(|column| integer(column).is_some())
+            && keep_short(number, spelled, operands.iter().filter_map(integer), out)
     }
 
     /// Adds records of the batch to the states of their groups: see [`add_columns`](crate::aggregate::ReductionPlan::add_columns). `at` says

@@ -260,7 +260,7 @@ impl Spreader {
                     let partition = partition_of(spelled.hash);
                     let to = &mut rows[partition];
                     let number = first + row as u64;
-                    if !reader.keep_integers(row, number, spelled, to) {
+                    if !reader.keep_short(row, number, spelled, to) {
                         let (record, at) = reader.recall_row(text, row);
                         let line = Line { text: &record, number, at };
                         let spelling = match reader.parts(0) {

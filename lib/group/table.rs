@@ -56,7 +56,7 @@ pub(super) struct Spelled<'a> {
     /// Whether quotes stand around the text that are not there.
     quoted: bool,
     pub(super) hash: u64,
-    /// Its first bytes: with its length, all of one of up to [`HEAD`].
+    /// Its first bytes: with its length, all of one of up to [`SHORT_KEY`].
     pub(super) head: [u64; 2],
 }
 
@@ -66,7 +66,7 @@ impl<'a> Spelled<'a> {
     pub(super) fn at(text: &'a [u8], place: Range<usize>) -> Spelled<'a> {
         let head = head_of(text, place.start, place.len());
         let text = &text[place];
-        let hash = if text.len() > HEAD { xxh3_64(text) } else { short_hash(text.len(), head) };
+        let hash = if text.len() > SHORT_KEY { xxh3_64(text) } else { short_hash(text.len(), head) };
         Spelled { text, quoted: false, hash, head }
     }
 
@@ -80,7 +80,7 @@ impl<'a> Spelled<'a> {
         let head = inside | closing | u128::from(b'"');
         let head = [head as u64, (head >> 64) as u64];
         let text = &text[place];
-        let hash = if length > HEAD { hash_within_quotes(text) } else { short_hash(length, head) };
+        let hash = if length > SHORT_KEY { hash_within_quotes(text) } else { short_hash(length, head) };
         Spelled { text, quoted: true, hash, head }
     }
 
@@ -96,17 +96,22 @@ impl<'a> Spelled<'a> {
         Spelled { text, quoted: false, hash, head: head_of(text, 0, text.len()) }
     }
 
+    /// The text, but for quotes that are not there.
+    #[inline(always)]
+    pub(super) fn text(&self) -> &'a [u8] {
+        self.text
+    }
+
     /// How long it is.
     #[inline(always)]
     pub(super) fn len(&self) -> usize {
         self.text.len() + if self.quoted { 2 } else { 0 }
     }
 
-    /// All of it, and zeros behind it, if it is a short one.
+    /// The spelling `text`, which is no longer than [`SHORT_KEY`], and is its head.
     #[inline(always)]
-    pub(super) fn short(&self) -> Option<[u8; HEAD]> {
-        let word = |at: usize| self.head[at / 8].to_le_bytes()[at % 8];
-        (self.len() <= HEAD).then(|| std::array::from_fn(word))
+    pub(super) fn short(text: &'a [u8], head: [u64; 2]) -> Spelled<'a> {
+        Spelled { text, quoted: false, hash: short_hash(text.len(), head), head }
     }
 
     /// Appends all of it.
@@ -148,8 +153,8 @@ fn hash_within_quotes(text: &[u8]) -> u64 {
     hash.digest()
 }
 
-/// Longer texts are more than their head.
-const HEAD: usize = 16;
+/// Longer spellings are more than their head.
+pub(super) const SHORT_KEY: usize = 16;
 
 impl Default for Table {
     fn default() -> Table {
@@ -230,7 +235,7 @@ impl Table {
                     | (entry.head[1] ^ spelled.head[1])
                     | (u64::from(entry.spelling) ^ spelled.len() as u64);
                 differs == 0
-                    && (spelled.len() <= HEAD
+                    && (spelled.len() <= SHORT_KEY
                         || spelled.is(&self.bytes[entry.start..][..spelled.len()]))
             })
         };
