@@ -44,6 +44,9 @@ pub(super) fn can_keep(record_max: usize, parts: usize) -> bool {
 const OTHER: u8 = u8::MAX;
 const NUMBER: usize = 7;
 
+/// The bytes of a short row of one operand.
+pub(super) const SHORT_ROW: usize = 8 + SHORT_KEY + 8;
+
 /// The bytes before the operands of another one: the first, the line's number, the hash, and how long the spelling is.
 const HEAD: usize = 1 + NUMBER + size_of::<u64>() + size_of::<u32>();
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use super::batch::{ROWS, RecordBatch, each_batch};
 use super::fill::{Filling, fill};
 use super::grouping::Grouping;
-use super::kept::keep;
+use super::kept::{SHORT_ROW, keep};
 use super::order::{Judge, Limits};
 use super::reader::GroupReader;
 use super::table::Table;
@@ -28,7 +28,7 @@ const PARTITION_BITS: u32 = 8;
 const CHUNK_MAX: usize = 16 << 10;
 
 /// So many bytes of rows wait for a partition at most, before they are added to its groups.
-const WAITING_MAX: usize = 1 << 20;
+const WAITING_MAX: usize = 512 << 10;
 
 /// One in so many bytes of the memory is for rows, and one for groups.
 const ROWS_SHARE: usize = 8;
@@ -132,28 +132,22 @@ impl Partitions {
         grouping: &Arc<Grouping>,
         jobs: usize,
         judge: &Judge,
-        mut take: impl FnMut(Run) -> Result<()>,
+        take: impl FnMut(Run) -> Result<()> + Send,
     ) -> Result<()> {
         let numbers: Vec<usize> = (0..PARTITIONS).filter(|at| !self.all[*at].is_empty()).collect();
-        // Some at a time: a run is made while its groups are still there.
-        for some in numbers.chunks(jobs * AT_ONCE) {
-            let runs = each(some, jobs, |number| {
-                let mut reader = GroupReader::new(grouping);
-                let run = self.add(*number, &mut reader, judge)?;
-                let table = std::mem::take(&mut *lock(&self.all[*number].table));
-                Ok((run, table.into_run(grouping.plan())?))
-            });
-            for both in runs {
-                let (first, last) = both?;
-                first.into_iter().chain([last]).try_for_each(&mut take)?;
-            }
-        }
-        Ok(())
+        let take = Mutex::new(take);
+        each(&numbers, jobs, |number| {
+            let mut reader = GroupReader::new(grouping);
+            let run = self.add(*number, &mut reader, judge)?;
+            let table = std::mem::take(&mut *lock(&self.all[*number].table));
+            let last = table.into_run(grouping.plan())?;
+            let mut take = lock(&take);
+            run.into_iter().chain([last]).try_for_each(&mut *take)
+        })
+        .into_iter()
+        .collect()
     }
 }
-
-/// How many partitions of a thread are made runs of together.
-const AT_ONCE: usize = 8;
 
 /// Bytes that a table may hold that fits into a core's cache.
 const TABLE_MAX: usize = 1 << 20;
@@ -256,6 +250,9 @@ impl Spreader {
             }
             RecordBatch::Columns(text, first) => {
                 self.looked_up += ROWS as u64;
+                for key in reader.columns().iter().flat_map(|columns| &columns.keys) {
+                    touch(&mut rows[partition_of(key.hash)]);
+                }
                 filling.add_known_columns(reader, text, first, |reader, row, spelled| {
                     let partition = partition_of(spelled.hash);
                     let to = &mut rows[partition];
@@ -291,6 +288,15 @@ impl Spreader {
             }
         }
         self.table.into_run(self.reader.grouping().plan())
+    }
+}
+
+/// Has the memory behind the end of some rows come into the cache, where the next one goes: for all rows of a batch
+/// before the first of them is written, so that none is waited for alone.
+#[inline(always)]
+fn touch(rows: &mut Vec<u8>) {
+    if let Some(byte) = rows.spare_capacity_mut().get_mut(SHORT_ROW - 1) {
+        byte.write(0);
     }
 }
 

@@ -66,7 +66,8 @@ impl<'a> Spelled<'a> {
     pub(super) fn at(text: &'a [u8], place: Range<usize>) -> Spelled<'a> {
         let head = head_of(text, place.start, place.len());
         let text = &text[place];
-        let hash = if text.len() > SHORT_KEY { xxh3_64(text) } else { short_hash(text.len(), head) };
+        let hash =
+            if text.len() > SHORT_KEY { xxh3_64(text) } else { short_hash(text.len(), head) };
         Spelled { text, quoted: false, hash, head }
     }
 
@@ -80,7 +81,8 @@ impl<'a> Spelled<'a> {
         let head = inside | closing | u128::from(b'"');
         let head = [head as u64, (head >> 64) as u64];
         let text = &text[place];
-        let hash = if length > SHORT_KEY { hash_within_quotes(text) } else { short_hash(length, head) };
+        let hash =
+            if length > SHORT_KEY { hash_within_quotes(text) } else { short_hash(length, head) };
         Spelled { text, quoted: true, hash, head }
     }
 
