@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::fill::Filling;
 use super::grouping::Grouping;
 use super::reader::GroupReader;
-use super::table::Spelled;
+use super::spelled::Spelled;
 use crate::aggregate::{BATCH, Grouped, OperandColumn, Plain, RecordPosition};
 use crate::error::Result;
 use crate::record::block::Line;

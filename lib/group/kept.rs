@@ -5,7 +5,7 @@
 use std::array;
 
 use super::reader::{GroupReader, NULL};
-use super::table::{SHORT_KEY, Spelled};
+use super::spelled::{SHORT_KEY, Spelled};
 use crate::error::Result;
 use crate::record::block::Line;
 

@@ -33,6 +33,7 @@ pub mod order;
 mod piece;
 pub mod reader;
 pub mod reduce;
+mod spelled;
 mod spread;
 pub mod table;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::columns::{BatchColumns, BatchText};
 use super::grouping::{Grouping, ResultForm};
 use super::kept::keep_short;
-use super::table::Spelled;
+use super::spelled::Spelled;
 use crate::aggregate::{Grouped, OpState, OperandColumn, Plain, RecordPosition, Scratch, WholeRow};
 use crate::error::{Error, Result};
 use crate::record::Flaw;

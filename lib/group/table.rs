@@ -1,15 +1,11 @@
 //! A hash table of groups: the parts of groups that one thread has seen, until they outgrow its
 //! share of the memory and become a sorted run.
 
-use std::ops::Range;
-
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
-
 use super::grouping::Group;
+use super::spelled::{SHORT_KEY, Spelled};
 use crate::aggregate::{BATCH, OpState, RecordPosition, ReductionPlan, StateDecoder};
 use crate::error::Result;
 use crate::extsort::run::{Run, RunBuilder};
-use crate::record::wide::head_of;
 
 /// Groups by how their keys are spelled: one that is spelled in two ways is in it twice, and in the run that
 /// comes of it.
@@ -48,115 +44,6 @@ pub(super) const GUESSES: usize = BATCH;
 
 /// The number of a group that may be the one that is looked for.
 pub(super) type Guess = Option<usize>;
-
-/// How a key is spelled, as a table looks for it.
-#[derive(Clone, Copy)]
-pub(super) struct Spelled<'a> {
-    text: &'a [u8],
-    /// Whether quotes stand around the text that are not there.
-    quoted: bool,
-    pub(super) hash: u64,
-    /// Its first bytes: with its length, all of one of up to [`SHORT_KEY`].
-    pub(super) head: [u64; 2],
-}
-
-impl<'a> Spelled<'a> {
-    /// The spelling at `place` of `text`.
-    #[inline(always)]
-    pub(super) fn at(text: &'a [u8], place: Range<usize>) -> Spelled<'a> {
-        let head = head_of(text, place.start, place.len());
-        let text = &text[place];
-        let hash =
-            if text.len() > SHORT_KEY { xxh3_64(text) } else { short_hash(text.len(), head) };
-        Spelled { text, quoted: false, hash, head }
-    }
-
-    /// The spelling of a string whose inside lies at `place` of `text`: it is that with quotes around it.
-    #[inline(always)]
-    pub(super) fn within_quotes(text: &'a [u8], place: Range<usize>) -> Spelled<'a> {
-        let [low, high] = head_of(text, place.start, place.len());
-        let length = place.len() + 2;
-        let inside = (u128::from(low) | u128::from(high) << 64) << 8;
-        let closing = u128::from(b'"').checked_shl(8 * (length as u32 - 1)).unwrap_or(0);
-        let head = inside | closing | u128::from(b'"');
-        let head = [head as u64, (head >> 64) as u64];
-        let text = &text[place];
-        let hash =
-            if length > SHORT_KEY { hash_within_quotes(text) } else { short_hash(length, head) };
-        Spelled { text, quoted: true, hash, head }
-    }
-
-    /// What is known of it already, at [`Spelled::text`] of it.
-    #[inline(always)]
-    pub(super) fn found(text: &'a [u8], quoted: bool, hash: u64, head: [u64; 2]) -> Spelled<'a> {
-        Spelled { text, quoted, hash, head }
-    }
-
-    /// The spelling `text`, whose hash is known.
-    #[inline(always)]
-    pub(super) fn known(text: &'a [u8], hash: u64) -> Spelled<'a> {
-        Spelled { text, quoted: false, hash, head: head_of(text, 0, text.len()) }
-    }
-
-    /// The text, but for quotes that are not there.
-    #[inline(always)]
-    pub(super) fn text(&self) -> &'a [u8] {
-        self.text
-    }
-
-    /// How long it is.
-    #[inline(always)]
-    pub(super) fn len(&self) -> usize {
-        self.text.len() + if self.quoted { 2 } else { 0 }
-    }
-
-    /// The spelling `text`, which is no longer than [`SHORT_KEY`], and is its head.
-    #[inline(always)]
-    pub(super) fn short(text: &'a [u8], head: [u64; 2]) -> Spelled<'a> {
-        Spelled { text, quoted: false, hash: short_hash(text.len(), head), head }
-    }
-
-    /// Appends all of it.
-    #[inline]
-    pub(super) fn push(&self, out: &mut Vec<u8>) {
-        let quote: &[u8] = if self.quoted { b"\"" } else { b"" };
-        out.extend_from_slice(quote);
-        out.extend_from_slice(self.text);
-        out.extend_from_slice(quote);
-    }
-
-    /// Whether it is `spelling`, which is as long.
-    #[inline]
-    fn is(&self, spelling: &[u8]) -> bool {
-        match (self.quoted, spelling) {
-            (true, [b'"', inside @ .., b'"']) => inside == self.text,
-            (quoted, _) => !quoted && spelling == self.text,
-        }
-    }
-}
-
-/// The hash of a spelling that is no longer than its head. It is made of two words, and does not branch on how long
-/// it is.
-#[inline(always)]
-fn short_hash(length: usize, head: [u64; 2]) -> u64 {
-    let fold = |a: u64, b: u64| {
-        let product = u128::from(a) * u128::from(b);
-        product as u64 ^ (product >> 64) as u64
-    };
-    // Digits of pi: any odd numbers would do.
-    let both = fold(head[0] ^ 0x243f_6a88_85a3_08d3, head[1] ^ 0x1319_8a2e_0370_7345);
-    fold(both ^ length as u64, 0xa409_3822_299f_31d1)
-}
-
-/// The hash of a longer one, of which the quotes around it are not there.
-fn hash_within_quotes(text: &[u8]) -> u64 {
-    let mut hash = Xxh3::new();
-    [b"\"", text, b"\""].iter().for_each(|part| hash.update(part));
-    hash.digest()
-}
-
-/// Longer spellings are more than their head.
-pub(super) const SHORT_KEY: usize = 16;
 
 impl Default for Table {
     fn default() -> Table {

@@ -22,7 +22,7 @@ pub struct RowForm {
 /// Where the fields of rows lie that were read.
 #[derive(Clone, Debug, Default)]
 pub struct FieldPlaces {
-    /// Of each row where its fields begin, and where the next row does.
+    /// Where the fields of all rows begin, one after the other, and where the next would: a byte stands between any two.
     starts: Vec<u32>,
     width: usize,
 }
@@ -39,10 +39,44 @@ impl FieldPlaces {
 
     /// Where a row lies, without its line end.
     pub fn row(&self, row: usize) -> Range<usize> {
-        let of = &self.starts[row * self.width..][..self.width];
-        of[0] as usize..of[self.width - 1] as usize - 1
+        let of = &self.starts[row * self.width..][..=self.width];
+        of[0] as usize..of[self.width] as usize - 1
+    }
+
+    /// Finds the fields of at most `count` rows in `text` from byte `at` on: each ends before the next `delimiter`, or
+    /// before what cannot stand in a string as it is. How many rows have all their fields.
+    #[inline(always)]
+    fn find(&mut self, text: &[u8], at: usize, count: usize, delimiter: u8) -> usize {
+        let wanted = count * self.width;
+        // All bytes that are looked at together may be ends, and some more are written than there are.
+        self.starts.resize(1 + wanted + u64::BITS as usize + AT_ONCE, 0);
+        self.starts[0] = at as u32;
+        let mut found = 0;
+        for from in (at..text.len()).step_by(u64::BITS as usize) {
+            let mut ends = wide::ends_in(text, from, delimiter);
+            let mut next = 1 + found;
+            found += ends.count_ones() as usize;
+            while ends != 0 {
+                // So many are written as if they were there: how many there are is as good as random.
+                for start in &mut self.starts[next..next + AT_ONCE] {
+                    *start = (from + 1) as u32 + ends.trailing_zeros();
+                    ends &= ends.wrapping_sub(1);
+                }
+                next += AT_ONCE;
+            }
+            if found >= wanted {
+                return count;
+            }
+        }
+        found / self.width
     }
 }
+
+/// So many ends are written down at once.
+const AT_ONCE: usize = 8;
+
+/// In longer texts no rows are read, for places beyond their ends must be counted, too.
+const TEXT_MAX: usize = u32::MAX as usize >> 1;
 
 impl RowForm {
     /// Of rows of so many fields as texts in `before`: what stands before each in its record, its opening quote
@@ -81,39 +115,32 @@ impl RowForm {
         count: usize,
         places: &mut FieldPlaces,
     ) -> (usize, usize) {
-        if text.len() > u32::MAX as usize {
+        if self.before.is_empty() || text.len() > TEXT_MAX {
             return (0, at);
         }
-        places.width = self.before.len() + 1;
-        places.starts.resize(count * places.width, 0);
-        for (number, row) in places.starts.chunks_exact_mut(places.width).enumerate() {
-            match self.read_row(text, at, row) {
-                Some(end) => at = end,
-                None => return (number, at),
-            }
+        places.width = self.before.len();
+        let found = places.find(text, at, count, self.delimiter);
+        let rows = places.starts.windows(places.width + 1).step_by(places.width).take(found);
+        let mut number = 0;
+        for row in rows {
+            let Some(end) = self.end_of(text, row) else { break };
+            (number, at) = (number + 1, end);
         }
-        (count, at)
+        (number, at)
     }
 
-    /// Where the row ends that begins at byte `at`, if it stands for a record as it is.
+    /// Where the next row begins behind the one whose fields begin at all but the last of `starts`, if it stands for a
+    /// record as it is.
     #[inline(always)]
-    fn read_row(&self, text: &[u8], at: usize, starts: &mut [u32]) -> Option<usize> {
-        let (mut from, mut left) = (at, self.before.len());
-        let (next, starts) = starts.split_last_mut()?;
-        for start in starts {
-            *start = from as u32;
-            left -= 1;
-            let end = wide::field_end(text, from, self.delimiter);
-            let due = if left > 0 { self.delimiter } else { b'\n' };
-            if text.get(end) != Some(&due) {
-                return None;
-            }
-            from = end + 1;
-        }
-        *next = from as u32;
+    fn end_of(&self, text: &[u8], starts: &[u32]) -> Option<usize> {
+        let [first, between @ .., next] = starts else { return None };
+        let (first, next) = (*first as usize, *next as usize);
+        let is = |start: usize, byte| text.get(start - 1) == Some(&byte);
+        let is_row =
+            between.iter().all(|start| is(*start as usize, self.delimiter)) && is(next, b'\n');
         // A blank line is no row.
-        let fits = from - at > 1 && from - at + self.longer <= self.max_record;
-        fits.then_some(from)
+        let fits = next - first > 1 && next - first + self.longer <= self.max_record;
+        (is_row && fits).then_some(next)
     }
 
     /// Appends the record that a row stands for, which was read, and its line end. Where its values lie in it is

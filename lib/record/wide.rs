@@ -122,18 +122,25 @@ pub(crate) fn copy_text(
     }
 }
 
-/// Where the text ends that begins at byte `at` of `text`, which lies in it or at its end: before the first byte that
-/// cannot stand in a string literal as it is, or is `mark`, or at the end of all.
+/// Which of the next 64 bytes of `text` from `at` on, which lies in it or at its end, cannot stand in a string literal as
+/// they are, or are `mark`: the first byte's bit is the lowest.
 #[inline(always)]
-pub(super) fn field_end(text: &[u8], mut at: usize, mark: u8) -> usize {
-    loop {
-        let bytes = Sixteen::of(&sixteen_at(text, at));
-        let ends = bytes.stops() | bytes.equal(mark);
-        at += before_first(ends);
-        if ends != 0 {
-            return at;
-        }
-    }
+pub(super) fn ends_in(text: &[u8], at: usize, mark: u8) -> u64 {
+    const BYTES: usize = u64::BITS as usize;
+    let rest = &text[at..];
+    let mut padded = [b' '; BYTES];
+    let bytes = rest.first_chunk::<BYTES>().unwrap_or_else(|| {
+        padded[..rest.len()].copy_from_slice(rest);
+        &padded
+    });
+    let ends = |sixteen: &[u8; Sixteen::BYTES]| {
+        let bytes = Sixteen::of(sixteen);
+        u64::from(bytes.stops() | bytes.equal(mark))
+    };
+    let (sixteens, _) = bytes.as_chunks();
+    let all = sixteens.iter().rev().fold(0, |all, sixteen| all << Sixteen::BYTES | ends(sixteen));
+    let behind = BYTES.saturating_sub(rest.len()) as u32;
+    all & u64::MAX.checked_shr(behind).unwrap_or(0)
 }
 
 /// The next 16 bytes of `text` from `at` on, which lies in it or at its end; zeros where there are less.
@@ -272,6 +279,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn all_ends_in_64_bytes_are_found(
+            text in prop::collection::vec(prop_oneof![0x1eu8..0x24, Just(b';'), any::<u8>()], 0..150),
+            at in 0usize..150,
+            mark in prop_oneof![Just(b';'), Just(b' '), Just(0u8)],
+        ) {
+            let at = at.min(text.len());
+            let is_end = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\' || byte == mark;
+            let due = text[at..].iter().take(64).enumerate();
+            let due = due.fold(0, |all, (n, byte)| all | u64::from(is_end(*byte)) << n);
+            prop_assert_eq!(ends_in(&text, at, mark), due);
+        }
+
         #[test]
         fn any_of_four_bytes_is_found(
             text in prop::collection::vec(prop_oneof![0u8..4, 0x7eu8..0x83, any::<u8>()], 0..40),

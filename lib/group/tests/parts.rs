@@ -3,7 +3,8 @@
 use super::super::assemble::Assembly;
 use super::super::grouping::Group;
 use super::super::reader::GroupReader;
-use super::super::table::{self, Spelled, Table};
+use super::super::spelled::Spelled;
+use super::super::table::{self, Table};
 use super::*;
 use crate::aggregate::RecordPosition;
 use crate::extsort::sorter::Sorter;
