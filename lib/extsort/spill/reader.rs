@@ -1,9 +1,13 @@
 //! Reading a run on disk, item by item. An item that is larger than the read buffer can be left where
 //! it lies: then how its key begins is all that is in memory.
 
+use std::cell::RefCell;
+
+use xxhash_rust::xxh3::xxh3_64;
+
 use super::super::merge::Cursor;
 use super::{LENGTHS, Spill, cut_short, lengths};
-use crate::blocks::BlockCheck;
+use crate::blocks::{BlockCheck, changed};
 use crate::error::Result;
 
 /// Smaller buffers do not hold what a key begins with.
@@ -28,6 +32,16 @@ pub struct SpillReader {
     end: usize,
     /// The current item, where it is larger than the buffer and was left in the file.
     large: Option<Large>,
+    /// What was read of it to be compared: that is not checked before all of it is.
+    compared: RefCell<Vec<ComparedPart>>,
+}
+
+/// Bytes of an item: where they begin, how many they are, and their hash.
+#[derive(Debug)]
+struct ComparedPart {
+    from: usize,
+    count: usize,
+    hash: u64,
 }
 
 /// An item in a file: where its key begins, how long that is, and its text.
@@ -52,6 +66,7 @@ impl SpillReader {
             key_end: 0,
             end: 0,
             large: None,
+            compared: RefCell::default(),
         }
     }
 
@@ -103,6 +118,7 @@ impl SpillReader {
     /// Steps over the current item, if it was left in the file.
     fn pass_large(&mut self) -> Result<()> {
         let Some(Large { key, text, .. }) = self.large.take() else { return Ok(()) };
+        self.compared.get_mut().clear();
         // Its beginning is all that the buffer holds.
         let behind = (key + text - (self.buffer.len() - self.at)) as u64;
         self.left = self.left.checked_sub(behind).ok_or_else(cut_short)?;
@@ -113,6 +129,15 @@ impl SpillReader {
         self.buffer.clear();
         (self.at, self.key_end, self.end) = (0, 0, 0);
         Ok(())
+    }
+
+    /// Reads bytes of the item that was left in the file, from byte `from` of it on, into all of `part`.
+    fn read(&self, from: usize, part: &mut [u8]) -> Result<()> {
+        let Some(item) = self.large else { return Ok(()) };
+        let held = self.buffer.get(self.at + from..).unwrap_or_default();
+        let (held, count) = (&held[..held.len().min(part.len())], held.len().min(part.len()));
+        part[..count].copy_from_slice(held);
+        self.spill.read_at(&mut part[count..], item.place + (from + count) as u64)
     }
 
     /// Goes to the next item. One that is larger than `most` stays in the file.
@@ -162,15 +187,20 @@ impl Cursor for SpillReader {
     }
 
     fn fetch(&self, from: usize, part: &mut [u8]) -> Result<()> {
-        let Some(item) = self.large else { return Ok(()) };
-        let held = self.buffer.get(self.at + from..).unwrap_or_default();
-        let (held, count) = (&held[..held.len().min(part.len())], held.len().min(part.len()));
-        part[..count].copy_from_slice(held);
-        self.spill.read_at(&mut part[count..], item.place + (from + count) as u64)
+        self.read(from, part)?;
+        let (count, hash) = (part.len(), xxh3_64(part));
+        self.compared.borrow_mut().push(ComparedPart { from, count, hash });
+        Ok(())
     }
 
     fn bring(&mut self, item: &mut [u8]) -> Result<()> {
-        self.fetch(0, item)?;
+        self.read(0, item)?;
+        // What was compared decided where the item comes.
+        for ComparedPart { from, count, hash } in self.compared.get_mut().drain(..) {
+            if xxh3_64(&item[from..from + count]) != hash {
+                return Err(changed());
+            }
+        }
         let behind = item.get(self.buffer.len() - self.at..).unwrap_or_default();
         // Not read once more to be checked: what is used might be something else.
         match &mut self.check {
@@ -187,6 +217,8 @@ mod tests {
     use super::super::super::merge::Merge;
     use super::super::{Items, Spill, SpillWriter};
     use super::*;
+    use std::os::unix::fs::FileExt;
+    use std::sync::Arc;
 
     type Pair = (Vec<u8>, Vec<u8>);
 
@@ -244,6 +276,30 @@ mod tests {
                 while reader.advance().unwrap() {
                     assert!(model.contains(&(reader.key().to_vec(), reader.text().to_vec())));
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_compared_of_an_item_must_be_what_is_used_of_it() {
+        let (spills, model) = two_runs(&[100_000]);
+        let (file, key) = (Arc::clone(&spills[1].file), &model[1].0);
+        for at in [70_000, key.len() - 1] {
+            for is_misread in [false, true] {
+                let mut reader = spills[1].read(4096);
+                assert!(reader.advance_head().unwrap());
+                let place = spills[1].start + reader.large.unwrap().place + at as u64;
+                let misread = key[at] ^ u8::from(is_misread);
+                file.write_all_at(&[misread], place).unwrap();
+                let mut part = vec![0; key.len() - 60_000];
+                reader.fetch(60_000, &mut part).unwrap();
+                assert_eq!(part == key[60_000..], !is_misread);
+                file.write_all_at(&key[at..=at], place).unwrap();
+                let mut item = [key.as_slice(), &model[1].1].concat();
+                let brought = reader.bring(&mut item);
+                assert_eq!(brought.map_err(|e| e.exit_code()).err(), is_misread.then_some(4));
+                assert!(item.starts_with(key));
+                assert!(!reader.advance().unwrap());
             }
         }
     }

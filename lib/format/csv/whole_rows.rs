@@ -48,9 +48,14 @@ pub(super) fn whole_rows(text: &[u8], delimiter: u8) -> Option<WholeRows> {
 
 /// Whether lines of `text` are empty: only such as begin in it, and the first if it `begins` with one.
 fn has_blank_lines(text: &[u8], begins: bool) -> bool {
-    let is_blank = |text: &[u8]| text.starts_with(b"\n") || text.starts_with(b"\r\n");
-    begins && is_blank(text)
-        || memchr::memchr_iter(b'\n', text).any(|end| is_blank(&text[end + 1..]))
+    // No look at one ends the search, so that many are compared at once.
+    let two = text.iter().zip(text.get(1..).unwrap_or_default());
+    let has_two = two.fold(false, |found, (a, b)| found | ((*a == b'\n') & (*b == b'\n')));
+    let is_blank = |cr: usize| {
+        let before = cr.checked_sub(1).map(|before| text[before]);
+        text.get(cr + 1) == Some(&b'\n') && before.map_or(begins, |byte| byte == b'\n')
+    };
+    has_two || begins && text.starts_with(b"\n") || memchr::memchr_iter(b'\r', text).any(is_blank)
 }
 
 /// Whether a CR in `text` stands without an LF behind it.
